@@ -1,0 +1,107 @@
+"""How often 95 % intervals hold the truth on clustered data, by the number of positive patients.
+
+    python benchmarks/coverage_study.py [--datasets 1000] [--patients 250] [--images 4] [--replicates 400] [--seed 0]
+
+Each simulated test set has several images per patient; findings and scores are alike within a patient, and positives
+come in clusters. The truth is the same metric on a very large sample. Compared are the logit-t interval, the percentile
+interval (both on resamples of patients) and the percentile interval on resamples of images, which ignores the patients.
+Below: the macro mean, and how often a difference is claimed (p < .05) between two encoders that are equally good.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+
+import numpy as np
+
+from ssl_bench.evaluate.intervals import NAMES, Difference, Interval, measure, measure_difference
+from ssl_bench.evaluate.resample import Floats, point
+
+ILL = np.array([0.03, 0.07, 0.13, 0.25, 0.45, 0.7])
+"""Share of patients that have each finding, (L,)."""
+GOOD = np.array([1.2, 1.8, 1.0, 2.4, 1.4, 0.8])
+"""How far a positive image's score is moved, in standard deviations, (L,)."""
+BINS = {"100 and more": 100, "50 to 99": 50, "20 to 49": 20, "10 to 19": 10, "5 to 9": 5}
+"""Positive patients from which each row of the tables begins."""
+
+
+def simulate(rng: np.random.Generator, patients: int, images: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Labels (N, L), scores (N, L) of two encoders that are equally good, patient of each image (N,)."""
+    patient = np.repeat(np.arange(patients), rng.geometric(1 / images, patients))
+    ill = (rng.random((patients, len(ILL))) < ILL)[patient]
+    labels = (rng.random(ill.shape) < np.where(ill, 0.6, 0.002)).astype(np.float64)
+
+    def noise() -> Floats:
+        return 0.7 * rng.normal(size=(patients, len(ILL)))[patient] + 0.7 * rng.normal(size=ill.shape)
+
+    shared = noise() + GOOD * labels
+    return labels, shared + 0.5 * noise(), shared + 0.5 * noise(), patient
+
+
+def holds(low: float | None, high: float | None, truth: float) -> float:
+    """1.0 where an interval holds the truth, 0.0 where not, NaN where there is none."""
+    return float("nan") if low is None or high is None else float(low <= truth <= high)
+
+
+def row(interval: Interval, image_level: Interval, truth: float) -> tuple[float, float, float]:
+    """Whether the logit-t, percentile and image-level intervals hold the truth."""
+    return (
+        holds(interval.low, interval.high, truth),
+        holds(interval.percentile_low, interval.percentile_high, truth),
+        holds(image_level.percentile_low, image_level.percentile_high, truth),
+    )
+
+
+def study(
+    datasets: int, patients: int, images: float, replicates: int, seed: int
+) -> dict[tuple[str, str], list[tuple[float, ...]]]:
+    """Rows of coverage, keyed by metric and bin, of all simulated test sets."""
+    rng = np.random.default_rng(seed)
+    truth = dict(zip(NAMES, point(*simulate(rng, 200_000 // round(images), images)[:2]), strict=True))
+    rows = defaultdict(list)
+    for number in range(datasets):
+        labels, first, second, patient = simulate(rng, patients, images)
+        options = {"replicates": replicates, "seed": number}
+        fair, naive = measure(labels, first, patients=patient, **options), measure(labels, first, **options)
+        paired = measure_difference(labels, first, second, patients=patient, **options)
+        positive = [len(np.unique(patient[column == 1])) for column in labels.T]
+        bins = [next((name for name, first in BINS.items() if count >= first), None) for count in positive]
+        for name in NAMES:
+            for k, where in enumerate(bins):
+                if where is not None:
+                    found = row(fair[name].labels[k], naive[name].labels[k], truth[name][k])
+                    rows[name, where].append((*found, claimed(paired[name].labels[k])))
+            whole = row(fair[name].macro, naive[name].macro, truth[name][list(fair[name].held)].mean())
+            rows[name, "macro"].append((*whole, claimed(paired[name].macro)))
+    return rows
+
+
+def claimed(difference: Interval) -> float:
+    """Whether a difference is claimed at the 5 % level; NaN where it has no p."""
+    assert isinstance(difference, Difference)
+    return float("nan") if difference.p is None else float(difference.p < 0.05)
+
+
+def main() -> None:
+    """Run the study and print its tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--datasets", type=int, default=1000, help="simulated test sets")
+    parser.add_argument("--patients", type=int, default=250, help="patients in each")
+    parser.add_argument("--images", type=float, default=4.0, help="images per patient, on average")
+    parser.add_argument("--replicates", type=int, default=400, help="resamples per interval")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rows = study(**vars(options))
+    for name in NAMES:
+        print(f"\n{name}: share of 95 % intervals that hold the truth, and of false differences (p < .05)\n")
+        print("| positive patients | intervals | logit-t | percentile | image-level | false differences |")
+        print("|---|---|---|---|---|---|")
+        for where in (*reversed(BINS), "macro"):
+            if (name, where) in rows:
+                share = np.nanmean(rows[name, where], axis=0)
+                print(f"| {where} | {len(rows[name, where])} | " + " | ".join(f"{s:.3f}" for s in share) + " |")
+
+
+if __name__ == "__main__":
+    main()

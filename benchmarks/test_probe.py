@@ -1,0 +1,77 @@
+"""14 labels x 10 strengths of logistic regression: ``fit_logistic`` against scikit-learn, a fit for each.
+
+Baseline: ``LogisticRegression(C=strength, max_iter=1000)`` with its default lbfgs and tolerance, float64, in the faster
+of two ways on this machine: one process, or joblib with a process for each core.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from sklearn.linear_model import LogisticRegression
+
+from benchmarks.interleave import interleave, ratio
+from ssl_bench.evaluate.probe import fit_logistic
+
+IMAGES, WIDTH, LABELS, ROUNDS = 10_000, 384, 14, 3
+STRENGTHS = np.geomspace(1e-5, 10, 10).tolist()
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def embeddings() -> tuple[np.ndarray, np.ndarray]:
+    """Standardised correlated features (N, D) and labels (N, L) of 2 to 40 % prevalence."""
+    rng = np.random.default_rng(0)
+    mixing = np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))[0] / np.sqrt(np.arange(1, WIDTH + 1))[:, None]
+    features = rng.normal(size=(IMAGES, WIDTH)) @ mixing
+    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    logits = features @ rng.normal(size=(WIDTH, LABELS))
+    logits = 1.5 * logits / logits.std(axis=0) + rng.logistic(size=logits.shape)
+    return features, (logits > np.quantile(logits, 1 - np.geomspace(0.02, 0.4, LABELS), axis=0).diagonal()).astype(
+        float
+    )
+
+
+def fit(features: np.ndarray, labels: np.ndarray, strength: float) -> np.ndarray:
+    """Weights and bias (D + 1,) of one head."""
+    head = LogisticRegression(C=strength, max_iter=1000).fit(features, labels)
+    return np.append(head.coef_[0], head.intercept_[0])
+
+
+def objective(features: np.ndarray, labels: np.ndarray, heads: np.ndarray) -> np.ndarray:
+    """C * sum(log loss) + |w|^2 / 2 of heads (S, L, D + 1)."""
+    logits = np.einsum("nd,sld->snl", features, heads[..., :-1]) + heads[:, None, :, -1]
+    loss = (np.logaddexp(0, logits) - labels * logits).sum(axis=1)
+    return np.array(STRENGTHS)[:, None] * loss + (heads[..., :-1] ** 2).sum(axis=-1) / 2
+
+
+def test_fit_logistic(benchmark):
+    features, labels = embeddings()
+    tensors = torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
+    found = {}
+
+    def one_by_one(processes, strengths=STRENGTHS):
+        jobs = (delayed(fit)(features, column, strength) for strength in strengths for column in labels.T)
+        found["scikit-learn"] = np.array(Parallel(processes)(jobs)).reshape(len(strengths), LABELS, WIDTH + 1)
+
+    def together():
+        weights, bias = fit_logistic(*tensors, STRENGTHS)
+        found["sslbench"] = torch.cat([weights, bias[..., None]], dim=-1).double().numpy()
+
+    some = STRENGTHS[2:5]
+    trial = interleave({"one": lambda: one_by_one(1, some), "each core": lambda: one_by_one(CORES, some)}, 1)
+    processes = 1 if trial["one"] < trial["each core"] else CORES
+    times = interleave({"sslbench": together, "scikit-learn": lambda: one_by_one(processes)}, ROUNDS, warm_up=0)
+    faster = ratio(times, "scikit-learn", "sslbench")
+    ours, theirs = (objective(features, labels, found[name]) for name in ("sslbench", "scikit-learn"))
+    excess = (theirs / ours - 1).max()
+    benchmark.extra_info.update(ratio=faster.median, low=faster.low, high=faster.high, baseline="scikit-learn lbfgs")
+    print(
+        f"\n{LABELS} labels x {len(STRENGTHS)} strengths: sslbench is {faster} as fast as scikit-learn, {processes} "
+        f"process(es) ({np.median(times['scikit-learn']):.1f} s against {np.median(times['sslbench']):.2f} s); "
+        f"scikit-learn's objective is up to {excess:.1e} above ours"
+    )
+    assert (ours <= theirs * (1 + 1e-4)).all()
+    benchmark.pedantic(together, rounds=3)

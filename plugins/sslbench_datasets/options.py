@@ -1,0 +1,30 @@
+"""Options of the built-in datasets; pydantic only."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ssl_bench import Options
+
+
+class Nih14Options(Options):
+    """Options of ``nih14``."""
+
+    labels_file: str = Field(
+        "", description="label file below the root; empty: Data_Entry_2017_v2020.csv, else Data_Entry_2017.csv"
+    )
+
+
+class SyntheticOptions(Options):
+    """Options of ``synthetic``."""
+
+    images: int = Field(2000, ge=40, le=200_000, description="number of radiographs")
+    size: int = Field(96, ge=32, le=1024, description="side of a radiograph in px")
+    seed: int = Field(0, ge=0, description="of patients, findings and radiographs")
+    ehr_effect: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the patients whose age, sex and view on record are their own: 0 makes the EHR "
+        "independent of images and findings, which keep their distribution",
+    )

@@ -1,0 +1,30 @@
+"""Model selection on the validation split, the same for every protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ssl_bench.evaluate.metrics import macro_auroc
+
+HELD_OUT = ("validate", "test")
+"""The splits that are predicted; the training split is for fitting alone."""
+
+Scores = npt.NDArray[np.floating[Any]]
+
+
+def best_by_validation(scores: Scores, labels: Scores) -> int:
+    """The setting with the highest validation macro AUROC; the first of equals.
+
+    Args:
+        scores: ``(S, N, L)`` scores of S settings.
+        labels: ``(N, L)`` 1, 0 or NaN.
+
+    Returns:
+        Its number; the middle one where no label has both classes.
+    """
+    usable = ~np.isnan(scores).any(axis=(0, 1))
+    values = np.array([macro_auroc(labels[:, usable], setting[:, usable]) for setting in scores])
+    return len(values) // 2 if np.isnan(values).all() else int(np.nanargmax(values))

@@ -1,0 +1,43 @@
+"""The linear probe: what a frozen encoder's features say in a straight line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ssl_bench.contracts import EvalContext, Predictions
+from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
+from sslbench_evaluators.choose import HELD_OUT, best_by_validation
+from sslbench_evaluators.options import LinearOptions
+
+
+class Linear:
+    """Joint logistic regression of all labels at all strengths; validation macro AUROC chooses one strength."""
+
+    def __init__(self, options: LinearOptions) -> None:
+        self.options = options
+
+    def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
+        """Fit on train, choose on validate, predict both held-out splits once."""
+        features, labels = (
+            torch.tensor(table, device=context.device)
+            for table in (context.splits["train"].embeddings, context.splits["train"].labels)
+        )
+        mean, deviation = standardiser(features)
+        weights, bias = fit_logistic((features - mean) / deviation, labels, self.options.strengths)
+        probabilities = {}
+        for name in HELD_OUT:
+            held_out = torch.tensor(context.splits[name].embeddings, device=context.device)
+            scores = predict_logits((held_out - mean) / deviation, weights, bias).sigmoid()
+            probabilities[name] = torch.where(has_both_classes(labels), scores, torch.nan).cpu().numpy()
+        chosen = best_by_validation(probabilities["validate"], context.splits["validate"].labels)
+        settings = {"strength": self.options.strengths[chosen]}
+        for name, of_split in probabilities.items():
+            yield Predictions(name, of_split[chosen], probabilities=True, settings=settings)
+
+
+def has_both_classes(labels: Tensor) -> Tensor:
+    """Which labels (L,) of ``(N, L)`` can be fitted; scores of the others are NaN, not a constant that looks fitted."""
+    return (labels == 1).any(0) & (labels == 0).any(0)

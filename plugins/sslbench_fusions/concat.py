@@ -1,0 +1,33 @@
+"""Concatenation, the fusion of the paper.
+
+[1] Elsharief et al., Multi-modal Masked Siamese Network Improves Chest X-Ray Representation Learning, arXiv 2407.04449.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ssl_bench.contracts import Encoding, Fused
+from ssl_bench.data.features import FeatureSchema
+from sslbench_fusions.options import ConcatOptions
+
+
+class Concat(nn.Module):
+    """``g([v ; W_ehr x])``: a linear EHR embedding beside the image feature, projected back to its width [1].
+
+    A missing value is replaced by a learnt one, column by column; with nothing missing this is the paper's fusion.
+    """
+
+    def __init__(self, options: ConcatOptions, dim: int, schema: FeatureSchema) -> None:
+        super().__init__()
+        self.out_dim = dim
+        self.shifts = ("embed.bias", "project.bias")
+        self.absence = nn.Parameter(torch.zeros(len(schema)))
+        self.embed = nn.Linear(len(schema), options.ehr_dim)
+        self.project = nn.Linear(dim + options.ehr_dim, dim)
+
+    def fuse(self, encoding: Encoding, ehr: Tensor, present: Tensor) -> Fused:
+        """Fuse ``pooled (B, D)`` with ``ehr (B, F)`` into ``(B, D)``."""
+        known = ehr * present + self.absence * (1 - present)
+        return Fused(self.project(torch.cat([encoding.pooled, self.embed(known)], dim=1)))

@@ -1,0 +1,27 @@
+"""sslbench: a plugin-based benchmark suite for self-supervised learning on chest X-rays.
+
+What a plugin imports is here; nothing heavy is loaded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Method
+from ssl_bench.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from ssl_bench.options import Options
+
+__version__ = "0.1.0"
+
+__all__ = ["Backbone", "Component", "Dataset", "Evaluator", "Fusion", "Method", "Options", "__version__", "hookimpl"]
+
+
+def __getattr__(name: str) -> Any:
+    """``Options`` on first use: pydantic takes longer to import than ``sslbench plugins`` to answer."""
+    if name == "Options":
+        from ssl_bench.options import Options
+
+        return Options
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

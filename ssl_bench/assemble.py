@@ -1,0 +1,60 @@
+"""From a plan to the modules that are trained: backbone, fusion and method, each from its own random stream."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from torch import nn
+
+from ssl_bench.contracts import Backbone, Fusion, Method
+from ssl_bench.errors import UsageError
+from ssl_bench.parts import Parts
+from ssl_bench.plan import Plan
+from ssl_bench.seeds import seed_torch
+
+
+def build_backbone(plan: Plan) -> Backbone:
+    """The untrained encoder; the same weights for every method with the same seed.
+
+    Raises:
+        UsageError: timm does not know the model, or refuses its arguments.
+    """
+    config, parts = plan.config, plan.parts
+    seed_torch(config.seed, "backbone")
+    arguments: dict[str, Any] = {**parts.backbone.arguments, **config.backbone.options}
+    return cast("Backbone", parts.backbone.load()(parts.image_size, **arguments))
+
+
+def build_method(plan: Plan) -> Method:
+    """The method around its backbone and fusion.
+
+    The three are initialised from streams of their own, so that a fusion is the only difference between a method
+    with it and the same method without.
+
+    Raises:
+        UsageError: they do not fit each other.
+    """
+    backbone = build_backbone(plan)
+    fusion: Fusion | None = None
+    if plan.parts.fusion:
+        seed_torch(plan.config.seed, "fusion")
+        fusion = plan.parts.fusion.build(backbone.dim, plan.schema)
+    seed_torch(plan.config.seed, "method")
+    labels = [len(plan.cohort.labels)] if plan.parts.method.component.uses_labels else []
+    method = cast("Method", plan.parts.method.build(backbone, fusion, *labels))
+    _check_views(plan.parts, method, backbone)
+    return method
+
+
+def _check_views(parts: Parts, method: Method, backbone: Backbone) -> None:
+    for group in method.views:
+        if backbone.patch_size and group.size % backbone.patch_size:
+            raise UsageError(
+                f"method '{parts.method.name}' has {group.name} views of {group.size} px, which is no multiple of the "
+                f"patch size {backbone.patch_size}; change the size of that view"
+            )
+
+
+def count_parameters(module: nn.Module, *, trainable: bool = False) -> int:
+    """Number of parameters."""
+    return sum(value.numel() for value in module.parameters() if value.requires_grad or not trainable)

@@ -1,0 +1,161 @@
+"""Image encoders: any timm model behind one interface, single channel, with patches dropped before the blocks."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import timm
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from ssl_bench.contracts import Encoding
+from ssl_bench.distributed import across_ranks
+from ssl_bench.errors import UsageError, unknown
+
+
+class TimmViT(nn.Module):
+    """A timm VisionTransformer; its pooled feature is timm's: mostly the class token after the final norm.
+
+    Args:
+        model: a timm model with ``dynamic_img_size``.
+        recipe: architecture name and arguments that rebuild it.
+        image_size: px of the evaluated view.
+    """
+
+    masks = True
+
+    def __init__(self, model: VisionTransformer, recipe: Mapping[str, Any], image_size: int) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = dict(recipe)
+        self.image_size = image_size
+        self.dim = int(model.num_features)
+        # A constant that the last norm adds to every image, which a head that begins with a BatchNorm cancels.
+        last = () if model.global_pool == "map" else ("norm.bias", "fc_norm.bias")
+        self.shifts = tuple(f"model.{name}" for name, _ in model.named_parameters() if name in last)
+        self.patch_size = int(model.patch_embed.patch_size[0])
+
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> Encoding:
+        """Encode ``images (B, 1, H, W)``; ``keep (B, K)`` numbers the patches that enter the blocks."""
+        vit = self.model
+        tokens = vit._pos_embed(vit.patch_embed(images))  # (B, P + N, D)
+        prefix = vit.num_prefix_tokens
+        if keep is not None:
+            chosen = keep.unsqueeze(-1).expand(-1, -1, tokens.shape[-1])
+            tokens = torch.cat([tokens[:, :prefix], tokens[:, prefix:].gather(1, chosen)], dim=1)
+        tokens = vit.norm(vit.blocks(vit.norm_pre(tokens)))
+        return Encoding(vit.forward_head(tokens, pre_logits=True), tokens[:, prefix:])
+
+    def patches(self, size: int) -> int:
+        """Patches of a square image of ``size`` px."""
+        return (size // self.patch_size) ** 2
+
+    def export(self) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
+        """The ``config.json`` and weights that timm opens from a folder."""
+        return _hub_config(self.recipe, self.dim, self.image_size, str(self.model.global_pool)), self.model.state_dict()
+
+
+class TimmCNN(nn.Module):
+    """Any timm CNN; pooled is timm's, mostly the global average of the last map, whose pixels are the tokens.
+
+    Args:
+        model: a timm model without classifier.
+        recipe: architecture name and arguments that rebuild it.
+        image_size: px of the evaluated view.
+
+    Raises:
+        UsageError: the model widens its features after pooling, so tokens and pooled features differ in width.
+    """
+
+    masks = False
+    patch_size = 0
+
+    def __init__(self, model: nn.Module, recipe: Mapping[str, Any], image_size: int) -> None:
+        super().__init__()
+        self.model = across_ranks(model)
+        self.recipe = dict(recipe)
+        self.image_size = image_size
+        self.dim = int(cast("int", model.num_features))
+        if getattr(model, "head_hidden_size", self.dim) != self.dim:
+            raise UsageError(
+                f"timm model '{recipe['architecture']}' widens its features after pooling ({self.dim} to "
+                f"{model.head_hidden_size}), which no method here expects; choose another CNN or a ViT"
+            )
+
+    def forward(self, images: Tensor, keep: Tensor | None = None) -> Encoding:
+        """Encode ``images (B, 1, H, W)``.
+
+        Raises:
+            ValueError: patches are to be dropped, which a CNN cannot do.
+            UsageError: the model is no CNN: it gives no map of ``(B, D, H, W)``.
+        """
+        if keep is not None:
+            raise ValueError("a CNN has no patches to drop")
+        model = cast("Any", self.model)
+        features = model.forward_features(images)  # (B, D, H, W)
+        if features.ndim != 4 or features.shape[1] != self.dim:
+            raise UsageError(
+                f"timm model '{self.recipe['architecture']}' gives features of shape {tuple(features.shape)}, expected "
+                f"a map (B, {self.dim}, H, W); choose a CNN, or a ViT of timm's vision_transformer family"
+            )
+        return Encoding(model.forward_head(features, pre_logits=True), features.flatten(2).transpose(1, 2))
+
+    def patches(self, size: int) -> int:
+        """Pixels of the last map of a square image of ``size`` px."""
+        return math.ceil(size / 32) ** 2
+
+    def export(self) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
+        """The ``config.json`` and weights that timm opens from a folder."""
+        return _hub_config(self.recipe, self.dim, self.image_size, "avg"), self.model.state_dict()
+
+
+def build(image_size: int, model: str, **arguments: Any) -> TimmViT | TimmCNN:
+    """A timm model as a backbone, randomly initialised.
+
+    Args:
+        image_size: side of the evaluated view in px.
+        model: a timm architecture name.
+        **arguments: further arguments of the architecture.
+
+    Raises:
+        UsageError: timm has no such model, or it refuses the arguments.
+    """
+    if not timm.is_model(model):
+        raise UsageError(unknown("timm model", model, _near(model)))
+    sized = {"img_size": image_size, "dynamic_img_size": True} if _is_vit(model) else {}
+    recipe: dict[str, Any] = {"architecture": model, "model_args": {"in_chans": 1, **arguments, **sized}}
+    try:
+        created = timm.create_model(model, pretrained=False, num_classes=0, **recipe["model_args"])
+    except (TypeError, AssertionError, RuntimeError) as error:
+        raise UsageError(f"timm model '{model}' refuses {recipe['model_args']}: {error}") from None
+    return (
+        TimmViT(cast("VisionTransformer", created), recipe, image_size)
+        if sized
+        else TimmCNN(created, recipe, image_size)
+    )
+
+
+def _near(model: str) -> list[str]:
+    """The models with the nearest names: the whole list has over a thousand."""
+    near = difflib.get_close_matches(model, timm.list_models(), n=10)
+    return near or ["resnet18", "resnet50", "vit_tiny_patch16_224", "vit_small_patch16_224"]
+
+
+def _is_vit(model: str) -> bool:
+    return timm.model_entrypoint(model).__module__ in ("timm.models.vision_transformer", "timm.models.deit")
+
+
+def _hub_config(recipe: Mapping[str, Any], dim: int, image_size: int, pool: str) -> dict[str, Any]:
+    size = [1, image_size, image_size]
+    return {
+        "architecture": recipe["architecture"],
+        "num_classes": 0,
+        "num_features": dim,
+        "global_pool": pool,
+        "model_args": recipe["model_args"],
+        "pretrained_cfg": {"input_size": size, "num_classes": 0, "fixed_input_size": False},
+    }

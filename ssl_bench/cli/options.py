@@ -1,0 +1,38 @@
+"""What several commands share: flags as configuration, and the cache folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def merge_flags(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """Flags by dotted key, those given only, with ``--set`` assignments on top.
+
+    Raises:
+        UsageError: an assignment is malformed.
+    """
+    from ssl_bench.config import assignment, merge
+
+    merged: dict[str, Any] = {}
+    for path, value in flags.items():
+        if value is not None:
+            nested: Any = value
+            for part in reversed(path.split(".")):
+                nested = {part: nested}
+            merged = merge(merged, nested)
+    for text in settings:
+        merged = merge(merged, assignment(text))
+    return merged
+
+
+def cache_folder(given: Path | None) -> Path:
+    """Where generated data and prepared stores live: ``--cache``, ``$SSLBENCH_CACHE`` or ``~/.cache/sslbench``."""
+    if given:
+        return given
+    if "SSLBENCH_CACHE" in os.environ:
+        return Path(os.environ["SSLBENCH_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "sslbench"

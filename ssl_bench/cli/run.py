@@ -1,0 +1,113 @@
+"""``sslbench run``: pretrain, evaluate, and leave a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from ssl_bench.config import RunConfig
+    from ssl_bench.plan import Plan
+    from ssl_bench.results.rundir import RunDirectory
+
+
+def run(
+    method: Annotated[str | None, typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]")] = None,
+    features: Annotated[str | None, typer.Option(help="EHR features or groups, for example age,sex.")] = None,
+    fusion: Annotated[str | None, typer.Option(help="How EHR features join the image features.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
+    data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Label space: native, nih14, chexpert14, common7.")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML or TOML file with any keys of the configuration.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any key, for example method.prototypes=512; repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random. [0]")] = None,
+    protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators. [linear,knn]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory; a new one under runs/ if not given.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    allow_inexact_resume: Annotated[
+        bool, typer.Option("--allow-inexact-resume", help="Resume although the bits will differ.")
+    ] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+) -> None:
+    """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
+    flags = merge_flags(
+        {
+            "method": method,
+            "ehr.features": features,
+            "fusion": fusion,
+            "backbone.name": backbone,
+            "data.name": data,
+            "data.root": str(root) if root else None,
+            "data.labels": labels,
+            "pretrain.epochs": epochs,
+            "pretrain.batch_size": batch_size,
+            "pretrain.lr": lr,
+            "seed": seed,
+            "evaluate.protocols": protocols,
+        },
+        settings or [],
+    )
+    if resume and out:
+        raise UsageError("--resume names the run directory; leave out --out")
+    if resume:
+        from ssl_bench.cli.resume import resumed_config
+
+        again = resumed_config(resume, flags, preset, config)
+        start(again, cache_folder(cache), resume, dry_run=dry_run, resume=True, allow_inexact=allow_inexact_resume)
+        return
+    from ssl_bench import config as configuration
+
+    start(configuration.load(flags, name=preset, file=config), cache_folder(cache), out, dry_run=dry_run)
+
+
+def start(
+    config: RunConfig,
+    cache: Path,
+    out: Path | None,
+    *,
+    dry_run: bool,
+    resume: bool = False,
+    allow_inexact: bool = False,
+) -> None:
+    """Plan a run, and carry it out unless this is a dry run."""
+    from ssl_bench.plan import make_plan
+    from ssl_bench.plugins import discover
+    from ssl_bench.results.rundir import RunDirectory, new_run_path
+
+    path = out or new_run_path(Path("runs"), f"{config.method.name}-{config.data.name}-seed{config.seed}")
+    directory = RunDirectory(path)
+    directory.check(resume=resume)
+    plan = make_plan(config, discover(), cache)
+    if dry_run:
+        from ssl_bench.report.plan_text import print_plan
+
+        print_plan(plan)
+    else:
+        carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact)
+
+
+def carry_out(plan: Plan, directory: RunDirectory, *, resume: bool = False, allow_inexact: bool = False) -> None:
+    """Execute a plan in its folder and show the table."""
+    from ssl_bench.estimate import rehearse
+    from ssl_bench.pipeline import execute
+    from ssl_bench.report.terminal import Terminal
+
+    rehearse(plan)
+    with directory.claimed(resume=resume):
+        terminal = Terminal(directory)
+        with terminal:
+            record = execute(plan, directory, terminal, resume=resume, allow_inexact=allow_inexact)
+        terminal.show(record)

@@ -1,0 +1,151 @@
+"""What a plugin offers: light descriptors that point at code without importing it.
+
+Nothing here imports torch, numpy, pandas or even pydantic, so that ``sslbench plugins`` answers at once. The
+``target`` of a descriptor is loaded when a run needs it; :mod:`ssl_bench.contracts` says what it must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ssl_bench.errors import PluginError
+
+if TYPE_CHECKING:
+    from ssl_bench.options import Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """One thing a plugin offers.
+
+    Args:
+        name: what the user types; lower case, words joined by hyphens.
+        target: ``"package.module:Object"``, loaded on demand.
+        summary: one line for ``sslbench plugins``.
+        options: ``"package.module:Model"``, a pydantic model derived from :class:`ssl_bench.Options`. The module must
+            import nothing heavy. Empty: the component has no options.
+        defaults: option values that differ from the model's defaults, so that one target can be offered under
+            several names.
+        presets: option values by preset (``smoke``, ``demo``, ``paper``); a user's own value wins.
+    """
+
+    kind: ClassVar[str]
+    name: str
+    target: str
+    summary: str
+    options: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def load(self) -> Any:
+        """Import the target.
+
+        Raises:
+            PluginError: the target cannot be imported.
+        """
+        return self._resolve(self.target)
+
+    def options_model(self) -> type[Options]:
+        """The pydantic model of the component's options (:class:`ssl_bench.Options` itself where there are none).
+
+        Raises:
+            PluginError: the options module cannot be imported.
+        """
+        return self._resolve(self.options or "ssl_bench.options:Options")  # type: ignore[no-any-return]
+
+    def _resolve(self, path: str) -> Any:
+        try:
+            return resolve_name(path)
+        except Exception as error:
+            raise PluginError(
+                f"{self.kind} '{self.name}' cannot be loaded from '{path}': {type(error).__name__}: {error}"
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(Component):
+    """A way to pretrain an encoder; the target is a :class:`ssl_bench.contracts.Method`.
+
+    Args:
+        fusion: the fusion that joins EHR features where the user names none; empty: the user must name one.
+        features: the EHR features where the user names none; empty: the method then runs without EHR.
+        trains: False for a baseline that only evaluates the encoder as it was initialised.
+        masks: the method drops patches, so it needs a backbone with a token sequence (a ViT).
+        same_width: student and teacher features are compared directly, so a fusion must keep the width D.
+        uses_labels: the method reads the labels of the training split (a supervised baseline); it is built with
+            their number.
+    """
+
+    kind: ClassVar[str] = "method"
+    fusion: str = ""
+    features: tuple[str, ...] = ()
+    trains: bool = True
+    masks: bool = False
+    same_width: bool = False
+    uses_labels: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fusion(Component):
+    """A way to join EHR features with an image encoding; the target is a :class:`ssl_bench.contracts.Fusion`.
+
+    Args:
+        needs_tokens: the fusion reads the token sequence and not only the pooled feature.
+        keeps_width: ``out_dim`` equals the encoder's width D.
+    """
+
+    kind: ClassVar[str] = "fusion"
+    needs_tokens: bool = False
+    keeps_width: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Component):
+    """A native on-disk layout; the target is a :class:`ssl_bench.contracts.Dataset`.
+
+    Args:
+        features: the EHR features that the layout holds.
+        label_space: the name of its own label space (:mod:`ssl_bench.data.labels`).
+        synthetic: results on it must say so.
+    """
+
+    kind: ClassVar[str] = "dataset"
+    features: tuple[str, ...] = ()
+    label_space: str = ""
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone(Component):
+    """An image encoder; the target, called as ``(image_size, **arguments)``, returns a ``contracts.Backbone``.
+
+    Args:
+        arguments: what the target is called with.
+        image_size: the image size in px that the backbone was designed for.
+        patch_size: side of a patch in px, 0 for a CNN.
+    """
+
+    kind: ClassVar[str] = "backbone"
+    arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    image_size: int = 224
+    patch_size: int = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluator(Component):
+    """An evaluation protocol; the target is a :class:`ssl_bench.contracts.Evaluator`.
+
+    Args:
+        needs: ``embeddings`` of a frozen encoder, or the ``encoder`` itself.
+    """
+
+    kind: ClassVar[str] = "evaluator"
+    needs: Literal["embeddings", "encoder"] = "embeddings"
+
+
+KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator)}
+"""Every kind of component by its name."""

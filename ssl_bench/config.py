@@ -1,0 +1,230 @@
+"""The configuration of a run: frozen, complete, and refused where a key is unknown. No torch."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ssl_bench.errors import UsageError, unknown
+from ssl_bench.options import validate
+
+DEFAULT_METHOD = "msn-ehr"
+"""What runs where the user names no method: the paper's."""
+
+PRESETS = ("smoke", "demo", "paper")
+
+
+def split_names(value: Any) -> Any:
+    """``"age,sex"`` as ``("age", "sex")``; other values unchanged."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def named(value: Any) -> Any:
+    """``"msn"`` as ``{"name": "msn"}``; other values unchanged."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Section(BaseModel):
+    """Base of the sections: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Choice(BaseModel):
+    """A component by name with its options: ``{name: msn, prototypes: 512}``, or just ``msn``.
+
+    The options stay unchecked here; the component's own model checks them when the run is planned.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+Named = Annotated[Choice, BeforeValidator(named)]
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
+
+
+class DataConfig(Section):
+    """Which images, and how they are prepared."""
+
+    name: str = Field("synthetic", description="dataset")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
+    root: Path | None = Field(None, description="folder of the download; not needed for synthetic data")
+    labels: str = Field("native", description="label space: native, chexpert14, nih14 or common7")
+    uncertain: Literal["ignore", "zeros", "ones"] = Field("zeros", description="what an uncertain label (-1) becomes")
+    blank: Literal["ignore", "zeros"] = Field("zeros", description="what a blank label becomes")
+    size: int = Field(256, ge=16, le=4096, description="side of the prepared images in px")
+    fit: Literal["crop", "pad"] = Field("crop", description="how an image becomes square")
+    workers: int = Field(0, ge=0, description="threads that prepare images, 0 for one a core")
+    on_bad: Literal["error", "quarantine"] = Field("error", description="what an unreadable image does")
+    bad_limit: float = Field(0.01, ge=0, le=1, description="largest share of unreadable images to quarantine")
+    pixel_limit: int = Field(100_000_000, gt=0, description="an image of more pixels is refused")
+    residency: Literal["auto", "device", "ram", "disk"] = Field("auto", description="where the images live")
+    allow_test_in_pretraining: bool = Field(False, description="open the leakage gate (kept on the record)")
+
+
+class EhrConfig(Section):
+    """Which EHR features are joined in pretraining, and how missing ones are treated."""
+
+    features: Names = Field((), description="features or groups: age, sex, view, ..., demographic, scan, stay")
+    impute: Literal["none", "train"] = Field("none", description="fill gaps from the training split, or mark them")
+
+
+class BackboneConfig(Section):
+    """The image encoder."""
+
+    name: str = Field("vit-tiny", description="an alias or any timm model")
+    image_size: int = Field(0, ge=0, description="px, 0 for the backbone's own")
+    options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the timm model")
+
+
+class PretrainConfig(Section):
+    """Optimisation, the same for every method of a fair table."""
+
+    epochs: int = Field(100, ge=0, description="passes over the training images")
+    batch_size: int = Field(64, ge=2, description="images in a step")
+    lr: float = Field(1e-3, gt=0, description="peak learning rate")
+    lr_end: float = Field(1e-6, ge=0, description="final learning rate")
+    warmup_epochs: float = Field(15, ge=0, description="epochs of linear warm-up")
+    weight_decay: float = Field(0.04, ge=0, description="at the start")
+    weight_decay_end: float | None = Field(0.4, ge=0, description="at the end, along a cosine; none: constant")
+    optimizer: Literal["auto", "adamw", "lars"] = Field("auto", description="auto: LARS for CNNs in large batches")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where it is fast")
+    accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="device")
+    threads: int = Field(0, ge=0, description="CPU threads, 0 for one a core")
+    log_every: int = Field(10, ge=1, description="steps between log lines")
+    checkpoint_every: float = Field(1.0, gt=0, description="epochs between checkpoints")
+
+    def optimizer_for(self, patch_size: int) -> Literal["adamw", "lars"]:
+        """The optimiser for a backbone of this patch size (0 for a CNN); it never depends on the method."""
+        # The rule of auto: AdamW for ViTs; for CNNs LARS at a batch of 512 or more, where plain rates break down.
+        if self.optimizer == "auto":
+            return "lars" if patch_size == 0 and self.batch_size >= 512 else "adamw"
+        return self.optimizer
+
+
+class EvaluateConfig(Section):
+    """Protocols on the frozen encoder."""
+
+    protocols: Names = Field(("linear", "knn"), description="evaluators")
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by evaluator")
+    replicates: int = Field(1000, ge=100, description="resamples of patients behind the intervals")
+    batch_size: int = Field(256, ge=1, description="images embedded at once")
+
+
+class RunConfig(Section):
+    """Everything that defines a run."""
+
+    preset: str = "demo"
+    method: Named = Choice(name=DEFAULT_METHOD)
+    recipe: Literal["corrected"] = "corrected"
+    fusion: Named | None = None
+    data: DataConfig = DataConfig()
+    ehr: EhrConfig = EhrConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The values of a preset.
+
+    Raises:
+        UsageError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise UsageError(unknown("preset", name, PRESETS))
+    return dict(yaml.safe_load((files("ssl_bench") / "presets" / f"{name}.yaml").read_text()))
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A configuration file in YAML or TOML.
+
+    Raises:
+        UsageError: it cannot be read, or it is not a table of keys.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"config {path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"config {path} must hold keys and values, found {type(values).__name__}")
+    return values
+
+
+def assignment(text: str) -> dict[str, Any]:
+    """``"method.prototypes=512"`` as ``{"method": {"prototypes": 512}}``; the value is YAML.
+
+    Raises:
+        UsageError: there is no ``=``, or the value is not YAML.
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise UsageError(f"--set expects KEY=VALUE such as pretrain.epochs=5, found '{text}'")
+    try:
+        nested: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {path}: '{value}' is not a YAML value; quote it") from None
+    for part in reversed(path.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+CHOICES = ("method", "fusion")
+"""Keys whose value may be a bare component name."""
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any], choices: tuple[str, ...] = CHOICES) -> dict[str, Any]:
+    """``base`` with the values of ``over`` on top, tables merged key by key.
+
+    A table that names another component replaces the options of the one before.
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        old, value = (named(old), named(value)) if key in choices else (old, value)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            same = "name" not in value or value["name"] == old.get("name")
+            merged[key] = merge(old if same or key not in choices else {}, value, ())
+        else:
+            merged[key] = value
+    return merged
+
+
+def resolve(layers: Iterable[Mapping[str, Any]]) -> RunConfig:
+    """The configuration from layers, later ones on top: preset < file < flags.
+
+    Raises:
+        UsageError: an unknown key (with the nearest match), or a value of the wrong type or range.
+    """
+    values: dict[str, Any] = {}
+    for layer in layers:
+        values = merge(values, layer)
+    return validate(RunConfig, values, "the configuration")
+
+
+def load(flags: Mapping[str, Any], *, name: str | None = None, file: Path | None = None) -> RunConfig:
+    """The configuration of the command line: defaults < preset < ``--config`` < flags.
+
+    Args:
+        flags: nested values of the command line.
+        name: the preset; None: what the file names, else ``demo``.
+        file: a YAML or TOML file.
+    """
+    values = read_file(file) if file else {}
+    chosen = str(flags.get("preset") or name or values.get("preset", "demo"))
+    base = {"method": DEFAULT_METHOD, "preset": chosen}
+    return resolve([base, preset(chosen), values, flags, {"preset": chosen}])

@@ -1,0 +1,1 @@
+"""The data flow: cohort table, label spaces, EHR features, splits, prepared store, views."""

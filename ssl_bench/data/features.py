@@ -1,0 +1,174 @@
+"""EHR features as a numeric vector with a mask of what is present."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ssl_bench.errors import UsageError, unknown
+
+AGE_LOW, AGE_HIGH = 16.0, 100.0
+"""Fixed constants of the age scale: (age - 16) / (100 - 16)."""
+
+CATEGORIES = {
+    "sex": ("M", "F"),
+    "view": ("PA", "AP", "LATERAL", "LL"),
+    "position": ("Erect", "Recumbent"),
+    "mortality": ("0", "1"),
+    "icu": ("0", "1"),
+}
+"""Values of the categorical features in the order of their one-hot columns."""
+
+AGE_FORMS = {"age": 0, "age:bins5": 16, "age:bins10": 9}
+"""Forms of the age feature and their number of bins (0: one number)."""
+
+GROUPS = {"demographic": ("age", "sex"), "scan": ("view", "position"), "stay": ("mortality", "icu")}
+"""Feature groups of the paper."""
+
+POST_IMAGE = ("mortality", "icu")
+"""Features that come from after the image was taken; records flag them."""
+
+FEATURES = (*AGE_FORMS, *CATEGORIES)
+
+
+def expand(names: Iterable[str]) -> tuple[str, ...]:
+    """Feature names with groups replaced by their members, each once, in the order given.
+
+    Raises:
+        UsageError: a name is neither a feature nor a group, or age is asked for in two forms.
+    """
+    chosen: dict[str, None] = {}
+    for name in names:
+        if name not in FEATURES and name not in GROUPS:
+            raise UsageError(unknown("feature", name, [*FEATURES, *GROUPS]))
+        chosen.update(dict.fromkeys(GROUPS.get(name, (name,))))
+    ages = [name for name in chosen if name in AGE_FORMS]
+    if len(ages) > 1:
+        raise UsageError(f"age can be given in one form only, found {' and '.join(ages)}")
+    return tuple(chosen)
+
+
+def column_of(feature: str) -> str:
+    """The cohort column of a feature (``age:bins5`` reads ``age``)."""
+    return feature.partition(":")[0]
+
+
+def check_available(features: Iterable[str], dataset: str, available: Sequence[str]) -> None:
+    """Refuse features that a dataset does not have.
+
+    Raises:
+        UsageError: naming the dataset, the features and what it has.
+    """
+    lacking = [feature for feature in features if column_of(feature) not in available]
+    if lacking:
+        has = ", ".join(available) or "no EHR feature"
+        raise UsageError(f"dataset '{dataset}' has no feature {', '.join(map(repr, lacking))}; it has {has}")
+
+
+@dataclass(frozen=True)
+class FeatureSchema:
+    """The columns of the EHR vector.
+
+    Args:
+        features: the features in order, for example ``("age", "sex")``.
+        columns: name of every column, for example ``("age", "sex=M", "sex=F")``.
+        fills: value of every feature that replaces a missing one; empty where gaps stay gaps.
+    """
+
+    features: tuple[str, ...]
+    columns: tuple[str, ...]
+    fills: Mapping[str, float | str]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+
+class Encoded(NamedTuple):
+    """EHR vectors ``values (N, F)`` float32, 0 where missing, and ``present (N, F)`` float32."""
+
+    values: npt.NDArray[np.float32]
+    present: npt.NDArray[np.float32]
+
+
+def learn_schema(train: pd.DataFrame, features: Sequence[str], *, impute: bool = False) -> FeatureSchema:
+    """The schema of some features; fill values are learnt on the training rows given, and only there.
+
+    Args:
+        train: cohort rows of the training split.
+        features: expanded feature names.
+        impute: fill gaps by the training median (age) or the most frequent value.
+    """
+    columns = tuple(column for feature in features for column in columns_of(feature))
+    fills = {feature: _typical(train[column_of(feature)], feature) for feature in features} if impute else {}
+    return FeatureSchema(tuple(features), columns, fills)
+
+
+def columns_of(feature: str) -> list[str]:
+    """Names of the vector columns of one feature."""
+    if feature == "age":
+        return ["age"]
+    if feature in AGE_FORMS:
+        return [f"{feature}:{bin_}" for bin_ in range(AGE_FORMS[feature])]
+    return [f"{feature}={value}" for value in CATEGORIES[feature]]
+
+
+def _known(values: pd.Series, feature: str) -> pd.Series:
+    """The column with NaN for values outside the vocabulary: "Unknown" is not a sex."""
+    vocabulary = CATEGORIES.get(feature)
+    return values if vocabulary is None else values.where(values.isin(vocabulary))
+
+
+def _typical(values: pd.Series, feature: str) -> float | str:
+    known = _known(values, feature).dropna()
+    if known.empty:
+        raise UsageError(f"feature '{feature}' cannot be imputed: it is missing in every training row")
+    return float(known.median()) if column_of(feature) == "age" else str(known.mode().iloc[0])
+
+
+def encode(frame: pd.DataFrame, schema: FeatureSchema) -> Encoded:
+    """EHR vectors of cohort rows.
+
+    Age is (age - 16) / 84, or a one-hot of left-closed bins; categorical features are one-hot. A missing value, and a
+    value outside the feature's vocabulary, is 0 with ``present`` 0 in all its columns.
+    """
+    if not schema.features:
+        empty = np.zeros((len(frame), 0), np.float32)
+        return Encoded(empty, empty.copy())
+    parts = [_encode_one(_filled(frame, schema, feature), feature) for feature in schema.features]
+    values = np.concatenate([part.values for part in parts], axis=1)
+    present = np.concatenate([part.present for part in parts], axis=1)
+    return Encoded(values, present)
+
+
+def _filled(frame: pd.DataFrame, schema: FeatureSchema, feature: str) -> pd.Series:
+    raw = frame[column_of(feature)]
+    return _known(raw, feature).fillna(schema.fills[feature]) if feature in schema.fills else raw
+
+
+def _encode_one(raw: pd.Series, feature: str) -> Encoded:
+    if column_of(feature) == "age":
+        return _encode_age(raw.to_numpy(dtype=np.float64, na_value=np.nan), AGE_FORMS[feature])
+    hot = np.stack([(raw.astype(object) == value).to_numpy() for value in CATEGORIES[feature]], axis=1)
+    return _one_hot(hot)
+
+
+def _encode_age(age: npt.NDArray[np.float64], bins: int) -> Encoded:
+    known = ~np.isnan(age)
+    if not bins:
+        scaled = np.where(known, (age - AGE_LOW) / (AGE_HIGH - AGE_LOW), 0.0)
+        return Encoded(scaled[:, None].astype(np.float32), known[:, None].astype(np.float32))
+    width = 5.0 if bins == AGE_FORMS["age:bins5"] else 10.0
+    # Left-closed bins that end at 100 years: 20 to 24.99 is one bin; the first and last hold everybody beyond them.
+    start = AGE_HIGH - bins * width
+    position = np.clip(np.floor((np.where(known, age, 0.0) - start) / width), 0, bins - 1)
+    return _one_hot((position[:, None] == np.arange(bins)) & known[:, None])
+
+
+def _one_hot(hot: npt.NDArray[Any]) -> Encoded:
+    present = np.repeat(hot.any(axis=1, keepdims=True), hot.shape[1], axis=1)
+    return Encoded(hot.astype(np.float32), present.astype(np.float32))

@@ -1,0 +1,114 @@
+"""Label spaces and what is done with uncertain and blank labels."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ssl_bench.errors import DataError, UsageError, shortened, unknown
+
+CHEXPERT14 = (
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+)
+NIH14 = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Effusion",
+    "Infiltration",
+    "Mass",
+    "Nodule",
+    "Pneumonia",
+    "Pneumothorax",
+    "Consolidation",
+    "Edema",
+    "Emphysema",
+    "Fibrosis",
+    "Pleural_Thickening",
+    "Hernia",
+)
+COMMON7 = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Pleural Effusion",
+    "Pneumonia",
+    "Pneumothorax",
+)
+
+SPACES = {"chexpert14": CHEXPERT14, "nih14": NIH14, "common7": COMMON7}
+"""Findings of each label space, in their published order."""
+
+SYNONYMS = {"Effusion": "Pleural Effusion"}
+"""NIH's names for findings of ``common7``."""
+
+Policy = Literal["ignore", "zeros", "ones"]
+
+
+def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
+    """The columns of a label space, by name and never by position.
+
+    Args:
+        raw: labels of one dataset, one column a finding.
+        space: a name of :data:`SPACES`, or ``native`` for the dataset's own columns.
+
+    Raises:
+        UsageError: the space is unknown.
+        DataError: the dataset lacks findings of the space.
+    """
+    if space == "native":
+        return raw
+    if space not in SPACES:
+        raise UsageError(unknown("label space", space, [*SPACES, "native"]))
+    wanted = SPACES[space]
+    named = raw if set(wanted) <= set(raw.columns) else raw.rename(columns=SYNONYMS)
+    missing = [finding for finding in wanted if finding not in named.columns]
+    if missing:
+        raise DataError(
+            f"label space '{space}' needs {shortened(missing)}; the dataset has {shortened([*raw.columns])}"
+        )
+    return named[list(wanted)]
+
+
+def check_values(raw: pd.DataFrame, image_ids: pd.Series) -> None:
+    """Refuse label values other than 1, 0, -1 (uncertain) and blank.
+
+    Raises:
+        DataError: naming the first rows and their values.
+    """
+    values = raw.to_numpy(dtype=float)
+    rows, columns = np.nonzero(~(np.isnan(values) | np.isin(values, (1.0, 0.0, -1.0))))
+    if len(rows):
+        found = [
+            f"{image_ids.iloc[row]} {raw.columns[int(column)]}={values[row, column]:g}"
+            for row, column in zip(rows, columns, strict=True)
+        ]
+        raise DataError(f"labels must be 1, 0, -1 or blank; found {shortened(found)}; correct those rows")
+
+
+def apply_policy(raw: pd.DataFrame, uncertain: Policy, blank: Policy) -> pd.DataFrame:
+    """Labels as 1, 0 or NaN (unknown) from raw ones.
+
+    Args:
+        raw: 1, 0, -1 for uncertain, NaN for blank.
+        uncertain: what -1 becomes: unknown (``ignore``), 0 or 1.
+        blank: what NaN becomes: unknown (``ignore``) or 0.
+    """
+    value = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0}
+    blanks = raw.isna()
+    return raw.astype(float).mask(raw == -1, value[uncertain]).mask(blanks, value[blank])

@@ -1,0 +1,51 @@
+"""Prepared data of a run: cohort, store and the images on their device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.decode import DecodeOptions
+from ssl_bench.data.source import Grey, ImageSource, measure_grey
+from ssl_bench.data.splits import pretraining_rows
+from ssl_bench.data.store import Store, prepare
+from ssl_bench.plan import Plan
+
+
+@dataclass(frozen=True)
+class Material:
+    """Prepared data of a run: cohort and store rows that belong together, and the images on their device."""
+
+    cohort: Cohort
+    store: Store
+    rows: npt.NDArray[np.int64]
+    source: ImageSource
+    grey: Grey
+
+
+def prepare_material(plan: Plan, device: torch.device, progress: Callable[[int, int], None]) -> Material:
+    """The prepared store of the plan's cohort, and where its images live."""
+    data = plan.config.data
+    store = prepare(
+        plan.cohort,
+        plan.cache,
+        DecodeOptions(data.size, data.fit, data.pixel_limit),
+        workers=data.workers,
+        on_bad=data.on_bad,
+        bad_limit=data.bad_limit,
+        progress=progress,
+    )
+    cohort, rows = store.aligned(plan.cohort)
+    grey = measure_grey(store.images, rows[pretraining_positions(plan, cohort)])
+    return Material(cohort, store, rows, ImageSource(store.images, device, data.residency), grey)
+
+
+def pretraining_positions(plan: Plan, cohort: Cohort) -> npt.NDArray[np.int64]:
+    """Row numbers of the cohort that pretraining sees."""
+    chosen = pretraining_rows(cohort, allow_test=plan.config.data.allow_test_in_pretraining)
+    return chosen.to_numpy(dtype=np.int64)

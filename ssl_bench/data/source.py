@@ -1,0 +1,164 @@
+"""Where training batches come from: rows of the store, resident on the device, in memory, or on the disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ssl_bench.contracts import Batch, ViewGroup
+from ssl_bench.data.views import draw_views
+from ssl_bench.errors import DataError
+from ssl_bench.seeds import generator
+
+Rows = npt.NDArray[np.int64]
+
+MEMORY_SHARE = 0.5
+"""Largest share of the free memory that resident images may take under ``auto``."""
+
+
+class ImageSource:
+    """Rows of a prepared store as ``(B, 1, S, S)`` uint8 tensors on a device.
+
+    Args:
+        images: ``(N, S, S)`` uint8, usually memory-mapped.
+        device: where batches go.
+        residency: ``device`` and ``ram`` read the whole store at once, ``disk`` reads batches as they come; ``auto``
+            takes the first that fits into half of the free memory.
+    """
+
+    def __init__(
+        self,
+        images: npt.NDArray[np.uint8],
+        device: torch.device,
+        residency: Literal["auto", "device", "ram", "disk"] = "auto",
+    ) -> None:
+        self.device = device
+        self.residency = self._choose(images, residency)
+        self._disk = images
+        self._resident: Tensor | None = None
+        if self.residency != "disk":
+            home = device if self.residency == "device" else torch.device("cpu")
+            self._resident = torch.from_numpy(np.array(images)).to(home)
+
+    def _choose(self, images: npt.NDArray[np.uint8], residency: str) -> str:
+        if residency != "auto":
+            return residency
+        if self.device.type == "cuda" and images.nbytes < MEMORY_SHARE * torch.cuda.mem_get_info(self.device)[0]:
+            return "device"
+        return "ram" if images.nbytes < MEMORY_SHARE * _free_memory() else "disk"
+
+    def read(self, rows: Rows) -> Tensor:
+        """The images of some rows, in that order."""
+        if self._resident is None:
+            order = np.argsort(rows, kind="stable")  # the disk is read in its own order
+            block = np.empty((len(rows), *self._disk.shape[1:]), np.uint8)
+            block[order] = self._disk[rows[order]]
+            return torch.from_numpy(block).to(self.device).unsqueeze(1)
+        index = torch.from_numpy(rows).to(self._resident.device)
+        return self._resident.index_select(0, index).to(self.device).unsqueeze(1)
+
+
+def _free_memory() -> int:
+    with open("/proc/meminfo") as lines:
+        for line in lines:
+            if line.startswith("MemAvailable"):
+                return int(line.split()[1]) * 1024
+    return 1 << 32
+
+
+@dataclass(frozen=True)
+class Grey:
+    """Mean and standard deviation of the training images' grey values, on the scale 0 to 1."""
+
+    mean: float
+    std: float
+
+
+def measure_grey(images: npt.NDArray[np.uint8], rows: Rows, sample: int = 2000) -> Grey:
+    """Grey statistics over at most ``sample`` training images, evenly spread."""
+    chosen = np.sort(rows[:: max(1, math.ceil(len(rows) / sample))])
+    histogram = np.bincount(np.asarray(images[chosen]).ravel(), minlength=256).astype(np.float64)
+    levels = np.arange(256) / 255
+    mean = float(histogram @ levels / histogram.sum())
+    variance = float(histogram @ (levels - mean) ** 2 / histogram.sum())
+    return Grey(mean, max(variance**0.5, 1e-3))
+
+
+class BatchStream:
+    """Training batches as a function of (seed, step): nothing to save, nothing to restore.
+
+    Args:
+        source: images.
+        rows: store rows of the training images.
+        tables: of those images EHR values ``(n, F)``, their mask ``(n, F)`` and labels ``(n, L)``.
+        views: groups of crops.
+        grey: normalisation.
+        batch_size: images in a batch; the last partial batch of an epoch is dropped.
+        seed: of the run.
+        image_ids: names of those images, to tell which ones a faulty batch held.
+
+    Raises:
+        DataError: there are fewer images than a batch holds.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        rows: Rows,
+        tables: tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]],
+        views: Sequence[ViewGroup],
+        grey: Grey,
+        *,
+        batch_size: int,
+        seed: int,
+        image_ids: Sequence[str] = (),
+    ) -> None:
+        if len(rows) < batch_size:
+            raise DataError(
+                f"a batch of {batch_size} needs as many training images, {len(rows)} can be read; lower --batch-size"
+            )
+        self.image_ids = image_ids
+        self.source, self.rows, self.views, self.grey = source, rows, views, grey
+        self.batch_size, self.seed = batch_size, seed
+        self.steps_per_epoch = len(rows) // batch_size
+        self._tables = tuple(torch.from_numpy(np.array(table, np.float32)) for table in tables)
+        self._order: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Positions of the training images in the order of an epoch."""
+        if self._order[0] != epoch:
+            drawn = torch.randperm(len(self.rows), generator=generator(self.seed, "order", epoch)).numpy()
+            self._order = (epoch, drawn)
+        return self._order[1]
+
+    def positions(self, step: int) -> npt.NDArray[np.int64]:
+        """Positions among the training images of a step's batch."""
+        epoch, number = divmod(step, self.steps_per_epoch)
+        return self.order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
+
+    def store_rows(self, step: int) -> Rows:
+        """Store rows of a step's batch."""
+        return self.rows[self.positions(step)]
+
+    def names(self, step: int) -> list[str]:
+        """Image ids of a step's batch, where they were given."""
+        return [self.image_ids[position] for position in self.positions(step)] if len(self.image_ids) else []
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from the start of the training."""
+        chosen = self.positions(step)
+        images = self.source.read(self.rows[chosen])
+        crops = draw_views(
+            images, self.views, generator(self.seed, "crops", step), mean=self.grey.mean, std=self.grey.std
+        )
+        position = torch.from_numpy(chosen)
+        ehr, present, labels = (table[position].to(images.device) for table in self._tables)
+        index = torch.from_numpy(self.rows[chosen]).to(images.device)
+        return Batch(crops, ehr, present, labels, index)

@@ -1,0 +1,138 @@
+"""The only place that knows of ranks: differentiable reductions that are the identity on one process.
+
+With a loss that every rank computes from gathered tensors, and gradients that DDP averages, these reductions give the
+gradient of one process that saw the joined batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def world_size() -> int:
+    """Number of processes, 1 where none was launched."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Number of this process."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over ranks; the gradient is summed too, since every rank's loss depends on every rank's input."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+def all_reduce_sum(tensor: Tensor) -> Tensor:
+    """Sum of a tensor over ranks, with gradients."""
+    return tensor if world_size() == 1 else _Sum.apply(tensor)
+
+
+def all_reduce_mean(tensor: Tensor) -> Tensor:
+    """Mean of a tensor over ranks (of equal batches), with gradients."""
+    return all_reduce_sum(tensor) / world_size()
+
+
+def gather(tensor: Tensor) -> Tensor:
+    """``(B, ...)`` of every rank as ``(world * B, ...)`` in rank order, with gradients.
+
+    A detached gather would lose the part of the gradient that flows through the other ranks' losses.
+    """
+    if world_size() == 1:
+        return tensor
+    padded = tensor.new_zeros(world_size(), *tensor.shape)
+    padded = padded.index_put((torch.tensor(rank(), device=tensor.device),), tensor)
+    return all_reduce_sum(padded).flatten(0, 1)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of ``(B, C)`` or ``(B, C, H, W)`` over the batches of all ranks.
+
+    On one process it is torch's own. ``torch.nn.SyncBatchNorm`` does the same on GPUs and refuses CPU tensors.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected (B, C, ...), got {tuple(input.shape)}")
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise; running statistics follow the joined batch."""
+        if not self.training or world_size() == 1:
+            return super().forward(input)
+        mean, variance, count = self._joined(input)
+        self._follow(mean.detach(), variance.detach() * count / (count - 1))
+        shape = (1, -1, *([1] * (input.dim() - 2)))
+        out = (input - mean.view(shape)) * torch.rsqrt(variance + self.eps).view(shape)
+        scale = 1.0 if self.weight is None else self.weight.view(shape)
+        return out * scale + (0.0 if self.bias is None else self.bias.view(shape))
+
+    def _joined(self, input: Tensor) -> tuple[Tensor, Tensor, float]:
+        """Mean, biased variance and count over all ranks (equal batches), in at least float32."""
+        axes = [0, *range(2, input.dim())]
+        wide = input if input.dtype == torch.float64 else input.float()
+        mean = all_reduce_mean(wide.mean(axes))
+        shape = (1, -1, *([1] * (input.dim() - 2)))
+        variance = all_reduce_mean((wide - mean.view(shape)).square().mean(axes))
+        return mean, variance, input.numel() / input.shape[1] * world_size()
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        if self.running_mean is None or self.running_var is None or self.momentum is None:
+            return
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+
+
+class NormAct(BatchNorm):
+    """:class:`BatchNorm` with dropout and activation behind it, as timm's ``BatchNormAct2d``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise, drop and activate."""
+        normalised = super().forward(input)
+        for child in self.children():
+            normalised = child(normalised)
+        return normalised
+
+
+def across_ranks(module: nn.Module) -> nn.Module:
+    """Replace every torch BatchNorm inside a module by :class:`BatchNorm`, weights and statistics kept."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d) and not isinstance(child, BatchNorm):
+            setattr(module, name, _converted(child))
+        else:
+            across_ranks(child)
+    return module
+
+
+def _converted(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> BatchNorm:
+    kind = NormAct if hasattr(norm, "act") else BatchNorm
+    new = kind(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+    for name, child in norm.named_children():
+        setattr(new, name, child)
+    new.load_state_dict(norm.state_dict())
+    return new
+
+
+def normalize(tensor: Tensor) -> Tensor:
+    """Rows of unit length, in float32 at least."""
+    wide = tensor if tensor.dtype == torch.float64 else tensor.float()
+    return F.normalize(wide, dim=-1)

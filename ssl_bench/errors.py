@@ -1,0 +1,115 @@
+"""Errors a user can act on: one sentence, no traceback, an exit code."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+
+LISTED = 20
+"""How many problems of a long list are shown before the count of the rest."""
+
+
+class HandledError(Exception):
+    """A fault with one sentence for the user: what was expected, what was found, what to do."""
+
+    exit_code = 1
+
+
+class UsageError(HandledError):
+    """The command line or the configuration is wrong."""
+
+    exit_code = 2
+
+
+class DataError(HandledError):
+    """The files of a dataset are not what they should be."""
+
+    exit_code = 3
+
+
+class PluginError(HandledError):
+    """A plugin that the run needs is broken or incomplete."""
+
+    exit_code = 4
+
+
+class TrainingStopped(HandledError):
+    """Training stopped itself: NaN, collapse, out of memory."""
+
+    exit_code = 5
+
+
+class Interrupted(HandledError):
+    """A signal asked the run to stop; it was saved at the step boundary."""
+
+    exit_code = 130
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The question "did you mean ...?" for a misspelt name, or an empty string where nothing is near."""
+    spelt = {candidate.replace("_", "-").lower(): candidate for candidate in known}
+    match = difflib.get_close_matches(name.replace("_", "-").lower(), spelt, n=1)
+    return f"did you mean '{spelt[match[0]]}'?" if match else ""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for an unknown name: what exists, and the nearest match.
+
+    Args:
+        what: what kind of thing the name stands for, for example ``method``.
+        name: the name that was not found.
+        known: the names that exist.
+    """
+    return f"unknown {what} '{name}'; {among(name, known)}"
+
+
+def among(name: str, known: Iterable[str]) -> str:
+    """The nearest match to a name, where there is one, and what exists."""
+    names = sorted(known)
+    listed = f"expected one of {shortened(names)}" if names else "there is none"
+    question = nearest(name, names)
+    return f"{question} ({listed})" if question else listed
+
+
+def shortened(items: Sequence[object], limit: int = LISTED) -> str:
+    """The first items of a list, comma-separated, with the count of those left out."""
+    rest = len(items) - limit
+    return ", ".join(str(item) for item in items[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+class Problems:
+    """Collects everything that is wrong before anything is built, to be told at once."""
+
+    def __init__(self) -> None:
+        self._found: list[HandledError] = []
+
+    def add(self, error: HandledError) -> None:
+        """Remember one more problem."""
+        self._found.append(error)
+
+    def run(self, check: Callable[[], object]) -> None:
+        """Run a check and remember the fault it raises."""
+        try:
+            check()
+        except HandledError as error:
+            self.add(error)
+
+    def raise_if_any(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            HandledError: of the first problem's class; several problems are one message with a line each,
+                the first 20 and the count of the others.
+        """
+        if self._found:
+            raise joined(self._found)
+
+
+def joined(errors: Sequence[HandledError]) -> HandledError:
+    """One error that tells of all: a lone one as it is, several with a line each, of the first one's class."""
+    if len(errors) == 1:
+        return errors[0]
+    lines = [f"  {number}. {error}" for number, error in enumerate(errors[:LISTED], start=1)]
+    if len(errors) > LISTED:
+        lines.append(f"  ... and {len(errors) - LISTED} more")
+    return type(errors[0])(f"{len(errors)} problems\n" + "\n".join(lines))

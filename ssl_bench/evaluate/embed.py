@@ -1,0 +1,44 @@
+"""Embeddings of a frozen encoder for every image, none dropped."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ssl_bench.contracts import Backbone
+from ssl_bench.data.source import Grey, ImageSource, Rows
+from ssl_bench.data.views import whole_view
+from ssl_bench.errors import DataError, shortened
+
+
+@torch.inference_mode()
+def embed(
+    encoder: Backbone, source: ImageSource, rows: Rows, grey: Grey, *, batch_size: int = 256
+) -> npt.NDArray[np.float32]:
+    """Pooled features ``(len(rows), D)`` in float32, in the order of ``rows``.
+
+    Args:
+        encoder: a backbone; it is put into evaluation mode on the source's device.
+        source: images.
+        rows: store rows.
+        grey: normalisation of the training.
+        batch_size: images at once; the last partial batch is kept.
+
+    Raises:
+        DataError: features are not finite.
+    """
+    cast("nn.Module", encoder).to(source.device).eval()
+    parts = []
+    for start in range(0, len(rows), batch_size):
+        images = source.read(rows[start : start + batch_size])
+        view = whole_view(images, encoder.image_size, mean=grey.mean, std=grey.std)
+        parts.append(encoder(view).pooled.float().cpu().numpy())
+    features = np.concatenate(parts)
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(bad):
+        raise DataError(f"the encoder gives non-finite features for store rows {shortened(rows[bad].tolist())}")
+    return features

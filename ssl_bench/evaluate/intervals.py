@@ -1,0 +1,293 @@
+"""95 % intervals from resamples of patients, for a label, for the macro mean, and for the difference of two encoders.
+
+The interval is a t interval on the logit scale: its spread is the standard deviation of the resamples' logits, its
+degrees of freedom the effective number of patients - 1. The percentile interval stands beside it; with few positive
+patients it covers too little (``benchmarks/coverage_study.py`` measures both).
+
+An effective number of patients is Kish's, ``(sum of images)^2 / sum of images^2`` over patients: 10 patients with one
+positive image each count 10, one patient with 91 and nine with one count 1.2 (Kish, Survey Sampling, 1965).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+from scipy.special import expit, logit
+
+from ssl_bench.evaluate.resample import Array, Floats, bootstrap, patient_rows, point
+
+NAMES = ("auroc", "auprc")
+LEVEL = 0.95
+FEWEST = 5
+"""Positive patients, and negative ones, that an interval needs."""
+RESAMPLES = 20
+"""Resamples with a value that an interval needs."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A metric with its 95 % interval; ``note`` says what is missing and why.
+
+    Attributes:
+        value: on the images as they are; None where it is undefined.
+        low, high: the t interval on the logit scale; for a difference on the metric's own scale.
+        percentile_low, percentile_high: 2.5 and 97.5 % of the resamples.
+        note: empty where there is nothing to say.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    percentile_low: float | None = None
+    percentile_high: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """First encoder minus second with a two-sided p of no difference: of these two encoders, not of their methods."""
+
+    p: float | None = None
+
+
+Kind = TypeVar("Kind", bound=Interval)
+
+
+@dataclass(frozen=True)
+class Support:
+    """What a label's interval rests on; ``effective`` is Kish's number, of the class with the smaller one."""
+
+    positive_images: int
+    negative_images: int
+    positive_patients: int
+    negative_patients: int
+    effective: float
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the label's interval."""
+        return max(self.effective - 1.0, 1.0)
+
+    @property
+    def reason(self) -> str:
+        """Why the label has no value or no interval; empty where it has both."""
+        if not self.positive_images or not self.negative_images:
+            known = f"{self.positive_images} positive and {self.negative_images} negative images"
+            return f"one class only ({known})"
+        for count, what in ((self.positive_patients, "positive"), (self.negative_patients, "negative")):
+            if count < FEWEST:
+                return f"{count} {what} patients, an interval needs {FEWEST}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of all labels: an interval each, the macro mean, and which labels the macro holds."""
+
+    labels: tuple[Interval, ...]
+    macro: Interval
+    held: tuple[int, ...]
+
+
+def measure(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    *,
+    patients: Sequence[object] | Array | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> dict[str, Metric]:
+    """AUROC (``auroc``) and AUPRC (``auprc``) with intervals of every label and of the macro mean.
+
+    Args:
+        labels: (N, L) 1, 0, or NaN where unknown.
+        scores: (N, L) finite wherever the label is known.
+        patients: (N,) patient of each image; without it every image is a patient of its own.
+        replicates: number of resamples.
+        seed: of the resamples.
+
+    Raises:
+        DataError: as ``bootstrap``.
+    """
+    resampled = bootstrap(labels, scores, patients=patients, replicates=replicates, seed=seed)
+    base = supports(labels, patients)
+    return {
+        name: Metric(
+            tuple(label_interval(v, r, s) for v, r, s in zip(values, repeats.T, base, strict=True)),
+            macro_interval(values, repeats, base),
+            held(values),
+        )
+        for name, values, repeats in zip(NAMES, point(labels, scores), resampled, strict=True)
+    }
+
+
+def measure_difference(
+    labels: npt.ArrayLike,
+    scores_a: npt.ArrayLike,
+    scores_b: npt.ArrayLike,
+    *,
+    patients: Sequence[object] | Array | None = None,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> dict[str, Metric]:
+    """First minus second encoder on the same images and resamples; arguments and errors as ``measure``.
+
+    The intervals of the result are ``Difference``.
+    """
+    pair = [bootstrap(labels, s, patients=patients, replicates=replicates, seed=seed) for s in (scores_a, scores_b)]
+    base = supports(labels, patients)
+    result = {}
+    for m, (name, a, b) in enumerate(zip(NAMES, point(labels, scores_a), point(labels, scores_b), strict=True)):
+        values, repeats = a - b, pair[0][m] - pair[1][m]
+        each = tuple(label_difference(v, r, s) for v, r, s in zip(values, repeats.T, base, strict=True))
+        result[name] = Metric(each, macro_difference(values, repeats, base), held(values))
+    return result
+
+
+def effective_patients(labels: npt.ArrayLike, patients: Sequence[object] | Array | None) -> Floats:
+    """Kish's effective number of positive patients (L,) of labels (N, L); 0 where none is positive."""
+    labels = np.asarray(labels, np.float64)
+    number, sizes = patient_rows(patients, len(labels))
+    return np.array([_kish(np.bincount(number, column == 1, len(sizes))) for column in labels.T])
+
+
+def supports(labels: npt.ArrayLike, patients: Sequence[object] | Array | None) -> tuple[Support, ...]:
+    """What the interval of each of the L labels rests on; labels (N, L) with NaN where unknown."""
+    labels = np.asarray(labels, np.float64)
+    number, sizes = patient_rows(patients, len(labels))
+    result = []
+    for column in labels.T:
+        positive, negative = (np.bincount(number, column == value, len(sizes)) for value in (1, 0))
+        result.append(
+            Support(
+                positive_images=int(positive.sum()),
+                negative_images=int(negative.sum()),
+                positive_patients=int(np.count_nonzero(positive)),
+                negative_patients=int(np.count_nonzero(negative)),
+                effective=min(_kish(positive), _kish(negative)),
+            )
+        )
+    return tuple(result)
+
+
+def _kish(images: npt.NDArray[Any]) -> float:
+    return float(images.sum() ** 2 / max((images.astype(np.float64) ** 2).sum(), 1.0))
+
+
+def held(values: Floats) -> tuple[int, ...]:
+    """The labels, by position, that have a value and so make up the macro mean."""
+    return tuple(np.flatnonzero(np.isfinite(values)).tolist())
+
+
+def label_interval(value: float, replicates: Floats, support: Support) -> Interval:
+    """The interval of one label's AUROC or AUPRC; replicates (R,), NaN where undefined and then left out.
+
+    A resample at exactly 0 or 1, where the logit is infinite, counts as half a pair of images short of it. A value of
+    exactly 0 or 1 has no spread to resample: its interval is the exact binomial one for as many patients as are
+    effective, none of whom was ranked wrongly, ``0.025 ** (1 / patients)`` to 1.
+    """
+    if support.reason or not np.isfinite(value):
+        return Interval(float(value) if np.isfinite(value) else None, note=support.reason or "undefined")
+    half_pair = 0.5 / (support.positive_images * support.negative_images)
+    return _logit_t(float(value), replicates, support.freedom, half_pair, support.effective)
+
+
+def macro_interval(values: Floats, replicates: Floats, support: Sequence[Support]) -> Interval:
+    """The interval of the mean over the labels that have a value; values (L,), replicates (R, L).
+
+    A resample in which one of them is undefined is left out of the macro as a whole: a mean over the others would be
+    of another quantity, and each label's remaining resamples are distributed as those that it has by itself.
+    """
+    value, repeats, freedom, base, note = _macro(values, replicates, support)
+    if value is None:
+        return Interval(None, note=note)
+    half_pair = min(0.5 / (s.positive_images * s.negative_images) for s in base) / len(base)
+    return _noted(_logit_t(value, repeats, freedom, half_pair, min(s.effective for s in base)), note)
+
+
+def label_difference(value: float, replicates: Floats, support: Support) -> Difference:
+    """The difference of two encoders on one label; replicates (R,) are differences on the same resamples."""
+    if support.reason or not np.isfinite(value):
+        return Difference(float(value) if np.isfinite(value) else None, note=support.reason or "undefined")
+    return _t(float(value), replicates, support.freedom)
+
+
+def macro_difference(values: Floats, replicates: Floats, support: Sequence[Support]) -> Difference:
+    """The difference of two encoders' macro means; values (L,) and replicates (R, L) are differences."""
+    value, repeats, freedom, _, note = _macro(values, replicates, support)
+    if value is None:
+        return Difference(None, note=note)
+    return _noted(_t(value, repeats, freedom), note)
+
+
+def _macro(
+    values: Floats, replicates: Floats, support: Sequence[Support]
+) -> tuple[float | None, Floats, float, list[Support], str]:
+    """Mean, its resamples (R,), degrees of freedom, supports of the labels held, note.
+
+    Degrees of freedom by Welch and Satterthwaite: each label's share of the variance is its covariance with the macro.
+    """
+    kept = list(held(values))
+    base = [support[k] for k in kept]
+    if not kept:
+        return None, np.empty(0), 1.0, base, "no label has both classes"
+    mean = replicates[:, kept].mean(axis=1)
+    whole = np.isfinite(mean)
+    few = sum(bool(s.reason) for s in base)
+    note = f"{few} of {len(base)} labels have fewer than {FEWEST} patients of a class: too narrow" if few else ""
+    centred = replicates[whole][:, kept] - replicates[whole][:, kept].mean(axis=0) if whole.any() else np.zeros((1, 1))
+    share = np.maximum(centred.T @ centred.mean(axis=1), 0.0)
+    freedom = float(share.sum() ** 2 / (share**2 / [s.freedom for s in base]).sum()) if share.any() else 1.0
+    return float(values[kept].mean()), mean, max(freedom, 1.0), base, note
+
+
+def _logit_t(value: float, replicates: Floats, freedom: float, half_pair: float, effective: float) -> Interval:
+    drawn, note = _defined(replicates)
+    if len(drawn) < RESAMPLES:
+        return Interval(value, note=note)
+    if value in (0.0, 1.0):
+        bound = float((0.5 - LEVEL / 2) ** (1 / max(effective, 1.0)))
+        low, high = (bound, 1.0) if value else (0.0, 1.0 - bound)
+        exact = f"exactly {value:.0f}: no spread to resample, binomial interval"
+        return _noted(Interval(value, low, high, value, value, note), exact)
+    centre, *logits = logit(np.clip(np.append(value, drawn), half_pair, 1 - half_pair))
+    reach = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.std(logits, ddof=1)
+    low, high = expit([centre - reach, centre + reach])
+    return Interval(value, float(low), float(high), *_percentiles(drawn), note)
+
+
+def _t(value: float, replicates: Floats, freedom: float) -> Difference:
+    drawn, note = _defined(replicates)
+    if len(drawn) < RESAMPLES:
+        return Difference(value, note=note)
+    spread = float(np.std(drawn, ddof=1))
+    if spread == 0:
+        if value == 0:
+            return Difference(0.0, 0.0, 0.0, 0.0, 0.0, "both rank alike in every resample", p=1.0)
+        return Difference(value, note="no spread to resample: no interval")
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * spread
+    p = float(2 * stats.t.sf(abs(value) / spread, freedom))
+    return Difference(value, value - reach, value + reach, *_percentiles(drawn), note, p)
+
+
+def _defined(replicates: Floats) -> tuple[Floats, str]:
+    """The replicates that have a value, and a note where some have none or too few are left."""
+    drawn = replicates[np.isfinite(replicates)]
+    lost = len(replicates) - len(drawn)
+    if len(drawn) < RESAMPLES:
+        return drawn, f"{len(drawn)} of {len(replicates)} resamples have a value, an interval needs {RESAMPLES}"
+    return drawn, f"{lost} of {len(replicates)} resamples undefined and left out" if lost else ""
+
+
+def _percentiles(drawn: Floats) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return float(low), float(high)
+
+
+def _noted(interval: Kind, note: str) -> Kind:
+    return replace(interval, note="; ".join(part for part in (note, interval.note) if part))

@@ -1,0 +1,89 @@
+"""Files that survive a kill: written beside their place and renamed, and locks that name their holder."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.errors import DataError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name in the same folder, which replaces ``path`` once its bytes are on the disk.
+
+    After a kill or a full disk the old file is still whole; the temporary one is removed on errors.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write strict JSON, whole or not at all.
+
+    Raises:
+        ValueError: a number is NaN or infinite; JSON has null for those.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock file that names host and process.
+
+    The kernel drops the lock when its holder dies, so a stale one is simply taken over.
+
+    Args:
+        path: the lock file; it stays, empty or not.
+        what: what is locked, for the message.
+        wait: wait for the holder instead of giving up.
+
+    Raises:
+        DataError: another process holds it; the message names it.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            raise DataError(f"{what} is in use by {holder}; wait for it or choose another --out") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{socket.gethostname()} pid {os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)

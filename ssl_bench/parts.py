@@ -1,0 +1,181 @@
+"""The components of a run, their options checked, and whether they fit each other. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Method
+from ssl_bench.config import PretrainConfig, RunConfig
+from ssl_bench.data.features import check_available, expand
+from ssl_bench.errors import Problems, UsageError
+from ssl_bench.options import Options
+from ssl_bench.plugins import Registry
+
+LARS_RANGE = (0.02, 1e-3)
+"""Least learning rate and largest weight decay at which LARS trains: a tenth and ten times the official values."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A component with its checked options."""
+
+    component: Any
+    options: Options
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        return str(self.component.name)
+
+    def build(self, *arguments: Any) -> Any:
+        """The loaded target, called with the options and further arguments."""
+        return self.component.load()(self.options, *arguments)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components of a run."""
+
+    method: Chosen
+    fusion: Chosen | None
+    dataset: Chosen
+    backbone: Backbone
+    image_size: int
+    evaluators: tuple[Chosen, ...]
+    features: tuple[str, ...]
+
+    def provenance(self, registry: Registry) -> list[dict[str, str]]:
+        """Distribution and version of every component."""
+        chosen = [self.method, self.dataset, *self.evaluators, *([self.fusion] if self.fusion else [])]
+        used = [(item.component.kind, item.name) for item in chosen]
+        if self.backbone.name in registry.names(Backbone.kind):
+            used.append((Backbone.kind, self.backbone.name))
+        return registry.provenance(used)
+
+
+def choose_parts(config: RunConfig, registry: Registry) -> Parts:
+    """The components of a configuration, their options checked, and whether they fit each other.
+
+    Raises:
+        UsageError: an unknown name or key, or a combination that cannot run.
+    """
+    _check_each(config, registry)
+    method = _chosen(registry, Method, config.method.name, config.method.options, config.preset)
+    dataset = _chosen(registry, Dataset, config.data.name, config.data.options, config.preset)
+    features = expand(config.ehr.features or method.component.features)
+    check_available(features, dataset.name, dataset.component.features)
+    fusion = _choose_fusion(config, registry, method, features)
+    backbone = choose_backbone(registry, config.backbone.name)
+    evaluators = tuple(
+        _chosen(registry, Evaluator, name, config.evaluate.options.get(name, {}), config.preset)
+        for name in dict.fromkeys(config.evaluate.protocols)
+    )
+    parts = Parts(
+        method, fusion, dataset, backbone, config.backbone.image_size or backbone.image_size, evaluators, features
+    )
+    _check_fit(config, parts)
+    return parts
+
+
+def _check_each(config: RunConfig, registry: Registry) -> None:
+    """Every name and option by itself, so that all the wrong ones are told at once."""
+    fusion, evaluate = config.fusion, config.evaluate
+    wanted: list[tuple[type[Component], str, Mapping[str, Any]]] = [
+        (Method, config.method.name, config.method.options),
+        (Dataset, config.data.name, config.data.options),
+        *([(Fusion, fusion.name, fusion.options)] if fusion else []),
+        *(
+            (Evaluator, name, evaluate.options.get(name, {}))
+            for name in {**dict.fromkeys(evaluate.protocols), **evaluate.options}
+        ),
+    ]
+    problems = Problems()
+    for kind, name, values in wanted:
+        problems.run(partial(registry.options, kind.kind, name, values, config.preset))
+    problems.run(partial(choose_backbone, registry, config.backbone.name))
+    problems.run(partial(expand, config.ehr.features))
+    problems.raise_if_any()
+
+
+def _chosen(registry: Registry, kind: type[Component], name: str, values: Mapping[str, Any], preset: str) -> Chosen:
+    return Chosen(registry.get(kind.kind, name), registry.options(kind.kind, name, values, preset))
+
+
+def _choose_fusion(config: RunConfig, registry: Registry, method: Chosen, features: tuple[str, ...]) -> Chosen | None:
+    if not features:
+        if config.fusion:
+            raise UsageError(f"fusion '{config.fusion.name}' needs EHR features; add --features, for example age,sex")
+        return None
+    if not method.component.trains:
+        raise UsageError(f"method '{method.name}' is not trained, so it can join no features; leave out --features")
+    name = config.fusion.name if config.fusion else method.component.fusion
+    if not name:
+        known = ", ".join(registry.names(Fusion.kind))
+        raise UsageError(f"method '{method.name}' joins no features by itself; add --fusion, one of {known}")
+    fusion = _chosen(registry, Fusion, name, config.fusion.options if config.fusion else {}, config.preset)
+    if method.component.same_width and not fusion.component.keeps_width:
+        raise UsageError(
+            f"method '{method.name}' compares features of student and teacher, which fusion '{name}' makes of another "
+            "width; choose a fusion that keeps it"
+        )
+    return fusion
+
+
+def choose_backbone(registry: Registry, name: str) -> Backbone:
+    """An alias that a plugin offers, or any timm architecture by its own name."""
+    if name in registry.names(Backbone.kind):
+        return registry.get(Backbone.kind, name)  # type: ignore[no-any-return]
+    if "-" in name:  # timm's names have none, so an alias was meant
+        registry.get(Backbone.kind, name)
+    patch, size = re.search(r"patch(\d+)", name), re.search(r"_(\d{3})$", name)
+    return Backbone(
+        name=name,
+        target="ssl_bench.backbones:build",
+        summary="timm architecture",
+        arguments={"model": name},
+        image_size=int(size[1]) if size else 224,
+        patch_size=int(patch[1]) if patch else 0,
+    )
+
+
+def _check_fit(config: RunConfig, parts: Parts) -> None:
+    if parts.image_size > config.data.size:
+        raise UsageError(
+            f"backbone '{parts.backbone.name}' sees {parts.image_size} px, the prepared images have "
+            f"{config.data.size} px; raise --set data.size={parts.image_size}"
+        )
+    patch = parts.backbone.patch_size
+    if patch and parts.image_size % patch:
+        raise UsageError(f"backbone.image_size must be a multiple of the patch size {patch}, found {parts.image_size}")
+    if parts.method.component.masks and not patch:
+        raise UsageError(masks_nothing(parts))
+    if parts.method.component.uses_labels and config.data.allow_test_in_pretraining:
+        raise UsageError(
+            f"method '{parts.method.name}' trains on labels, so test patients must stay out of it; leave out "
+            "data.allow_test_in_pretraining"
+        )
+    if parts.method.component.trains and config.pretrain.optimizer_for(patch) == "lars":
+        _check_lars(config.pretrain)
+
+
+def _check_lars(pretrain: PretrainConfig) -> None:
+    """LARS multiplies by a trust coefficient of 0.001, so the rates and decays of AdamW would leave it standing."""
+    if pretrain.lr < LARS_RANGE[0] or pretrain.weight_decay > LARS_RANGE[1]:
+        usual = 0.2 * pretrain.batch_size / 256
+        raise UsageError(
+            f"LARS expects a learning rate near 0.2 x batch / 256 and a weight decay near 1e-6, found {pretrain.lr} "
+            f"and {pretrain.weight_decay}; set --lr {usual:g} --set pretrain.weight_decay=1e-6 "
+            "--set pretrain.weight_decay_end=null, or --set pretrain.optimizer=adamw"
+        )
+
+
+def masks_nothing(parts: Parts) -> str:
+    """The sentence for a method that drops patches with a backbone that has none to drop."""
+    return (
+        f"method '{parts.method.name}' drops patches and needs a ViT; backbone '{parts.backbone.name}' cannot drop "
+        "any; choose vit-tiny or another method"
+    )

@@ -1,0 +1,80 @@
+"""The flow of a run on one screen: prepare, pretrain, export, evaluate, record."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from ssl_bench.assemble import build_backbone, build_method
+from ssl_bench.data.cohort import IDENTIFIERS, Cohort
+from ssl_bench.data.material import prepare_material
+from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
+from ssl_bench.files import write_json
+from ssl_bench.plan import Plan
+from ssl_bench.pretrain.device import build_fabric
+from ssl_bench.pretrain.loop import Reporter
+from ssl_bench.pretrain.run import pretrain
+from ssl_bench.results.describe import describe
+from ssl_bench.results.environment import environment
+from ssl_bench.results.export import export_encoder
+from ssl_bench.results.rundir import RunDirectory
+
+
+class Narrator(Reporter, Protocol):
+    """What the pipeline tells while it works."""
+
+    def stage(self, sentence: str) -> None:
+        """A new part of the flow begins."""
+
+    def prepared(self, done: int, total: int) -> None:
+        """Images in the store so far."""
+
+
+def execute(
+    plan: Plan, run: RunDirectory, narrator: Narrator, *, resume: bool = False, allow_inexact: bool = False
+) -> dict[str, Any]:
+    """Run a plan to its record.
+
+    Args:
+        plan: checked.
+        run: its folder, claimed by the caller.
+        narrator: told what happens.
+        resume: go on from the last checkpoint.
+        allow_inexact: resume even where the bits will differ.
+
+    Returns:
+        The record, as written to ``record.json``.
+    """
+    began = time.monotonic()
+    fabric = build_fabric(plan.config.pretrain)
+    narrator.stage(f"preparing {len(plan.cohort):,} images")
+    material = prepare_material(plan, fabric.device, narrator.prepared)
+    seconds = {"prepare": time.monotonic() - began}
+    write_preamble(plan, run, material.cohort)
+    summary, encoders = None, {RANDOM: build_backbone(plan)}
+    if plan.parts.method.component.trains:
+        method = build_method(plan)
+        narrator.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
+        summary = pretrain(plan, run, method, material, fabric, narrator, resume=resume, allow_inexact=allow_inexact)
+        encoders = {TRAINED: method.encoder, **encoders}
+    export_encoder(next(iter(encoders.values())), material.grey, run.encoder)
+    evaluating = time.monotonic()
+    rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage)
+    seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
+    record = {
+        **describe(plan, material), "environment": environment(),
+        "pretraining": asdict(summary) if summary else None, "seconds": seconds,
+        "metrics": rows, "comparisons": comparisons,
+    }  # fmt: skip
+    run.write_record(record)
+    return record
+
+
+def write_preamble(plan: Plan, run: RunDirectory, cohort: Cohort) -> None:
+    """What a reader needs even of a run that never finished."""
+    run.write_config(plan.config.model_dump(mode="json"))
+    run.write_split_manifest(plan.manifest)
+    write_json(run.path / "environment.json", environment())
+    identifiers = [column for column in IDENTIFIERS if column != "image_path"]
+    run.write_cohort(cohort.frame[[*identifiers, *cohort.features, *cohort.labels]])

@@ -1,0 +1,1 @@
+"""Pretraining: schedules, optimiser, loop, checkpoints."""

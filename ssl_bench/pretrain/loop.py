@@ -1,0 +1,216 @@
+"""The training loop: short, ours, on Lightning Fabric for device and precision."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from ssl_bench.config import PretrainConfig
+from ssl_bench.contracts import Batch, Loss, Method
+from ssl_bench.data.source import BatchStream
+from ssl_bench.errors import Interrupted, TrainingStopped
+from ssl_bench.files import write_json
+from ssl_bench.pretrain import checkpoint as checkpoints
+from ssl_bench.pretrain.device import explained_memory
+from ssl_bench.pretrain.monitors import CollapseGuard, observe
+from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients, rates, set_rates
+from ssl_bench.pretrain.signals import StopFlag
+from ssl_bench.seeds import seed_torch
+
+
+class Reporter(Protocol):
+    """Where the loop tells what happens: the terminal and the log."""
+
+    def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:
+        """A logged step with loss, parts, rates and monitors."""
+
+    def warn(self, sentence: str) -> None:
+        """Something a person should see that does not stop the run."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What pretraining did.
+
+    Args:
+        steps: optimiser steps in all.
+        images_seen: images, counted once per pass.
+        crops_seen: views of all groups.
+        seconds: training time of this process, resumed parts of earlier ones not counted.
+        images_per_second: over that time.
+        final: the last logged entry.
+    """
+
+    steps: int
+    images_seen: int
+    crops_seen: int
+    seconds: float
+    images_per_second: float
+    precision: str
+    device: str
+    resumed_at: int = 0
+    final: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: str = ""
+
+
+class Trainer:
+    """Trains one method on one stream of batches and keeps checkpoints.
+
+    Args:
+        method: on the CPU.
+        stream: training batches, on the fabric's device.
+        config: optimisation.
+        fabric: device and precision.
+        folder: of the checkpoints.
+        reporter: told about steps.
+        seed: of the run.
+        identity: what a checkpoint must agree on to be resumed.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        stream: BatchStream,
+        config: PretrainConfig,
+        fabric: Fabric,
+        folder: Path,
+        reporter: Reporter,
+        *,
+        seed: int,
+        identity: Mapping[str, Any],
+    ) -> None:
+        self.config, self.stream, self.fabric = config, stream, fabric
+        self.folder, self.reporter, self.seed, self.identity = folder, reporter, seed, identity
+        self.method = method
+        self.module = cast("nn.Module", method)
+        self.module.to(fabric.device).train()
+        self.groups = method.parameter_groups()
+        self.optimizer = build_optimizer(self.groups, config, config.optimizer_for(method.encoder.patch_size))
+        wrapped, self.wrapped_optimizer = fabric.setup(self.module, self.optimizer)
+        wrapped.mark_forward_method("training_loss")
+        self.training_loss = cast("Callable[[Batch, float], Loss]", wrapped.training_loss)
+        self.total = config.epochs * stream.steps_per_epoch
+        self.guard = CollapseGuard()
+        self.recent: list[tuple[int, torch.Tensor]] = []
+        self.began, self.first = time.monotonic(), 0
+
+    def run(self, start: checkpoints.Checkpoint | None = None) -> Summary:
+        """Train to the end, from a checkpoint or from the beginning.
+
+        Raises:
+            Interrupted: a signal came; the state was saved first.
+            TrainingStopped: NaN, collapse or lack of memory; the last good checkpoint stays.
+        """
+        first = start.step if start else 0
+        if start:
+            checkpoints.restore(start, self.module, self.optimizer)
+        self.began, self.first = time.monotonic(), first
+        entry: dict[str, Any] = {}
+        stop = StopFlag()
+        with stop.listening():
+            for step in range(first, self.total):
+                with explained_memory(self.fabric.device, self.config.batch_size):
+                    loss, values = self._step(step)
+                if step + 1 == self.total or (step + 1) % self.config.log_every == 0:
+                    entry = self._log(step, loss, values)
+                self._keep(step + 1, stop)
+        return self._summary(first, time.monotonic() - self.began, entry)
+
+    def _step(self, step: int) -> tuple[Loss, dict[str, Any]]:
+        """Forward, backward, clip, optimise, and what the method does after it; nothing here waits for the device."""
+        progress = step / self.total
+        now = rates(self.config, progress, self.method.schedule_stretch)
+        set_rates(self.optimizer, self.groups, now)
+        batch = self.stream.batch(step)
+        seed_torch(self.seed, "step", step)
+        self.method.before_step(progress)
+        loss = self.training_loss(batch, progress)
+        self.fabric.backward(loss.total)
+        for parameter in self.method.frozen:
+            parameter.grad = None
+        norm = clip_gradients(self.groups)
+        self.wrapped_optimizer.step()
+        self.wrapped_optimizer.zero_grad(set_to_none=True)
+        self.recent.append((step, torch.stack([loss.total.detach().float(), norm.float()])))
+        values = {"grad_norm": norm, "lr": now.lr, "weight_decay": now.weight_decay}
+        return loss, {**values, **self.method.after_step(progress)}
+
+    def _log(self, step: int, loss: Loss, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Check, write and return the entry of a step."""
+        self._check_recent()
+        seen = observe(loss)
+        numbers = {"loss": loss.total, **loss.parts, **values, **seen}
+        entry: dict[str, Any] = {"step": step + 1, "epoch": (step + 1) / self.stream.steps_per_epoch}
+        entry |= {name: float(value.detach() if hasattr(value, "detach") else value) for name, value in numbers.items()}
+        images = (step + 1 - self.first) * self.config.batch_size
+        entry["images_per_second"] = images / (time.monotonic() - self.began)
+        self.reporter.step(step + 1, self.total, entry)
+        try:
+            warning = self.guard.check(seen, step + 1)
+        except TrainingStopped:
+            self._keep_batch(step)
+            raise
+        if warning:
+            self.reporter.warn(warning)
+        return entry
+
+    def _check_recent(self) -> None:
+        """Stop at the first step since the last look whose loss or gradient is not finite."""
+        if not self.recent:
+            return
+        steps, values = zip(*self.recent, strict=True)
+        self.recent.clear()
+        for step, (loss, norm) in zip(steps, torch.stack(values).tolist(), strict=True):
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise TrainingStopped(
+                    f"the loss is {loss} and its gradient's norm {norm} at step {step + 1}; lower pretrain.lr or look "
+                    f"at the images of the batch, listed in {self._keep_batch(step)}; the last good checkpoint is kept"
+                )
+
+    def _keep_batch(self, step: int) -> Path:
+        """Write down which images a fatal step saw."""
+        path = self.folder.parent / "stopped.json"
+        rows = self.stream.store_rows(step).tolist()
+        write_json(path, {"step": step + 1, "image_ids": self.stream.names(step), "store_rows": rows})
+        return path
+
+    def _keep(self, done: int, stop: StopFlag) -> None:
+        """Save where it is due, and leave where a signal asked for it."""
+        every = max(1, round(self.config.checkpoint_every * self.stream.steps_per_epoch))
+        due = done % every == 0 and not self.guard.strikes  # features that look collapsed replace no good checkpoint
+        if stop.caught is not None or due or done == self.total:
+            self._check_recent()
+            self.save(done)
+        if stop.caught is not None:
+            name = signal.Signals(stop.caught).name
+            raise Interrupted(f"{name}: saved at step {done} of {self.total}; go on with --resume {self.folder.parent}")
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint of the current state."""
+        tensors = checkpoints.state_tensors(self.module, self.optimizer)
+        meta = {"identity": self.identity, "conditions": checkpoints.conditions()}
+        checkpoints.save(self.folder, step, tensors, meta)
+
+    def _summary(self, first: int, seconds: float, entry: Mapping[str, Any]) -> Summary:
+        images = (self.total - first) * self.config.batch_size
+        return Summary(
+            steps=self.total,
+            images_seen=self.total * self.config.batch_size,
+            crops_seen=self.total * self.config.batch_size * sum(group.count for group in self.method.views),
+            seconds=seconds,
+            images_per_second=images / seconds if seconds else 0.0,
+            precision=str(self.fabric._precision.precision),
+            device=str(self.fabric.device),
+            optimizer=type(self.optimizer).__name__,
+            resumed_at=first,
+            final=entry,
+        )

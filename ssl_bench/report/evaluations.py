@@ -1,0 +1,90 @@
+"""Rows of a record, grouped into the evaluations that a reader looks at one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ssl_bench.report.table import METRICS, on_test
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One protocol on one test set with one share of the training patients, for every encoder.
+
+    Args:
+        dataset: the test set.
+        fitted_on: the dataset whose training split the protocol was fitted on.
+        protocol: the evaluator's name.
+        fraction: share of the training patients.
+        draw: which random draw of that share.
+        home: the run's own dataset.
+        rows: of the record, AUROC and AUPRC of all encoders and labels.
+        differences: of the record, the same for pairs of encoders.
+    """
+
+    dataset: str
+    fitted_on: str
+    protocol: str
+    fraction: float
+    draw: int
+    home: str
+    rows: tuple[Row, ...]
+    differences: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        """``linear``, or ``linear, tested on chexpert, 1 % of the training patients, draw 2``."""
+        parts = [self.protocol]
+        if self.dataset != self.home:
+            parts.append(f"tested on {self.dataset}")
+        if self.fitted_on != self.home:
+            parts.append(f"fitted on {self.fitted_on}")
+        if self.fraction != 1.0:
+            parts.append(f"{self.fraction * 100:g} % of the training patients, draw {self.draw}")
+        return ", ".join(parts)
+
+    @property
+    def slug(self) -> str:
+        """The name as part of a file name."""
+        words = self.name.replace(" %", "pc").replace(".", "p")
+        return "-".join("".join(letter if letter.isalnum() else " " for letter in words).lower().split())
+
+    @property
+    def encoders(self) -> list[str]:
+        """The encoders in the record's order."""
+        return list(dict.fromkeys(str(row["encoder"]) for row in self.rows))
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels in the record's order, the macro mean last."""
+        return list(dict.fromkeys(str(row["label"]) for row in self.rows))
+
+    def row(self, encoder: str, label: str, metric: str) -> Row | None:
+        """The one row of an encoder, label and metric."""
+        wanted = (encoder, label, metric)
+        return next((row for row in self.rows if (row["encoder"], row["label"], row["metric"]) == wanted), None)
+
+    def of_label(self, label: str) -> list[Row]:
+        """All rows of a label."""
+        return [row for row in self.rows if row["label"] == label]
+
+
+def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
+    """The evaluations of a record on test splits, in its order; rows of subgroups are left to tables of their own."""
+    groups: dict[tuple[Any, ...], tuple[list[Row], list[Row]]] = {}
+    for kind, name in enumerate(("metrics", "comparisons")):
+        for row in on_test(record[name]):
+            if row["metric"] in METRICS and row["subgroup"] == "all":
+                key = tuple(row[field] for field in ("dataset", "fitted_on", "protocol", "fraction", "draw"))
+                groups.setdefault(key, ([], []))[kind].append(row)
+    home = record["data"]["name"]
+    return [Evaluation(*key, home, tuple(rows), tuple(pairs)) for key, (rows, pairs) in groups.items() if rows]
+
+
+def other_rows(record: Mapping[str, Any]) -> list[Row]:
+    """Rows of the test splits that are neither AUROC nor AUPRC, for example cluster indices."""
+    return [row for row in on_test(record["metrics"]) if row["metric"] not in METRICS]

@@ -1,0 +1,54 @@
+"""The plan of a dry run in words."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from ssl_bench.estimate import estimate
+from ssl_bench.plan import Plan
+
+
+def print_plan(plan: Plan) -> None:
+    """Print what a run would do: data, splits, features, method, encoder, steps, memory."""
+    console = Console(highlight=False)
+    for name, text in plan_lines(plan):
+        console.print(f"{name + ':':<12}{text}", soft_wrap=True)
+
+
+def plan_lines(plan: Plan) -> list[tuple[str, str]]:
+    """The plan as names and texts."""
+    config, parts, cohort = plan.config, plan.parts, plan.cohort
+    size = estimate(plan)
+    lines = [
+        ("data", f"{cohort.name}, {len(cohort):,} images of {cohort.frame['patient_id'].nunique():,} patients"),
+        ("splits", "; ".join(_split_text(plan, name) for name in plan.manifest["patients"])),
+        ("findings", ", ".join(cohort.labels)),
+        ("noticed", ", ".join(f"{count} {what}" for what, count in cohort.counts.items()) or "nothing unusual"),
+        ("features", _feature_text(plan)),
+        ("method", f"{parts.method.name}, recipe {config.recipe}; {_options(parts.method.options.model_dump())}"),
+        ("fusion", parts.fusion.name if parts.fusion else "none"),
+        ("encoder", f"{parts.backbone.name} at {parts.image_size} px, {size.encoder_parameters:,} parameters"),
+        ("trained", f"{size.trainable_parameters:,} parameters, heads and fusion included"),
+        ("views", ", ".join(f"{group.count} {group.name} {group.size} px" for group in size.views) or "none"),
+        ("steps", f"{plan.steps:,} = {config.pretrain.epochs} epochs in batches of {config.pretrain.batch_size}"),
+        ("cost", f"{size.step_flops / 1e9:,.1f} GFLOP a step, {size.step_flops * plan.steps / 1e12:,.1f} TFLOP in all"),
+        ("memory", f"about {size.memory_bytes / 2**30:.2f} GiB for training in float32, and "
+                   f"{size.store_bytes / 2**30:.2f} GiB of prepared images ({config.data.residency})"),
+        ("evaluation", ", ".join(evaluator.name for evaluator in parts.evaluators)),
+    ]  # fmt: skip
+    return [*lines, *(("note", note) for note in plan.notes)]
+
+
+def _split_text(plan: Plan, name: str) -> str:
+    patients = len(plan.manifest["patients"][name])
+    return f"{name} {len(plan.cohort.split(name)):,} images of {patients:,} patients"
+
+
+def _feature_text(plan: Plan) -> str:
+    if not plan.parts.features:
+        return "none"
+    return f"{', '.join(plan.parts.features)} as {len(plan.schema)} columns: {', '.join(plan.schema.columns)}"
+
+
+def _options(values: dict[str, object]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items()) or "no options"

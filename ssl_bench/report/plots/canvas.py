@@ -1,0 +1,197 @@
+"""What all pictures share: sizes for print, colours for every reader, the header with its stamp, and the files.
+
+Sizes are in inches and points at the size a picture is read at: the width of a printed page's text. The palette is
+Okabe and Ito's (https://jfly.uni-koeln.de/color); no meaning rests on colour alone, lines differ in their dashes and
+points in their markers too.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ssl_bench.files import replacing
+
+WIDTH = 6.7
+"""Width of a picture: the text of a printed page."""
+
+DPI = 200
+POINTS = 8.0
+"""The smallest type."""
+
+BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, YELLOW = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442",
+)  # fmt: skip
+BLACK, GREY, LIGHT = "#000000", "#595959", "#BFBFBF"
+
+RC: Mapping[str, Any] = {
+    "font.family": "DejaVu Sans", "font.size": POINTS, "axes.titlesize": POINTS, "axes.labelsize": POINTS,
+    "xtick.labelsize": POINTS, "ytick.labelsize": POINTS, "legend.fontsize": POINTS, "legend.frameon": False,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6, "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5, "xtick.major.pad": 2,
+    "ytick.major.pad": 2, "lines.linewidth": 1.2, "axes.titlelocation": "left", "axes.titlepad": 4,
+    "axes.labelpad": 2, "svg.hashsalt": "sslbench", "svg.fonttype": "path", "path.simplify": False,
+}  # fmt: skip
+"""The same on every machine, whatever a matplotlibrc says."""
+
+STAMP = "SYNTHETIC DATA"
+
+
+class Style(NamedTuple):
+    """Colour, dashes and marker that stand for one thing."""
+
+    color: str
+    dashes: Any
+    marker: str
+
+
+STYLES = (
+    Style(BLUE, "-", "o"),
+    Style(VERMILLION, (0, (4, 1.5)), "s"),
+    Style(GREEN, (0, (5, 1.5, 1, 1.5)), "^"),
+    Style(PURPLE, (0, (1, 1)), "D"),
+    Style(BLACK, (0, (8, 2)), "v"),
+    Style(ORANGE, (0, (3, 1, 1, 1, 1, 1)), "P"),
+    Style(SKY, (0, (2, 2)), "X"),
+)
+
+
+def style(number: int) -> Style:
+    """The style of the n-th thing; they repeat after seven."""
+    return STYLES[number % len(STYLES)]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the report.
+
+    Args:
+        name: stem of its files.
+        title: what it shows.
+        caption: how to read it.
+        figure: drawn.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+class LeftOut(Exception):
+    """A picture cannot be drawn from what the run directory holds; the message says why."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Panels below each other and side by side, in inches.
+
+    Args:
+        rows: number of rows.
+        columns: number of columns.
+        height: of a panel.
+        left: from the page's edge to the first panel.
+        right: from the last panel to the page's edge.
+        bottom: below the last row.
+        gap_x: between columns.
+        gap_y: between rows.
+        top: between header and first row.
+    """
+
+    rows: int
+    columns: int
+    height: float
+    left: float = 0.45
+    right: float = 0.1
+    bottom: float = 0.4
+    gap_x: float = 0.3
+    gap_y: float = 0.5
+    top: float = 0.25
+
+
+class Sheet:
+    """A figure with its header, on which panels are placed in inches from the lower left corner.
+
+    Args:
+        record: of the run; the header says what was run on what.
+        title: of the picture.
+        height: without the header.
+        width: of the figure.
+    """
+
+    def __init__(self, record: Mapping[str, Any], title: str, height: float, *, width: float = WIDTH) -> None:
+        lines = textwrap.wrap(subject(record), int(width * 15))
+        self.width, self.body = width, height
+        self.height = height + 0.25 + 0.15 * len(lines)
+        self.figure = Figure(figsize=(self.width, self.height), facecolor="white")
+        FigureCanvasAgg(self.figure)
+        self.text(0.05, self.height - 0.06, title, weight="bold", size=9, va="top")
+        self.text(0.05, self.height - 0.24, "\n".join(lines), color=GREY, va="top", linespacing=1.2)
+        if record["synthetic"]:
+            self.text(width - 0.05, self.height - 0.06, STAMP, color=VERMILLION, weight="bold", size=9,
+                      va="top", ha="right")  # fmt: skip
+
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write at a place in inches."""
+        self.figure.text(x / self.width, y / self.height, text, **style)
+
+    def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
+        """A panel at a place in inches."""
+        place = (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        return self.figure.add_axes(place)
+
+    def panels(self, grid: Grid) -> list[Axes]:
+        """Panels of a grid, row by row from the top."""
+        width = (self.width - grid.left - grid.right - (grid.columns - 1) * grid.gap_x) / grid.columns
+        return [
+            self.axes(
+                grid.left + column * (width + grid.gap_x),
+                self.body - grid.top - grid.height - row * (grid.height + grid.gap_y),
+                width,
+                grid.height,
+            )
+            for row in range(grid.rows)
+            for column in range(grid.columns)
+        ]
+
+
+def grid_height(grid: Grid) -> float:
+    """What a grid takes in all, in inches."""
+    return grid.top + grid.rows * grid.height + (grid.rows - 1) * grid.gap_y + grid.bottom
+
+
+def subject(record: Mapping[str, Any]) -> str:
+    """What was run on what, for the header of a picture."""
+    features = f" with {', '.join(record['features'])} ({record['fusion']})" if record["features"] else ""
+    return f"{record['method']}{features} on {record['data']['name']}, seed {record['config']['seed']}"
+
+
+def drawing() -> Any:
+    """The context in which pictures are drawn and saved."""
+    return mpl.rc_context(dict(RC))
+
+
+def save(picture: Picture, folder: Path) -> dict[str, bytes]:
+    """Write ``<name>.png`` and ``<name>.svg``; the same picture gives the same bytes.
+
+    Returns:
+        The bytes by ending.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for ending, metadata in (("png", {"Software": "sslbench"}), ("svg", {"Date": None, "Creator": "sslbench"})):
+        buffer = BytesIO()
+        picture.figure.savefig(buffer, format=ending, dpi=DPI, metadata=metadata)
+        written[ending] = buffer.getvalue()
+        with replacing(folder / f"{picture.name}.{ending}") as temporary:
+            temporary.write_bytes(written[ending])
+    return written

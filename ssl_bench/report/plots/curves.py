@@ -1,0 +1,178 @@
+"""ROC and precision-recall curves on the test split, a small panel for every finding."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ssl_bench.report.evaluations import Evaluation, Row
+from ssl_bench.report.plots.canvas import GREY, Grid, LeftOut, Picture, Sheet, grid_height, style
+from ssl_bench.report.plots.kept import Arrays, kept_or_new
+from ssl_bench.report.plots.points import GRID, Curve, affordable, curves, resamples
+from ssl_bench.report.table import MACRO, METRICS
+from ssl_bench.results.rundir import RunDirectory
+
+COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of curve: its metric, the stem of its files, and its words."""
+
+    metric: str
+    stem: str
+    title: str
+    x: str
+    y: str
+    chance: str
+
+
+ROC = Kind("auroc", "roc", "ROC curves", "false positive rate", "true positive rate", "chance")
+PR = Kind("auprc", "pr", "Precision-recall curves", "recall", "precision", "chance (prevalence)")
+
+
+def roc_and_pr(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]) -> list[Picture]:
+    """ROC and PR picture of one evaluation.
+
+    Args:
+        evaluation: with its rows.
+        run: folder of the predictions.
+        record: of the run.
+
+    Raises:
+        LeftOut: predictions are missing.
+    """
+    arrays = curve_points(evaluation, run, record)
+    return [_picture(kind, evaluation, record, arrays) for kind in (ROC, PR)]
+
+
+def curve_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]) -> Arrays:
+    """Corners and bands of every encoder and label, from ``plots/curves-<name>.npz`` where they are kept.
+
+    Raises:
+        LeftOut: predictions are missing.
+    """
+    sources = {encoder: run.predictions(encoder, *_file(evaluation, encoder)) for encoder in evaluation.encoders}
+    settings = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
+
+    def make() -> Arrays:
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for encoder, path in sources.items():
+            arrays |= _of_encoder(evaluation, encoder, pd.read_parquet(path), **settings)
+        return arrays
+
+    try:
+        return kept_or_new(run.path / "plots" / f"curves-{evaluation.slug}.npz", sources.values(), settings, make)
+    except FileNotFoundError as error:
+        raise LeftOut(f"curves of {evaluation.name}: {error.args[0].name} is missing") from None
+
+
+def _file(evaluation: Evaluation, encoder: str) -> tuple[str, Mapping[str, Any]]:
+    """Name and remaining identity of an encoder's predictions."""
+    row = next(row for row in evaluation.rows if row["encoder"] == encoder)
+    rest = {"settings": row["settings"], "fraction": row["fraction"], "draw": row["draw"]}
+    return f"{evaluation.dataset}-test-{evaluation.protocol}", rest
+
+
+def _of_encoder(
+    evaluation: Evaluation, encoder: str, frame: pd.DataFrame, *, replicates: int, seed: int
+) -> dict[str, npt.NDArray[Any]]:
+    weights = resamples(frame["patient_id"].to_numpy(dtype=str), affordable(replicates, len(frame)), seed)
+    arrays: dict[str, npt.NDArray[Any]] = {"resamples": np.array(len(weights))}
+    for label in evaluation.labels:
+        row = evaluation.row(encoder, label, "auroc")
+        if label == MACRO or row is None or row["value"] is None:
+            continue
+        truth = frame[f"y_{label}"].to_numpy(np.float64)
+        band = weights if row["ci_low"] is not None else None
+        found = curves(truth, frame[f"p_{label}"].to_numpy(np.float64), band)
+        for stem, curve in zip((ROC.stem, PR.stem), found, strict=True):
+            arrays |= {f"{stem}/{encoder}/{label}/points": curve.points, f"{stem}/{encoder}/{label}/band": curve.band}
+        arrays[f"prevalence/{label}"] = np.nanmean(truth)
+    return arrays
+
+
+def _picture(kind: Kind, evaluation: Evaluation, record: Mapping[str, Any], arrays: Arrays) -> Picture:
+    labels = [label for label in evaluation.labels if label != MACRO]
+    columns = min(COLUMNS, len(labels))
+    grid = Grid(rows=math.ceil(len(labels) / columns), columns=columns, height=1.3, left=0.5, bottom=0.65, gap_x=0.2,
+                gap_y=0.34, top=0.3)  # fmt: skip
+    title = f"{kind.title}: {evaluation.name}"
+    sheet = Sheet(record, title, grid_height(grid))
+    panels = sheet.panels(grid)
+    for number, panel in enumerate(panels):
+        if number >= len(labels):
+            panel.remove()
+            continue
+        _draw_label(panel, kind, evaluation, labels[number], arrays)
+        panel.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(labels))
+    sheet.text(sheet.width / 2, 0.27, kind.x, ha="center")
+    sheet.text(0.06, 0.65 + (sheet.body - 0.95) / 2, kind.y, va="center", rotation=90)
+    _legend(sheet, kind, evaluation.encoders)
+    return Picture(f"{kind.stem}-{evaluation.slug}", title, _caption(kind, arrays), sheet.figure)
+
+
+def _draw_label(panel: Axes, kind: Kind, evaluation: Evaluation, label: str, arrays: Arrays) -> None:
+    rows = [evaluation.row(encoder, label, kind.metric) for encoder in evaluation.encoders]
+    first = next(row for row in rows if row is not None)
+    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    panel.set_xticklabels(["0", "0.5", "1"])
+    panel.set_yticklabels(["0", "0.5", "1"])
+    panel.set_title(f"{label.replace('_', ' ')} ({first['n_positive_patients']})")
+    if first["value"] is None:
+        panel.text(0.5, 0.5, _wrapped(first["note"]), ha="center", va="center", color=GREY, style="italic")
+        return
+    _draw_chance(panel, kind, arrays, label)
+    for number, (encoder, row) in enumerate(zip(evaluation.encoders, rows, strict=True)):
+        key = f"{kind.stem}/{encoder}/{label}"
+        if row is not None and f"{key}/points" in arrays:
+            _draw_curve(panel, kind, Curve(arrays[f"{key}/points"], arrays[f"{key}/band"]), number)
+            _write_value(panel, kind, row, number, len(rows))
+
+
+def _draw_chance(panel: Axes, kind: Kind, arrays: Arrays, label: str) -> None:
+    chance = [0.0, 1.0] if kind is ROC else [float(arrays[f"prevalence/{label}"])] * 2
+    panel.plot([0, 1], chance, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+
+
+def _draw_curve(panel: Axes, kind: Kind, curve: Curve, number: int) -> None:
+    look = style(number)
+    if curve.band.size:
+        panel.fill_between(GRID, *curve.band, color=look.color, alpha=0.16, linewidth=0, zorder=1)
+    steps = "default" if kind is ROC else "steps-pre"
+    panel.plot(*curve.points, color=look.color, linestyle=look.dashes, linewidth=1.1, drawstyle=steps, zorder=3 - number * 0.1)
+
+
+def _write_value(panel: Axes, kind: Kind, row: Row, number: int, count: int) -> None:
+    """The value, in the corner that the curves leave free."""
+    place = 0.04 + 0.11 * (count - 1 - number) if kind is ROC else 0.97 - 0.11 * number
+    panel.text(0.99, place, f"{row['value']:.3f}", ha="right", va="bottom" if kind is ROC else "top",
+               color=style(number).color, transform=panel.transAxes)  # fmt: skip
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 22))
+
+
+def _legend(sheet: Sheet, kind: Kind, encoders: list[str]) -> None:
+    handles = [Line2D([], [], color=style(n).color, linestyle=style(n).dashes, label=f"{encoder} ({METRICS[kind.metric]})")
+               for n, encoder in enumerate(encoders)]  # fmt: skip
+    handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label=kind.chance))
+    sheet.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=len(handles),
+                        handlelength=3)  # fmt: skip
+
+
+def _caption(kind: Kind, arrays: Arrays) -> str:
+    return (
+        f"{kind.title} of every finding on the test split, with the count of positive patients. Bands: pointwise "
+        f"95 % of {int(arrays['resamples']):,} resamples of patients, where there are enough patients for an interval."
+    )

@@ -1,0 +1,111 @@
+"""Forest plot: AUROC with its interval for every finding and the macro mean, one encoder beside the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from ssl_bench.report.evaluations import Evaluation, Row
+from ssl_bench.report.plots.canvas import BLACK, GREY, LIGHT, Picture, Sheet, Style, style
+from ssl_bench.report.table import MACRO, interval_text
+
+ROW, SPACE, HEAD, FOOT = 0.155, 0.1, 0.32, 0.42
+"""Inches: of one encoder's line, between findings, above the panel, below it."""
+
+LEFT, RIGHT = 1.75, 1.55
+"""Inches beside the panel: names of the findings, and values."""
+
+
+def forest_plot(evaluation: Evaluation, record: Mapping[str, Any]) -> Picture:
+    """AUROC intervals of one evaluation.
+
+    Args:
+        evaluation: with its rows.
+        record: of the run.
+    """
+    encoders, labels = evaluation.encoders, evaluation.labels
+    height = len(labels) * (len(encoders) * ROW + SPACE)
+    sheet = Sheet(record, f"AUROC by finding: {evaluation.name}", HEAD + height + FOOT)
+    panel = sheet.axes(LEFT, FOOT, sheet.width - LEFT - RIGHT, height)
+    for number, label in enumerate(labels):
+        _draw_label(panel, evaluation, label, number)
+    _finish(panel, evaluation, sheet)
+    return Picture(f"forest-{evaluation.slug}", f"AUROC by finding: {evaluation.name}", _caption(record), sheet.figure)
+
+
+def _draw_label(panel: Axes, evaluation: Evaluation, label: str, number: int) -> None:
+    """One finding: a line for each encoder, around the height ``number``."""
+    if label == MACRO:
+        panel.axhline(number - 0.5, color=BLACK, linewidth=0.6)
+    rows = {encoder: evaluation.row(encoder, label, "auroc") for encoder in evaluation.encoders}
+    apart = ROW / (len(rows) * ROW + SPACE)
+    for place, row in enumerate(rows.values()):
+        if row is not None:
+            height = number + (place - (len(rows) - 1) / 2) * apart
+            _draw_row(panel, row, height, style(place), macro=label == MACRO)
+
+
+def _draw_row(panel: Axes, row: Row, height: float, look: Style, *, macro: bool) -> None:
+    beside = panel.get_yaxis_transform()
+    if row["value"] is None:
+        panel.text(0.01, height, row["note"], transform=beside, va="center", color=GREY, style="italic")
+        panel.text(1.03, height, "no value", transform=beside, va="center", color=look.color)
+        return
+    interval = row["ci_low"] is not None
+    if interval:
+        panel.plot([row["ci_low"], row["ci_high"]], [height] * 2, color=look.color, linestyle=look.dashes)
+    panel.plot(row["value"], height, look.marker, color=look.color, markersize=6 if macro else 4.5,
+               markerfacecolor=look.color if interval else "white")  # fmt: skip
+    text = interval_text(row) + ("" if interval else "  (no interval)")
+    panel.text(1.03, height, text, transform=beside, va="center", color=look.color, weight="bold" if macro else None)
+
+
+def _finish(panel: Axes, evaluation: Evaluation, sheet: Sheet) -> None:
+    labels = evaluation.labels
+    panel.set_ylim(len(labels) - 0.5, -0.5)
+    panel.set_yticks(range(len(labels)), [_label_text(evaluation, label) for label in labels])
+    panel.tick_params(axis="y", length=0)
+    panel.set_xlim(*_limits(evaluation))
+    panel.axvline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=0)
+    panel.set_xlabel("AUROC (dotted: chance)")
+    panel.spines["left"].set_visible(False)
+    for number in range(1, len(labels)):
+        panel.axhline(number - 0.5, color=LIGHT, linewidth=0.4, zorder=0)
+    top = sheet.body - HEAD + 0.06
+    sheet.text(0.05, top, "finding (positive patients)", color=GREY)
+    sheet.text(sheet.width - RIGHT + 0.1, top, "AUROC [95 % interval]", color=GREY)
+    _legend(panel, evaluation.encoders)
+
+
+def _legend(panel: Axes, encoders: list[str]) -> None:
+    for number, encoder in enumerate(encoders):
+        look = style(number)
+        panel.plot([], [], color=look.color, linestyle=look.dashes, marker=look.marker, markersize=4.5, label=encoder)
+    panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(encoders), borderaxespad=0.35, borderpad=0,
+                 handlelength=3)  # fmt: skip
+
+
+def _label_text(evaluation: Evaluation, label: str) -> str:
+    rows = evaluation.of_label(label)
+    if label == MACRO:
+        held = len(rows[0]["macro_labels"])
+        return f"macro ({held} of {len(evaluation.labels) - 1} findings)"
+    return f"{label.replace('_', ' ')} ({rows[0]['n_positive_patients']})"
+
+
+def _limits(evaluation: Evaluation) -> tuple[float, float]:
+    """A range that holds every interval and chance, to the next tenth."""
+    rows = [row for row in evaluation.rows if row["metric"] == "auroc" and row["value"] is not None]
+    ends = [row[end] for row in rows for end in ("ci_low", "value", "ci_high") if row[end] is not None]
+    low, high = min([0.5, *ends]), max([0.5, *ends])
+    return max(-0.02, int(low * 10 - 0.1) / 10 - 0.02), min(1.02, (int(high * 10 + 0.1) + 1) / 10 + 0.02)
+
+
+def _caption(record: Mapping[str, Any]) -> str:
+    return (
+        "AUROC on the test split with 95 % intervals from "
+        f"{record['config']['evaluate']['replicates']:,} resamples of patients; hollow markers have no interval "
+        "because there are too few positive or negative patients. The count is of positive patients."
+    )

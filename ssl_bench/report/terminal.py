@@ -1,0 +1,80 @@
+"""Progress and results on the terminal: bars where a person watches, plain lines where a file does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ssl_bench.report.table import print_result
+from ssl_bench.results.rundir import RunDirectory
+
+QUIET_SECONDS = 10.0
+"""Least time between two plain progress lines."""
+
+
+class Terminal:
+    """Tells a person what a run does, and writes the training log.
+
+    Args:
+        directory: of the run.
+        console: where to print; standard error by default, so that results alone go to standard output.
+    """
+
+    def __init__(self, directory: RunDirectory, console: Console | None = None) -> None:
+        self.directory = directory
+        self.console = console or Console(stderr=True, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn(),
+                   TextColumn("{task.fields[status]}"))  # fmt: skip
+        self._bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self._task: TaskID | None = None
+        self._began = self._spoke = time.monotonic()
+
+    def __enter__(self) -> Terminal:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def stage(self, sentence: str) -> None:
+        """Announce a new part of the flow."""
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        self._began = self._spoke = time.monotonic()
+        self.console.print(sentence)
+
+    def prepared(self, done: int, total: int) -> None:
+        """Show images in the store."""
+        self._advance("prepare", done, total, "")
+
+    def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:
+        """Show and log a training step."""
+        self.directory.append_log(entry)
+        status = f"loss {entry['loss']:.3f}  {entry['images_per_second']:,.0f} images/s"
+        self._advance("pretrain", done, total, status)
+
+    def warn(self, sentence: str) -> None:
+        """Print a warning."""
+        self.console.print(f"warning: {sentence}")
+
+    def show(self, record: Mapping[str, Any]) -> None:
+        """Print the result of the run."""
+        print_result(record, self.directory.path)
+
+    def _advance(self, what: str, done: int, total: int, status: str) -> None:
+        if self.console.is_terminal:
+            if self._task is None:
+                self._task = self._bars.add_task(what, total=total, status=status)
+            self._bars.update(self._task, completed=done, status=status)
+        elif time.monotonic() - self._spoke > QUIET_SECONDS or done == total:
+            self._spoke = time.monotonic()
+            left = (total - done) * (self._spoke - self._began) / done
+            self.console.print(f"  {what} {done:,}/{total:,}  {left:.0f} s left  {status}".rstrip())

@@ -1,0 +1,1 @@
+"""Results: the run directory and the record that another group can check."""

@@ -1,0 +1,195 @@
+"""The run directory: append-only, one writer, every path of it in one place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import yaml
+
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.files import locked, replacing, write_json, write_text
+
+SCHEMA = 1
+"""Version of ``record.json``; docs/record.md describes it."""
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Files of one run.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def log(self) -> Path:
+        """Training log, one JSON object a line."""
+        return self.path / "log.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Training checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def encoder(self) -> Path:
+        """The trained encoder, as timm opens it."""
+        return self.path / "encoder"
+
+    @property
+    def record(self) -> Path:
+        """The record: written last, so a run that has it is finished."""
+        return self.path / "record.json"
+
+    @property
+    def cohort(self) -> Path:
+        """One row per image: identifiers, split, EHR features, labels."""
+        return self.path / "cohort.parquet"
+
+    def check(self, *, resume: bool = False) -> None:
+        """Refuse to write over a run, or to resume one that is not there.
+
+        Raises:
+            UsageError: the folder holds a run and this one is to be new, or it holds none and is to be resumed.
+        """
+        if resume and not self.config.exists():
+            raise UsageError(f"{self.path} holds no run to resume; leave out --resume or name its folder")
+        if resume and self.record.exists():
+            raise UsageError(f"{self.path} holds a finished run; there is nothing to resume")
+        if not resume and self.config.exists():
+            raise UsageError(
+                f"{self.path} already holds a run; go on with --resume {self.path} or choose another --out"
+            )
+        strangers = [path for path in self.path.glob("*") if path.name != ".lock"] if self.path.exists() else []
+        if not resume and strangers:
+            raise UsageError(f"{self.path} is not empty; choose another --out")
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.path} is a file, a run needs a folder; choose another --out")
+
+    @contextmanager
+    def claimed(self, *, resume: bool = False) -> Iterator[None]:
+        """Create the folder and hold its lock.
+
+        Raises:
+            UsageError: as :meth:`check`, or the folder cannot be made.
+            DataError: another process writes there.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"run directory {self.path} cannot be made: {error.strerror}; choose another --out"
+            ) from None
+        with locked(self.path / ".lock", f"run {self.path}"):
+            self.check(resume=resume)
+            for torn in self.path.rglob(".*.tmp"):  # a kill in the middle of a write leaves its temporary file
+                torn.unlink()
+            yield
+
+    def embeddings(self, encoder: str, name: str) -> Path:
+        """Where the embeddings of one split lie; ``name`` is ``<dataset>-<split>``."""
+        return self.path / "embeddings" / encoder / f"{name}.npz"
+
+    def predictions(self, encoder: str, name: str, rest: Mapping[str, Any]) -> Path:
+        """Where per-image predictions lie; arguments as :meth:`write_predictions`."""
+        key = sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()[:8]
+        return self.path / "predictions" / encoder / f"{name}-{key}.parquet"
+
+    def write_config(self, values: Mapping[str, Any]) -> None:
+        """Write the resolved configuration."""
+        write_text(self.config, yaml.safe_dump(dict(values), sort_keys=False))
+
+    def append_log(self, entry: Mapping[str, Any]) -> None:
+        """Add a line to the training log."""
+        with self.log.open("a") as log:
+            log.write(json.dumps(entry) + "\n")
+
+    def forget_log_after(self, step: int) -> None:
+        """Drop log entries beyond a step: a resumed run writes them again."""
+        if self.log.is_file():
+            kept = [line for line in self.log.read_text().splitlines() if _step(line) <= step]
+            write_text(self.log, "".join(f"{line}\n" for line in kept))
+
+    def write_embeddings(self, encoder: str, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Path:
+        """Keep the embeddings of one split as ``embeddings/<encoder>/<name>.npz``."""
+        path = self.embeddings(encoder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, temporary.open("wb") as handle:
+            np.savez(handle, **dict(arrays))  # type: ignore[arg-type]  # allow_pickle is an array name to numpy < 2.1
+        return path
+
+    def write_predictions(self, encoder: str, name: str, rest: Mapping[str, Any], frame: pd.DataFrame) -> Path:
+        """Keep per-image predictions; ``rest`` (settings, fraction, draw) becomes the key of the file name."""
+        path = self.predictions(encoder, name, rest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            frame.to_parquet(temporary, index=False)
+        return path
+
+    def write_cohort(self, frame: pd.DataFrame) -> None:
+        """Keep who the images are of: identifiers, split, EHR features and labels, without paths."""
+        with replacing(self.cohort) as temporary:
+            frame.to_parquet(temporary, index=False)
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write the record and its rows as ``metrics.csv``."""
+        with replacing(self.path / "metrics.csv") as temporary:
+            pd.DataFrame(record["metrics"]).to_csv(temporary, index=False)
+        write_json(self.record, record)
+
+    def read_record(self) -> dict[str, Any]:
+        """The record of a finished run.
+
+        Raises:
+            UsageError: this is no run, it is not finished, or another version wrote it.
+            DataError: the record is damaged.
+        """
+        if not self.config.is_file():
+            raise UsageError(f"{self.path} holds no run (no config.yaml); give the folder that a run wrote")
+        if not self.record.is_file():
+            raise UsageError(f"{self.path} holds no finished run (no record.json); finish it with --resume {self.path}")
+        try:
+            record = dict(json.loads(self.record.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise DataError(f"{self.record} is damaged ({error}); restore it, or run again") from None
+        if record.get("schema") != SCHEMA:
+            raise UsageError(
+                f"{self.record} has schema {record.get('schema')}, this version reads schema {SCHEMA}; "
+                "use the version of sslbench that wrote it"
+            )
+        return record
+
+    def write_split_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Keep the patients of every split."""
+        write_json(self.path / "splits.json", manifest)
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError):
+        return float("inf")  # a line torn by a kill
+
+
+def new_run_path(runs: Path, stem: str) -> Path:
+    """The first free folder of ``stem``, ``stem-2``, ``stem-3``, ..."""
+    number = 1
+    while (path := runs / (stem if number == 1 else f"{stem}-{number}")).exists():
+        number += 1
+    return path

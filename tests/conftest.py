@@ -1,0 +1,122 @@
+"""What several tests share: a tiny dataset in NIH's native layout, the registry, and the command line in-process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ssl_bench.plugins import Registry, discover
+
+FINDINGS = {"Effusion": (slice(26, 38), 60), "Mass": (slice(4, 16), 45)}
+"""Planted findings: the image rows that get brighter, and by how much."""
+
+TEST_PATIENTS = 5
+"""Every fifth patient is in the official test list."""
+
+
+def write_nih(root: Path, *, seed: int = 0, patients: int = 60, size: int = 40) -> Path:
+    """Write NIH ChestX-ray14 in little: two images a patient, the label file and both official lists.
+
+    Args:
+        root: an empty folder.
+        seed: of findings, ages and pixels.
+        patients: their number; the numbered ids start at 1.
+        size: side of an image in px.
+    """
+    rng = np.random.default_rng(seed)
+    (root / "images").mkdir(parents=True)
+    rows = []
+    for patient in range(1, patients + 1):
+        age, sex = int(rng.integers(20, 90)), "MF"[rng.integers(2)]
+        for visit in range(2):
+            findings = [name for name in FINDINGS if rng.random() < 0.4]
+            name = f"{patient:08d}_{visit:03d}.png"
+            Image.fromarray(_image(rng, findings, size)).save(root / "images" / name)
+            rows.append((name, "|".join(findings) or "No Finding", visit, patient, age, sex, ("PA", "AP")[visit]))
+    columns = ["Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age", "Patient Gender",
+               "View Position"]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns)
+    table.to_csv(root / "Data_Entry_2017_v2020.csv", index=False)
+    held_out = table["Patient ID"] % TEST_PATIENTS == 0
+    (root / "test_list.txt").write_text("\n".join(table.loc[held_out, "Image Index"]))
+    (root / "train_val_list.txt").write_text("\n".join(table.loc[~held_out, "Image Index"]))
+    return root
+
+
+def _image(rng: np.random.Generator, findings: list[str], size: int) -> np.ndarray:
+    image = rng.normal(100, 20, (size, size))
+    for name in findings:
+        rows, brightness = FINDINGS[name]
+        image[rows, 8:20] += brightness
+    return image.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny_nih(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``tiny_nih(seed=0, patients=60)``: a folder with 2 images of 40 px a patient, in NIH's native layout.
+
+    The same arguments give the same folder, so leave it as it is; ``fresh=True`` writes one to spoil.
+    """
+    made: dict[tuple[int, int], Path] = {}
+
+    def make(seed: int = 0, patients: int = 60, *, fresh: bool = False) -> Path:
+        if fresh:
+            return write_nih(tmp_path_factory.mktemp("nih"), seed=seed, patients=patients)
+        if (seed, patients) not in made:
+            made[seed, patients] = write_nih(tmp_path_factory.mktemp("nih"), seed=seed, patients=patients)
+        return made[seed, patients]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """Everything installed."""
+    return discover()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """The error without its prefix; it must be one line on standard error and nothing on standard output."""
+        assert self.out == ""
+        assert self.err.startswith("sslbench: error: ")
+        assert self.err.count("\n") == 1, self.err
+        return self.err.removeprefix("sslbench: error: ").strip()
+
+
+@pytest.fixture
+def sslbench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Answer]:
+    """``sslbench("run", "--method", "msn")`` in this process, in an empty working folder with an empty cache."""
+    from ssl_bench.cli import main
+
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("SSLBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["sslbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        code = exit_.value.code
+        return Answer(int(code or 0), *capsys.readouterr())
+
+    return run

@@ -1,0 +1,45 @@
+"""What the package offers to the plugin host, without importing anything heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from sslbench_datasets import sslbench_components
+
+from ssl_bench import Dataset
+from ssl_bench.data.labels import SPACES
+
+COMPONENTS = {component.name: component for component in sslbench_components()}
+
+
+def test_names() -> None:
+    assert set(COMPONENTS) == {"synthetic", "nih14"}
+    assert all(isinstance(component, Dataset) for component in COMPONENTS.values())
+
+
+@pytest.mark.parametrize("component", COMPONENTS.values(), ids=COMPONENTS)
+def test_targets_and_options_load(component: Dataset) -> None:
+    dataset = component.load()(component.options_model()())
+    assert callable(dataset.locate)
+    assert callable(dataset.read)
+    assert component.label_space in (*SPACES, "native")
+    for name, field in component.options_model().model_fields.items():
+        assert field.description, name
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, sslbench_datasets as plugin\n"
+        "[c.options_model() for c in plugin.sslbench_components()]\n"
+        "print([name for name in ('torch', 'numpy', 'pandas', 'scipy', 'PIL') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
+    assert done.stdout.strip() == "[]"
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

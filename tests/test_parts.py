@@ -1,0 +1,143 @@
+"""Which components run together, and which refuse each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ssl_bench import Component, Dataset, Evaluator, Fusion, Method, __version__
+from ssl_bench.config import load
+from ssl_bench.errors import UsageError
+from ssl_bench.parts import Parts, choose_backbone, choose_parts
+from ssl_bench.plugins import Offer, Registry, Source
+
+SOURCE = Source("toys", "1.0", "toys")
+TARGET = {"target": "collections:OrderedDict", "summary": "a toy"}
+
+
+def parts(registry: Registry, **values: Any) -> Parts:
+    return choose_parts(load(values, name="smoke"), registry)
+
+
+def toys(*components: Component) -> Registry:
+    """A registry of these, a dataset with age and sex, and the evaluators of the default."""
+    always: tuple[Component, ...] = (
+        Dataset(name="synthetic", features=("age", "sex"), **TARGET),
+        Evaluator(name="linear", **TARGET),
+        Evaluator(name="knn", **TARGET),
+        Fusion(name="narrow", **TARGET),
+        Fusion(name="wide", keeps_width=False, **TARGET),
+    )
+    return Registry(Offer(component, SOURCE) for component in (*always, *components))
+
+
+def test_msn_ehr_joins_age_and_sex_by_itself(registry: Registry) -> None:
+    chosen = parts(registry, method="msn-ehr")
+    assert chosen.features == ("age", "sex")
+    assert chosen.fusion is not None
+    assert chosen.fusion.name == "concat"
+    assert chosen.image_size == 32
+    assert [evaluator.name for evaluator in chosen.evaluators] == ["linear", "knn"]
+
+
+def test_the_users_features_win(registry: Registry) -> None:
+    chosen = parts(registry, method="msn-ehr", ehr={"features": "view,demographic"})
+    assert chosen.features == ("view", "age", "sex")
+
+
+def test_msn_runs_without_features_and_fuses_them_on_request(registry: Registry) -> None:
+    assert parts(registry, method="msn").fusion is None
+    chosen = parts(registry, method="msn", ehr={"features": "age"}, fusion={"name": "concat", "ehr_dim": 8})
+    assert chosen.fusion is not None
+    assert chosen.fusion.options.model_dump() == {"ehr_dim": 8}
+
+
+def test_options_follow_the_preset(registry: Registry) -> None:
+    prototypes = {
+        preset: choose_parts(load({"method": "msn"}, name=preset), registry).method.options.model_dump()["prototypes"]
+        for preset in ("smoke", "demo", "paper")
+    }
+    assert prototypes == {"smoke": 32, "demo": 128, "paper": 1024}
+
+
+def test_an_evaluator_named_twice_runs_once(registry: Registry) -> None:
+    chosen = parts(registry, evaluate={"protocols": "knn,linear,knn"})
+    assert [evaluator.name for evaluator in chosen.evaluators] == ["knn", "linear"]
+
+
+def test_provenance_names_every_component(registry: Registry) -> None:
+    rows = parts(registry, method="msn-ehr", evaluate={"protocols": "knn"}).provenance(registry)
+    assert {(row["kind"], row["name"]) for row in rows} == {
+        ("method", "msn-ehr"), ("dataset", "synthetic"), ("evaluator", "knn"), ("fusion", "concat"),
+        ("backbone", "vit-micro"),
+    }  # fmt: skip
+    assert {(row["distribution"], row["version"]) for row in rows} == {("sslbench", __version__)}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"method": "msn_ehr"}, r"unknown method 'msn_ehr'; did you mean 'msn-ehr'\?"),
+        ({"data": {"name": "nih"}}, r"unknown dataset 'nih'; did you mean 'nih14'\?"),
+        ({"backbone": {"name": "vit-tin"}}, r"unknown backbone 'vit-tin'; did you mean 'vit-tiny'\?"),
+        ({"evaluate": {"protocols": "liner"}}, r"unknown evaluator 'liner'; did you mean 'linear'\?"),
+        ({"evaluate": {"options": {"liner": {}}}}, r"unknown evaluator 'liner'; did you mean 'linear'\?"),
+        ({"evaluate": {"options": {"linear": {"strength": 1}}}}, r"unknown key 'strength' of evaluator 'linear'; did"),
+        ({"fusion": "concta"}, r"unknown fusion 'concta'; did you mean 'concat'\?"),
+        ({"method": {"name": "msn", "prototype": 3}}, r"unknown key 'prototype' of method 'msn'; did you mean 'proto"),
+        ({"data": {"options": {"image": 3}}}, r"unknown key 'image' of dataset 'synthetic'; did you mean 'images'\?"),
+        ({"ehr": {"features": "agee"}}, r"unknown feature 'agee'; did you mean 'age'\?"),
+        ({"ehr": {"features": "age,age:bins5"}}, "age can be given in one form only"),
+        ({"ehr": {"features": "icu"}}, "dataset 'synthetic' has no feature 'icu'; it has age, sex, view"),
+        ({"ehr": {"features": "stay"}}, "dataset 'synthetic' has no feature 'mortality', 'icu'; it has age, sex, view"),
+        ({"method": "msn", "fusion": "concat"}, "fusion 'concat' needs EHR features; add --features"),
+        ({"method": "random", "ehr": {"features": "age"}}, "method 'random' is not trained, so it can join no featu"),
+        ({"backbone": {"name": "resnet18"}}, "method 'msn-ehr' drops patches and needs a ViT; backbone 'resnet18'"),
+        (
+            {"backbone": {"image_size": 64}},
+            "backbone 'vit-micro' sees 64 px, the prepared images have 40 px; raise --se",
+        ),
+        ({"backbone": {"image_size": 36}}, "backbone.image_size must be a multiple of the patch size 8, found 36"),
+    ],
+)
+def test_what_cannot_run_is_refused(registry: Registry, values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=f"^{sentence}") as raised:
+        parts(registry, **values)
+    assert "\n" not in str(raised.value)
+
+
+def test_all_wrong_names_and_keys_are_told_at_once(registry: Registry) -> None:
+    with pytest.raises(UsageError, match=r"(?s)^4 problems\n.*'prototype'.*'nih'.*'liner'.*'agee'"):
+        parts(registry, method={"name": "msn", "prototype": 3}, data={"name": "nih"}, ehr={"features": "agee"},
+              evaluate={"protocols": "liner"})  # fmt: skip
+
+
+def test_a_method_without_a_fusion_of_its_own_asks_for_one() -> None:
+    registry = toys(Method(name="plain", **TARGET))
+    with pytest.raises(UsageError, match="method 'plain' joins no features by itself; add --fusion, one of narrow, wi"):
+        parts(registry, method="plain", ehr={"features": "age"}, backbone={"name": "resnet18"})
+
+
+def test_a_method_that_compares_features_refuses_a_fusion_that_widens_them() -> None:
+    registry = toys(Method(name="twins", same_width=True, **TARGET), Method(name="free", **TARGET))
+    values: dict[str, Any] = {"ehr": {"features": "age"}, "backbone": {"name": "resnet18"}}
+    with pytest.raises(UsageError, match="which fusion 'wide' makes of another width; choose a fusion that keeps it"):
+        parts(registry, method="twins", fusion="wide", **values)
+    assert parts(registry, method="twins", fusion="narrow", **values).fusion is not None
+    assert parts(registry, method="free", fusion="wide", **values).fusion is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "size"),
+    [
+        ("vit_small_patch16_384", 16, 384),
+        ("vit_base_patch32_224", 32, 224),
+        ("vit_small_patch14_dinov2", 14, 224),
+        ("resnet18", 0, 224),
+    ],
+)
+def test_timm_models_go_by_their_own_names(registry: Registry, name: str, patch: int, size: int) -> None:
+    backbone = choose_backbone(registry, name)
+    assert (backbone.name, backbone.patch_size, backbone.image_size) == (name, patch, size)
+    assert backbone.arguments == {"model": name}
