@@ -16,17 +16,15 @@ from collections import defaultdict
 import numpy as np
 
 from ssl_bench.evaluate.intervals import NAMES, Difference, Interval, measure, measure_difference
-from ssl_bench.evaluate.resample import Floats, point
+from ssl_bench.evaluate.resample import Array, Floats, point
 
 ILL = np.array([0.03, 0.07, 0.13, 0.25, 0.45, 0.7])
 """Share of patients that have each finding, (L,)."""
 GOOD = np.array([1.2, 1.8, 1.0, 2.4, 1.4, 0.8])
 """How far a positive image's score is moved, in standard deviations, (L,)."""
-BINS = {"100 and more": 100, "50 to 99": 50, "20 to 49": 20, "10 to 19": 10, "5 to 9": 5}
-"""Positive patients from which each row of the tables begins."""
 
 
-def simulate(rng: np.random.Generator, patients: int, images: float) -> tuple[Floats, Floats, Floats, Floats]:
+def simulate(rng: np.random.Generator, patients: int, images: float) -> tuple[Floats, Floats, Floats, Array]:
     """Labels (N, L), scores (N, L) of two encoders that are equally good, patient of each image (N,)."""
     patient = np.repeat(np.arange(patients), rng.geometric(1 / images, patients))
     ill = (rng.random((patients, len(ILL))) < ILL)[patient]
@@ -55,26 +53,25 @@ def row(interval: Interval, image_level: Interval, truth: float) -> tuple[float,
 
 def study(
     datasets: int, patients: int, images: float, replicates: int, seed: int
-) -> dict[tuple[str, str], list[tuple[float, ...]]]:
-    """Rows of coverage, keyed by metric and bin, of all simulated test sets."""
+) -> tuple[Floats, dict[tuple[str, int], list[tuple[float, ...]]]]:
+    """Positive patients (datasets, L), and rows of coverage by metric and label, -1 for the macro."""
     rng = np.random.default_rng(seed)
     truth = dict(zip(NAMES, point(*simulate(rng, 200_000 // round(images), images)[:2]), strict=True))
-    rows = defaultdict(list)
+    rows: dict[tuple[str, int], list[tuple[float, ...]]] = defaultdict(list)
+    positive = np.empty((datasets, len(ILL)))
     for number in range(datasets):
         labels, first, second, patient = simulate(rng, patients, images)
-        options = {"replicates": replicates, "seed": number}
-        fair, naive = measure(labels, first, patients=patient, **options), measure(labels, first, **options)
-        paired = measure_difference(labels, first, second, patients=patient, **options)
-        positive = [len(np.unique(patient[column == 1])) for column in labels.T]
-        bins = [next((name for name, first in BINS.items() if count >= first), None) for count in positive]
+        naive = measure(labels, first, replicates=replicates, seed=number)
+        fair = measure(labels, first, patients=patient, replicates=replicates, seed=number)
+        paired = measure_difference(labels, first, second, patients=patient, replicates=replicates, seed=number)
+        positive[number] = [len(np.unique(patient[column == 1])) for column in labels.T]
         for name in NAMES:
-            for k, where in enumerate(bins):
-                if where is not None:
-                    found = row(fair[name].labels[k], naive[name].labels[k], truth[name][k])
-                    rows[name, where].append((*found, claimed(paired[name].labels[k])))
+            for k in range(len(ILL)):
+                found = row(fair[name].labels[k], naive[name].labels[k], truth[name][k])
+                rows[name, k].append((*found, claimed(paired[name].labels[k])))
             whole = row(fair[name].macro, naive[name].macro, truth[name][list(fair[name].held)].mean())
-            rows[name, "macro"].append((*whole, claimed(paired[name].macro)))
-    return rows
+            rows[name, -1].append((*whole, claimed(paired[name].macro)))
+    return positive, rows
 
 
 def claimed(difference: Interval) -> float:
@@ -92,15 +89,15 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=400, help="resamples per interval")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    rows = study(**vars(options))
+    positive, rows = study(**vars(options))
     for name in NAMES:
         print(f"\n{name}: share of 95 % intervals that hold the truth, and of false differences (p < .05)\n")
-        print("| positive patients | intervals | logit-t | percentile | image-level | false differences |")
+        print("| positive patients (mean) | intervals | logit-t | percentile | image-level | false differences |")
         print("|---|---|---|---|---|---|")
-        for where in (*reversed(BINS), "macro"):
-            if (name, where) in rows:
-                share = np.nanmean(rows[name, where], axis=0)
-                print(f"| {where} | {len(rows[name, where])} | " + " | ".join(f"{s:.3f}" for s in share) + " |")
+        for k in (*range(len(ILL)), -1):
+            count = "macro" if k < 0 else f"{positive[:, k].mean():.0f}"
+            given, share = np.isfinite(rows[name, k])[:, 0].sum(), np.nanmean(rows[name, k], axis=0)
+            print(f"| {count} | {given} | " + " | ".join(f"{s:.3f}" for s in share) + " |")
 
 
 if __name__ == "__main__":

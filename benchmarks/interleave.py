@@ -25,7 +25,8 @@ def interleave(
     cases: dict[str, Callable[[], object]], rounds: int, *, warm_up: int = 1, seed: int = 0
 ) -> dict[str, list[float]]:
     """Seconds of every call, by case; each round calls every case once, after ``warm_up`` rounds that do not count."""
-    order, times = random.Random(seed), {name: [] for name in cases}
+    order = random.Random(seed)
+    times: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(warm_up + rounds):
         for name in order.sample(list(cases), len(cases)):
             start = time.perf_counter()

@@ -11,18 +11,28 @@ from ssl_bench.errors import UsageError
 from ssl_bench.parts import Parts
 from ssl_bench.plan import Plan
 from ssl_bench.seeds import seed_torch
+from ssl_bench.weights import fill, read_weights
 
 
-def build_backbone(plan: Plan) -> Backbone:
-    """The untrained encoder; the same weights for every method with the same seed.
+def build_backbone(plan: Plan, *, initial: bool = False) -> Backbone:
+    """The encoder before training; the same weights for every method with the same seed.
+
+    Args:
+        plan: names the backbone, the seed and the weights to start from.
+        initial: leave the weights of ``backbone.init`` out.
 
     Raises:
         UsageError: timm does not know the model, or refuses its arguments.
+        DataError: the weights to start from do not fit.
     """
     config, parts = plan.config, plan.parts
     seed_torch(config.seed, "backbone")
     arguments: dict[str, Any] = {**parts.backbone.arguments, **config.backbone.options}
-    return cast("Backbone", parts.backbone.load()(parts.image_size, **arguments))
+    backbone = cast("Backbone", parts.backbone.load()(parts.image_size, **arguments))
+    if config.backbone.init and not initial:
+        weights = read_weights(config.backbone.init)
+        fill(backbone.model, weights, source=config.backbone.init, allow=config.backbone.init_allow)
+    return backbone
 
 
 def build_method(plan: Plan) -> Method:

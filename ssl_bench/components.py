@@ -74,6 +74,7 @@ class Method(Component):
         fusion: the fusion that joins EHR features where the user names none; empty: the user must name one.
         features: the EHR features where the user names none; empty: the method then runs without EHR.
         trains: False for a baseline that only evaluates the encoder as it was initialised.
+        needs_weights: the method evaluates weights that the user brings.
         masks: the method drops patches, so it needs a backbone with a token sequence (a ViT).
         same_width: student and teacher features are compared directly, so a fusion must keep the width D.
         uses_labels: the method reads the labels of the training split (a supervised baseline); it is built with
@@ -84,6 +85,7 @@ class Method(Component):
     fusion: str = ""
     features: tuple[str, ...] = ()
     trains: bool = True
+    needs_weights: bool = False
     masks: bool = False
     same_width: bool = False
     uses_labels: bool = False

@@ -52,6 +52,7 @@ class Choice(BaseModel):
 
 
 Named = Annotated[Choice, BeforeValidator(named)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 
 
@@ -67,6 +68,7 @@ class DataConfig(Section):
     size: int = Field(256, ge=16, le=4096, description="side of the prepared images in px")
     fit: Literal["crop", "pad"] = Field("crop", description="how an image becomes square")
     workers: int = Field(0, ge=0, description="threads that prepare images, 0 for one a core")
+    merge_duplicates: bool = Field(False, description="merge identical rows instead of refusing them")
     on_bad: Literal["error", "quarantine"] = Field("error", description="what an unreadable image does")
     bad_limit: float = Field(0.01, ge=0, le=1, description="largest share of unreadable images to quarantine")
     pixel_limit: int = Field(100_000_000, gt=0, description="an image of more pixels is refused")
@@ -87,6 +89,8 @@ class BackboneConfig(Section):
     name: str = Field("vit-tiny", description="an alias or any timm model")
     image_size: int = Field(0, ge=0, description="px, 0 for the backbone's own")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the timm model")
+    init: Path | None = Field(None, description="weights to start from: a file, or the encoder folder of a run")
+    init_allow: Names = Field((), description="patterns of keys that may be missing in the file or left over")
 
 
 class PretrainConfig(Section):
@@ -119,6 +123,10 @@ class EvaluateConfig(Section):
 
     protocols: Names = Field(("linear", "knn"), description="evaluators")
     options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by evaluator")
+    label_fractions: Annotated[tuple[Fraction, ...], BeforeValidator(split_names)] = Field(
+        (1.0,), min_length=1, description="shares of the training patients whose labels are used"
+    )
+    label_draws: int = Field(3, ge=1, description="random draws of each share below 1")
     replicates: int = Field(1000, ge=100, description="resamples of patients behind the intervals")
     batch_size: int = Field(256, ge=1, description="images embedded at once")
 

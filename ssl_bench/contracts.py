@@ -125,12 +125,14 @@ class Backbone(Protocol):
     """An image encoder (an ``nn.Module``).
 
     Attributes:
+        model: the bare network whose weights are loaded and exported.
         dim: width D of its output.
         image_size: side in px of the image it is evaluated on.
         patch_size: side of a patch in px, 0 for a CNN.
         masks: patches can be dropped.
     """
 
+    model: nn.Module
     dim: int
     image_size: int
     patch_size: int
@@ -248,6 +250,7 @@ class Split:
         embeddings: ``(N, D)`` float32.
         labels: ``(N, L)`` 1, 0 or NaN.
         rows: ``(N,)`` row numbers in the cohort and the store.
+        ehr: the dataset's EHR features by name, ``(N,)`` each: ``age`` in years with NaN, others text with None.
     """
 
     name: str
@@ -256,6 +259,7 @@ class Split:
     embeddings: Floats
     labels: Floats
     rows: npt.NDArray[Any]
+    ehr: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -286,8 +290,8 @@ class Predictions:
         scores: ``(N, L)`` higher means more likely; NaN in a whole column: the label could not be fitted.
         probabilities: the scores are probabilities in [0, 1].
         settings: what validation chose (``{"strength": 0.1}``), for the record.
-        fraction: share of the training patients that was used.
-        draw: which random draw of that share.
+        fraction: share of the training patients that was used; the core fills it in.
+        draw: which random draw of that share; the core fills it in.
     """
 
     split: str
@@ -300,13 +304,29 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that needs no interval of the core's, for example a cluster index."""
+    """A number that needs no interval of the core's, for example a cluster index.
+
+    Args:
+        split: name of the split.
+        label: a finding, or another attribute of the images (``sex``).
+        metric: name of the number.
+        value: None where it is undefined.
+        note: why a value or an interval is missing.
+        ci_low: lower end of the protocol's own 95 % interval, from resamples of patients; so are the next three.
+        ci_high: its upper end.
+        percentile_low: lower end of the percentile interval.
+        percentile_high: its upper end.
+    """
 
     split: str
     label: str
     metric: str
     value: float | None
     note: str = ""
+    ci_low: float | None = None
+    ci_high: float | None = None
+    percentile_low: float | None = None
+    percentile_high: float | None = None
 
 
 class Evaluator(Protocol):

@@ -13,6 +13,8 @@ class HandledError(Exception):
     """A fault with one sentence for the user: what was expected, what was found, what to do."""
 
     exit_code = 1
+    several: tuple[HandledError, ...] = ()
+    """The problems that this one error tells of, where :func:`joined` made it."""
 
 
 class UsageError(HandledError):
@@ -74,7 +76,12 @@ def among(name: str, known: Iterable[str]) -> str:
 def shortened(items: Sequence[object], limit: int = LISTED) -> str:
     """The first items of a list, comma-separated, with the count of those left out."""
     rest = len(items) - limit
-    return ", ".join(str(item) for item in items[:limit]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(_printable(item) for item in items[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _printable(item: object) -> str:
+    """What a file holds may hold line ends and terminal commands, too."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(item))
 
 
 class Problems:
@@ -84,8 +91,8 @@ class Problems:
         self._found: list[HandledError] = []
 
     def add(self, error: HandledError) -> None:
-        """Remember one more problem."""
-        self._found.append(error)
+        """Remember one more problem, or each of several that were told at once."""
+        self._found += error.several or [error]
 
     def run(self, check: Callable[[], object]) -> None:
         """Run a check and remember the fault it raises."""
@@ -112,4 +119,6 @@ def joined(errors: Sequence[HandledError]) -> HandledError:
     lines = [f"  {number}. {error}" for number, error in enumerate(errors[:LISTED], start=1)]
     if len(errors) > LISTED:
         lines.append(f"  ... and {len(errors) - LISTED} more")
-    return type(errors[0])(f"{len(errors)} problems\n" + "\n".join(lines))
+    told = type(errors[0])(f"{len(errors)} problems\n" + "\n".join(lines))
+    told.several = tuple(errors)
+    return told

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextmanager
@@ -55,10 +60,49 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        OSError: the disk is full or cannot be written; safetensors has an error of its own for that.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with replacing(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary)
+        except SafetensorError as error:
+            number = re.search(r"os error (\d+)", str(error))
+            code = int(number[1]) if number else errno.EIO
+            raise OSError(code, os.strerror(code), str(path)) from error
+
+
 def sha256(path: Path) -> str:
     """Hash of a file's bytes."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def check_unlocked(path: Path, what: str) -> None:
+    """Look whether a lock is free, and write nothing.
+
+    Raises:
+        DataError: another process holds it; the message names it.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            _take(file.fileno(), what, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _take(handle: int, what: str, operation: int) -> None:
+    try:
+        fcntl.flock(handle, operation)
+    except BlockingIOError:
+        holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+        raise DataError(f"{what} is in use by {holder}; wait for it or choose another --out") from None
+    except OSError as error:
+        raise DataError(f"{what} cannot be locked: {error.strerror}; choose a file system with locks") from None
 
 
 @contextmanager
@@ -75,13 +119,12 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     Raises:
         DataError: another process holds it; the message names it.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise DataError(f"{what} is in use by {holder}; wait for it or choose another --out") from None
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise DataError(f"{what} cannot be locked: {error.strerror}; it must be a folder to write in") from None
+    try:
+        _take(handle, what, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{socket.gethostname()} pid {os.getpid()}\n".encode(), 0)
         yield

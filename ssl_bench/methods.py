@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -130,16 +130,6 @@ def projection_head(
         layers.append(BatchNorm(sizes[-1], affine=last_scale))
         layers[-1].register_parameter("bias", None)
     return nn.Sequential(*layers)
-
-
-def shift_parameters(backbone: Backbone, prefix: str = "backbone") -> tuple[str, ...]:
-    """Names of the biases that shift all pooled features alike, for ``null_parameters``.
-
-    A head that begins with a linear layer and a BatchNorm cancels such a shift. A ViT ends with a LayerNorm, so it has
-    one; a CNN ends with an activation.
-    """
-    names = (name for name, _ in cast("nn.Module", backbone).named_parameters())
-    return tuple(f"{prefix}.{name}" for name in names if name in ("norm.bias", "model.norm.bias"))
 
 
 def random_keep(rows: int, patches: int, drop: float, device: torch.device) -> Tensor:

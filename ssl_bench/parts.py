@@ -148,6 +148,7 @@ def _check_fit(config: RunConfig, parts: Parts) -> None:
             f"backbone '{parts.backbone.name}' sees {parts.image_size} px, the prepared images have "
             f"{config.data.size} px; raise --set data.size={parts.image_size}"
         )
+    _check_weights(config, parts.method)
     patch = parts.backbone.patch_size
     if patch and parts.image_size % patch:
         raise UsageError(f"backbone.image_size must be a multiple of the patch size {patch}, found {parts.image_size}")
@@ -160,6 +161,16 @@ def _check_fit(config: RunConfig, parts: Parts) -> None:
         )
     if parts.method.component.trains and config.pretrain.optimizer_for(patch) == "lars":
         _check_lars(config.pretrain)
+
+
+def _check_weights(config: RunConfig, method: Chosen) -> None:
+    """Weights of the user's are there where a method needs them, and are not where they would have no effect."""
+    if method.component.needs_weights and not config.backbone.init:
+        raise UsageError(f"method '{method.name}' evaluates given weights; add --init FILE")
+    if config.backbone.init and not (method.component.trains or method.component.needs_weights):
+        raise UsageError(
+            f"method '{method.name}' is the untrained encoder; leave out --init or use method 'pretrained'"
+        )
 
 
 def _check_lars(pretrain: PretrainConfig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 from ssl_bench.assemble import build_backbone, build_method
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
@@ -13,22 +13,12 @@ from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.files import write_json
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
-from ssl_bench.pretrain.loop import Reporter
-from ssl_bench.pretrain.run import pretrain
-from ssl_bench.results.describe import describe
+from ssl_bench.pretrain.loop import Narrator
+from ssl_bench.pretrain.run import last_checkpoint, pretrain
+from ssl_bench.results.describe import describe, left_out
 from ssl_bench.results.environment import environment
 from ssl_bench.results.export import export_encoder
 from ssl_bench.results.rundir import RunDirectory
-
-
-class Narrator(Reporter, Protocol):
-    """What the pipeline tells while it works."""
-
-    def stage(self, sentence: str) -> None:
-        """A new part of the flow begins."""
-
-    def prepared(self, done: int, total: int) -> None:
-        """Images in the store so far."""
 
 
 def execute(
@@ -48,22 +38,26 @@ def execute(
     """
     began = time.monotonic()
     fabric = build_fabric(plan.config.pretrain)
+    start = last_checkpoint(plan, run, narrator, allow_inexact=allow_inexact) if resume else None
+    method, random = build_method(plan), build_backbone(plan, initial=True)
     narrator.stage(f"preparing {len(plan.cohort):,} images")
     material = prepare_material(plan, fabric.device, narrator.prepared)
+    for note in left_out(plan, material):
+        narrator.warn(note)
     seconds = {"prepare": time.monotonic() - began}
     write_preamble(plan, run, material.cohort)
-    summary, encoders = None, {RANDOM: build_backbone(plan)}
+    summary, encoders = None, {RANDOM: random}
     if plan.parts.method.component.trains:
-        method = build_method(plan)
         narrator.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
-        summary = pretrain(plan, run, method, material, fabric, narrator, resume=resume, allow_inexact=allow_inexact)
+        summary = pretrain(plan, run, method, material, fabric, narrator, start=start)
+    if summary or plan.config.backbone.init:
         encoders = {TRAINED: method.encoder, **encoders}
     export_encoder(next(iter(encoders.values())), material.grey, run.encoder)
     evaluating = time.monotonic()
     rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
     record = {
-        **describe(plan, material), "environment": environment(),
+        **describe(plan, material, summary), "environment": environment(),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
         "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip

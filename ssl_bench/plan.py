@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.config import RunConfig
-from ssl_bench.data.cohort import Cohort, check_cohort
+from ssl_bench.data.cohort import Cohort, check_cohort, check_columns, merge_duplicates
 from ssl_bench.data.features import POST_IMAGE, FeatureSchema, learn_schema
 from ssl_bench.data.splits import check_leakage, check_not_empty, manifest, pretraining_rows
 from ssl_bench.data.store import check_images
@@ -42,7 +42,7 @@ class Plan:
     @property
     def synthetic(self) -> bool:
         """Whether results must say that the data are synthetic."""
-        return bool(self.parts.dataset.component.synthetic)
+        return self.cohort.synthetic or bool(self.parts.dataset.component.synthetic)
 
     @property
     def steps(self) -> int:
@@ -98,10 +98,13 @@ def read_cohort(config: RunConfig, parts: Parts, cache: Path) -> Cohort:
     """
     reader = parts.dataset.build()
     cohort: Cohort = reader.read(reader.locate(config.data.root, cache))
-    check_cohort(cohort)
+    check_columns(cohort)
+    if config.data.merge_duplicates:
+        cohort = merge_duplicates(cohort)
     problems = Problems()
+    problems.run(lambda: check_cohort(cohort))
     problems.run(lambda: check_images(cohort))
-    problems.run(lambda: check_leakage(cohort))
+    problems.run(lambda: check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining))
     problems.run(lambda: check_not_empty(cohort, config.pretrain.batch_size))
     problems.run(lambda: cohort.with_labels(config.data.labels, config.data.uncertain, config.data.blank))
     problems.raise_if_any()

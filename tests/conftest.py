@@ -14,7 +14,7 @@ from PIL import Image
 
 from ssl_bench.plugins import Registry, discover
 
-FINDINGS = {"Effusion": (slice(26, 38), 60), "Mass": (slice(4, 16), 45)}
+FINDINGS = {"Effusion": (slice(26, 38), 30), "Mass": (slice(4, 16), 24)}
 """Planted findings: the image rows that get brighter, and by how much."""
 
 TEST_PATIENTS = 5
@@ -51,7 +51,7 @@ def write_nih(root: Path, *, seed: int = 0, patients: int = 60, size: int = 40) 
 
 
 def _image(rng: np.random.Generator, findings: list[str], size: int) -> np.ndarray:
-    image = rng.normal(100, 20, (size, size))
+    image = rng.normal(100, 30, (size, size))
     for name in findings:
         rows, brightness = FINDINGS[name]
         image[rows, 8:20] += brightness

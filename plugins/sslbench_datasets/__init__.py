@@ -20,6 +20,7 @@ def sslbench_components() -> Iterable[Component]:
             features=FEATURES,
             label_space="native",
             synthetic=True,
+            presets={"smoke": {"images": 240}},
             summary="procedural chest radiographs with planted findings, written on first use in NIH layout",
         ),
         Dataset(

@@ -80,7 +80,16 @@ class Nih14:
         counts["list entries without a row"] = len(listed - set(frame["image_id"]))
         columns = ["image_id", "image_path", "patient_id", "study_id", "split", *FEATURES, *NIH14]
         found = {what: count for what, count in counts.items() if count}
-        return Cohort(self.name, root, frame[columns], FEATURES, NIH14, official_split=bool(lists), counts=found)
+        return Cohort(
+            self.name,
+            root,
+            frame[columns],
+            FEATURES,
+            NIH14,
+            official_split=bool(lists),
+            synthetic=(root / "synthetic.json").is_file(),
+            counts=found,
+        )
 
     def _label_file(self, root: Path) -> Path:
         names = (self.options.labels_file,) if self.options.labels_file else LABEL_FILES
@@ -151,13 +160,20 @@ def read_lists(root: Path) -> dict[str, frozenset[str]]:
         raise DataError(
             f"expected {' and '.join(LISTS.values())} in {root}; {lacking} is missing; add it or remove both"
         )
-    lists = {split: frozenset(path.read_text("utf-8-sig").split()) for split, path in present.items()}
+    lists = {split: _names(path) for split, path in present.items()}
     both = sorted(lists["train"] & lists["test"])
     if both:
         raise DataError(
             f"an image is in one of {' and '.join(LISTS.values())}; {len(both)} are in both: {shortened(both)}"
         )
     return lists
+
+
+def _names(path: Path) -> frozenset[str]:
+    try:
+        return frozenset(path.read_text("utf-8-sig").split())
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file: {error}; download it again") from error
 
 
 def _spelling(name: str) -> str:

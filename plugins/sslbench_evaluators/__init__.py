@@ -17,4 +17,7 @@ def sslbench_components() -> Iterable[Component]:
         Evaluator(name="knn", target="sslbench_evaluators.knn:Knn",
                   options="sslbench_evaluators.options:KnnOptions",
                   summary="weighted nearest neighbours by cosine, k chosen on the validation split"),
+        Evaluator(name="clusters", target="sslbench_evaluators.clusters:Clusters",
+                  options="sslbench_evaluators.options:ClustersOptions",
+                  summary="silhouette and k-means agreement by finding, sex, age group and view, on the test split"),
     ]  # fmt: skip

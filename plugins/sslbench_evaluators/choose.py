@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from ssl_bench.evaluate.metrics import macro_auroc
 
@@ -28,3 +29,8 @@ def best_by_validation(scores: Scores, labels: Scores) -> int:
     usable = ~np.isnan(scores).any(axis=(0, 1))
     values = np.array([macro_auroc(labels[:, usable], setting[:, usable]) for setting in scores])
     return len(values) // 2 if np.isnan(values).all() else int(np.nanargmax(values))
+
+
+def has_both_classes(labels: Tensor) -> Tensor:
+    """Which labels (L,) of ``(N, L)`` can be fitted; scores of the others are NaN, not a constant that looks fitted."""
+    return (labels == 1).any(0) & (labels == 0).any(0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssl_bench.evaluate.neighbours import knn_scores
+import torch
 
 from ssl_bench.contracts import EvalContext, Predictions
-from sslbench_evaluators.choose import HELD_OUT, best_by_validation
+from ssl_bench.evaluate.neighbours import knn_scores
+from sslbench_evaluators.choose import HELD_OUT, best_by_validation, has_both_classes
 from sslbench_evaluators.options import KnnOptions
 
 
@@ -20,17 +21,14 @@ class Knn:
     def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
         """Score both held-out splits against the training split."""
         train = context.splits["train"]
-        counts = [min(count, len(train.labels)) for count in self.options.neighbours]
-        scores = {
-            name: knn_scores(
-                train.embeddings,
-                train.labels,
-                context.splits[name].embeddings,
-                k=counts,
-                temperature=self.options.temperature,
-            )
-            for name in HELD_OUT
-        }
+        features = torch.tensor(train.embeddings, device=context.device)
+        labels = torch.tensor(train.labels, device=context.device)
+        counts = sorted({min(count, len(labels)) for count in self.options.neighbours})
+        scores = {}
+        for name in HELD_OUT:
+            query = torch.tensor(context.splits[name].embeddings, device=context.device)
+            near = knn_scores(features, labels, query, counts, self.options.temperature)
+            scores[name] = torch.where(has_both_classes(labels), near, torch.nan).cpu().numpy()
         chosen = best_by_validation(scores["validate"], context.splits["validate"].labels)
         for name, of_split in scores.items():
             yield Predictions(name, of_split[chosen], probabilities=True, settings={"k": counts[chosen]})

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from ssl_bench.contracts import EvalContext, Predictions
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
-from sslbench_evaluators.choose import HELD_OUT, best_by_validation
+from sslbench_evaluators.choose import HELD_OUT, best_by_validation, has_both_classes
 from sslbench_evaluators.options import LinearOptions
 
 
@@ -36,8 +35,3 @@ class Linear:
         settings = {"strength": self.options.strengths[chosen]}
         for name, of_split in probabilities.items():
             yield Predictions(name, of_split[chosen], probabilities=True, settings=settings)
-
-
-def has_both_classes(labels: Tensor) -> Tensor:
-    """Which labels (L,) of ``(N, L)`` can be fitted; scores of the others are NaN, not a constant that looks fitted."""
-    return (labels == 1).any(0) & (labels == 0).any(0)

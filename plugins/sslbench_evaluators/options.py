@@ -22,3 +22,10 @@ class KnnOptions(Options):
 
     neighbours: tuple[int, ...] = Field((10, 20, 100), min_length=1, description="values of k to choose from")
     temperature: float = Field(0.07, gt=0, description="of the weights exp(cosine / temperature)")
+
+
+class ClustersOptions(Options):
+    """Cluster indices on the test split."""
+
+    images: int = Field(5000, ge=10, description="largest number of test images; a larger split is sampled")
+    restarts: int = Field(10, ge=1, description="runs of k-means, of which the best is kept")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ssl_bench import Options
@@ -30,3 +32,117 @@ class MSNOptions(Options):
     brightness: float = Field(0.4, ge=0, lt=1, description="brightness change (colour jitter on grey images)")
     contrast: float = Field(0.4, ge=0, lt=1, description="contrast change (colour jitter on grey images)")
     blur: float = Field(0.5, ge=0, le=1, description="probability of Gaussian blur")
+
+
+class TwoViewOptions(Options):
+    """The two crops that most methods train on: same groups, so the same crops for all of them.
+
+    Blur and solarisation differ between the crops where the official code does that (arXiv 2006.07733, table 6).
+    """
+
+    scale: tuple[float, float] = Field((0.08, 1.0), description="area of a crop")
+    flip: float = Field(0.0, ge=0, le=1, description="probability of a flip; it swaps the heart's side")
+    brightness: float = Field(0.4, ge=0, lt=1, description="brightness change (colour jitter on grey images)")
+    contrast: float = Field(0.4, ge=0, lt=1, description="contrast change (colour jitter on grey images)")
+    blur: tuple[float, float] = Field((1.0, 0.1), description="probability of Gaussian blur, first and second crop")
+    solarize: float = Field(0.0, ge=0, le=1, description="probability for the second crop (official: 0.2)")
+
+
+class SimCLROptions(TwoViewOptions):
+    """SimCLR (arXiv 2002.05709, github.com/google-research/simclr)."""
+
+    temperature: float = Field(0.1, gt=0, description="of the softmax over candidates")
+    output_dim: int = Field(128, ge=1, description="width of the projection; hidden layers are as wide as the encoder")
+    blur: tuple[float, float] = Field((0.5, 0.5), description="probability of Gaussian blur, first and second crop")
+    fuse_branches: Literal["one", "both"] = Field("one", description="views that EHR features join")
+
+
+class BYOLOptions(TwoViewOptions):
+    """Bootstrap Your Own Latent (arXiv 2006.07733, github.com/google-deepmind/deepmind-research)."""
+
+    hidden_dim: int = Field(4096, ge=1, description="hidden width of projector and predictor")
+    output_dim: int = Field(256, ge=1, description="width of projection and prediction")
+    momentum: float = Field(
+        0.99, ge=0, le=1, description="of the target at the start (official: .97, .99, .99, .996 at 40, 100, 300, 1000)"
+    )
+
+
+class VICRegOptions(TwoViewOptions):
+    """Variance-invariance-covariance regularisation (arXiv 2105.04906, github.com/facebookresearch/vicreg)."""
+
+    hidden_dim: int = Field(8192, ge=1, description="width of the projector's two hidden layers")
+    output_dim: int = Field(8192, ge=2, description="width of the projection")
+    invariance: float = Field(25.0, ge=0, description="weight of the distance between views")
+    variance: float = Field(25.0, ge=0, description="weight of the hinge on standard deviations")
+    covariance: float = Field(1.0, ge=0, description="weight of the squared covariances")
+    fuse_branches: Literal["one", "both"] = Field("one", description="views that EHR features join")
+
+
+class DINOOptions(Options):
+    """Self-distillation without labels (arXiv 2104.14294, github.com/facebookresearch/dino).
+
+    Times are shares of the training; the official ones are epochs of 100.
+    """
+
+    output_dim: int = Field(65536, ge=2, description="width K of the output; less for small data")
+    hidden_dim: int = Field(2048, ge=1, description="width of the head's two hidden layers")
+    bottleneck_dim: int = Field(256, ge=1, description="width before the last layer")
+    norm_last_layer: bool = Field(True, description="rows of the last layer have unit length; usually off for ViT-S")
+    student_temperature: float = Field(0.1, gt=0, description="of the student's softmax")
+    teacher_temperature: float = Field(0.07, gt=0, description="of the teacher's softmax after the warm-up")
+    teacher_temperature_start: float = Field(0.04, gt=0, description="of the teacher's softmax at the start")
+    teacher_temperature_warmup: float = Field(0.3, ge=0, le=1, description="share of the training (official: 30)")
+    center_momentum: float = Field(0.9, ge=0, le=1, description="of the centre of the teacher's outputs")
+    momentum: float = Field(0.996, ge=0, le=1, description="of the teacher at the start, to 1 along a cosine")
+    freeze_last_layer: float = Field(0.01, ge=0, le=1, description="share of the training (official: epoch 0)")
+    drop_path: float = Field(0.1, ge=0, lt=1, description="stochastic depth of the student, ViTs only")
+    clip: float = Field(3.0, gt=0, description="gradient norm of each parameter by itself")
+    local_views: int = Field(8, ge=0, description="small crops per image, seen by the student alone")
+    local_size: int = Field(0, ge=0, description="px of a local crop, 0 for 3/7 of the image (96 at 224)")
+    global_scale: tuple[float, float] = Field((0.4, 1.0), description="area of the two global crops")
+    local_scale: tuple[float, float] = Field((0.05, 0.4), description="area of local crops")
+    flip: float = Field(0.0, ge=0, le=1, description="probability of a flip; it swaps the heart's side")
+    brightness: float = Field(0.4, ge=0, lt=1, description="brightness change (colour jitter on grey images)")
+    contrast: float = Field(0.4, ge=0, lt=1, description="contrast change (colour jitter on grey images)")
+    blur: tuple[float, float, float] = Field((1.0, 0.1, 0.5), description="probability: first, second global, local")
+    solarize: float = Field(0.0, ge=0, le=1, description="probability for the second global crop (official: 0.2)")
+
+
+class SimSiamOptions(TwoViewOptions):
+    """Simple Siamese representation learning (arXiv 2011.10566, github.com/facebookresearch/simsiam)."""
+
+    scale: tuple[float, float] = Field((0.2, 1.0), description="area of a crop")
+    blur: tuple[float, float] = Field((0.5, 0.5), description="probability of Gaussian blur, first and second crop")
+    output_dim: int = Field(2048, ge=1, description="width of the projection; hidden layers are as wide as the encoder")
+    predictor_dim: int = Field(512, ge=1, description="hidden width of the predictor")
+    constant_predictor_lr: bool = Field(True, description="the predictor's rate stays at its peak (official: yes)")
+
+
+class MoCoV3Options(TwoViewOptions):
+    """Momentum contrast, version 3 (arXiv 2104.02057, github.com/facebookresearch/moco-v3)."""
+
+    hidden_dim: int = Field(4096, ge=1, description="hidden width of projector and predictor")
+    output_dim: int = Field(256, ge=1, description="width of projection and prediction")
+    temperature: float = Field(0.2, gt=0, description="of the softmax over keys (official: 0.2 for ViTs, 1 for ResNet)")
+    momentum: float = Field(0.99, ge=0, le=1, description="of the key encoder at the start, to 1 along a cosine")
+    freeze_patches: bool = Field(True, description="a ViT's patch embedding stays as initialised (official for ViTs)")
+
+
+class MAEOptions(Options):
+    """Masked autoencoder (arXiv 2111.06377, github.com/facebookresearch/mae)."""
+
+    mask_ratio: float = Field(0.75, gt=0, lt=1, description="share of the patches that is hidden")
+    decoder_dim: int = Field(512, ge=32, multiple_of=32, description="width of the decoder, 32 to a head")
+    decoder_depth: int = Field(8, ge=1, description="blocks of the decoder")
+    norm_pixels: bool = Field(True, description="pixels are normalised patch by patch before they are compared")
+    scale: tuple[float, float] = Field((0.2, 1.0), description="area of the crop")
+    flip: float = Field(0.0, ge=0, le=1, description="probability of a flip; it swaps the heart's side")
+    brightness: float = Field(0.0, ge=0, lt=1, description="brightness change (official: none)")
+    contrast: float = Field(0.0, ge=0, lt=1, description="contrast change (official: none)")
+    blur: float = Field(0.0, ge=0, le=1, description="probability of Gaussian blur (official: none)")
+
+
+class SupervisedOptions(TwoViewOptions):
+    """Binary cross-entropy on the training labels, on the crops of SimCLR."""
+
+    blur: tuple[float, float] = Field((0.5, 0.5), description="probability of Gaussian blur, first and second crop")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
 
-from ssl_bench.cli import plugins, run, show
-from ssl_bench.errors import HandledError
+from ssl_bench.cli import compare, evaluate, plugins, report, run, score, show
+from ssl_bench.errors import DataError, HandledError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name="sslbench",
@@ -20,6 +23,10 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("plugins")(plugins.plugins)
 app.command("show")(show.show)
+app.command("report")(report.report)
+app.command("evaluate")(evaluate.evaluate)
+app.command("score")(score.score)
+app.command("compare")(compare.compare)
 
 
 def main() -> None:
@@ -29,6 +36,12 @@ def main() -> None:
     except HandledError as error:
         print(f"sslbench: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        print(f"sslbench: error: the disk is full ({error.filename or error.strerror}); what was finished is kept; "
+              "free some space and go on with --resume", file=sys.stderr)  # fmt: skip
+        sys.exit(DataError.exit_code)
     except KeyboardInterrupt:
         print("sslbench: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,22 @@ from ssl_bench.config import RunConfig, merge, preset, read_file, resolve
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.results.rundir import RunDirectory
 
-CHANGEABLE = ("data.workers", "data.residency", "data.root", "pretrain.log_every", "pretrain.checkpoint_every")
-"""Keys that change no weight, so a resumed run may set them anew."""
+CHANGEABLE = (
+    "data.workers",
+    "data.residency",
+    "data.root",
+    "pretrain.epochs",
+    "pretrain.log_every",
+    "pretrain.checkpoint_every",
+    "evaluate.protocols",
+    "evaluate.options",
+)
+"""Keys that a resumed run may set anew. All but the epochs change no weight; those stretch the schedules from here on,
+so that the run equals none that was left alone, and its record says so (:func:`ssl_bench.pretrain.run.changed`)."""
 
 
 def resumed_config(path: Path, flags: Mapping[str, Any], name: str | None, file: Path | None) -> RunConfig:
-    """The configuration of the run in a folder, with flags that may change on top.
+    """The configuration of the run in a folder, with flags that may change on top; what changes is printed.
 
     Args:
         path: the run's folder.
@@ -32,16 +43,18 @@ def resumed_config(path: Path, flags: Mapping[str, Any], name: str | None, file:
     kept = read_file(directory.config)
     asked = merge({"preset": name, **preset(name)} if name else {}, read_file(file) if file else {})
     wanted = resolve([kept, asked, flags])
-    changed = [
-        f"{key}: {old!r} -> {new!r}"
+    changed = {
+        key: f"{key}: {old!r} -> {new!r}"
         for key, old, new in differences(resolve([kept]).model_dump(mode="json"), wanted.model_dump(mode="json"))
-        if key not in CHANGEABLE
-    ]
-    if changed:
+    }
+    refused = [change for key, change in changed.items() if ".".join(key.split(".")[:2]) not in CHANGEABLE]
+    if refused:
         raise UsageError(
-            f"{path} was started with another configuration ({shortened(changed)}); resume without these flags, "
+            f"{path} was started with another configuration ({shortened(refused)}); resume without these flags, "
             "or start a new run"
         )
+    if changed:
+        print(f"resuming with {', '.join(changed.values())}", file=sys.stderr)
     return wanted
 
 

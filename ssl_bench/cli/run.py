@@ -13,6 +13,7 @@ from ssl_bench.errors import UsageError
 if TYPE_CHECKING:
     from ssl_bench.config import RunConfig
     from ssl_bench.plan import Plan
+    from ssl_bench.report.terminal import Terminal
     from ssl_bench.results.rundir import RunDirectory
 
 
@@ -21,6 +22,7 @@ def run(
     features: Annotated[str | None, typer.Option(help="EHR features or groups, for example age,sex.")] = None,
     fusion: Annotated[str | None, typer.Option(help="How EHR features join the image features.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Weights to start from: a file or a run's encoder folder.")] = None,
     data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
     labels: Annotated[str | None, typer.Option(help="Label space: native, nih14, chexpert14, common7.")] = None,
@@ -40,18 +42,23 @@ def run(
         bool, typer.Option("--allow-inexact-resume", help="Resume although the bits will differ.")
     ] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    on_bad: Annotated[str | None, typer.Option(help="Unreadable images: error, or quarantine. [error]")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
+    if features is not None and not features.strip():
+        raise UsageError("--features expects names such as age,sex; for a run without EHR take method msn")
     flags = merge_flags(
         {
             "method": method,
             "ehr.features": features,
             "fusion": fusion,
             "backbone.name": backbone,
+            "backbone.init": str(init) if init else None,
             "data.name": data,
             "data.root": str(root) if root else None,
             "data.labels": labels,
+            "data.on_bad": on_bad,
             "pretrain.epochs": epochs,
             "pretrain.batch_size": batch_size,
             "pretrain.lr": lr,
@@ -85,18 +92,21 @@ def start(
     """Plan a run, and carry it out unless this is a dry run."""
     from ssl_bench.plan import make_plan
     from ssl_bench.plugins import discover
+    from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory, new_run_path
 
     path = out or new_run_path(Path("runs"), f"{config.method.name}-{config.data.name}-seed{config.seed}")
     directory = RunDirectory(path)
+    directory.check_free()
     directory.check(resume=resume)
-    plan = make_plan(config, discover(), cache)
-    if dry_run:
-        from ssl_bench.report.plan_text import print_plan
+    with leaving(directory.what_next):
+        plan = make_plan(config, discover(), cache)
+        if dry_run:
+            from ssl_bench.report.plan_text import print_plan
 
-        print_plan(plan)
-    else:
-        carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact)
+            print_plan(plan)
+        else:
+            carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact)
 
 
 def carry_out(plan: Plan, directory: RunDirectory, *, resume: bool = False, allow_inexact: bool = False) -> None:
@@ -111,3 +121,17 @@ def carry_out(plan: Plan, directory: RunDirectory, *, resume: bool = False, allo
         with terminal:
             record = execute(plan, directory, terminal, resume=resume, allow_inexact=allow_inexact)
         terminal.show(record)
+        leave_report(directory, terminal)
+
+
+def leave_report(directory: RunDirectory, terminal: Terminal) -> None:
+    """Write the report; the run is finished and on record before it, so no fault here may end it as a failure."""
+    try:
+        from ssl_bench.report.report import write_report
+
+        terminal.stage("writing the report")
+        written = write_report(directory)
+        terminal.stage(f"report: {written.files[0]}")
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        terminal.warn(f"no report ({reason}); the run is whole, try: sslbench report {directory.path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from ssl_bench.data import labels as label_space
-from ssl_bench.errors import DataError, Problems, shortened
+from ssl_bench.errors import DataError, Problems, nearest, shortened
 
 IDENTIFIERS = ("image_id", "image_path", "patient_id", "study_id", "split")
 """Text columns that every cohort has; ``image_path`` is relative to the root, with forward slashes."""
@@ -33,6 +34,7 @@ class Cohort:
         features: names of the EHR features in ``frame``.
         labels: names of the findings in ``frame``.
         official_split: the split column comes from the dataset's authors.
+        synthetic: the images are generated; every table and picture says so.
         counts: what the reader noticed (``{"implausible age": 3}``), for the plan and the record.
     """
 
@@ -42,6 +44,7 @@ class Cohort:
     features: tuple[str, ...]
     labels: tuple[str, ...]
     official_split: bool = True
+    synthetic: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -68,6 +71,35 @@ class Cohort:
         return replace(self, frame=frame, labels=tuple(settled.columns))
 
 
+def merge_duplicates(cohort: Cohort) -> Cohort:
+    """The cohort with identical rows merged and counted; rows that share an image id and differ stay, to be refused."""
+    kept = cohort.frame.drop_duplicates()
+    merged = len(cohort) - len(kept)
+    if not merged:
+        return cohort
+    return replace(cohort.with_frame(kept), counts={**cohort.counts, "identical rows merged": merged})
+
+
+def check_columns(cohort: Cohort) -> None:
+    """The columns that a cohort says it has; no other check can run without them.
+
+    Raises:
+        DataError: columns are missing or occur twice.
+    """
+    found = [str(column) for column in cohort.frame.columns]
+    wanted = (*IDENTIFIERS, *cohort.features, *cohort.labels)
+    missing = [column for column in wanted if column not in found]
+    if missing:
+        hints = " ".join(filter(None, (nearest(name, found) for name in missing)))
+        raise DataError(
+            f"the cohort of '{cohort.name}' lacks the columns {shortened(missing)}{f' ({hints})' if hints else ''}; "
+            f"found {shortened(found)}; correct the dataset's reader"
+        )
+    double = [column for column in wanted if found.count(column) > 1]
+    if double:
+        raise DataError(f"the cohort of '{cohort.name}' has the columns {shortened(double)} twice; keep one of each")
+
+
 def check_cohort(cohort: Cohort) -> None:
     """Everything a cohort must hold before anything is built from it.
 
@@ -75,24 +107,29 @@ def check_cohort(cohort: Cohort) -> None:
         DataError: all problems at once: lacking columns, duplicate images, blank identifiers, unknown splits, paths
             that leave the root.
     """
-    missing = [column for column in IDENTIFIERS if column not in cohort.frame.columns]
-    if missing:
-        raise DataError(f"the cohort of '{cohort.name}' lacks the columns {shortened(missing)}")
+    check_columns(cohort)
     problems = Problems()
-    for check in (_check_identifiers, _check_splits, _check_paths):
+    for column in IDENTIFIERS[:4]:
+        problems.run(partial(_check_not_blank, cohort, column))
+    for check in (_check_unique, _check_splits, _check_paths):
         problems.run(partial(check, cohort))
     problems.raise_if_any()
 
 
-def _check_identifiers(cohort: Cohort) -> None:
-    frame = cohort.frame
-    for column in IDENTIFIERS[:4]:
-        blank = frame[column].isna() | (frame[column].astype(str) == "")
-        if blank.any():
-            raise DataError(f"{column} must not be blank; found {int(blank.sum())} blank rows, first {blank.idxmax()}")
-    double = frame.loc[frame["image_id"].duplicated(), "image_id"].unique().tolist()
+def _check_not_blank(cohort: Cohort, column: str) -> None:
+    blank = cohort.frame[column].isna() | (cohort.frame[column].astype(str) == "")
+    if blank.any():
+        raise DataError(f"{column} must not be blank; found {int(blank.sum())} blank rows, first {blank.idxmax()}")
+
+
+def _check_unique(cohort: Cohort) -> None:
+    ids = cohort.frame["image_id"].dropna()
+    double = ids[ids.duplicated()].unique().tolist()
     if double:
-        raise DataError(f"image ids must be unique; {len(double)} occur twice: {shortened(double)}; remove the copies")
+        raise DataError(
+            f"image ids must be unique; {len(double)} occur twice: {shortened(double)}; remove the copies, or merge "
+            "identical rows by --set data.merge_duplicates=true"
+        )
 
 
 def _check_splits(cohort: Cohort) -> None:
@@ -116,7 +153,9 @@ def leaves_root(path: str) -> bool:
 def missing_images(cohort: Cohort) -> list[str]:
     """Relative paths of images that are not files below the root, links out of it included."""
     root = cohort.root.resolve()
-    return [path for path in cohort.frame["image_path"] if not (cohort.root / path).is_file() or not inside(root, path)]
+    # os.path.isfile answers where Path.is_file raises: a name that is too long is no file either.
+    paths = cohort.frame["image_path"].dropna()
+    return [path for path in paths if not os.path.isfile(cohort.root / path) or not inside(root, path)]
 
 
 def inside(root: Path, path: str) -> bool:

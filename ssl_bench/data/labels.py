@@ -91,14 +91,17 @@ def check_values(raw: pd.DataFrame, image_ids: pd.Series) -> None:
     Raises:
         DataError: naming the first rows and their values.
     """
-    values = raw.to_numpy(dtype=float)
-    rows, columns = np.nonzero(~(np.isnan(values) | np.isin(values, (1.0, 0.0, -1.0))))
+    rows, columns = np.nonzero((raw.notna() & ~raw.isin((1.0, 0.0, -1.0))).to_numpy())
     if len(rows):
         found = [
-            f"{image_ids.iloc[row]} {raw.columns[int(column)]}={values[row, column]:g}"
+            f"{image_ids.iloc[row]} {raw.columns[int(column)]}={_shown(raw.iat[int(row), int(column)])}"
             for row, column in zip(rows, columns, strict=True)
         ]
         raise DataError(f"labels must be 1, 0, -1 or blank; found {shortened(found)}; correct those rows")
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
 def apply_policy(raw: pd.DataFrame, uncertain: Policy, blank: Policy) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import torch
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.source import Grey, ImageSource, measure_grey
-from ssl_bench.data.splits import pretraining_rows
+from ssl_bench.data.splits import check_not_empty, pretraining_rows
 from ssl_bench.data.store import Store, prepare
 from ssl_bench.plan import Plan
 
@@ -29,7 +29,11 @@ class Material:
 
 
 def prepare_material(plan: Plan, device: torch.device, progress: Callable[[int, int], None]) -> Material:
-    """The prepared store of the plan's cohort, and where its images live."""
+    """The prepared store of the plan's cohort, and where its images live.
+
+    Raises:
+        DataError: images are unreadable, and are not to be quarantined, are too many, or were all of a split.
+    """
     data = plan.config.data
     store = prepare(
         plan.cohort,
@@ -41,6 +45,7 @@ def prepare_material(plan: Plan, device: torch.device, progress: Callable[[int, 
         progress=progress,
     )
     cohort, rows = store.aligned(plan.cohort)
+    check_not_empty(cohort, plan.config.pretrain.batch_size)  # quarantined images may have been all of a split
     grey = measure_grey(store.images, rows[pretraining_positions(plan, cohort)])
     return Material(cohort, store, rows, ImageSource(store.images, device, data.residency), grey)
 

@@ -41,17 +41,25 @@ def _uniform(patient: str, seed: int) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def check_leakage(cohort: Cohort) -> None:
-    """The hard gate: no patient in two splits.
+def check_leakage(cohort: Cohort, *, allow_test: bool = False) -> None:
+    """The hard gate: no patient in two splits, and so no test patient in pretraining.
+
+    Args:
+        cohort: the whole cohort.
+        allow_test: let patients be in training and test; validation stays apart. The caller keeps that on the record.
 
     Raises:
         DataError: naming the patients.
     """
-    per_patient = cohort.frame.groupby("patient_id")["split"].nunique()
-    shared = per_patient.index[per_patient > 1].tolist()
-    if shared:
+    seen = pd.crosstab(cohort.frame["patient_id"], cohort.frame["split"]).reindex(columns=SPLITS, fill_value=0) > 0
+    leaked = seen["train"] & seen["test"]
+    shared = (seen.sum(axis=1) > 1) & ~(leaked & ~seen["validate"] & allow_test)
+    if shared.any():
+        patients = seen.index[shared].tolist()
+        aside = f" ({int(leaked.sum())} would bring a test patient into pretraining)" if leaked.any() else ""
         raise DataError(
-            f"no patient may be in two splits; {len(shared)} are: {shortened(shared)}; split by patient, not by image"
+            f"no patient may be in two splits; {len(patients)} are: {shortened(patients)}; split by patient, not by "
+            f"image{aside}"
         )
 
 

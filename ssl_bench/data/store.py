@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.data.cohort import Cohort, missing_images
+from ssl_bench.data.cohort import Cohort, leaves_root, missing_images
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.files import locked, write_json, write_text
@@ -78,7 +79,7 @@ def check_images(cohort: Cohort) -> None:
     Raises:
         DataError: naming the first 20 and the count of the rest.
     """
-    missing = missing_images(cohort)
+    missing = [path for path in missing_images(cohort) if not leaves_root(path)]  # check_cohort tells of those
     if missing:
         raise DataError(
             f"{len(missing)} of {len(cohort)} images are not below {cohort.root}: {shortened(missing)}; "
@@ -141,6 +142,8 @@ def _fill(folder: Path, cohort: Cohort, options: DecodeOptions, workers: int, pr
     # Written anew before the array is: a torn last line would spoil the next one, an old note would vouch for zeros.
     write_text(journal, json.dumps({"done": done, "rejected": rejected}) + "\n")
     mode: Literal["r+", "w+"] = "r+" if done else "w+"
+    if not done:
+        _check_room(folder, len(cohort) * options.size**2)
     images = np.lib.format.open_memmap(partial, mode=mode, dtype=np.uint8, shape=None if done else shape)
     paths = [cohort.root / path for path in cohort.frame["image_path"]]
     with ThreadPoolExecutor(workers) as pool, journal.open("a") as notes:
@@ -160,6 +163,16 @@ def _fill(folder: Path, cohort: Cohort, options: DecodeOptions, workers: int, pr
             rejected |= bad
     del images
     return rejected
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    # A disk that fills up under a memory map kills the process without a word.
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DataError(
+            f"the prepared images need {needed / 2**30:.1f} GiB, the disk of {folder} has {free / 2**30:.1f} GiB left; "
+            "free some space or choose another --cache"
+        )
 
 
 def _decode_ahead(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,13 @@ from ssl_bench.errors import DataError, shortened
 
 @torch.inference_mode()
 def embed(
-    encoder: Backbone, source: ImageSource, rows: Rows, grey: Grey, *, batch_size: int = 256
+    encoder: Backbone,
+    source: ImageSource,
+    rows: Rows,
+    grey: Grey,
+    *,
+    batch_size: int = 256,
+    names: Sequence[str] | npt.NDArray[Any] = (),
 ) -> npt.NDArray[np.float32]:
     """Pooled features ``(len(rows), D)`` in float32, in the order of ``rows``.
 
@@ -27,9 +34,10 @@ def embed(
         rows: store rows.
         grey: normalisation of the training.
         batch_size: images at once; the last partial batch is kept.
+        names: image ids of the rows, for the message.
 
     Raises:
-        DataError: features are not finite.
+        DataError: features are not finite; the message names the images.
     """
     cast("nn.Module", encoder).to(source.device).eval()
     parts = []
@@ -40,5 +48,9 @@ def embed(
     features = np.concatenate(parts)
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(bad):
-        raise DataError(f"the encoder gives non-finite features for store rows {shortened(rows[bad].tolist())}")
+        told = [str(names[int(row)]) for row in bad] if len(names) else [f"row {row}" for row in rows[bad]]
+        raise DataError(
+            f"the encoder gives non-finite features for {len(bad)} images: {shortened(told)}; its weights are not "
+            "usable: train again with a lower pretrain.lr, or give other weights"
+        )
     return features

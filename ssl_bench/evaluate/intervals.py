@@ -137,7 +137,7 @@ def measure_difference(
 ) -> dict[str, Metric]:
     """First minus second encoder on the same images and resamples; arguments and errors as ``measure``.
 
-    The intervals of the result are ``Difference``.
+    The intervals are ``Difference``: of these two encoders; ``compare.method_difference`` is for methods.
     """
     pair = [bootstrap(labels, s, patients=patients, replicates=replicates, seed=seed) for s in (scores_a, scores_b)]
     base = supports(labels, patients)

@@ -3,91 +3,146 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions, Split
 from ssl_bench.data.cohort import SPLITS
 from ssl_bench.data.material import Material
 from ssl_bench.evaluate.embed import embed
+from ssl_bench.evaluate.subsets import Subset, subsets
 from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
 from ssl_bench.results.rows import (
     Origin,
     Scored,
+    as_table,
     check_scores,
     difference_rows,
     metric_rows,
     plain_row,
-    prediction_table,
+    prediction_frame,
 )
 from ssl_bench.results.rundir import RunDirectory
 
 TRAINED, RANDOM = "trained", "random"
 """The encoders of a run's table: as pretrained, and as initialised."""
 
+INTERVAL = ("ci_low", "ci_high", "percentile_low", "percentile_high")
+"""Ends of the intervals in a row, and in a metric that an evaluator gives with its own."""
+
 
 def evaluate(
-    plan: Plan, run: RunDirectory, encoders: Mapping[str, Backbone], material: Material, stage: Callable[[str], None]
+    plan: Plan,
+    run: RunDirectory,
+    encoders: Mapping[str, Backbone],
+    material: Material,
+    stage: Callable[[str], None],
+    *,
+    reuse: bool = False,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Metric rows of every encoder and protocol, and the differences of the trained encoder to the random one."""
-    labels, replicates = material.cohort.labels, plan.config.evaluate.replicates
+    """Metric rows of every encoder and protocol, and the differences of the trained encoder to the random one.
+
+    Args:
+        plan: names protocols and label fractions.
+        run: where embeddings and predictions are kept.
+        encoders: by their name in the table.
+        material: prepared images and cohort.
+        stage: told which encoder is evaluated.
+        reuse: take the embeddings that the run directory holds.
+    """
+    labels, settings = material.cohort.labels, plan.config.evaluate
     rows: list[dict[str, Any]] = []
-    scored: dict[tuple[str, str, str], Scored] = {}
+    scored: dict[tuple[Any, ...], Scored] = {}
     for encoder, network in encoders.items():
-        stage(f"evaluating the {encoder} encoder: {', '.join(plan.config.evaluate.protocols)}")
-        context = embedded(plan, run, encoder, network, material)
-        for chosen in plan.parts.evaluators:
-            origin = Origin(encoder, material.cohort.name, material.cohort.name, chosen.name, plan.config.seed)
-            for item in _results(chosen, origin, context):
-                if isinstance(item, Scored):
-                    keep_predictions(run, item, labels)
-                    rows += metric_rows(item, labels, replicates)
-                    scored[encoder, chosen.name, item.predictions.split] = item
-                else:
-                    rows.append(item)
-    comparisons: list[dict[str, Any]] = []
-    for (encoder, protocol, split), first in scored.items():
-        second = scored.get((RANDOM, protocol, split))
+        stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
+        whole = embedded(plan, run, encoder, network, material, reuse=reuse)
+        for subset in subsets(whole, settings.label_fractions, settings.label_draws):
+            for chosen in plan.parts.evaluators:
+                origin = Origin(encoder, material.cohort.name, material.cohort.name, chosen.name, plan.config.seed)
+                for item in _results(chosen, origin, subset):
+                    if isinstance(item, Scored):
+                        keep_predictions(run, item, labels)
+                        rows += metric_rows(item, labels, settings.replicates)
+                        scored[encoder, chosen.name, item.split.name, subset.fraction, subset.draw] = item
+                    else:
+                        rows.append(item)
+    return rows, _differences(scored, labels, settings.replicates)
+
+
+def _differences(
+    scored: Mapping[tuple[Any, ...], Scored], labels: tuple[str, ...], replicates: int
+) -> list[dict[str, Any]]:
+    """Trained minus random, protocol by protocol on the same training patients."""
+    rows: list[dict[str, Any]] = []
+    for (encoder, *key), first in scored.items():
+        second = scored.get((RANDOM, *key))
         if encoder == TRAINED and second:
-            comparisons += difference_rows(first, second, labels, replicates)
-    return rows, comparisons
+            rows += difference_rows(first, second, labels, replicates)
+    return rows
 
 
-def embedded(plan: Plan, run: RunDirectory, name: str, network: Backbone, material: Material) -> EvalContext:
+def embedded(
+    plan: Plan, run: RunDirectory, name: str, network: Backbone, material: Material, *, reuse: bool = False
+) -> EvalContext:
     """Embeddings of every split by one encoder, kept in the run directory, as protocols see them."""
     splits = {}
     for split in SPLITS:
         chosen = (material.cohort.frame["split"] == split).to_numpy()
         frame = material.cohort.frame[chosen]
-        features = embed(
+        images = frame["image_id"].to_numpy(dtype=str)
+        kept = run.read_embeddings(name, f"{material.cohort.name}-{split}", images) if reuse else None
+        features = kept if kept is not None else embed(
             network, material.source, material.rows[chosen], material.grey,
-            batch_size=plan.config.evaluate.batch_size,
+            batch_size=plan.config.evaluate.batch_size, names=images,
         )  # fmt: skip
         splits[split] = Split(
             split,
-            frame["image_id"].to_numpy(dtype=str),
+            images,
             frame["patient_id"].to_numpy(dtype=str),
             features,
             frame[list(material.cohort.labels)].to_numpy(dtype=np.float32),
             material.rows[chosen],
+            raw_ehr(frame[list(material.cohort.features)]),
         )
+        if kept is not None:
+            continue
         arrays = {"image_id": splits[split].image_ids, "patient_id": splits[split].patient_ids, "embeddings": features}
         run.write_embeddings(name, f"{material.cohort.name}-{split}", arrays)
     device = str(material.source.device)
     return EvalContext(splits, material.cohort.labels, network, device, plan.config.seed)
 
 
-def _results(chosen: Chosen, origin: Origin, context: EvalContext) -> Iterator[Scored | dict[str, Any]]:
+def raw_ehr(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
+    """EHR features as :class:`Split` holds them: numbers with NaN, text with None."""
+    return {
+        str(name): column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if pd.api.types.is_numeric_dtype(column)
+        else column.astype(object).where(column.notna(), None).to_numpy()
+        for name, column in frame.items()
+    }
+
+
+def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored | dict[str, Any]]:
     """What one protocol yields, predictions checked and direct metrics as rows."""
+    context = subset.context
     for item in chosen.build().evaluate(context):
         if isinstance(item, Predictions):
-            scored = Scored(origin, context.splits[item.split], item)
+            predictions = replace(item, fraction=subset.fraction, draw=subset.draw)
+            scored = Scored(origin, context.splits[item.split], predictions)
             check_scores(scored, tuple(context.labels))
             yield scored
         elif isinstance(item, Metric):
-            yield plain_row(origin, context.splits[item.split], item)
+            yield {
+                **plain_row(origin, context.splits[item.split], item),
+                **{name: getattr(item, name) for name in INTERVAL},
+                "fraction": subset.fraction,
+                "draw": subset.draw,
+            }
 
 
 def keep_predictions(run: RunDirectory, scored: Scored, labels: tuple[str, ...]) -> None:
@@ -95,4 +150,4 @@ def keep_predictions(run: RunDirectory, scored: Scored, labels: tuple[str, ...])
     origin, predictions = scored.origin, scored.predictions
     rest = {"settings": dict(predictions.settings), "fraction": predictions.fraction, "draw": predictions.draw}
     name = f"{origin.dataset}-{predictions.split}-{origin.protocol}"
-    run.write_predictions(origin.encoder, name, rest, prediction_table(scored, labels))
+    run.write_predictions(origin.encoder, name, rest, prediction_frame(as_table(scored, labels)))

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import sparse
 
 from ssl_bench.errors import DataError, shortened
@@ -98,7 +99,7 @@ def checked(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Array
         )
     _refuse("labels other than 0, 1 or unknown", ~np.isnan(labels) & (labels != 0) & (labels != 1), labels)
     _refuse("scores that are not finite", ~np.isnan(labels) & ~np.isfinite(scores), scores)
-    return labels, scores
+    return labels, scores if scores.dtype.kind == "f" else scores.astype(np.float64)
 
 
 def _refuse(what: str, bad: npt.NDArray[np.bool_], values: Array) -> None:
@@ -121,7 +122,7 @@ def patient_rows(
     ids = np.asarray(patients)
     if ids.shape != (images,):
         raise DataError(f"expected one patient id for each of the {images} images, found an array of {ids.shape}")
-    missing = np.flatnonzero(np.array([i is None or i != i for i in ids.tolist()]))
+    missing = np.flatnonzero(pd.isna(ids))
     if len(missing):
         raise DataError(f"expected a patient id for every image, found none in rows {shortened(missing.tolist())}")
     _, number, sizes = np.unique(

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ssl_bench.errors import DataError
-from ssl_bench.files import replacing, sha256, write_json
+from ssl_bench.files import sha256, write_json, write_tensors
 
 KEPT = 2
 """Checkpoints that stay: the last and the one before it."""
@@ -74,8 +74,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, Tensor], meta: Mapping[s
     """Write a checkpoint, whole or not at all, and remove all but the last :data:`KEPT`."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"step-{step:08d}.safetensors"
-    with replacing(weights) as temporary:
-        save_file(dict(tensors), temporary)
+    write_tensors(weights, tensors)
     body = {"step": step, **meta}
     write_json(weights.with_suffix(".json"), {**body, "sha256": _digest(weights, body)})
     _tidy(folder, weights.stem)

@@ -37,6 +37,16 @@ class Reporter(Protocol):
         """Something a person should see that does not stop the run."""
 
 
+class Narrator(Reporter, Protocol):
+    """What the pipeline tells while it works."""
+
+    def stage(self, sentence: str) -> None:
+        """A new part of the flow begins."""
+
+    def prepared(self, done: int, total: int) -> None:
+        """Images in the store so far."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """What pretraining did.
@@ -48,6 +58,7 @@ class Summary:
         seconds: training time of this process, resumed parts of earlier ones not counted.
         images_per_second: over that time.
         final: the last logged entry.
+        changes: what makes a resumed training another one than a training that was left alone.
     """
 
     steps: int
@@ -60,6 +71,7 @@ class Summary:
     resumed_at: int = 0
     final: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = ""
+    changes: tuple[str, ...] = ()
 
 
 class Trainer:
@@ -195,8 +207,18 @@ class Trainer:
             raise Interrupted(f"{name}: saved at step {done} of {self.total}; go on with --resume {self.folder.parent}")
 
     def save(self, step: int) -> None:
-        """Write a checkpoint of the current state."""
+        """Write a checkpoint of the current state.
+
+        Raises:
+            TrainingStopped: a weight is not finite: the last step went too far, which its own loss could not show.
+        """
         tensors = checkpoints.state_tensors(self.module, self.optimizer)
+        weights = [f"method.{name}" for name, _ in self.module.named_parameters()]
+        if broken := [name for name in weights if not tensors[name].isfinite().all()]:
+            raise TrainingStopped(
+                f"{len(broken)} weights are not finite after step {step}, first {broken[0]}; lower pretrain.lr or look "
+                f"at the images of the batch, listed in {self._keep_batch(step - 1)}; the last good checkpoint is kept"
+            )
         meta = {"identity": self.identity, "conditions": checkpoints.conditions()}
         checkpoints.save(self.folder, step, tensors, meta)
 

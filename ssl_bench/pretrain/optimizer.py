@@ -69,10 +69,10 @@ def set_rates(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]
 def clip_gradients(groups: Sequence[ParameterGroup]) -> Tensor:
     """Clip as the groups ask, groups of the same limit together, and return the norm over all before clipping."""
     limits: dict[float, list[nn.Parameter]] = {}
-    everything: list[Tensor] = []
+    everything = [parameter.grad for group in groups for parameter in group.parameters if parameter.grad is not None]
+    total = nn.utils.get_total_norm(everything)
     for group in groups:
         live = [parameter for parameter in group.parameters if parameter.grad is not None]
-        everything += [parameter.grad for parameter in live if parameter.grad is not None]
         if group.clip is None:
             continue
         if group.clip_each:
@@ -80,7 +80,6 @@ def clip_gradients(groups: Sequence[ParameterGroup]) -> Tensor:
                 nn.utils.clip_grad_norm_(parameter, group.clip)
         else:
             limits.setdefault(group.clip, []).extend(live)
-    total = nn.utils.get_total_norm(everything)
     for limit, parameters in limits.items():
         nn.utils.clip_grad_norm_(parameters, limit)
     return total

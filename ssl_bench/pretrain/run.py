@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,9 @@ def pretrain(
     fabric: Fabric,
     reporter: Reporter,
     *,
-    resume: bool = False,
-    allow_inexact: bool = False,
+    start: Checkpoint | None = None,
 ) -> Summary:
-    """Train the method, from the last whole checkpoint where the run is resumed.
+    """Train the method, from a checkpoint where the run is resumed.
 
     Args:
         plan: of the run.
@@ -40,13 +40,9 @@ def pretrain(
         material: prepared images and cohort.
         fabric: device and precision.
         reporter: told about steps.
-        resume: go on from a checkpoint.
-        allow_inexact: resume under conditions that give other bits (another thread count, other packages).
-
-    Raises:
-        UsageError: the checkpoint belongs to another run, or to other conditions.
+        start: what :func:`last_checkpoint` found.
     """
-    start = last_checkpoint(plan, run, reporter, allow_inexact=allow_inexact) if resume else None
+    changes = [*start.meta["identity"].get("changes", []), *changed(plan, start)] if start else []
     trainer = Trainer(
         method,
         batch_stream(plan, method, material),
@@ -55,9 +51,25 @@ def pretrain(
         run.checkpoints,
         reporter,
         seed=plan.config.seed,
-        identity=plan.identity(),
+        identity={**plan.identity(), "changes": changes},
     )
-    return trainer.run(start)
+    return replace(trainer.run(start), changes=tuple(changes))
+
+
+def changed(plan: Plan, start: Checkpoint) -> list[str]:
+    """Sentences, for the record, on what makes a resumed run another one than a run that was left alone."""
+    before, now = start.meta["identity"]["config"]["pretrain"]["epochs"], plan.config.pretrain.epochs
+    sentences = []
+    if before != now:
+        sentences.append(
+            f"resumed at step {start.step} for {now} epochs instead of {before}: the schedules before that step were "
+            f"those of {before} epochs"
+        )
+    if other := _other_conditions(start):
+        sentences.append(
+            f"resumed at step {start.step} under other conditions, so the last bits differ: {shortened(other)}"
+        )
+    return sentences
 
 
 def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:
@@ -81,6 +93,12 @@ def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:
 def last_checkpoint(plan: Plan, run: RunDirectory, reporter: Reporter, *, allow_inexact: bool) -> Checkpoint | None:
     """The newest whole checkpoint of a run, checked against the plan; the log is cut back to it.
 
+    Args:
+        plan: of the resumed run.
+        run: its folder, in which nothing is written where it is refused.
+        reporter: told of damaged checkpoints and of what makes the result another one.
+        allow_inexact: resume under conditions that give other bits (another thread count, other packages).
+
     Raises:
         UsageError: it belongs to another run, or to other conditions.
         DataError: every checkpoint is damaged.
@@ -88,28 +106,42 @@ def last_checkpoint(plan: Plan, run: RunDirectory, reporter: Reporter, *, allow_
     found, refused = checkpoints.load_latest(run.checkpoints)
     for reason in refused:
         reporter.warn(f"checkpoint refused, using the one before it: {reason}")
-    run.forget_log_after(found.step if found else 0)
     if found is None:
+        run.forget_log_after(0)
         return None
-    here = {"identity": _unchangeable(plan.identity()), "conditions": checkpoints.conditions()}
-    kept = {"identity": _unchangeable(found.meta["identity"]), "conditions": found.meta["conditions"]}
-    if here["identity"] != kept["identity"]:
-        raise UsageError(
-            f"{run.path} was started with other data splits or plugin versions; install those it names in "
-            f"{run.checkpoints}, or start a new run"
-        )
-    other = [f"{key} {kept['conditions'].get(key)} -> {value}" for key, value in here["conditions"].items()
-             if kept["conditions"].get(key) != value]  # fmt: skip
-    if other and not allow_inexact:
+    _check_same_run(plan, run, found)
+    if (other := _other_conditions(found)) and not allow_inexact:
         raise UsageError(
             f"resuming here would not give the same bits ({shortened(other)}); restore these conditions or add "
             "--allow-inexact-resume"
         )
-    if other:
-        reporter.warn(f"resumed under other conditions, results differ in the last bits: {shortened(other)}")
+    for change in changed(plan, found):
+        reporter.warn(change)
+    run.forget_log_after(found.step)
     return found
 
 
+def _check_same_run(plan: Plan, run: RunDirectory, found: Checkpoint) -> None:
+    """The checkpoint is of these data and plugins, and not beyond the end."""
+    if _unchangeable(plan.identity()) != _unchangeable(found.meta["identity"]):
+        raise UsageError(
+            f"{run.path} was started with other data splits or plugin versions; install those it names in "
+            f"{run.checkpoints}, or start a new run"
+        )
+    if found.step > plan.steps:
+        raise UsageError(
+            f"{run.path} has done {found.step} steps, and {plan.config.pretrain.epochs} epochs are {plan.steps}; give "
+            "it more epochs"
+        )
+
+
+def _other_conditions(found: Checkpoint) -> list[str]:
+    """What differs here from where the checkpoint was written, among all that decides the last bits."""
+    kept, here = found.meta["conditions"], checkpoints.conditions()
+    return [f"{key} {kept.get(key)} -> {value}" for key, value in here.items() if kept.get(key) != value]
+
+
 def _unchangeable(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Splits and component versions; the configuration is compared where the flags are read."""
-    return {key: value for key, value in identity.items() if key != "config"}
+    """Splits and the versions of what is trained; the configuration is compared where the flags are read."""
+    trained = [component for component in identity["components"] if component["kind"] != "evaluator"]
+    return {"splits": identity["splits"], "components": trained}

@@ -10,6 +10,9 @@ from ssl_bench.report.table import METRICS, on_test
 
 Row = Mapping[str, Any]
 
+IDENTITY = ("dataset", "fitted_on", "protocol", "fraction", "draw")
+"""What sets one evaluation apart from another."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -75,14 +78,22 @@ class Evaluation:
 
 def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
     """The evaluations of a record on test splits, in its order; rows of subgroups are left to tables of their own."""
-    groups: dict[tuple[Any, ...], tuple[list[Row], list[Row]]] = {}
-    for kind, name in enumerate(("metrics", "comparisons")):
+    groups: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
+    for name in ("metrics", "comparisons"):
         for row in on_test(record[name]):
             if row["metric"] in METRICS and row["subgroup"] == "all":
-                key = tuple(row[field] for field in ("dataset", "fitted_on", "protocol", "fraction", "draw"))
-                groups.setdefault(key, ([], []))[kind].append(row)
-    home = record["data"]["name"]
-    return [Evaluation(*key, home, tuple(rows), tuple(pairs)) for key, (rows, pairs) in groups.items() if rows]
+                key = tuple(row[field] for field in IDENTITY)
+                groups.setdefault(key, {"metrics": [], "comparisons": []})[name].append(row)
+    return [
+        Evaluation(
+            **dict(zip(IDENTITY, key, strict=True)),
+            home=record["data"]["name"],
+            rows=tuple(group["metrics"]),
+            differences=tuple(group["comparisons"]),
+        )
+        for key, group in groups.items()
+        if group["metrics"]
+    ]
 
 
 def other_rows(record: Mapping[str, Any]) -> list[Row]:

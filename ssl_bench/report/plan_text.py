@@ -10,7 +10,7 @@ from ssl_bench.plan import Plan
 
 def print_plan(plan: Plan) -> None:
     """Print what a run would do: data, splits, features, method, encoder, steps, memory."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     for name, text in plan_lines(plan):
         console.print(f"{name + ':':<12}{text}", soft_wrap=True)
 

@@ -36,16 +36,21 @@ def on_test(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in rows if row["split"] == "test"]
 
 
+def on_all_labels(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows of the test split that were fitted with the labels of all training patients."""
+    return [row for row in on_test(rows) if row["fraction"] == 1.0]
+
+
 def macro_table(record: Mapping[str, Any]) -> Table:
     """Macro metrics of every encoder and protocol on the test split."""
     table = Table(title=title(record), title_justify="left", caption=caption(record), caption_justify="left")
     for column in ("protocol", "encoder", *(f"macro {name} [95 % interval]" for name in METRICS.values())):
         table.add_column(column)
     cells: dict[tuple[str, str], dict[str, str]] = {}
-    for row in on_test(record["metrics"]):
+    for row in on_all_labels(record["metrics"]):
         if row["label"] == MACRO and row["metric"] in METRICS:
             cells.setdefault((row["protocol"], row["encoder"]), {})[row["metric"]] = interval_text(row)
-    for row in on_test(record["comparisons"]):
+    for row in on_all_labels(record["comparisons"]):
         if row["label"] == MACRO:
             name = f"{row['encoder']} - {row['against']}"
             cells.setdefault((row["protocol"], name), {})[row["metric"]] = signed_text(row)
@@ -58,7 +63,7 @@ def macro_table(record: Mapping[str, Any]) -> Table:
 
 def label_table(record: Mapping[str, Any], protocol: str) -> Table:
     """AUROC of every finding on the test split for one protocol, trained beside random."""
-    rows = [row for row in on_test(record["metrics"]) if row["protocol"] == protocol and row["metric"] == "auroc"]
+    rows = [row for row in on_all_labels(record["metrics"]) if row["protocol"] == protocol and row["metric"] == "auroc"]
     encoders = list(dict.fromkeys(row["encoder"] for row in rows))
     table = Table(title=f"{protocol}: AUROC by finding, test split", title_justify="left")
     for column in ("finding", "positive images", "positive patients", *encoders):
@@ -69,6 +74,29 @@ def label_table(record: Mapping[str, Any], protocol: str) -> Table:
         counts = (str(first["n_positive"]), str(first["n_positive_patients"]))
         table.add_row(label, *counts, *(interval_text(of_label[encoder]) for encoder in encoders))
     return table
+
+
+def fraction_table(record: Mapping[str, Any]) -> Table | None:
+    """Macro AUROC by share of the training patients' labels: mean and range over draws; None where all were used."""
+    cells: dict[tuple[str, str, float], list[float]] = {}
+    for row in on_test(record["metrics"]):
+        if row["label"] == MACRO and row["metric"] == "auroc" and row["value"] is not None:
+            cells.setdefault((row["protocol"], row["encoder"], row["fraction"]), []).append(row["value"])
+    fractions = sorted({fraction for *_, fraction in cells})
+    if fractions in ([], [1.0]):
+        return None
+    table = Table(title="macro AUROC by share of labelled training patients, mean (range over draws)")
+    for column in ("protocol", "encoder", *(f"{fraction:.4g}" for fraction in fractions)):
+        table.add_column(column)
+    for protocol, encoder in dict.fromkeys(key[:2] for key in sorted(cells)):
+        table.add_row(protocol, encoder, *(_range(cells.get((protocol, encoder, value), [])) for value in fractions))
+    return table
+
+
+def _range(values: list[float]) -> str:
+    if len(values) < 2:
+        return f"{values[0]:.3f}" if values else "-"
+    return f"{sum(values) / len(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 def title(record: Mapping[str, Any]) -> str:
@@ -92,12 +120,68 @@ def caption(record: Mapping[str, Any]) -> str:
 
 def print_result(record: Mapping[str, Any], path: Path) -> None:
     """Print the tables of a finished run to standard output."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 120
+    console = plain_console()
     console.print(macro_table(record))
     protocols = list(dict.fromkeys(row["protocol"] for row in record["metrics"]))
     if protocols:
         console.print(label_table(record, protocols[0]))
+    low_label = fraction_table(record)
+    if low_label:
+        console.print(low_label)
     seconds = record["seconds"]
     console.print(f"{seconds['total']:.0f} s in all; encoder, predictions and record.json are in {path}")
+
+
+def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str]) -> None:
+    """Print metrics of one set of predictions, a finding a line."""
+    table = Table(title=heading, title_justify="left")
+    for column in (
+        "finding",
+        "positive",
+        "patients",
+        *(f"{name} [95 % interval]" for name in METRICS.values()),
+        "note",
+    ):
+        table.add_column(column)
+    for label in dict.fromkeys(row["label"] for row in rows):
+        of_label = {row["metric"]: row for row in rows if row["label"] == label}
+        first = of_label["auroc"]
+        counts = [_count(first["n_positive"]), _count(first["n_positive_patients"])]
+        table.add_row(label, *counts, *(interval_text(of_label[name]) for name in METRICS), first["note"])
+    console = plain_console()
+    console.print(table)
+    for note in notes:
+        console.print(f"note: {note}")
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def plain_console() -> Console:
+    """Standard output, wide enough for a table where it is a file; brackets in names are no markup."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = 120
+    return console
+
+
+def print_comparison(comparison: Mapping[str, Any], replicates: int) -> None:
+    """Print the differences between two runs, macro first."""
+    heading = f"{comparison['run']} minus {comparison['against']}, test split, {replicates} resamples of patients"
+    table = Table(title=heading, title_justify="left")
+    for column in ("protocol", "finding", *(f"{name} [95 % interval]" for name in METRICS.values()), "p", "DeLong p"):
+        table.add_column(column)
+    rows = sorted(comparison["rows"], key=lambda row: row["label"] != MACRO)
+    for protocol, label in dict.fromkeys((row["protocol"], row["label"]) for row in rows):
+        cells = {row["metric"]: row for row in rows if (row["protocol"], row["label"]) == (protocol, label)}
+        first = cells["auroc"]
+        p = _p(first["p"]) + (f" (Holm {_p(first['p_holm'])})" if first.get("p_holm") is not None else "")
+        table.add_row(protocol, label, *(signed_text(cells[name]) for name in METRICS), p, _p(first["delong_p"]))
+    plain_console().print(table)
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -27,7 +27,7 @@ class Terminal:
 
     def __init__(self, directory: RunDirectory, console: Console | None = None) -> None:
         self.directory = directory
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
         columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn(),
                    TextColumn("{task.fields[status]}"))  # fmt: skip
         self._bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)

@@ -6,18 +6,31 @@ from dataclasses import asdict
 from typing import Any
 
 from ssl_bench.data.material import Material
+from ssl_bench.errors import shortened
 from ssl_bench.plan import Plan
+from ssl_bench.pretrain.loop import Summary
 from ssl_bench.results.rundir import SCHEMA
 
 
-def describe(plan: Plan, material: Material) -> dict[str, Any]:
+def left_out(plan: Plan, material: Material) -> list[str]:
+    """The note on images that were quarantined: how many of each split, and the first of them."""
+    rejected = material.store.rejected
+    if not rejected:
+        return []
+    rows = plan.cohort.frame[plan.cohort.frame["image_id"].isin(list(rejected))]
+    splits = ", ".join(f"{count} of {name}" for name, count in rows["split"].value_counts().items())
+    return [f"{len(rows)} of {len(plan.cohort)} images cannot be read and were left out ({splits}): "
+            f"{shortened(rows['image_id'].tolist())}"]  # fmt: skip
+
+
+def describe(plan: Plan, material: Material, summary: Summary | None) -> dict[str, Any]:
     """The part of a record that says what was run on what."""
     cohort = material.cohort
     counts = cohort.frame.groupby("split").agg(images=("image_id", "size"), patients=("patient_id", "nunique"))
     return {
         "schema": SCHEMA,
         "synthetic": plan.synthetic,
-        "notes": plan.notes,
+        "notes": [*plan.notes, *left_out(plan, material), *(summary.changes if summary else ())],
         "method": plan.parts.method.name,
         "fusion": plan.parts.fusion.name if plan.parts.fusion else None,
         "features": list(plan.parts.features),

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import save_file
 
 from ssl_bench.contracts import Backbone
 from ssl_bench.data.source import Grey
-from ssl_bench.files import replacing, write_json
+from ssl_bench.files import sha256, write_json, write_tensors
 
 
 def export_encoder(encoder: Backbone, grey: Grey, folder: Path) -> None:
-    """Write ``config.json`` and ``model.safetensors`` so that ``timm.create_model("local-dir:...")`` opens them."""
+    """Write ``config.json`` and ``model.safetensors`` so that ``timm.create_model("local-dir:...")`` opens them.
+
+    The configuration also holds the hash of the weights, because a flipped byte in them loads without a word.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config, weights = encoder.export()
     config["pretrained_cfg"] |= {"mean": [grey.mean], "std": [grey.std], "interpolation": "bilinear", "crop_pct": 1.0}
-    with replacing(folder / "model.safetensors") as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, temporary)
-    write_json(folder / "config.json", config)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_tensors(folder / "model.safetensors", tensors)
+    write_json(folder / "config.json", {**config, "sha256": sha256(folder / "model.safetensors")})

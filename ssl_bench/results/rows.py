@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ import pandas as pd
 
 from ssl_bench.contracts import Metric, Predictions, Split
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.evaluate.intervals import Difference, Interval, Support, measure, measure_difference, supports
-from ssl_bench.evaluate.intervals import Metric as Measured
+from ssl_bench.evaluate.intervals import Difference, Interval, measure, measure_difference, supports
+from ssl_bench.evaluate.predictions import PredictionTable
 
 MACRO = "macro"
 
@@ -52,8 +52,10 @@ def check_scores(scored: Scored, labels: tuple[str, ...]) -> None:
         )
     bad = ~np.isfinite(scores[:, fitted(scores)]).all(axis=1)
     if bad.any():
-        images = shortened(split.image_ids[bad].tolist())
-        raise DataError(f"protocol '{scored.origin.protocol}' gave non-finite scores for the images {images}")
+        raise DataError(
+            f"protocol '{scored.origin.protocol}' gave non-finite scores for {int(bad.sum())} images of split "
+            f"'{split.name}': {shortened(split.image_ids[bad].tolist())}; correct it, or leave it out of --eval"
+        )
 
 
 def fitted(scores: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -62,43 +64,56 @@ def fitted(scores: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return result
 
 
-def prediction_table(scored: Scored, labels: tuple[str, ...]) -> pd.DataFrame:
-    """Per-image predictions: identifiers, ``y_<label>`` and ``p_<label>``."""
+def as_table(scored: Scored, labels: tuple[str, ...]) -> PredictionTable:
+    """Predictions of a protocol in the form of anybody's."""
     split = scored.split
-    table = {"image_id": split.image_ids, "patient_id": split.patient_ids}
-    table |= {f"y_{label}": split.labels[:, column] for column, label in enumerate(labels)}
-    table |= {f"p_{label}": scored.predictions.scores[:, column] for column, label in enumerate(labels)}
-    return pd.DataFrame(table)
+    truth, scores = (np.asarray(values, dtype=np.float64) for values in (split.labels, scored.predictions.scores))
+    return PredictionTable(labels, split.image_ids, split.patient_ids, truth, scores)
+
+
+def prediction_frame(table: PredictionTable) -> pd.DataFrame:
+    """Per-image predictions: identifiers, ``y_<label>`` and ``p_<label>``."""
+    columns: dict[str, Any] = {"image_id": table.ids, "patient_id": table.patients}
+    columns |= {f"y_{label}": table.truth[:, column] for column, label in enumerate(table.labels)}
+    columns |= {f"p_{label}": table.scores[:, column] for column, label in enumerate(table.labels)}
+    return pd.DataFrame(columns)
 
 
 def metric_rows(scored: Scored, labels: tuple[str, ...], replicates: int) -> Iterator[dict[str, Any]]:
+    """Rows of one protocol's predictions."""
+    for row in table_rows(as_table(scored, labels), replicates, scored.origin.seed):
+        yield {**_identity(scored), **row}
+
+
+def table_rows(table: PredictionTable, replicates: int, seed: int) -> Iterator[dict[str, Any]]:
     """One row for each label and the macro mean, for each metric."""
-    known = _known_labels(scored)
-    measured = measure(
-        known,
-        np.nan_to_num(scored.predictions.scores),
-        patients=scored.split.patient_ids,
-        replicates=replicates,
-        seed=scored.origin.seed,
-    )
-    base = supports(known, scored.split.patient_ids)
+    known = _known(table)
+    scores = np.nan_to_num(table.scores)
+    measured = measure(known, scores, patients=table.patients, replicates=replicates, seed=seed)
+    base = supports(known, table.patients)
+    size = {"n_images": len(table.ids), "n_patients": len(set(table.patients))}
     for metric, result in measured.items():
-        for label, interval, support in zip(labels, result.labels, base, strict=True):
-            yield {
-                **_identity(scored),
-                "label": label,
-                "metric": metric,
-                **_interval(interval),
-                **_counts(scored, support),
-            }
+        for label, interval, support in zip(table.labels, result.labels, base, strict=True):
+            counts = {**size, "n_positive": support.positive_images, "n_positive_patients": support.positive_patients}
+            yield {"label": label, "metric": metric, **_interval(interval), **counts}
+        nothing = {"n_positive": None, "n_positive_patients": None}  # a macro mean has no positive images of its own
+        held = [table.labels[column] for column in result.held]
         yield {
-            **_identity(scored), "label": MACRO, "metric": metric, **_interval(result.macro), **_counts(scored, None),
-            "macro_labels": [labels[column] for column in result.held],
+            "label": MACRO, "metric": metric, **_interval(result.macro), **size, **nothing, "macro_labels": held,
         }  # fmt: skip
 
 
 def plain_row(origin: Origin, split: Split, metric: Metric) -> dict[str, Any]:
-    """The row of a number that an evaluator gave directly."""
+    """The row of a number that an evaluator gave directly.
+
+    Raises:
+        DataError: it is not finite.
+    """
+    if metric.value is not None and not np.isfinite(metric.value):
+        raise DataError(
+            f"protocol '{origin.protocol}' gave {metric.metric} = {metric.value} for '{metric.label}' of split "
+            f"'{metric.split}'; where it is undefined it must give none, with a note"
+        )
     interval = _interval(Interval(metric.value, note=metric.note))
     size = {"n_images": len(split.labels), "n_patients": len(set(split.patient_ids)), "n_positive": None}
     return {
@@ -110,30 +125,29 @@ def plain_row(origin: Origin, split: Split, metric: Metric) -> dict[str, Any]:
 def difference_rows(
     first: Scored, second: Scored, labels: tuple[str, ...], replicates: int
 ) -> Iterator[dict[str, Any]]:
-    """First encoder minus second on the same images and the same resamples of patients."""
-    known = np.where(np.isnan(_known_labels(first)), np.nan, _known_labels(second))
-    measured = measure_difference(
-        known,
-        np.nan_to_num(first.predictions.scores),
-        np.nan_to_num(second.predictions.scores),
-        patients=first.split.patient_ids,
-        replicates=replicates,
-        seed=first.origin.seed,
-    )
+    """First encoder minus second, of one protocol in one run."""
     shared = {"encoder": first.origin.encoder, "against": second.origin.encoder}
+    pair = as_table(first, labels), as_table(second, labels)
+    for row in table_differences(*pair, replicates, first.origin.seed):
+        yield {**_identity(first), **shared, **row}
+
+
+def table_differences(
+    first: PredictionTable, second: PredictionTable, replicates: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """First minus second on the same rows and the same resamples of patients, for each label and the macro mean."""
+    known = np.where(np.isnan(_known(first)), np.nan, _known(second))
+    pair = np.nan_to_num(first.scores), np.nan_to_num(second.scores)
+    measured = measure_difference(known, *pair, patients=first.patients, replicates=replicates, seed=seed)
     for metric, result in measured.items():
-        yield from _differences({**_identity(first), **shared, "metric": metric}, result, labels)
+        for label, interval in (*zip(first.labels, result.labels, strict=True), (MACRO, result.macro)):
+            p = interval.p if isinstance(interval, Difference) else None
+            yield {"metric": metric, "label": label, **_interval(interval), "p": p}
 
 
-def _differences(shared: Mapping[str, Any], result: Measured, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    for label, interval in (*zip(labels, result.labels, strict=True), (MACRO, result.macro)):
-        p = interval.p if isinstance(interval, Difference) else None
-        yield {**shared, "label": label, **_interval(interval), "p": p}
-
-
-def _known_labels(scored: Scored) -> npt.NDArray[Any]:
-    """Labels of the split; unknown for labels that could not be fitted."""
-    return np.where(fitted(scored.predictions.scores), scored.split.labels, np.nan)
+def _known(table: PredictionTable) -> npt.NDArray[np.float64]:
+    """Labels; unknown for those that have no score."""
+    return np.where(fitted(table.scores), table.truth, np.nan)
 
 
 def _identity(scored: Scored) -> dict[str, Any]:
@@ -156,14 +170,4 @@ def _interval(interval: Interval) -> dict[str, Any]:
         "percentile_low": interval.percentile_low,
         "percentile_high": interval.percentile_high,
         "note": interval.note,
-    }
-
-
-def _counts(scored: Scored, support: Support | None) -> dict[str, Any]:
-    split = scored.split
-    return {
-        "n_images": len(split.labels),
-        "n_patients": len(set(split.patient_ids)),
-        "n_positive": support.positive_images if support else None,
-        "n_positive_patients": support.positive_patients if support else None,
     }

@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import locked, replacing, write_json, write_text
+from ssl_bench.files import check_unlocked, locked, replacing, write_json, write_text
 
 SCHEMA = 1
 """Version of ``record.json``; docs/record.md describes it."""
@@ -62,6 +62,22 @@ class RunDirectory:
         """One row per image: identifiers, split, EHR features, labels."""
         return self.path / "cohort.parquet"
 
+    def check_free(self) -> None:
+        """Refuse a folder in which another process works, before anything takes time.
+
+        Raises:
+            DataError: naming that process.
+        """
+        check_unlocked(self.path / ".lock", f"run {self.path}")
+
+    def what_next(self) -> str:
+        """What somebody who interrupted a run here is told, now that nothing runs any more."""
+        if self.record.is_file():
+            return f"the run is finished and on record; its report comes by: sslbench report {self.path}"
+        if self.config.is_file():
+            return f"stopped, with every whole file kept; go on with --resume {self.path}"
+        return "stopped before the run began; images prepared so far are kept; start it again"
+
     def check(self, *, resume: bool = False) -> None:
         """Refuse to write over a run, or to resume one that is not there.
 
@@ -76,7 +92,7 @@ class RunDirectory:
             raise UsageError(
                 f"{self.path} already holds a run; go on with --resume {self.path} or choose another --out"
             )
-        strangers = [path for path in self.path.glob("*") if path.name != ".lock"] if self.path.exists() else []
+        strangers = [path for path in self.path.glob("*") if not _ours(path.name)] if self.path.exists() else []
         if not resume and strangers:
             raise UsageError(f"{self.path} is not empty; choose another --out")
         if self.path.exists() and not self.path.is_dir():
@@ -96,11 +112,30 @@ class RunDirectory:
             raise UsageError(
                 f"run directory {self.path} cannot be made: {error.strerror}; choose another --out"
             ) from None
-        with locked(self.path / ".lock", f"run {self.path}"):
+        with self.locked():
             self.check(resume=resume)
-            for torn in self.path.rglob(".*.tmp"):  # a kill in the middle of a write leaves its temporary file
+            try:
+                yield
+            finally:
+                self._leave_no_trace()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of an existing folder, and clear away what a kill in the middle of a write left there.
+
+        Raises:
+            DataError: another process writes there.
+        """
+        with locked(self.path / ".lock", f"run {self.path}"):
+            for torn in self.path.rglob(".*.tmp"):
                 torn.unlink()
             yield
+
+    def _leave_no_trace(self) -> None:
+        """Remove a folder in which nothing was written but the lock."""
+        if [path.name for path in self.path.iterdir()] == [".lock"]:
+            (self.path / ".lock").unlink()
+            self.path.rmdir()
 
     def embeddings(self, encoder: str, name: str) -> Path:
         """Where the embeddings of one split lie; ``name`` is ``<dataset>-<split>``."""
@@ -123,7 +158,8 @@ class RunDirectory:
     def forget_log_after(self, step: int) -> None:
         """Drop log entries beyond a step: a resumed run writes them again."""
         if self.log.is_file():
-            kept = [line for line in self.log.read_text().splitlines() if _step(line) <= step]
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            kept = [line for line in lines if _step(line) <= step]
             write_text(self.log, "".join(f"{line}\n" for line in kept))
 
     def write_embeddings(self, encoder: str, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Path:
@@ -133,6 +169,14 @@ class RunDirectory:
         with replacing(path) as temporary, temporary.open("wb") as handle:
             np.savez(handle, **dict(arrays))  # type: ignore[arg-type]  # allow_pickle is an array name to numpy < 2.1
         return path
+
+    def read_embeddings(self, encoder: str, name: str, images: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:
+        """Kept embeddings, None where there are none for just these images in this order."""
+        path = self.embeddings(encoder, name)
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["embeddings"] if np.array_equal(kept["image_id"], images) else None
 
     def write_predictions(self, encoder: str, name: str, rest: Mapping[str, Any], frame: pd.DataFrame) -> Path:
         """Keep per-image predictions; ``rest`` (settings, fraction, draw) becomes the key of the file name."""
@@ -180,10 +224,15 @@ class RunDirectory:
         write_json(self.path / "splits.json", manifest)
 
 
+def _ours(name: str) -> bool:
+    """Whether a file is what a run leaves that was killed before it began."""
+    return name == ".lock" or (name.startswith(".") and name.endswith(".tmp"))
+
+
 def _step(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return float("inf")  # a line torn by a kill
 
 

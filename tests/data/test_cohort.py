@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.data.cohort import Cohort, check_cohort, inside, leaves_root, missing_images
+from ssl_bench.data.cohort import Cohort, check_cohort, inside, leaves_root, merge_duplicates, missing_images
 from ssl_bench.errors import DataError
 
 
@@ -36,6 +36,28 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
     cohort = make(tmp_path)
     with pytest.raises(DataError, match="'toy' lacks the columns study_id, split"):
         check_cohort(cohort.with_frame(cohort.frame.drop(columns=["study_id", "split"])))
+    with pytest.raises(
+        DataError, match=r"lacks the columns patient_id, age \(did you mean 'patient'\?\); found image_id"
+    ):
+        check_cohort(cohort.with_frame(cohort.frame.rename(columns={"patient_id": "patient"}).drop(columns="age")))
+
+
+def test_double_columns_are_named(tmp_path: Path) -> None:
+    cohort = make(tmp_path)
+    with pytest.raises(DataError, match="has the columns Mass twice"):
+        check_cohort(cohort.with_frame(pd.concat([cohort.frame, cohort.frame[["Mass"]]], axis=1)))
+
+
+def test_identical_rows_are_merged_on_request(tmp_path: Path) -> None:
+    cohort = make(tmp_path)
+    assert merge_duplicates(cohort) is cohort
+    doubled = cohort.with_frame(cohort.frame.iloc[[0, 1, 1, 2, 0]])
+    merged = merge_duplicates(doubled)
+    pd.testing.assert_frame_equal(merged.frame, cohort.frame)
+    assert merged.counts == {"identical rows merged": 2}
+    other = doubled.frame.assign(Mass=[0.0, 1.0, 0.0, 0.0, 0.0])
+    with pytest.raises(DataError, match="1 occur twice: NA"):  # the copies differ
+        check_cohort(merge_duplicates(cohort.with_frame(other)))
 
 
 def test_duplicate_image_ids_are_named(tmp_path: Path) -> None:

@@ -72,6 +72,11 @@ def test_bad_values_are_named_with_their_image() -> None:
         check_values(raw, pd.Series(list("abcd"), index=[4, 5, 6, 7]))
 
 
+def test_words_in_the_place_of_labels_are_named() -> None:
+    with pytest.raises(DataError, match="found b Edema='yes'"):
+        check_values(pd.DataFrame({"Edema": [1.0, "yes", None]}), pd.Series(list("abc")))
+
+
 def test_sound_values_pass() -> None:
     check_values(RAW, pd.Series(list("abcd")))
 

@@ -65,6 +65,16 @@ def test_a_patient_in_two_splits_is_named() -> None:
         check_leakage(cohort(["a", "a", "b", "b", "c"], ["train", "test", "validate", "train", "test"]))
 
 
+def test_the_gate_opens_for_training_and_test_only() -> None:
+    leaky = cohort(["a", "a", "b"], ["train", "test", "validate"])
+    with pytest.raises(DataError, match=r"1 are: a; .* \(1 would bring a test patient into pretraining\)"):
+        check_leakage(leaky)
+    check_leakage(leaky, allow_test=True)
+    for splits in (["train", "validate", "test"], ["test", "validate", "test"]):
+        with pytest.raises(DataError, match="1 are: a"):
+            check_leakage(cohort(["a", "a", "b"], splits), allow_test=True)
+
+
 def test_a_test_patient_in_pretraining_is_named() -> None:
     leaky = cohort(["a", "a", "b"], ["train", "test", "train"])
     with pytest.raises(DataError, match="no test patient may be in pretraining; 1 are: a"):

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,6 +111,13 @@ def test_increasing_transformations_change_nothing():
     )
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int64, bool])
+def test_scores_may_be_whole_numbers(kind):
+    labels, scores, _ = clustered(200)
+    votes = (scores > 0.5) if kind is bool else np.clip(scores * 3, 0, 9).astype(kind)
+    np.testing.assert_array_equal(point(labels, votes), point(labels, votes.astype(float)))
+
+
 def test_without_patients_every_image_is_one():
     labels, scores, _ = clustered(200)
     np.testing.assert_array_equal(
@@ -150,8 +158,9 @@ def test_other_bad_input_is_refused():
         bootstrap(labels[:0], scores[:0])
     with pytest.raises(DataError, match="for each of the 50 images"):
         bootstrap(labels, scores, patients=np.arange(49))
-    with pytest.raises(DataError, match="none in rows 4"):
-        bootstrap(labels, scores, patients=[None if i == 4 else f"p{i}" for i in range(50)])
+    for missing in (None, float("nan"), pd.NA):
+        with pytest.raises(DataError, match="none in rows 4"):
+            bootstrap(labels, scores, patients=pd.Series([missing if i == 4 else f"p{i}" for i in range(50)]))
     labels[9, 2] = -2
     with pytest.raises(DataError, match=r"row 9 label 2 \(-2.0\)"):
         bootstrap(labels, scores)

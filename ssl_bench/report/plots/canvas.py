@@ -8,7 +8,8 @@ points in their markers too.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -33,6 +34,9 @@ BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, YELLOW = (
 )  # fmt: skip
 BLACK, GREY, LIGHT = "#000000", "#595959", "#BFBFBF"
 
+DOTTED = (0, (1, 1.5))
+"""Dashes of the line of chance."""
+
 RC: Mapping[str, Any] = {
     "font.family": "DejaVu Sans", "font.size": POINTS, "axes.titlesize": POINTS, "axes.labelsize": POINTS,
     "xtick.labelsize": POINTS, "ytick.labelsize": POINTS, "legend.fontsize": POINTS, "legend.frameon": False,
@@ -40,8 +44,9 @@ RC: Mapping[str, Any] = {
     "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5, "xtick.major.pad": 2,
     "ytick.major.pad": 2, "lines.linewidth": 1.2, "axes.titlelocation": "left", "axes.titlepad": 4,
     "axes.labelpad": 2, "svg.hashsalt": "sslbench", "svg.fonttype": "path", "path.simplify": False,
+    "text.parse_math": False,
 }  # fmt: skip
-"""The same on every machine, whatever a matplotlibrc says."""
+"""The same on every machine, whatever a matplotlibrc says; a dollar in a finding's name is no formula."""
 
 STAMP = "SYNTHETIC DATA"
 
@@ -129,16 +134,19 @@ class Sheet:
     """
 
     def __init__(self, record: Mapping[str, Any], title: str, height: float, *, width: float = WIDTH) -> None:
-        lines = textwrap.wrap(subject(record), int(width * 15))
+        heading = wrapped(title, int(width * 9.5))
+        under = wrapped(subject(record), int(width * 15))
+        first = 0.16 * (heading.count("\n") + 1)
         self.width, self.body = width, height
-        self.height = height + 0.25 + 0.15 * len(lines)
+        self.height = height + 0.09 + first + 0.15 * (under.count("\n") + 1)
         self.figure = Figure(figsize=(self.width, self.height), facecolor="white")
         FigureCanvasAgg(self.figure)
-        self.text(0.05, self.height - 0.06, title, weight="bold", size=9, va="top")
-        self.text(0.05, self.height - 0.24, "\n".join(lines), color=GREY, va="top", linespacing=1.2)
+        top = self.height - 0.06
+        self.text(0.05, top, heading, weight="bold", size=9, va="top", linespacing=1.2)
+        self.text(0.05, top - first - 0.02, under, color=GREY, va="top", linespacing=1.2)
         if record["synthetic"]:
-            self.text(width - 0.05, self.height - 0.06, STAMP, color=VERMILLION, weight="bold", size=9,
-                      va="top", ha="right")  # fmt: skip
+            self.text(width - 0.05, top, STAMP, color=VERMILLION, weight="bold", size=9, va="top", ha="right",
+                      linespacing=1.2)  # fmt: skip
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Write at a place in inches."""
@@ -169,15 +177,30 @@ def grid_height(grid: Grid) -> float:
     return grid.top + grid.rows * grid.height + (grid.rows - 1) * grid.gap_y + grid.bottom
 
 
+def wrapped(text: str, width: int) -> str:
+    """A text in lines of at most so many letters."""
+    return "\n".join(textwrap.wrap(text, width))
+
+
+def readable(label: str) -> str:
+    """A finding's name as people write it."""
+    return label.replace("_", " ")
+
+
 def subject(record: Mapping[str, Any]) -> str:
     """What was run on what, for the header of a picture."""
     features = f" with {', '.join(record['features'])} ({record['fusion']})" if record["features"] else ""
     return f"{record['method']}{features} on {record['data']['name']}, seed {record['config']['seed']}"
 
 
-def drawing() -> Any:
-    """The context in which pictures are drawn and saved."""
-    return mpl.rc_context(dict(RC))
+@contextmanager
+def drawing() -> Iterator[None]:
+    """The context in which pictures are drawn and saved: ours on top of matplotlib's own defaults."""
+    ours: Any = RC
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(ours)
+        yield
 
 
 def save(picture: Picture, folder: Path) -> dict[str, bytes]:

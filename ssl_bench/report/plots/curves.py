@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ssl_bench.report.evaluations import Evaluation, Row
-from ssl_bench.report.plots.canvas import GREY, Grid, LeftOut, Picture, Sheet, grid_height, style
-from ssl_bench.report.plots.kept import Arrays, kept_or_new
-from ssl_bench.report.plots.points import GRID, Curve, affordable, curves, resamples
+from ssl_bench.report.plots.canvas import (
+    DOTTED,
+    GREY,
+    Grid,
+    Picture,
+    Sheet,
+    grid_height,
+    readable,
+    style,
+    wrapped,
+)
+from ssl_bench.report.plots.kept import Arrays, kept_or_new, read_table
+from ssl_bench.report.plots.points import GRID, VERSION, Curve, affordable, curves, resamples
 from ssl_bench.report.table import MACRO, METRICS
 from ssl_bench.results.rundir import RunDirectory
 
@@ -49,7 +58,7 @@ def roc_and_pr(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, A
         record: of the run.
 
     Raises:
-        LeftOut: predictions are missing.
+        LeftOut: predictions are missing or damaged.
     """
     arrays = curve_points(evaluation, run, record)
     return [_picture(kind, evaluation, record, arrays) for kind in (ROC, PR)]
@@ -59,21 +68,19 @@ def curve_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str,
     """Corners and bands of every encoder and label, from ``plots/curves-<name>.npz`` where they are kept.
 
     Raises:
-        LeftOut: predictions are missing.
+        LeftOut: predictions are missing or damaged.
     """
     sources = {encoder: run.predictions(encoder, *_file(evaluation, encoder)) for encoder in evaluation.encoders}
-    settings = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
+    drawn = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
 
     def make() -> Arrays:
         arrays: dict[str, npt.NDArray[Any]] = {}
         for encoder, path in sources.items():
-            arrays |= _of_encoder(evaluation, encoder, pd.read_parquet(path), **settings)
+            arrays |= _of_encoder(evaluation, encoder, read_table(path), **drawn)
         return arrays
 
-    try:
-        return kept_or_new(run.path / "plots" / f"curves-{evaluation.slug}.npz", sources.values(), settings, make)
-    except FileNotFoundError as error:
-        raise LeftOut(f"curves of {evaluation.name}: {error.args[0].name} is missing") from None
+    path = run.path / "plots" / f"curves-{evaluation.slug}.npz"
+    return kept_or_new(path, sources.values(), {**drawn, "version": VERSION}, make)
 
 
 def _file(evaluation: Evaluation, encoder: str) -> tuple[str, Mapping[str, Any]]:
@@ -104,8 +111,10 @@ def _of_encoder(
 def _picture(kind: Kind, evaluation: Evaluation, record: Mapping[str, Any], arrays: Arrays) -> Picture:
     labels = [label for label in evaluation.labels if label != MACRO]
     columns = min(COLUMNS, len(labels))
+    names = [_name(evaluation, label) for label in labels]
+    lines = 0.13 * max(name.count("\n") for name in names)
     grid = Grid(rows=math.ceil(len(labels) / columns), columns=columns, height=1.3, left=0.5, bottom=0.65, gap_x=0.2,
-                gap_y=0.34, top=0.3)  # fmt: skip
+                gap_y=0.34 + lines, top=0.3 + lines)  # fmt: skip
     title = f"{kind.title}: {evaluation.name}"
     sheet = Sheet(record, title, grid_height(grid))
     panels = sheet.panels(grid)
@@ -113,6 +122,7 @@ def _picture(kind: Kind, evaluation: Evaluation, record: Mapping[str, Any], arra
         if number >= len(labels):
             panel.remove()
             continue
+        panel.set_title(names[number])
         _draw_label(panel, kind, evaluation, labels[number], arrays)
         panel.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(labels))
     sheet.text(sheet.width / 2, 0.27, kind.x, ha="center")
@@ -127,9 +137,8 @@ def _draw_label(panel: Axes, kind: Kind, evaluation: Evaluation, label: str, arr
     panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     panel.set_xticklabels(["0", "0.5", "1"])
     panel.set_yticklabels(["0", "0.5", "1"])
-    panel.set_title(f"{label.replace('_', ' ')} ({first['n_positive_patients']})")
     if first["value"] is None:
-        panel.text(0.5, 0.5, _wrapped(first["note"]), ha="center", va="center", color=GREY, style="italic")
+        panel.text(0.5, 0.5, wrapped(first["note"], 22), ha="center", va="center", color=GREY, style="italic")
         return
     _draw_chance(panel, kind, arrays, label)
     for number, (encoder, row) in enumerate(zip(evaluation.encoders, rows, strict=True)):
@@ -141,7 +150,7 @@ def _draw_label(panel: Axes, kind: Kind, evaluation: Evaluation, label: str, arr
 
 def _draw_chance(panel: Axes, kind: Kind, arrays: Arrays, label: str) -> None:
     chance = [0.0, 1.0] if kind is ROC else [float(arrays[f"prevalence/{label}"])] * 2
-    panel.plot([0, 1], chance, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=1)
+    panel.plot([0, 1], chance, color=GREY, linewidth=0.8, linestyle=DOTTED, zorder=1)
 
 
 def _draw_curve(panel: Axes, kind: Kind, curve: Curve, number: int) -> None:
@@ -149,7 +158,9 @@ def _draw_curve(panel: Axes, kind: Kind, curve: Curve, number: int) -> None:
     if curve.band.size:
         panel.fill_between(GRID, *curve.band, color=look.color, alpha=0.16, linewidth=0, zorder=1)
     steps = "default" if kind is ROC else "steps-pre"
-    panel.plot(*curve.points, color=look.color, linestyle=look.dashes, linewidth=1.1, drawstyle=steps, zorder=3 - number * 0.1)
+    panel.plot(
+        *curve.points, color=look.color, linestyle=look.dashes, linewidth=1.1, drawstyle=steps, zorder=3 - number * 0.1
+    )
 
 
 def _write_value(panel: Axes, kind: Kind, row: Row, number: int, count: int) -> None:
@@ -159,14 +170,16 @@ def _write_value(panel: Axes, kind: Kind, row: Row, number: int, count: int) -> 
                color=style(number).color, transform=panel.transAxes)  # fmt: skip
 
 
-def _wrapped(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 22))
+def _name(evaluation: Evaluation, label: str) -> str:
+    """A finding with its count of positive patients, over its panel."""
+    return wrapped(f"{readable(label)} ({evaluation.of_label(label)[0]['n_positive_patients']})", 22)
 
 
 def _legend(sheet: Sheet, kind: Kind, encoders: list[str]) -> None:
-    handles = [Line2D([], [], color=style(n).color, linestyle=style(n).dashes, label=f"{encoder} ({METRICS[kind.metric]})")
-               for n, encoder in enumerate(encoders)]  # fmt: skip
-    handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), label=kind.chance))
+    name = METRICS[kind.metric]
+    looks = {f"{encoder} ({name})": style(number) for number, encoder in enumerate(encoders)}
+    handles = [Line2D([], [], color=look.color, linestyle=look.dashes, label=text) for text, look in looks.items()]
+    handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=DOTTED, label=kind.chance))
     sheet.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=len(handles),
                         handlelength=3)  # fmt: skip
 

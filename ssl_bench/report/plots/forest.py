@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ssl_bench.report.evaluations import Evaluation, Row
-from ssl_bench.report.plots.canvas import BLACK, GREY, LIGHT, Picture, Sheet, Style, style
+from ssl_bench.report.plots.canvas import BLACK, DOTTED, GREY, LIGHT, Picture, Sheet, Style, readable, style, wrapped
 from ssl_bench.report.table import MACRO, interval_text
 
 ROW, SPACE, HEAD, FOOT = 0.155, 0.1, 0.32, 0.42
@@ -26,7 +26,7 @@ def forest_plot(evaluation: Evaluation, record: Mapping[str, Any]) -> Picture:
         record: of the run.
     """
     encoders, labels = evaluation.encoders, evaluation.labels
-    height = len(labels) * (len(encoders) * ROW + SPACE)
+    height = len(labels) * _share(len(encoders))
     sheet = Sheet(record, f"AUROC by finding: {evaluation.name}", HEAD + height + FOOT)
     panel = sheet.axes(LEFT, FOOT, sheet.width - LEFT - RIGHT, height)
     for number, label in enumerate(labels):
@@ -39,27 +39,40 @@ def _draw_label(panel: Axes, evaluation: Evaluation, label: str, number: int) ->
     """One finding: a line for each encoder, around the height ``number``."""
     if label == MACRO:
         panel.axhline(number - 0.5, color=BLACK, linewidth=0.6)
-    rows = {encoder: evaluation.row(encoder, label, "auroc") for encoder in evaluation.encoders}
-    apart = ROW / (len(rows) * ROW + SPACE)
-    for place, row in enumerate(rows.values()):
-        if row is not None:
-            height = number + (place - (len(rows) - 1) / 2) * apart
+    rows = [evaluation.row(encoder, label, "auroc") for encoder in evaluation.encoders]
+    reasons = {row["note"] for row in rows if row is not None and row["value"] is None}
+    if len(reasons) == 1 and all(row is None or row["value"] is None for row in rows):
+        _write_reason(panel, reasons.pop(), number, GREY)
+        return
+    for place, row in enumerate(rows):
+        height = number + (place - (len(rows) - 1) / 2) * ROW / _share(len(rows))
+        if row is not None and row["value"] is None:
+            _write_reason(panel, row["note"], height, style(place).color)
+        elif row is not None:
             _draw_row(panel, row, height, style(place), macro=label == MACRO)
 
 
-def _draw_row(panel: Axes, row: Row, height: float, look: Style, *, macro: bool) -> None:
+def _share(encoders: int) -> float:
+    """Inches of a finding: a line for each encoder, and room for two lines of its name."""
+    return max(encoders, 2) * ROW + SPACE
+
+
+def _write_reason(panel: Axes, reason: str, height: float, color: str) -> None:
     beside = panel.get_yaxis_transform()
-    if row["value"] is None:
-        panel.text(0.01, height, row["note"], transform=beside, va="center", color=GREY, style="italic")
-        panel.text(1.03, height, "no value", transform=beside, va="center", color=look.color)
-        return
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    panel.text(0.01, height, reason, transform=beside, va="center", color=GREY, style="italic", bbox=behind)
+    panel.text(1.03, height, "no value", transform=beside, va="center", color=color)
+
+
+def _draw_row(panel: Axes, row: Row, height: float, look: Style, *, macro: bool) -> None:
     interval = row["ci_low"] is not None
     if interval:
         panel.plot([row["ci_low"], row["ci_high"]], [height] * 2, color=look.color, linestyle=look.dashes)
     panel.plot(row["value"], height, look.marker, color=look.color, markersize=6 if macro else 4.5,
                markerfacecolor=look.color if interval else "white")  # fmt: skip
     text = interval_text(row) + ("" if interval else "  (no interval)")
-    panel.text(1.03, height, text, transform=beside, va="center", color=look.color, weight="bold" if macro else None)
+    panel.text(1.03, height, text, transform=panel.get_yaxis_transform(), va="center", color=look.color,
+               weight="bold" if macro else None)  # fmt: skip
 
 
 def _finish(panel: Axes, evaluation: Evaluation, sheet: Sheet) -> None:
@@ -68,13 +81,13 @@ def _finish(panel: Axes, evaluation: Evaluation, sheet: Sheet) -> None:
     panel.set_yticks(range(len(labels)), [_label_text(evaluation, label) for label in labels])
     panel.tick_params(axis="y", length=0)
     panel.set_xlim(*_limits(evaluation))
-    panel.axvline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)), zorder=0)
+    panel.axvline(0.5, color=GREY, linewidth=0.8, linestyle=DOTTED, zorder=0)
     panel.set_xlabel("AUROC (dotted: chance)")
     panel.spines["left"].set_visible(False)
     for number in range(1, len(labels)):
         panel.axhline(number - 0.5, color=LIGHT, linewidth=0.4, zorder=0)
     top = sheet.body - HEAD + 0.06
-    sheet.text(0.05, top, "finding (positive patients)", color=GREY)
+    sheet.text(LEFT - 0.04, top, "finding (positive patients)", color=GREY, ha="right")
     sheet.text(sheet.width - RIGHT + 0.1, top, "AUROC [95 % interval]", color=GREY)
     _legend(panel, evaluation.encoders)
 
@@ -92,7 +105,7 @@ def _label_text(evaluation: Evaluation, label: str) -> str:
     if label == MACRO:
         held = len(rows[0]["macro_labels"])
         return f"macro ({held} of {len(evaluation.labels) - 1} findings)"
-    return f"{label.replace('_', ' ')} ({rows[0]['n_positive_patients']})"
+    return wrapped(f"{readable(label)} ({rows[0]['n_positive_patients']})", 27)
 
 
 def _limits(evaluation: Evaluation) -> tuple[float, float]:

@@ -7,11 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from ssl_bench.files import replacing, sha256 as file_hash
+from ssl_bench.files import replacing
+from ssl_bench.files import sha256 as file_hash
+from ssl_bench.report.plots.canvas import LeftOut
+
+DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile)
+"""What reading a damaged array or table file raises."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -26,7 +33,7 @@ def kept_or_new(path: Path, sources: Iterable[Path], settings: Mapping[str, Any]
         make: computes them.
 
     Raises:
-        FileNotFoundError: nothing is kept and a source is missing.
+        LeftOut: nothing is kept and a source is missing.
     """
     sources = list(sources)
     whole = all(source.is_file() for source in sources)
@@ -36,12 +43,26 @@ def kept_or_new(path: Path, sources: Iterable[Path], settings: Mapping[str, Any]
         return old
     if key is None:
         missing = next(source for source in sources if not source.is_file())
-        raise FileNotFoundError(missing)
+        raise LeftOut(f"{missing.name} is missing")
     new = {**make(), "key": np.array(key)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open("wb") as handle:
         np.savez_compressed(handle, allow_pickle=False, **new)
     return new
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A Parquet file.
+
+    Raises:
+        LeftOut: it is missing or damaged.
+    """
+    if not path.is_file():
+        raise LeftOut(f"{path.name} is missing")
+    try:
+        return pd.read_parquet(path)
+    except DAMAGED as error:
+        raise LeftOut(f"{path.name} is damaged ({error})") from None
 
 
 def _key(sources: Iterable[Path], settings: Mapping[str, Any]) -> str:
@@ -54,6 +75,6 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = dict(arrays)
-    except (OSError, ValueError, EOFError, KeyError):
+    except DAMAGED:
         return {}
     return found if "key" in found else {}

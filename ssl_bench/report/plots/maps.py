@@ -12,13 +12,26 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ssl_bench.report.plots.canvas import BLUE, GREY, LIGHT, VERMILLION, Grid, LeftOut, Picture, Sheet, Style
-from ssl_bench.report.plots.canvas import grid_height, style
-from ssl_bench.report.plots.kept import Arrays, kept_or_new
+from ssl_bench.report.plots.canvas import (
+    BLUE,
+    GREY,
+    LIGHT,
+    VERMILLION,
+    Grid,
+    LeftOut,
+    Picture,
+    Sheet,
+    Style,
+    grid_height,
+    readable,
+    style,
+    wrapped,
+)
+from ssl_bench.report.plots.kept import DAMAGED, Arrays, kept_or_new, read_table
 from ssl_bench.results.rundir import RunDirectory
 
-MOST = 2000
-"""Images on a map."""
+MOST, FEWEST = 2000, 5
+"""Most images on a map, and fewest images and features that make one."""
 
 PERPLEXITY = 30.0
 COMPONENTS = 50
@@ -31,7 +44,7 @@ FEATURES = ("sex", "age", "view")
 CATEGORIES = 6
 """Values of a feature that get a marker of their own."""
 
-UNKNOWN = Style(LIGHT, "", "x")
+UNKNOWN = Style("#808080", "", "x")
 
 
 def embedding_maps(run: RunDirectory, record: Mapping[str, Any]) -> list[Picture]:
@@ -42,13 +55,12 @@ def embedding_maps(run: RunDirectory, record: Mapping[str, Any]) -> list[Picture
         record: of the run.
 
     Raises:
-        LeftOut: embeddings or the cohort are missing.
+        LeftOut: embeddings or the cohort are missing or damaged, or there is nothing to lay out.
     """
-    if not run.cohort.is_file():
-        raise LeftOut(f"embedding maps: {run.cohort.name} is missing")
+    cohort = read_table(run.cohort)
     encoder = str(record["metrics"][0]["encoder"]) if record["metrics"] else "trained"
     arrays = coordinates(run, record, encoder)
-    frame = pd.read_parquet(run.cohort).set_index("image_id").reindex(arrays["image_id"].astype(str))
+    frame = cohort.set_index("image_id").reindex(arrays["image_id"].astype(str))
     pictures = []
     findings = prevalent(frame, record["data"]["labels"])
     if findings:
@@ -63,34 +75,48 @@ def coordinates(run: RunDirectory, record: Mapping[str, Any], encoder: str) -> A
     """``image_id (N,)``, ``tsne (N, 2)``, ``pca (N, 2)``, ``explained (2,)``, ``images ()`` of the test split.
 
     Raises:
-        LeftOut: the embeddings are missing.
+        LeftOut: the embeddings are missing or damaged, or there is nothing to lay out.
     """
     source = run.embeddings(encoder, f"{record['data']['name']}-test")
     seed = record["config"]["seed"]
     settings = {"seed": seed, "most": MOST, "perplexity": PERPLEXITY, "components": COMPONENTS}
-    try:
-        path = run.path / "plots" / f"map-{encoder}.npz"
-        return kept_or_new(path, [source], settings, lambda: _project(source, seed))
-    except FileNotFoundError as error:
-        raise LeftOut(f"embedding maps: {error.args[0].name} is missing") from None
+    path = run.path / "plots" / f"map-{encoder}.npz"
+    return kept_or_new(path, [source], settings, lambda: _project(source, seed))
 
 
 def _project(source: Path, seed: int) -> dict[str, npt.NDArray[Any]]:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with np.load(source, allow_pickle=False) as arrays:
-        images, features = arrays["image_id"], arrays["embeddings"]
+    images, features = _read(source)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:MOST])
     rows = features[chosen].astype(np.float64)
-    pca = PCA(min(COMPONENTS, *rows.shape), svd_solver="full").fit(rows)
-    reduced = pca.transform(rows)
     perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
-    tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
+    with threadpool_limits(1):  # the same sums on every machine; a thousand short steps gain nothing from threads
+        pca = PCA(min(COMPONENTS, *rows.shape), svd_solver="full").fit(rows)
+        reduced = pca.transform(rows)
+        tsne = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(reduced)
     return {
         "image_id": images[chosen], "tsne": tsne, "pca": reduced[:, :2], "explained": pca.explained_variance_ratio_[:2],
         "images": np.array(len(images)),
     }  # fmt: skip
+
+
+def _read(source: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Image ids (N,) and embeddings (N, D) that can be laid out on a plane."""
+    try:
+        with np.load(source, allow_pickle=False) as arrays:
+            images, features = arrays["image_id"], arrays["embeddings"]
+    except DAMAGED as error:
+        raise LeftOut(f"{source.name} is damaged ({error})") from None
+    if min(features.shape) < FEWEST:
+        raise LeftOut(
+            f"{source.name} holds {len(images)} images and {features.shape[1]} features, a map needs {FEWEST}"
+        )
+    if (features == features[0]).all():
+        raise LeftOut(f"all embeddings in {source.name} are the same")
+    return images, features
 
 
 def prevalent(frame: pd.DataFrame, labels: list[str]) -> list[str]:
@@ -104,8 +130,10 @@ def _picture(
     what: str, names: list[str], frame: pd.DataFrame, arrays: Arrays, record: Mapping[str, Any], encoder: str
 ) -> Picture:
     columns = len(names)
+    headings = [wrapped(readable(name), 22) for name in names]
     grid = Grid(rows=2, columns=columns, height=1.45 if columns > 3 else 1.9, left=0.3, gap_x=0.15, gap_y=0.3,
-                bottom=0.45 if what == "findings" else 0.8)  # fmt: skip
+                bottom=0.45 if what == "findings" else 0.8,
+                top=0.25 + 0.13 * max(heading.count("\n") for heading in headings))  # fmt: skip
     title = f"Test embeddings of the {encoder} encoder by {what}"
     sheet = Sheet(record, title, grid_height(grid))
     panels = sheet.panels(grid)
@@ -114,10 +142,10 @@ def _picture(
             panel = panels[row * columns + column]
             _draw(panel, arrays[projection], frame[name], what, sheet if row == 1 else None)
             if row == 0:
-                panel.set_title(name.replace("_", " "))
+                panel.set_title(headings[column])
     _name_axes(panels, columns, arrays)
     if what == "findings":
-        _finding_legend(sheet)
+        _finding_legend(sheet, unknown=bool(frame[names].isna().to_numpy().any()))
     return Picture(f"map-{what}", title, _caption(arrays, record), sheet.figure)
 
 
@@ -135,9 +163,9 @@ def _draw(panel: Axes, points: npt.NDArray[Any], values: pd.Series, what: str, s
 
 def _scatter(panel: Axes, points: npt.NDArray[Any], look: Style, **more: Any) -> Any:
     """Points as pixels in the SVG too: thousands of markers would make it slow to open."""
-    options = {"s": 9.0, "linewidths": 0.5, "rasterized": True, "marker": look.marker} | more
+    options: dict[str, Any] = {"s": 9.0, "linewidths": 0.5, "rasterized": True, "marker": look.marker} | more
     if "c" not in options:
-        options |= {"color": look.color}
+        options["color"] = look.color
     return panel.scatter(points[:, 0], points[:, 1], **options)
 
 
@@ -151,8 +179,8 @@ def _draw_finding(panel: Axes, points: npt.NDArray[Any], values: npt.NDArray[np.
     _scatter(panel, points[values == 1], POSITIVE, s=11, alpha=0.85, linewidths=0)
 
 
-def _finding_legend(sheet: Sheet) -> None:
-    looks = {"positive": POSITIVE, "negative": NEGATIVE, "unknown": UNKNOWN}
+def _finding_legend(sheet: Sheet, *, unknown: bool) -> None:
+    looks = {"positive": POSITIVE, "negative": NEGATIVE} | ({"unknown": UNKNOWN} if unknown else {})
     handles = [Line2D([], [], color=look.color, marker=look.marker, linestyle="", markersize=4.5, label=name)
                for name, look in looks.items()]  # fmt: skip
     sheet.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=3, handletextpad=0.2)
@@ -166,7 +194,7 @@ def _draw_number(panel: Axes, points: npt.NDArray[Any], values: npt.NDArray[np.f
         box = panel.get_position()
         axis = sheet.figure.add_axes((box.x0, box.y0 - 0.48 / sheet.height, box.width, 0.09 / sheet.height))
         bar = sheet.figure.colorbar(drawn, cax=axis, orientation="horizontal", ticks=_round_ages(values[known]))
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         axis.set_xlabel("age in years" + ("" if known.all() else " (crosses: unknown)"))
 
 
@@ -205,9 +233,10 @@ def _name_axes(panels: list[Axes], columns: int, arrays: Arrays) -> None:
 
 def _caption(arrays: Arrays, record: Mapping[str, Any]) -> str:
     shown, images = len(arrays["image_id"]), int(arrays["images"])
-    which = f"all {images:,} test images" if shown == images else f"{shown:,} of {images:,} test images, drawn at random"
+    which = f"all {images:,}" if shown == images else f"{shown:,}, drawn at random, of {images:,}"
+    perplexity = min(PERPLEXITY, (shown - 1) / 3)
     return (
-        f"Top: t-SNE (perplexity {min(PERPLEXITY, (shown - 1) / 3):g}, seed {record['config']['seed']}) of {which}; bottom: the first two "
-        "principal components with their share of the variance. Distances between t-SNE groups and their sizes "
-        "carry no meaning."
+        f"Top: t-SNE (perplexity {perplexity:.3g}, seed {record['config']['seed']}) of {which} test images; bottom: "
+        "the first two principal components with their share of the variance. Distances between t-SNE groups and the "
+        "sizes of the groups carry no meaning."
     )

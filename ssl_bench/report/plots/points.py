@@ -13,14 +13,17 @@ from ssl_bench.evaluate.resample import patient_rows
 Floats = npt.NDArray[np.float64]
 Weights = npt.NDArray[np.int64]
 
+VERSION = 1
+"""Of what is computed here: coordinates that were kept from another version are computed anew."""
+
 GRID = np.linspace(0.0, 1.0, 101)
 """False positive rates, or recalls, at which the bands are computed."""
 
 MOST = 500
 """Corners of a curve that are kept."""
 
-WORK = 4_000_000
-"""Images times resamples: on larger test sets the bands come from fewer resamples, at least 100."""
+RESAMPLES, FEWEST, WORK = 400, 100, 2_000_000
+"""Most and fewest resamples behind a band; between them, images times resamples."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def resamples(patients: npt.NDArray[Any], replicates: int, seed: int) -> Weights
 
 def affordable(replicates: int, images: int) -> int:
     """Resamples behind a band."""
-    return min(replicates, max(100, WORK // max(images, 1)))
+    return min(replicates, RESAMPLES, max(FEWEST, WORK // max(images, 1)))
 
 
 def curves(labels: Floats, scores: Floats, weights: Weights | None) -> tuple[Curve, Curve]:

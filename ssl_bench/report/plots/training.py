@@ -13,7 +13,18 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ssl_bench.report.plots.canvas import BLACK, BLUE, Grid, LeftOut, Picture, Sheet, Style, grid_height, style
+from ssl_bench.report.plots.canvas import (
+    BLACK,
+    BLUE,
+    Grid,
+    LeftOut,
+    Picture,
+    Sheet,
+    Style,
+    grid_height,
+    readable,
+    style,
+)
 
 Series = dict[str, npt.NDArray[np.float64]]
 
@@ -60,10 +71,10 @@ def read_log(log: Path) -> Series:
         LeftOut: the log is missing or empty.
     """
     if not log.is_file():
-        raise LeftOut(f"training curves: {log.name} is missing")
+        raise LeftOut(f"{log.name} is missing")
     entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
     if not entries:
-        raise LeftOut(f"training curves: {log.name} is empty")
+        raise LeftOut(f"{log.name} is empty")
     names = dict.fromkeys(name for entry in entries for name in entry)
     every = math.ceil(len(entries) / MOST)
     chosen = [entries[place] for place in range(len(entries) - 1, -1, -every)][::-1]
@@ -91,7 +102,7 @@ def _draw(sheet: Sheet, grid: Grid, series: Series, parts: list[str], names: lis
     spare.remove()
     lines = {"loss": Style(BLACK, "-", "")} | {part: style(number) for number, part in enumerate(parts)}
     for name, look in lines.items():
-        wide.plot(series["epoch"], series[name], color=look.color, linestyle=look.dashes, label=name.replace("_", " "))
+        wide.plot(series["epoch"], series[name], color=look.color, linestyle=look.dashes, label=readable(name))
     wide.set_title("loss and its parts" if parts else "loss")
     wide.legend(loc="lower right", bbox_to_anchor=(1.01, 1.0), ncols=len(lines), handlelength=2.2, columnspacing=1.0,
                 borderpad=0, borderaxespad=0.2)  # fmt: skip
@@ -107,7 +118,7 @@ def _draw(sheet: Sheet, grid: Grid, series: Series, parts: list[str], names: lis
 
 def _draw_one(panel: Axes, name: str, series: Series) -> None:
     panel.plot(series["epoch"], series[name], color=BLUE)
-    panel.set_title(TITLES.get(name, name.replace("_", " ")))
+    panel.set_title(TITLES.get(name, readable(name)))
     known = series[name][np.isfinite(series[name])]
     if name == "grad_norm" and len(known) and known.min() > 0:
         _log_scale(panel, float(known.max() / known.min()))
@@ -134,7 +145,7 @@ def _finish(panel: Axes, epochs: npt.NDArray[np.float64]) -> None:
     panel.set_xlim(0, float(epochs[-1]))
     panel.xaxis.set_major_locator(MaxNLocator(4))
     if panel.get_yscale() == "linear":
-        panel.yaxis.set_major_locator(MaxNLocator(4))
+        panel.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     panel.grid(color="#E5E5E5", linewidth=0.5)
     panel.set_axisbelow(True)

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from sslbench_datasets import sslbench_components
 
 from ssl_bench import Dataset
 from ssl_bench.data.labels import SPACES
+from sslbench_datasets import sslbench_components
 
 COMPONENTS = {component.name: component for component in sslbench_components()}
 

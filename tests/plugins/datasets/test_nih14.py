@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
-from sslbench_datasets.nih14 import Nih14, parse_age, parse_labels
-from sslbench_datasets.options import Nih14Options
 
 from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
 from ssl_bench.data.labels import NIH14
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, UsageError
+from sslbench_datasets.nih14 import Nih14, parse_age, parse_labels
+from sslbench_datasets.options import Nih14Options
 
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
+from ssl_bench.data.splits import check_leakage
+from ssl_bench.errors import UsageError
 from sslbench_datasets.options import SyntheticOptions
 from sslbench_datasets.synthetic import Synthetic
 from sslbench_datasets.synthetic import writer as module
 from sslbench_datasets.synthetic.population import FINDINGS, ICU, OUTPATIENT, RISKS, draw_population
 from sslbench_datasets.synthetic.radiograph import draw_radiograph
 from sslbench_datasets.synthetic.writer import folder_name, write, write_once
-
-from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
-from ssl_bench.data.splits import check_leakage
-from ssl_bench.errors import UsageError
 
 SMALL = SyntheticOptions(images=120, size=32, seed=3)
 

@@ -1,0 +1,57 @@
+"""``sslbench evaluate RUN``: more protocols and label fractions for a finished run, without training again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssl_bench.cli.options import cache_folder, merge_flags
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators, comma-separated; see plugins.")] = None,
+    label_fraction: Annotated[
+        str | None, typer.Option(help="Shares of the training patients, for example 0.01,0.1,1.0.")
+    ] = None,
+    draws: Annotated[int | None, typer.Option(help="Random draws of each share below 1.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any evaluate.* key, for example evaluate.replicates=2000.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+) -> None:
+    """Evaluate the encoder of a finished run again; the rows are added to its record."""
+    flags = merge_flags(
+        {
+            "evaluate.protocols": protocols,
+            "evaluate.label_fractions": label_fraction,
+            "evaluate.label_draws": draws,
+        },
+        settings or [],
+    )
+    from ssl_bench.config import read_file, resolve
+    from ssl_bench.errors import UsageError
+    from ssl_bench.results.rundir import RunDirectory
+
+    stray = [key for key in flags if key != "evaluate"]
+    if stray:
+        raise UsageError(f"a finished run can change evaluate.* keys only, found {', '.join(stray)}")
+    directory = RunDirectory(run)
+    directory.read_record()
+    config = resolve([read_file(directory.config), flags])
+
+    from ssl_bench.cli.run import leave_report
+    from ssl_bench.evaluate.again import evaluate_again
+    from ssl_bench.plan import make_plan
+    from ssl_bench.plugins import discover
+    from ssl_bench.report.terminal import Terminal
+
+    plan = make_plan(config, discover(), cache_folder(cache))
+    with directory.locked():
+        terminal = Terminal(directory)
+        with terminal:
+            record = evaluate_again(plan, directory, terminal)
+        terminal.show(record)
+        leave_report(directory, terminal)

@@ -1,0 +1,26 @@
+"""``sslbench report RUN``: tables and pictures of a finished run, rebuilt from its own files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssl_bench.errors import UsageError
+
+
+def report(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")]) -> None:
+    """Write report.md, report.html and the pictures of a finished run again; no data, training or GPU is needed."""
+    from ssl_bench.report.report import write_report
+    from ssl_bench.results.rundir import RunDirectory
+
+    try:
+        written = write_report(RunDirectory(run))
+    except OSError as error:
+        raise UsageError(f"the report cannot be written in {run} ({error}); make the folder writable") from None
+    for reason in written.left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    files = " and ".join(str(path) for path in written.files)
+    print(f"{files}, with {len(written.pictures)} pictures in {run / 'plots'}")

@@ -1,0 +1,81 @@
+"""A finished run evaluated again: more protocols or label fractions, without training and without embedding anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssl_bench.assemble import build_backbone
+from ssl_bench.contracts import Backbone
+from ssl_bench.data.material import Material, prepare_material
+from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
+from ssl_bench.plan import Plan
+from ssl_bench.pretrain.device import build_fabric
+from ssl_bench.pretrain.loop import Narrator
+from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.weights import fill, read_weights
+
+KEY = ("encoder", "against", "dataset", "fitted_on", "split", "protocol", "subgroup", "fraction", "draw", "label",
+       "metric")  # fmt: skip
+"""What makes two rows of a record the same number, measured twice."""
+
+
+def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[str, Any]:
+    """Add rows to the record of a finished run; a number that is there already is replaced.
+
+    Args:
+        plan: the run's configuration with other protocols, options or fractions.
+        run: its folder, claimed by the caller.
+        narrator: told what happens.
+
+    Returns:
+        The new record.
+
+    Raises:
+        UsageError: the images differ from those of the run.
+    """
+    record = run.read_record()
+    fabric = build_fabric(plan.config.pretrain)
+    narrator.stage(f"preparing {len(plan.cohort):,} images")
+    material = prepare_material(plan, fabric.device, narrator.prepared)
+    check_same_data(record, plan, material)
+    rows, comparisons = evaluate(plan, run, encoders(plan, run, record), material, narrator.stage, reuse=True)
+    record["metrics"] = merged(record["metrics"], rows)
+    record["comparisons"] = merged(record["comparisons"], comparisons)
+    run.write_record(record)
+    return record
+
+
+def check_same_data(record: Mapping[str, Any], plan: Plan, material: Material) -> None:
+    """Refuse other images or splits than the run's.
+
+    Raises:
+        UsageError: naming which of them differ.
+    """
+    kept = {"images": record["data"]["fingerprint"], "splits": record["data"]["splits_sha256"]}
+    here = {"images": material.store.fingerprint, "splits": plan.manifest["sha256"]}
+    other = [name for name, value in kept.items() if here[name] != value]
+    if other:
+        raise UsageError(f"the {' and '.join(other)} are not those of the run; restore them, or start a new run")
+
+
+def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any]) -> dict[str, Backbone]:
+    """The encoders of the run's table: the trained one from its ``encoder/`` folder, and the random one."""
+    found = {RANDOM: build_backbone(plan, initial=True)}
+    if any(row["encoder"] == TRAINED for row in record["metrics"]):
+        trained = build_backbone(plan, initial=True)
+        fill(trained.model, read_weights(run.encoder), source=run.encoder)
+        found = {TRAINED: trained, **found}
+    return found
+
+
+def merged(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Old rows, those that were measured anew replaced where they stood, and then the other new ones."""
+    fresh = {_key(row): dict(row) for row in new}
+    kept = [fresh.pop(_key(row), dict(row)) for row in old]
+    return [*kept, *fresh.values()]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in KEY)

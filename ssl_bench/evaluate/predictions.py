@@ -1,0 +1,164 @@
+"""Anybody's predictions: a table of images with labels and scores, checked and aggregated by study. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ssl_bench.errors import DataError, Problems, nearest, shortened
+
+Aggregate = Literal["max", "mean"]
+
+
+@dataclass(frozen=True)
+class PredictionTable:
+    """Predictions of one model for N images (or studies) and L labels.
+
+    Args:
+        labels: the L findings.
+        ids: ``(N,)`` image ids, or study ids after :func:`by_study`.
+        patients: ``(N,)`` patient ids.
+        truth: ``(N, L)`` 1, 0, or NaN where unknown.
+        scores: ``(N, L)``; NaN in a whole column: the label was not predicted.
+    """
+
+    labels: tuple[str, ...]
+    ids: npt.NDArray[Any]
+    patients: npt.NDArray[Any]
+    truth: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+
+    @property
+    def outside(self) -> int:
+        """Scores outside [0, 1]: they rank as well as others, and are no probabilities."""
+        return int(((self.scores < 0) | (self.scores > 1)).sum())
+
+    def select(self, labels: tuple[str, ...]) -> PredictionTable:
+        """The table with some of its labels, in the order given."""
+        columns = [self.labels.index(label) for label in labels]
+        return PredictionTable(labels, self.ids, self.patients, self.truth[:, columns], self.scores[:, columns])
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """A CSV or Parquet file, identifiers as text.
+
+    Raises:
+        DataError: it is missing or cannot be read.
+    """
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise DataError(f"predictions {path} do not exist; give a CSV or Parquet file") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"predictions {path} cannot be read: {' '.join(str(error).split())}") from None
+    return frame
+
+
+def read_predictions(path: Path, aggregate: Aggregate | None = None) -> PredictionTable:
+    """Predictions with columns ``image_id, patient_id, y_<label>, p_<label>`` (and ``study_id`` to aggregate by).
+
+    Args:
+        path: CSV or Parquet; a blank ``y`` is an unknown label.
+        aggregate: join the images of a study by the largest or the mean score.
+
+    Raises:
+        DataError: all problems at once: columns, duplicate images, values that are no numbers.
+    """
+    frame = read_frame(path)
+    labels = _labels(frame, path)
+    problems = Problems()
+    problems.run(lambda: _check_unique(frame, path))
+    truth = _numbers(frame, [f"y_{label}" for label in labels], problems)
+    scores = _numbers(frame, [f"p_{label}" for label in labels], problems)
+    problems.run(lambda: _check_truth(frame, truth, labels))
+    problems.run(lambda: _check_scores(frame, scores, labels))
+    problems.raise_if_any()
+    ids, patients = frame["image_id"].to_numpy(dtype=str), frame["patient_id"].to_numpy(dtype=str)
+    table = PredictionTable(labels, ids, patients, truth, scores)
+    return by_study(table, frame, path, aggregate) if aggregate else table
+
+
+def _labels(frame: pd.DataFrame, path: Path) -> tuple[str, ...]:
+    """The labels that have both columns, in the order of the file."""
+    expected = [name for name in ("image_id", "patient_id") if name not in frame.columns]
+    truth = [name[2:] for name in frame.columns if name.startswith("y_")]
+    scores = [name[2:] for name in frame.columns if name.startswith("p_") and name != "patient_id"]
+    expected += [f"p_{label}" for label in truth if label not in scores]
+    expected += [f"y_{label}" for label in scores if label not in truth]
+    if not truth and not scores:
+        expected += ["y_<label>", "p_<label>"]
+    if expected:
+        guesses = " ".join(filter(None, (nearest(name, frame.columns) for name in expected[:3])))
+        raise DataError(
+            f"predictions {path} lack the columns {shortened(expected)}; {f'{guesses} ' if guesses else ''}"
+            f"(found {shortened([*frame.columns], 12)})"
+        )
+    if not len(frame):
+        raise DataError(f"predictions {path} hold no row")
+    return tuple(truth)
+
+
+def _check_unique(frame: pd.DataFrame, path: Path) -> None:
+    double = frame.loc[frame["image_id"].duplicated(), "image_id"].unique().tolist()
+    if double:
+        raise DataError(f"image ids must be unique in {path}; {len(double)} occur twice: {shortened(double, 5)}")
+
+
+def _numbers(frame: pd.DataFrame, columns: list[str], problems: Problems) -> npt.NDArray[np.float64]:
+    raw = frame[columns]
+    numbers = raw.apply(pd.to_numeric, errors="coerce")
+    blank = raw.isna() | (raw.astype(str).apply(lambda column: column.str.strip()) == "")
+    for column in columns:
+        bad = frame.loc[numbers[column].isna() & ~blank[column] & (raw[column].astype(str) != "nan"), "image_id"]
+        if len(bad):
+            problems.add(DataError(f"column {column} must hold numbers; it does not for {shortened(bad.tolist(), 5)}"))
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def _check_truth(frame: pd.DataFrame, truth: npt.NDArray[np.float64], labels: tuple[str, ...]) -> None:
+    rows, columns = np.nonzero(~(np.isnan(truth) | np.isin(truth, (0.0, 1.0))))
+    found = [
+        f"{frame['image_id'].iloc[row]} y_{labels[column]}={truth[row, column]:g}"
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    if found:
+        raise DataError(f"labels must be 1, 0 or blank; found {shortened(found, 5)}")
+
+
+def _check_scores(frame: pd.DataFrame, scores: npt.NDArray[np.float64], labels: tuple[str, ...]) -> None:
+    """Scores are finite, but for labels that have none at all."""
+    predicted = ~np.isnan(scores).all(axis=0)
+    bad = frame["image_id"].to_numpy()[~np.isfinite(scores[:, predicted]).all(axis=1)].tolist()
+    if bad:
+        raise DataError(f"scores must be finite; {len(bad)} images have one that is not: {shortened(bad, 5)}")
+    if not predicted.any():
+        raise DataError(f"none of the labels {shortened(labels)} has a score")
+
+
+def by_study(table: PredictionTable, frame: pd.DataFrame, path: Path, aggregate: Aggregate) -> PredictionTable:
+    """One row a study: the largest or mean score of its images, and their label.
+
+    Raises:
+        DataError: there is no ``study_id``, or images of a study disagree on a label or patient.
+    """
+    if "study_id" not in frame.columns:
+        raise DataError(f"--aggregate needs the column study_id; {path} has {shortened([*frame.columns], 12)}")
+    groups = pd.Series(frame["patient_id"].astype(str) + "/" + frame["study_id"].astype(str))
+    truth = pd.DataFrame(table.truth, columns=list(table.labels)).groupby(groups.to_numpy())
+    disputed = truth.nunique().gt(1).any(axis=1)
+    if disputed.any():
+        studies = disputed.index[disputed].tolist()
+        raise DataError(f"the images of a study must share their labels; {shortened(studies, 5)} do not")
+    scores = pd.DataFrame(table.scores, columns=list(table.labels)).groupby(groups.to_numpy()).agg(aggregate)
+    first = truth.first()
+    patients = np.array([name.split("/")[0] for name in first.index])
+    return PredictionTable(
+        table.labels, first.index.to_numpy(dtype=str), patients, first.to_numpy(np.float64), scores.to_numpy(np.float64)
+    )

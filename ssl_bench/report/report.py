@@ -1,0 +1,169 @@
+"""The report of a finished run, from the files of its directory alone: nothing is trained, embedded or measured."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ssl_bench.files import write_text
+from ssl_bench.report import sections, summary
+from ssl_bench.report.evaluations import Evaluation, evaluations
+from ssl_bench.report.plots.canvas import STAMP, LeftOut, Picture, drawing, save, subject
+from ssl_bench.report.plots.curves import roc_and_pr
+from ssl_bench.report.plots.forest import forest_plot
+from ssl_bench.report.plots.maps import embedding_maps
+from ssl_bench.report.plots.training import training_curves
+from ssl_bench.report.table import caption, on_test
+from ssl_bench.results.rundir import RunDirectory
+
+PLOTS = "plots"
+"""Folder of the pictures in the run directory."""
+
+
+BLANKS = re.compile(r"\n{3,}")
+"""Blank lines that the templates' conditions leave behind."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture as the templates show it.
+
+    Args:
+        name: stem of its files below ``plots/``.
+        title: what it shows.
+        caption: how to read it.
+        svg: the picture in base64, for a page without other files.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+@dataclass
+class Written:
+    """What a report consists of.
+
+    Args:
+        files: ``report.md`` and ``report.html``.
+        pictures: names of the pictures.
+        left_out: pictures that the run directory no longer has the files for, with the reason.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def write_report(run: RunDirectory) -> Written:
+    """Write ``report.md``, ``report.html`` and ``plots/`` of a finished run; the same files give the same bytes.
+
+    Raises:
+        UsageError: this is no run, it is not finished, or another version wrote its record.
+        DataError: the record is damaged.
+    """
+    record = run.read_record()
+    written = Written()
+    content = contents(record, _Gallery(run, record, written))
+    for ending in ("md", "html"):
+        path = run.path / f"report.{ending}"
+        text = templates().get_template(f"report.{ending}.jinja").render(content)
+        write_text(path, BLANKS.sub("\n\n", text))
+        written.files.append(path)
+    return written
+
+
+class _Gallery:
+    """Draws pictures, keeps them, and notes those that cannot be drawn."""
+
+    def __init__(self, run: RunDirectory, record: Mapping[str, Any], written: Written) -> None:
+        self.run, self.record, self.written = run, record, written
+
+    def training(self) -> list[Shown]:
+        return self._kept("training curves", lambda: [training_curves(self.run.log, self.record)])
+
+    def forest(self, evaluation: Evaluation) -> list[Shown]:
+        return self._kept(f"forest plot of {evaluation.name}", lambda: [forest_plot(evaluation, self.record)])
+
+    def curves(self, evaluation: Evaluation) -> list[Shown]:
+        return self._kept(f"curves of {evaluation.name}", lambda: roc_and_pr(evaluation, self.run, self.record))
+
+    def maps(self) -> list[Shown]:
+        return self._kept("embedding maps", lambda: embedding_maps(self.run, self.record))
+
+    def _kept(self, what: str, draw: Callable[[], list[Picture]]) -> list[Shown]:
+        with drawing():
+            try:
+                return [self._show(picture) for picture in draw()]
+            except LeftOut as reason:
+                self.written.left_out.append(f"{what}: {reason}")
+                return []
+
+    def _show(self, picture: Picture) -> Shown:
+        svg = save(picture, self.run.path / PLOTS)["svg"]
+        self.written.pictures.append(picture.name)
+        return Shown(picture.name, picture.title, picture.caption, b64encode(svg).decode())
+
+
+def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
+    """Everything that the templates show."""
+    found = evaluations(record)
+    return {
+        "title": subject(record) + (f" ({STAMP})" if record["synthetic"] else ""),
+        "synthetic": record["synthetic"],
+        "notes": record["notes"],
+        "caption": caption(record).splitlines()[0] if on_test(record["metrics"]) else "",
+        "macro": sections.macro_table(found),
+        "evaluations": list(_evaluated(found, gallery)),
+        "others": sections.other_table(record),
+        "pretraining": summary.pretraining_table(record),
+        "training": gallery.training() if record["pretraining"] else [],
+        "maps": gallery.maps(),
+        "run": summary.run_table(record),
+        "components": summary.component_table(record),
+        "environment": summary.environment_table(record),
+        "seconds": record["seconds"],
+        "seed": record["config"]["seed"],
+        "left_out": gallery.written.left_out,
+    }
+
+
+def _evaluated(found: list[Evaluation], gallery: _Gallery) -> Iterator[dict[str, Any]]:
+    for evaluation in found:
+        yield {
+            "name": evaluation.name,
+            "findings": sections.finding_table(evaluation),
+            "not_in_macro": sections.left_out(evaluation),
+            "differences": sections.difference_table(evaluation),
+            "forest": gallery.forest(evaluation),
+            "curves": gallery.curves(evaluation),
+        }
+
+
+def templates() -> Environment:
+    """The environment of the templates; what is unknown to them is an error, and HTML is escaped."""
+    environment = Environment(
+        loader=PackageLoader("ssl_bench.report"),
+        autoescape=lambda name: bool(name) and ".html" in str(name),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["cell"] = cell
+    return environment
+
+
+def cell(text: object) -> str:
+    """Text that cannot break a Markdown table or be read as HTML."""
+    line = " ".join(str(text).split())
+    for character, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
+        line = line.replace(character, safe)
+    return line

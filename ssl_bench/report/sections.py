@@ -1,0 +1,121 @@
+"""The tables of a report as plain text cells, formatted exactly as in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ssl_bench.report.evaluations import Evaluation, Row, other_rows
+from ssl_bench.report.table import MACRO, METRICS, interval_text, signed_text
+
+NO_VALUE = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows of text; ``numbers`` of the columns, from the second on, are aligned to the right.
+
+    Args:
+        columns: headings.
+        rows: cells.
+        numbers: how many columns after the first hold counts.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: int = 0
+
+
+def macro_table(found: Iterable[Evaluation]) -> Table:
+    """Macro metrics of every evaluation and encoder, and their differences."""
+    rows = []
+    for evaluation in found:
+        for encoder in evaluation.encoders:
+            of_encoder = {metric: evaluation.row(encoder, MACRO, metric) for metric in METRICS}
+            rows.append((evaluation.name, encoder, *(_cell(row, interval_text) for row in of_encoder.values())))
+        pairs = _by_pair([row for row in evaluation.differences if row["label"] == MACRO])
+        for pair, of_pair in pairs.items():
+            rows.append((evaluation.name, pair, *(_cell(of_pair.get(metric), signed_text) for metric in METRICS)))
+    columns = ("protocol", "encoder", *(f"macro {name} [95 % interval]" for name in METRICS.values()))
+    return Table(columns, tuple(rows))
+
+
+def finding_table(evaluation: Evaluation) -> Table:
+    """AUROC and AUPRC of every finding with counts, and the reason where a value or an interval is missing."""
+    shown = [(metric, encoder) for metric in METRICS for encoder in evaluation.encoders]
+    rows = []
+    for label in evaluation.labels:
+        of_label = evaluation.of_label(label)
+        counts = tuple(_count(of_label[0][name]) for name in ("n_positive", "n_positive_patients"))
+        cells = tuple(_cell(evaluation.row(encoder, label, metric), interval_text) for metric, encoder in shown)
+        rows.append((label, *counts, *cells, _notes(of_label)))
+    headings = (f"{METRICS[metric]} {encoder}" for metric, encoder in shown)
+    return _table(("finding", "positive images", "positive patients", *headings, "note"), rows, numbers=2)
+
+
+def difference_table(evaluation: Evaluation) -> Table:
+    """Differences of pairs of encoders with their intervals and p, for every finding and the macro mean."""
+    rows = []
+    for label in dict.fromkeys(row["label"] for row in evaluation.differences):
+        of_label = [row for row in evaluation.differences if row["label"] == label]
+        for pair, of_pair in _by_pair(of_label).items():
+            cells = [text for metric in METRICS for text in _difference_cells(of_pair.get(metric))]
+            rows.append((str(label), pair, *cells, _notes(of_pair.values())))
+    headings = [text for name in METRICS.values() for text in (f"{name} difference [95 % interval]", "p")]
+    return _table(("finding", "encoders", *headings, "note"), rows)
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]], numbers: int = 0) -> Table:
+    """A table whose last column is left out where all its cells are empty."""
+    end = len(columns) if any(row[-1] for row in rows) else -1
+    return Table(columns[:end], tuple(row[:end] for row in rows), numbers)
+
+
+def left_out(evaluation: Evaluation) -> list[str]:
+    """Findings that the macro mean does not hold, with the reason."""
+    macro = next((row for row in evaluation.rows if row["label"] == MACRO), None)
+    if macro is None:
+        return []
+    lacking = [label for label in evaluation.labels if label not in {*macro["macro_labels"], MACRO}]
+    return [f"{label} ({_notes(evaluation.of_label(label))})" for label in lacking]
+
+
+def other_table(record: Mapping[str, Any]) -> Table:
+    """Numbers that are neither AUROC nor AUPRC."""
+    rows = tuple(
+        (row["protocol"], row["encoder"], row["label"], row["metric"], interval_text(row), row["note"])
+        for row in other_rows(record)
+    )
+    return Table(("protocol", "encoder", "label", "metric", "value", "note"), rows)
+
+
+def p_text(p: float | None) -> str:
+    """``0.21``, ``0.034``, ``< 0.001``."""
+    if p is None:
+        return NO_VALUE
+    return "< 0.001" if p < 0.001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3f}"
+
+
+def _difference_cells(row: Row | None) -> tuple[str, str]:
+    return (_cell(row, signed_text), p_text(row["p"] if row else None))
+
+
+def _cell(row: Row | None, text: Any) -> str:
+    return str(text(row)) if row else NO_VALUE
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _notes(rows: Iterable[Row]) -> str:
+    return "; ".join(dict.fromkeys(row["note"] for row in rows if row["note"]))
+
+
+def _by_pair(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
+    """Rows by "first - second" and metric."""
+    pairs: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        pairs.setdefault(f"{row['encoder']} - {row['against']}", {})[row["metric"]] = row
+    return pairs

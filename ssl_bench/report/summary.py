@@ -1,0 +1,116 @@
+"""What was run on what, as names and texts: configuration, data, provenance, pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ssl_bench.report.sections import NO_VALUE, Table
+
+Record = Mapping[str, Any]
+
+
+def run_table(record: Record) -> Table:
+    """The configuration in words, with fingerprints of data and splits."""
+    config, data = record["config"], record["data"]
+    lines = [
+        ("pretraining", f"{record['method']}, recipe {record['recipe']}{_options(record, record['method'])}"),
+        ("EHR features", _features(record)),
+        ("encoder", _encoder(config["backbone"])),
+        ("data", f"{data['name']}, labels {config['data']['labels']}, uncertain labels: {config['data']['uncertain']}, "
+                 f"blank labels: {config['data']['blank']}"),
+        ("splits", _splits(data)),
+        ("noticed", _pairs(data["counts"]) or "nothing unusual"),
+        ("images left out", _pairs(data["rejected"]) or "none"),
+        ("data fingerprint", data["fingerprint"]),
+        ("split hash (SHA-256)", data["splits_sha256"]),
+        ("optimisation", _pairs(config["pretrain"], without=("log_every", "checkpoint_every", "accelerator"))),
+        ("evaluation", _evaluation(record)),
+        ("seed", str(config["seed"])),
+    ]  # fmt: skip
+    return Table(("", ""), tuple(lines))
+
+
+def component_table(record: Record) -> Table:
+    """Every component with the distribution it comes from."""
+    rows = tuple(
+        (part["kind"], part["name"], f"{part['distribution']} {part['version']}") for part in record["components"]
+    )
+    return Table(("kind", "component", "from"), rows)
+
+
+def environment_table(record: Record) -> Table:
+    """Packages and machine."""
+    where = record["environment"]
+    rows = (
+        ("packages", _pairs({name: version for name, version in where["packages"].items() if version})),
+        ("Python", where["python"]),
+        ("platform", where["platform"]),
+        ("processor", f"{where['processor']}, {where['cores']} cores, {where['threads']} threads used"),
+        ("GPU", where["gpu"] or "none"),
+        ("git commit", where["git_commit"] or NO_VALUE),
+    )
+    return Table(("", ""), rows)
+
+
+def pretraining_table(record: Record) -> Table | None:
+    """Length, speed and last logged values of pretraining; None where the run had none."""
+    summary = record["pretraining"]
+    if not summary:
+        return None
+    final = {name: f"{value:.4g}" for name, value in summary["final"].items() if name not in ("step", "epoch")}
+    resumed = f", resumed at step {summary['resumed_at']:,}" if summary["resumed_at"] else ""
+    rows = (
+        ("steps", f"{summary['steps']:,}{resumed}"),
+        ("images seen", f"{summary['images_seen']:,}, as {summary['crops_seen']:,} crops"),
+        ("time", f"{summary['seconds']:,.0f} s, {summary['images_per_second']:,.0f} images/s"),
+        ("device", f"{summary['device']}, precision {summary['precision']}"),
+        ("last logged values", _pairs(final)),
+    )
+    return Table(("", ""), rows)
+
+
+def _options(record: Record, name: str) -> str:
+    options = record["options"].get(name) or {}
+    return f"; {_pairs(options)}" if options else ""
+
+
+def _features(record: Record) -> str:
+    if not record["features"]:
+        return "none"
+    fills = _pairs(record["ehr_fills"])
+    gaps = f"gaps filled with {fills}" if fills else "gaps marked as missing"
+    fusion = f"{record['fusion']}{_options(record, record['fusion'])}" if record["fusion"] else "no fusion"
+    columns = ", ".join(record["ehr_columns"])
+    return f"{', '.join(record['features'])}, joined by {fusion}; as columns {columns}; {gaps}"
+
+
+def _encoder(backbone: Mapping[str, Any]) -> str:
+    size = f" at {backbone['image_size']} px" if backbone["image_size"] else ""
+    options = f"; {_pairs(backbone['options'])}" if backbone["options"] else ""
+    return f"{backbone['name']}{size}{options}"
+
+
+def _splits(data: Mapping[str, Any]) -> str:
+    order = [name for name in ("train", "validate", "test") if name in data["splits"]]
+    sizes = [f"{name} {data['splits'][name]['images']:,} images of {data['splits'][name]['patients']:,} patients"
+             for name in order]  # fmt: skip
+    source = "the dataset's own split" if data["official_split"] else "split by patient here"
+    return f"{'; '.join(sizes)} ({source})"
+
+
+def _evaluation(record: Record) -> str:
+    evaluate = record["config"]["evaluate"]
+    texts = [f"{name}{_options(record, name)}" for name in evaluate["protocols"]]
+    return f"{' | '.join(texts)}; intervals from {evaluate['replicates']:,} resamples of patients"
+
+
+def _pairs(values: Mapping[str, Any], without: Iterable[str] = ()) -> str:
+    """``prototypes 32, temperature 0.1``."""
+    return ", ".join(f"{key} {_value(value)}" for key, value in values.items() if key not in without)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "(" + ", ".join(_value(item) for item in value) + ")"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

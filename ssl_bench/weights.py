@@ -1,0 +1,130 @@
+"""Weights from a file: safetensors, or torch files without code; every key accounted for."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from timm.models._manipulate import adapt_input_conv
+from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
+from torch import Tensor, nn
+
+from ssl_bench.errors import DataError, shortened
+from ssl_bench.files import sha256
+
+TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".tar")
+
+NOT_THE_ENCODER = ("head.*", "fc.*", "classifier.*", "head_dist.*")
+"""Keys of a classifier, which an encoder has no use for."""
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from a ``.safetensors`` file, a torch file, or the ``encoder/`` folder of a run.
+
+    Torch files are read with ``weights_only=True``, so that nothing in them is executed.
+
+    Raises:
+        DataError: the file is missing, of another kind, damaged, or holds code.
+    """
+    if path.is_dir():
+        _check_hash(path)
+        path = path / "model.safetensors"
+    if not path.is_file():
+        raise DataError(f"weights {path} do not exist; give a .safetensors or .pth file or the encoder folder of a run")
+    if path.suffix not in (".safetensors", *TORCH_SUFFIXES):
+        raise DataError(f"weights must be .safetensors or one of {', '.join(TORCH_SUFFIXES)}, found {path.name}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise DataError(
+            f"weights {path} hold more than tensors, or are damaged, and running code of a file is refused; save them "
+            "as safetensors"
+        ) from None
+    except Exception as error:  # a damaged file makes torch's reader raise whatever its bytes say
+        told = " ".join(str(error).split())
+        raise DataError(f"weights {path} cannot be read: {type(error).__name__}: {told}; get them again") from None
+    return _tensors(loaded, path)
+
+
+def _check_hash(folder: Path) -> None:
+    """The hash that a run writes beside its encoder holds; folders of others have none."""
+    try:
+        kept = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("sha256")
+        if kept and kept != sha256(folder / "model.safetensors"):
+            raise DataError(f"weights {folder} are damaged: their hash is not the one in config.json; restore them")
+    except FileNotFoundError:
+        return
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"weights {folder} are damaged: config.json cannot be read ({error}); restore them") from None
+
+
+def _tensors(loaded: Any, path: Path) -> dict[str, Tensor]:
+    """The table of tensors in a checkpoint, below ``model`` or ``state_dict`` where it is nested."""
+    for key in ("state_dict", "model", "teacher", "target_encoder"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    table = loaded if isinstance(loaded, Mapping) else {}
+    found = {str(name): value for name, value in table.items() if isinstance(value, Tensor)}
+    if not found:
+        raise DataError(f"weights {path} hold no table of tensors; save a model's state_dict")
+    return {name.removeprefix("module.").removeprefix("backbone."): value for name, value in found.items()}
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor], *, source: Path, allow: Sequence[str] = ()) -> None:
+    """Put weights into a single-channel timm model.
+
+    RGB patch embeddings are summed over their channels and position embeddings resampled, as timm does; a
+    classifier's weights are ignored.
+
+    Args:
+        model: a timm model with one input channel and no classifier.
+        weights: tensors by the model's names.
+        source: where they come from, for the message.
+        allow: patterns of keys that may be missing or left over.
+
+    Raises:
+        DataError: keys are missing, left over or of another shape, unless allowed by name, or values are not finite.
+    """
+    adapted = _adapted(model, weights)
+    wanted = model.state_dict()
+    shapes = [
+        f"{name} {tuple(value.shape)} instead of {tuple(wanted[name].shape)}"
+        for name, value in adapted.items()
+        if name in wanted and value.shape != wanted[name].shape
+    ]
+    missing = [name for name in wanted if name not in adapted and not _matches(name, allow)]
+    extra = [name for name in adapted if name not in wanted and not _matches(name, [*allow, *NOT_THE_ENCODER])]
+    broken = [name for name, value in adapted.items() if not value.isfinite().all()]
+    if shapes or missing or extra or broken:
+        faults = {"missing": missing, "left over": extra, "of another shape": shapes, "not finite": broken}
+        told = "; ".join(f"{what}: {shortened(names, 5)}" for what, names in faults.items() if names)
+        raise DataError(
+            f"weights {source} do not fit the encoder ({told}); choose the backbone they were made for, or name keys "
+            "that may differ in backbone.init_allow"
+        )
+    model.load_state_dict({name: value for name, value in adapted.items() if name in wanted}, strict=False)
+
+
+def _adapted(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    fitted = dict(checkpoint_filter_fn(dict(weights), model) if isinstance(model, VisionTransformer) else weights)
+    first = first_convolution(model)
+    if first in fitted and fitted[first].ndim == 4 and fitted[first].shape[1] == 3:
+        fitted[first] = adapt_input_conv(1, fitted[first])
+    return fitted
+
+
+def first_convolution(model: nn.Module) -> str:
+    """Name of the weight that sees the image."""
+    return next(f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from ssl_bench.cli import app
+from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.intervals import measure
+
+
+@pytest.fixture
+def predictions(tmp_path: Path) -> Path:
+    drawn = np.random.default_rng(0)
+    truth = drawn.integers(0, 2, 200)
+    frame = pd.DataFrame(
+        {
+            "image_id": [f"i{n}" for n in range(200)],
+            "patient_id": [f"p{n // 2}" for n in range(200)],
+            "y_Edema": truth,
+            "p_Edema": truth + drawn.normal(size=200),
+            "y_Hernia": 0,
+            "p_Hernia": 0.5,
+        }
+    )
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    return tmp_path / "mine.csv"
+
+
+def test_json_holds_the_suite_s_numbers(predictions: Path) -> None:
+    result = CliRunner().invoke(app, ["score", str(predictions), "--json"])
+    answer = json.loads(result.stdout)
+    frame = pd.read_csv(predictions)
+    expected = measure(
+        frame[["y_Edema"]].to_numpy(float), frame[["p_Edema"]].to_numpy(), patients=frame["patient_id"].to_numpy()
+    )["auroc"].labels[0]
+    row = next(row for row in answer["metrics"] if (row["label"], row["metric"]) == ("Edema", "auroc"))
+    assert row["value"] == expected.value
+    assert (row["ci_low"], row["ci_high"]) == (expected.low, expected.high)
+    assert row["n_patients"] == 100
+    assert "outside [0, 1]" in answer["notes"][0]
+
+
+def test_a_label_with_one_class_has_no_value_and_a_reason(predictions: Path) -> None:
+    result = CliRunner().invoke(app, ["score", str(predictions), "--json"])
+    rows = [row for row in json.loads(result.stdout)["metrics"] if row["label"] == "Hernia"]
+    assert [row["value"] for row in rows] == [None, None]
+    assert all("one class only" in row["note"] for row in rows)
+
+
+def test_the_table_shows_every_finding(predictions: Path) -> None:
+    result = CliRunner().invoke(app, ["score", str(predictions)])
+    assert result.exit_code == 0
+    assert "Edema" in result.stdout
+    assert "one class only" in result.stdout
+
+
+def test_an_unknown_aggregate_is_refused(predictions: Path) -> None:
+    result = CliRunner().invoke(app, ["score", str(predictions), "--aggregate", "median"])
+    assert isinstance(result.exception, UsageError)
+    assert "expected one of max, mean" in str(result.exception)

@@ -1,0 +1,106 @@
+"""``sslbench show``: a component's options with defaults and sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import Field
+
+from ssl_bench import Method, Options
+from ssl_bench.cli import show
+from ssl_bench.components import KINDS
+from ssl_bench.config import assignment, load
+from ssl_bench.parts import choose_parts
+from ssl_bench.plugins import Offer, Registry, Source
+
+Cli = Callable[..., Any]
+
+
+def test_a_method_shows_options_defaults_presets_and_source(sslbench: Cli) -> None:
+    out = sslbench("show", "method", "msn").out
+    assert out.startswith("method msn: ")
+    assert "from sslbench " in out
+    assert "fusion: concat" in out
+    assert re.search(r"\n  method\.prototypes = 1024 \(.*smoke \d+.*\)\n      learnt prototypes\n", out)
+
+
+def test_a_descriptor_shows_its_features(sslbench: Cli) -> None:
+    assert "features: age, sex\n" in sslbench("show", "method", "msn-ehr").out
+    assert "features: age, sex, view\n" in sslbench("show", "dataset", "nih14").out
+
+
+def test_a_component_without_options_says_so(sslbench: Cli) -> None:
+    assert sslbench("show", "method", "random").out.endswith("no options\n")
+    assert "arguments: model=vit_tiny_patch16_224, patch_size=16" in sslbench("show", "backbone", "vit-tiny").out
+
+
+def test_every_key_shown_can_be_set_to_its_default(sslbench: Cli, registry: Registry) -> None:
+    for offer in registry.offers():
+        kind, name = offer.component.kind, offer.component.name
+        for line in re.findall(r"^  (\S+ = .*)$", sslbench("show", kind, name).out, re.MULTILINE):
+            key, value = re.sub(r" \([a-z]+ [^)]*\)$", "", line).split(" = ")
+            values = assignment(f"{key}={value}")
+            named = {"method": "msn", "data": {"name": "synthetic"}, "evaluate": {"protocols": "linear,knn"}}
+            path = {"method": {"method": name}, "dataset": {"data": {"name": name}},
+                    "fusion": {"fusion": name, "ehr": {"features": "age"}}}.get(kind, {})  # fmt: skip
+            config = load(_merged(named, path, values), name="paper")
+            options = choose_parts(config, registry)
+            assert options, line
+
+
+def _merged(*layers: dict[str, Any]) -> dict[str, Any]:
+    from ssl_bench.config import merge
+
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, layer)
+    return merged
+
+
+class ToyOptions(Options):
+    """Toys."""
+
+    needed: int = Field(description="no default")
+    folder: Path = Field(Path("toys"), description="not JSON by itself")
+    bare: int = 3
+
+
+def test_required_options_and_values_that_are_not_json(sslbench: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Method(name="toy", target="a:b", summary="a toy", options=f"{__name__}:ToyOptions")
+    monkeypatch.setattr(Method, "options_model", lambda self: ToyOptions)
+    monkeypatch.setattr(show, "discover", lambda: Registry([Offer(toy, Source("toys", "1.0", "toys"))]))
+    out = sslbench("show", "method", "toy").out
+    assert "  method.needed = (required)\n" in out
+    assert '  method.folder = "toys"\n' in out
+    assert "  method.bare = 3\n" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("methods", "msn"), "unknown kind 'methods'; did you mean 'method'? (expected one of "),
+        (("method", "msn_ehr"), "unknown method 'msn_ehr'; did you mean 'msn-ehr'? (expected one of "),
+        (("fusion", "msn"), "unknown fusion 'msn'; expected one of "),
+    ],
+)
+def test_unknown_names_are_refused(sslbench: Cli, arguments: tuple[str, ...], sentence: str) -> None:
+    answer = sslbench("show", *arguments)
+    assert answer.code == 2
+    assert answer.sentence.startswith(sentence)
+
+
+def test_every_kind_can_be_shown(sslbench: Cli, registry: Registry) -> None:
+    for kind in KINDS:
+        assert sslbench("show", kind, registry.names(kind)[0]).code == 0
+
+
+def test_defaults_are_yaml(sslbench: Cli) -> None:
+    out = sslbench("show", "evaluator", "linear").out
+    strengths = re.search(r"evaluate\.options\.linear\.strengths = (.*)", out)
+    assert strengths
+    assert all(isinstance(float(value), float) for value in yaml.safe_load(strengths[1]))

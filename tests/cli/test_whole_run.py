@@ -1,0 +1,70 @@
+"""The main job from files on the disk to a record, and what is done with a finished run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+
+@pytest.fixture
+def record(sslbench: Callable[..., Any], tiny_nih: Callable[..., Path], tmp_path: Path) -> Mapping[str, Any]:
+    answer = sslbench(
+        "run", "--method", "msn-ehr", "--features", "age,sex,view", "--data", "nih14", "--root", tiny_nih(),
+        "--preset", "smoke", "--epochs", "1", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert "trained - random" in answer.out
+    return json.loads((tmp_path / "run" / "record.json").read_text())
+
+
+def rows(record: Mapping[str, Any], **wanted: object) -> list[Mapping[str, Any]]:
+    return [row for row in record["metrics"] if wanted.items() <= row.items()]
+
+
+def test_run_then_evaluate_then_compare(
+    record: Mapping[str, Any], sslbench: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    for encoder in ("trained", "random"):
+        for protocol in ("linear", "knn"):
+            macro = rows(record, encoder=encoder, protocol=protocol, split="test", label="macro")
+            assert {row["metric"] for row in macro} == {"auroc", "auprc"}
+            assert all(row["ci_low"] <= row["value"] <= row["ci_high"] for row in macro)
+            assert all((row["n_images"], row["n_patients"]) == (24, 12) for row in macro)
+    assert record["features"] == ["age", "sex", "view"]
+    assert record["fusion"] == "concat"
+    assert record["data"]["splits"]["test"] == {"images": 24, "patients": 12}
+
+    encoder = timm.create_model(f"local-dir:{run / 'encoder'}", pretrained=True).eval()
+    with torch.inference_mode():
+        assert encoder(torch.zeros(1, 1, 32, 32)).shape == (1, 128)
+    kept = np.load(run / "embeddings" / "trained" / "nih14-test.npz")
+    assert kept["embeddings"].shape == (24, 128)
+
+    again = sslbench("evaluate", run, "--eval", "knn", "--label-fraction", "0.5,1.0", "--draws", "2")
+    assert again.code == 0, again.err
+    added = json.loads((run / "record.json").read_text())
+    assert {row["fraction"] for row in rows(added, protocol="knn")} == {0.5, 1.0}
+    assert {row["draw"] for row in rows(added, protocol="knn", fraction=0.5)} == {0, 1}
+    assert rows(added, protocol="linear") == rows(record, protocol="linear")
+    assert rows(added, protocol="knn", fraction=1.0) == rows(record, protocol="knn", fraction=1.0)
+
+    same = sslbench("compare", run, run, "--json")
+    differences = json.loads(same.out)["comparisons"][0]["rows"]
+    assert {row["value"] for row in differences if row["value"] is not None} == {0.0}
+
+
+def test_a_finished_run_refuses_other_keys(
+    record: Mapping[str, Any], sslbench: Callable[..., Any], tmp_path: Path
+) -> None:
+    answer = sslbench("evaluate", tmp_path / "run", "--set", "pretrain.epochs=5")
+    assert answer.code == 2
+    assert "evaluate.* keys only" in answer.sentence
+    assert json.loads((tmp_path / "run" / "record.json").read_text()) == record

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ssl_bench.cli import app
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.evaluate.intervals import measure_difference
+from ssl_bench.evaluate.runs import adjust, compare_runs, run_scores
+from ssl_bench.results.describe import SCHEMA
+from ssl_bench.results.rundir import RunDirectory
+
+typer_testing = pytest.importorskip("typer.testing")
+LABELS = ("Edema", "Effusion")
+
+
+def make_run(folder: Path, seed: int, *, labels: tuple[str, ...] = LABELS, images: int = 120) -> Path:
+    """A finished run with test predictions of one protocol; truth is the same for every seed."""
+    truth = np.random.default_rng(0).integers(0, 2, (images, len(LABELS)))[:, : len(labels)]
+    noise = np.random.default_rng(seed).normal(size=truth.shape)
+    directory = RunDirectory(folder)
+    folder.mkdir()
+    directory.write_config({"seed": seed})
+    frame = pd.DataFrame({"image_id": [f"i{n}" for n in range(images)], "patient_id": [f"p{n}" for n in range(images)]})
+    for column, label in enumerate(labels):
+        frame[f"y_{label}"] = truth[:, column].astype(float)
+        frame[f"p_{label}"] = 1 / (1 + np.exp(-(truth[:, column] + seed * noise[:, column])))
+    rest = {"settings": {"strength": 1.0}, "fraction": 1.0, "draw": 0}
+    directory.write_predictions("trained", "toy-test-linear", rest, frame.sample(frac=1, random_state=seed))
+    row: dict[str, Any] = {
+        "encoder": "trained", "dataset": "toy", "split": "test", "protocol": "linear", "subgroup": "all",
+        "label": "macro", "metric": "auroc", "value": 0.5, **rest,
+    }  # fmt: skip
+    directory.write_record({"schema": SCHEMA, "metrics": [row], "comparisons": []})
+    return folder
+
+
+def test_differences_equal_those_of_the_tables(tmp_path: Path) -> None:
+    base, other = (run_scores(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1)))
+    rows = list(compare_runs(base, other, 200, 7))
+    macro = next(row for row in rows if row["label"] == "macro" and row["metric"] == "auroc")
+    first, second = (scores.tables["linear"] for scores in (other, base))
+    order = [np.argsort(table.ids) for table in (first, second)]
+    expected = measure_difference(
+        first.truth[order[0]], first.scores[order[0]], second.scores[order[1]],
+        patients=first.patients[order[0]], replicates=200, seed=7,
+    )["auroc"].macro  # fmt: skip
+    assert macro["value"] == expected.value > 0
+    assert (macro["ci_low"], macro["ci_high"]) == (expected.low, expected.high)
+
+
+def test_delong_stands_beside_single_findings_alone(tmp_path: Path) -> None:
+    base, other = (run_scores(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1)))
+    rows = list(compare_runs(base, other, 200, 0))
+    by_kind = {(row["label"], row["metric"]): row["delong_p"] for row in rows}
+    assert by_kind["macro", "auroc"] is None
+    assert by_kind["Edema", "auprc"] is None
+    assert 0 < by_kind["Edema", "auroc"] < 0.05
+
+
+def test_holm_covers_all_comparisons_of_a_call(tmp_path: Path) -> None:
+    base, *others = (run_scores(make_run(tmp_path / str(seed), seed)) for seed in (3, 1, 2))
+    found = [list(compare_runs(base, other, 200, 0)) for other in others]
+    adjust(found)
+    macro = [row for rows in found for row in rows if row["label"] == "macro" and row["metric"] == "auroc"]
+    raw = sorted(row["p"] for row in macro)
+    assert sorted(row["p_holm"] for row in macro)[0] == pytest.approx(min(1.0, 2 * raw[0]))
+
+
+def test_common_findings_are_compared(tmp_path: Path) -> None:
+    base, other = run_scores(make_run(tmp_path / "a", 3)), run_scores(make_run(tmp_path / "b", 1, labels=LABELS[:1]))
+    assert {row["label"] for row in compare_runs(base, other, 200, 0)} == {"Edema", "macro"}
+
+
+def test_other_test_images_are_refused_with_the_difference(tmp_path: Path) -> None:
+    base, other = run_scores(make_run(tmp_path / "a", 3)), run_scores(make_run(tmp_path / "b", 1, images=118))
+    with pytest.raises(DataError, match=r"same test images only; 0 are in .*, 2 in .* alone \(i118, i119\)"):
+        list(compare_runs(base, other, 200, 0))
+
+
+def test_an_unfinished_run_is_refused(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "a", 3)
+    (folder / "record.json").unlink()
+    with pytest.raises(UsageError, match="no finished run"):
+        run_scores(folder)
+
+
+def test_the_command_prints_json_and_speaks_of_encoders(tmp_path: Path) -> None:
+    paths = [str(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1))]
+    result = typer_testing.CliRunner().invoke(app, ["compare", *paths, "--json", "--replicates", "200"])
+    answer = json.loads(result.stdout)
+    assert answer["comparisons"][0]["run"] == paths[1]
+    assert "not of their methods" in answer["note"]

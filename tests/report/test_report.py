@@ -1,0 +1,254 @@
+"""The report: whole, true to the record, rebuilt without computing, and clear where it cannot be written."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssl_bench.cli.run import leave_report
+from ssl_bench.config import load
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.pipeline import write_preamble
+from ssl_bench.plan import make_plan
+from ssl_bench.plugins import Registry
+from ssl_bench.report import report as module
+from ssl_bench.report.evaluations import evaluations
+from ssl_bench.report.plots import kept
+from ssl_bench.report.report import cell, write_report
+from ssl_bench.report.sections import p_text
+from ssl_bench.report.table import interval_text, on_test, signed_text
+from ssl_bench.report.terminal import Terminal
+from ssl_bench.results.rundir import RunDirectory
+
+PICTURES = ("forest-linear", "roc-linear", "pr-linear", "training", "map-findings", "map-features")
+
+Make = Callable[..., RunDirectory]
+
+
+def markdown(run: RunDirectory) -> str:
+    return (run.path / "report.md").read_text()
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """Cells of every Markdown table row."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[part.strip() for part in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def without_pictures(run: RunDirectory) -> RunDirectory:
+    """The run without the files behind its pictures: only the forest plot, which comes from the record, is drawn."""
+    for path in (run.cohort, run.log, *(run.path / "predictions").rglob("*.parquet")):
+        path.unlink()
+    return run
+
+
+def test_everything_is_written(reported: RunDirectory) -> None:
+    files = {path.name for path in (reported.path / "plots").iterdir()}
+    assert files == {f"{name}.{ending}" for name in PICTURES for ending in ("png", "svg")} | {
+        "curves-linear.npz", "map-trained.npz",
+    }  # fmt: skip
+    text = markdown(reported)
+    for name in PICTURES:
+        assert f"](plots/{name}.png)" in text
+        assert f"](plots/{name}.svg)" in text
+
+
+def test_every_number_of_the_record_stands_as_in_the_terminal(reported: RunDirectory) -> None:
+    record, rows = reported.read_record(), table_rows(markdown(reported))
+    for number in on_test(record["metrics"]):
+        name = cell(number["label"])
+        assert any(row[0] == name and interval_text(number) in row for row in rows), number
+    for difference in on_test(record["comparisons"]):
+        name = cell(difference["label"])
+        wanted = {signed_text(difference), p_text(difference["p"])}
+        assert any(row[0] == name and wanted <= set(row) for row in rows), difference
+
+
+def test_counts_stand_beside_a_finding(reported: RunDirectory) -> None:
+    first = evaluations(reported.read_record())[0].of_label("Effusion")[0]
+    row = next(row for row in table_rows(markdown(reported)) if row[0] == "Effusion")
+    assert row[1:3] == [str(first["n_positive"]), str(first["n_positive_patients"])]
+
+
+def test_a_missing_value_shows_its_reason(reported: RunDirectory) -> None:
+    text = markdown(reported)
+    row = next(row for row in table_rows(text) if row[0] == "Pneumothorax")
+    assert row[3:] == ["-", "-", "-", "-", "one class only (0 positive and 60 negative images)"]
+    assert "The macro mean leaves out Pneumothorax (one class only (0 positive and 60 negative images))." in text
+    assert any(row[0] == "Hernia" and row[-1].startswith("3 positive patients") for row in table_rows(text))
+
+
+def test_every_row_of_a_table_has_as_many_cells(reported: RunDirectory) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", markdown(reported), flags=re.MULTILINE):
+        assert len({len(row) for row in table_rows(table)}) == 1, table
+
+
+def test_differences_speak_of_two_encoders_and_of_no_method(reported: RunDirectory) -> None:
+    section = markdown(reported).split("#### Differences")[1].split("| finding")[0]
+    assert "between these two encoders alone" in section
+    assert "at least five paired seeds" in " ".join(section.split())
+    assert "method" not in section
+
+
+def test_provenance_is_shown(reported: RunDirectory) -> None:
+    text = markdown(reported)
+    for fact in ("f1n6e9", "5917", "sslbench 9.8.7", "torch 2.11.0", "i999 truncated file", "split by patient here"):
+        assert fact in text
+    assert "lightly" not in text  # it was not installed
+
+
+def stamped(run: RunDirectory) -> list[bool]:
+    """Whether each picture says that the data are synthetic; an SVG has each text in a comment before its outlines."""
+    return ["<!-- SYNTHETIC DATA -->" in path.read_text() for path in (run.path / "plots").glob("*.svg")]
+
+
+def test_synthetic_data_are_named_in_title_note_and_pictures(reported: RunDirectory) -> None:
+    lines = markdown(reported).splitlines()
+    assert lines[0] == "# msn-ehr with age, sex (concat) on tiny, seed 0 (SYNTHETIC DATA)"
+    assert lines[2] == "> **Note:** data are synthetic: these numbers say nothing about patients"
+    assert stamped(reported) == [True] * len(PICTURES)
+
+
+def test_real_data_are_not_called_synthetic(make_run: Make, tmp_path: Path) -> None:
+    run = without_pictures(make_run(tmp_path / "run", synthetic=False))
+    write_report(run)
+    assert "synthetic" not in markdown(run).lower()
+    assert stamped(run) == [False]
+
+
+def test_the_page_needs_no_other_file(reported: RunDirectory) -> None:
+    class Sources(HTMLParser):
+        found: list[str]
+
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            assert tag not in ("script", "link")
+            self.found += [str(value) for name, value in attributes if name in ("src", "href")]
+
+    parser = Sources()
+    parser.found = []
+    parser.feed((reported.path / "report.html").read_text())
+    assert len(parser.found) == len(PICTURES)
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in parser.found)
+
+
+def test_text_from_files_is_no_markup(make_run: Make, tmp_path: Path) -> None:
+    run = without_pictures(make_run(tmp_path / "run"))
+    record = run.read_record()
+    record["notes"] = ["<script>alert(1)</script>"]
+    run.write_record(record)
+    write_report(run)
+    assert "<script>" not in (run.path / "report.html").read_text()
+    assert "<script>" not in markdown(run)
+    assert cell("a|b\nc <d>") == "a\\|b c &lt;d>"
+
+
+def test_a_rebuild_gives_the_same_bytes(copied: RunDirectory, reported: RunDirectory) -> None:
+    for path in (copied.path / "plots").glob("*.??g"):
+        path.unlink()
+    write_report(copied)
+    for before in [*reported.path.glob("report.*"), *(reported.path / "plots").iterdir()]:
+        assert (copied.path / before.relative_to(reported.path)).read_bytes() == before.read_bytes(), before.name
+
+
+def test_a_rebuild_computes_nothing_and_loads_no_torch(copied: RunDirectory) -> None:
+    for folder in ("embeddings", "predictions"):
+        for path in (copied.path / folder).rglob("*.*"):
+            path.unlink()
+    code = (
+        "import sys; from pathlib import Path; from ssl_bench.report.report import write_report;"
+        "from ssl_bench.results.rundir import RunDirectory;"
+        f"left = write_report(RunDirectory(Path({str(copied.path)!r}))).left_out;"
+        "assert left == [], left; assert not {'torch', 'sklearn', 'timm'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_a_lost_file_costs_its_pictures_alone(make_run: Make, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", protocols=("linear", "knn"))
+    lost = next((run.path / "predictions").rglob("*linear*.parquet"))
+    lost.unlink()
+    run.cohort.write_bytes(b"torn")
+    run.log.unlink()
+    written = write_report(run)
+    assert written.pictures == ["forest-linear", "forest-knn", "roc-knn", "pr-knn"]
+    assert written.left_out[0] == f"curves of linear: {lost.name} is missing"
+    assert written.left_out[1] == "training curves: log.jsonl is missing"
+    assert written.left_out[2].startswith("embedding maps: cohort.parquet is damaged")
+    assert f"Pictures left out: curves of linear: {lost.name} is missing;" in markdown(run)
+
+
+def test_a_run_without_training_has_a_report(make_run: Make, tmp_path: Path) -> None:
+    run = without_pictures(make_run(tmp_path / "run"))
+    record: dict[str, Any] = run.read_record()
+    alone = [row for row in record["metrics"] if row["encoder"] == "random"]
+    run.write_record({**record, "pretraining": None, "metrics": alone, "comparisons": []})
+    assert not [reason for reason in write_report(run).left_out if "training" in reason]
+    assert "This run trained no encoder." in markdown(run)
+    assert "Differences" not in markdown(run)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds no run \(no config.yaml\); give the folder that a run wrote"):
+        write_report(RunDirectory(tmp_path))
+
+
+def test_an_unfinished_run_is_refused(copied: RunDirectory) -> None:
+    copied.record.unlink()
+    with pytest.raises(UsageError, match=r"no finished run \(no record.json\); finish it with --resume"):
+        write_report(copied)
+
+
+def test_a_record_of_another_schema_is_refused(copied: RunDirectory) -> None:
+    record = copied.read_record()
+    copied.record.write_text(json.dumps({**record, "schema": 99}))
+    with pytest.raises(UsageError, match="has schema 99, this version reads schema 1; use the version of sslbench"):
+        write_report(copied)
+
+
+def test_a_damaged_record_is_refused(copied: RunDirectory) -> None:
+    copied.record.write_text("{torn")
+    with pytest.raises(DataError, match=r"record.json is damaged .*; restore it, or run again"):
+        write_report(copied)
+
+
+def test_a_run_ends_with_its_report(copied: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+    (copied.path / "report.md").unlink()
+    shutil.rmtree(copied.path / "plots")
+    leave_report(without_pictures(copied), Terminal(copied))
+    assert "## Results on the test split" in markdown(copied)
+    said = "".join(capsys.readouterr().err.split())
+    assert said == f"writingthereportreport:{copied.path / 'report.md'}"
+
+
+def test_a_report_that_fails_does_not_fail_the_run(
+    copied: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(run: RunDirectory) -> None:
+        raise ZeroDivisionError("a plot")
+
+    monkeypatch.setattr(module, "write_report", fail)
+    leave_report(copied, Terminal(copied))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "warning: no report (ZeroDivisionError: a plot); the run is whole, try: sslbench report" in said
+
+
+def test_a_run_keeps_its_cohort_without_paths(
+    registry: Registry, tiny_nih: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = load({"data": {"name": "nih14", "root": str(tiny_nih())}}, name="smoke")
+    plan = make_plan(config, registry, tmp_path / "cache")
+    run = RunDirectory(tmp_path)
+    write_preamble(plan, run, plan.cohort)
+    cohort = kept.read_table(run.cohort)
+    identifiers = ["image_id", "patient_id", "study_id", "split"]
+    assert cohort.columns.tolist() == [*identifiers, "age", "sex", "view", *plan.cohort.labels]
+    assert len(cohort) == 120

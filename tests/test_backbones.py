@@ -1,0 +1,161 @@
+"""timm models behind one interface: shapes, dropped patches, and an export that timm opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from torch import Tensor
+
+from ssl_bench.backbones import TimmCNN, TimmViT, build
+from ssl_bench.contracts import Backbone
+from ssl_bench.data.source import Grey
+from ssl_bench.errors import UsageError
+from ssl_bench.results.export import export_encoder
+
+SMALL = {"patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2}
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def vit() -> TimmViT:
+    made = build(32, "vit_tiny_patch16_224", **SMALL)
+    assert isinstance(made, TimmViT)
+    return made.eval()
+
+
+def lengths(vit: TimmViT) -> list[int]:
+    """Numbers of tokens that enter the first block, filled by every call."""
+    seen: list[int] = []
+    vit.model.blocks[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape[1]))
+    return seen
+
+
+def test_vit_shapes(vit: TimmViT) -> None:
+    encoding = vit(torch.rand(3, 1, 32, 32))
+    assert encoding.pooled.shape == (3, 32)
+    assert encoding.tokens.shape == (3, 16, 32)
+    assert (vit.dim, vit.patch_size, vit.image_size, vit.masks, vit.patches(32)) == (32, 8, 32, True, 16)
+    assert isinstance(vit, Backbone)
+
+
+def test_vit_takes_views_of_other_sizes(vit: TimmViT) -> None:
+    assert vit(torch.rand(2, 1, 16, 16)).tokens.shape == (2, vit.patches(16), 32)
+    assert vit(torch.rand(2, 1, 48, 48)).tokens.shape == (2, vit.patches(48), 32)
+
+
+def test_keeping_every_patch_changes_nothing(vit: TimmViT) -> None:
+    images = torch.rand(3, 1, 32, 32)
+    everything = torch.arange(16).expand(3, 16)
+    for kept, full in zip(vit(images, everything), vit(images), strict=True):
+        torch.testing.assert_close(kept, full, rtol=0, atol=0)
+
+
+def test_patches_are_dropped_before_the_blocks(vit: TimmViT) -> None:
+    seen = lengths(vit)
+    images = torch.rand(3, 1, 32, 32)
+    assert vit(images, torch.arange(5).expand(3, 5)).tokens.shape == (3, 5, 32)
+    vit(images)
+    assert seen == [6, 17]  # with the class token
+
+
+def test_dropped_patches_are_never_seen(vit: TimmViT) -> None:
+    keep = torch.tensor([[0, 3, 15], [4, 5, 6]])
+    images = torch.rand(2, 1, 32, 32)
+    visible = torch.zeros(2, 16).scatter_(1, keep, 1.0).view(2, 1, 4, 4)
+    mask = visible.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    noise = torch.where(mask.bool(), images, torch.rand(2, 1, 32, 32))
+    for one, other in zip(vit(images, keep), vit(noise, keep), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    shown = torch.where(mask.bool(), torch.rand(2, 1, 32, 32), images)
+    assert not torch.equal(vit(images, keep).pooled, vit(shown, keep).pooled)
+
+
+def test_cnn_shapes() -> None:
+    cnn = build(64, "resnet18").eval()
+    assert isinstance(cnn, TimmCNN)
+    encoding = cnn(torch.rand(2, 1, 64, 64))
+    assert encoding.pooled.shape == (2, 512)
+    assert encoding.tokens.shape == (2, cnn.patches(64), 512)
+    torch.testing.assert_close(encoding.pooled, encoding.tokens.mean(1))
+    assert (cnn.dim, cnn.patch_size, cnn.masks) == (512, 0, False)
+    assert isinstance(cnn, Backbone)
+    with pytest.raises(ValueError, match="a CNN has no patches to drop"):
+        cnn(torch.rand(2, 1, 64, 64), torch.arange(2).expand(2, 2))
+
+
+TINY = {"embed_dim": 32, "depth": 1, "num_heads": 2}
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments"),
+    [
+        ("vit_tiny_patch16_224", SMALL),
+        ("vit_medium_patch16_reg4_gap_256", TINY),  # registers, mean of the patches, norm after it
+        ("vit_base_patch16_siglip_224", TINY),  # attention pooling
+        ("deit_tiny_distilled_patch16_224", TINY),  # two class tokens
+        ("resnet18", {}),
+        ("efficientnet_b0", {}),  # BatchNorm with its own activation
+        ("convnext_atto", {}),  # norm after the pooling
+    ],
+)
+def test_timm_opens_the_export_offline(model: str, arguments: dict[str, int], tmp_path: Path) -> None:
+    backbone = build(32, model, **arguments)
+    with torch.no_grad():
+        for value in backbone.parameters():  # no value that a fresh model would have by itself
+            value.add_(0.05 * torch.randn_like(value))
+    export_encoder(backbone, Grey(0.4, 0.2), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    opened = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+    images = torch.rand(2, 1, 32, 32)
+    expected: Tensor = backbone.eval()(images).pooled
+    assert expected.shape == (2, backbone.dim)
+    torch.testing.assert_close(opened(images), expected, rtol=1e-6, atol=1e-6)
+    assert opened.pretrained_cfg["mean"] == [0.4]
+    assert opened.pretrained_cfg["std"] == [0.2]
+    assert tuple(opened.pretrained_cfg["input_size"]) == (1, 32, 32)
+
+
+def test_the_exported_head_count_is_kept(tmp_path: Path) -> None:
+    # The same shapes with another head count would load without an error, and give other outputs.
+    export_encoder(build(32, "vit_tiny_patch16_224", **SMALL | {"num_heads": 4}), Grey(0.4, 0.2), tmp_path)
+    assert timm.create_model(f"local-dir:{tmp_path}", pretrained=True).blocks[0].attn.num_heads == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "near"), [("vit_tini_patch16_224", "vit_tiny_patch16_224"), ("resnet81", "resnet18")]
+)
+def test_an_unknown_model_asks_for_the_nearest(model: str, near: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown timm model '{model}'; did you mean '{near}'") as error:
+        build(32, model)
+    assert len(str(error.value)) < 500
+
+
+def test_arguments_that_timm_refuses() -> None:
+    with pytest.raises(UsageError, match=r"timm model 'resnet18' refuses .*'depth': 3"):
+        build(32, "resnet18", depth=3)
+    with pytest.raises(UsageError, match="timm model 'vit_tiny_patch16_224' refuses"):
+        build(32, "vit_tiny_patch16_224", embed_dim=33, num_heads=2)
+
+
+def test_models_without_a_map_are_refused() -> None:
+    with pytest.raises(UsageError, match="'mobilenetv3_small_050' widens its features after pooling"):
+        build(32, "mobilenetv3_small_050")
+    with pytest.raises(UsageError, match=r"gives features of shape .* expected a map \(B, 192, H, W\)"):
+        build(28, "eva02_tiny_patch14_224", depth=1)(torch.rand(1, 1, 224, 224))
+
+
+def test_the_constant_that_a_vit_adds_is_named(vit: TimmViT) -> None:
+    assert vit.shifts == ("model.norm.bias",)
+    images = torch.rand(3, 1, 32, 32)
+    before = vit(images).pooled
+    with torch.no_grad():
+        vit.get_parameter("model.norm.bias").add_(1.0)
+    torch.testing.assert_close(vit(images).pooled - before, torch.ones(3, 32))
+    assert build(32, "vit_base_patch16_siglip_224", **TINY).shifts == ()

@@ -1,0 +1,139 @@
+"""Files that survive a kill, and locks that name their holder."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ssl_bench.errors import DataError
+from ssl_bench.files import locked, replacing, sha256, write_json, write_text
+
+
+def test_fault_18_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+        assert temporary.parent == path.parent
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["record.json"]
+
+
+def test_fault_19_a_full_disk_keeps_the_old_file_and_removes_the_temporary(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+
+    def fill() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("ne")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fill()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["record.json"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ssl_bench.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_fault_18_a_kill_in_the_middle_of_a_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, env=environment())
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    write_text(path, "new")
+    assert path.read_text() == "new"
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (order.append("sync"), fsync(handle))[1])
+    monkeypatch.setattr(os, "replace", lambda *names: (order.append("rename"), replace(*names))[1])
+    write_text(tmp_path / "a.txt", "text")
+    assert order == ["sync", "rename", "sync"]  # the file, its name, the folder
+
+
+def test_json_is_strict_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"value": 1.5, "none": None})
+    assert json.loads(path.read_text()) == {"value": 1.5, "none": None}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"value": float("nan")})
+    assert json.loads(path.read_text())["value"] == 1.5
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_sha256_is_that_of_the_standard(tmp_path: Path) -> None:
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")  # test vector of FIPS 180-4
+    assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_fault_20_a_second_run_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+    with locked(tmp_path / ".lock", "run x"):
+        with pytest.raises(DataError, match=rf"^run x is in use by .+ pid {os.getpid()}; wait for it or choose"):
+            locked(tmp_path / ".lock", "run x").__enter__()
+        with locked(tmp_path / "other", "run y"):
+            pass
+    with locked(tmp_path / ".lock", "run x"):
+        pass
+
+
+def _hold(path: Path, ready: object) -> None:
+    with locked(path, "run"):
+        ready.set()  # type: ignore[attr-defined]
+        signal.pause()
+
+
+def test_fault_20_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path / ".lock", ready))
+    holder.start()
+    assert ready.wait(30)
+    with pytest.raises(DataError, match=f"pid {holder.pid}"):
+        locked(tmp_path / ".lock", "run").__enter__()
+    holder.kill()
+    holder.join()
+    with locked(tmp_path / ".lock", "run"):
+        assert (tmp_path / ".lock").read_text().endswith(f"pid {os.getpid()}\n")
+
+
+def test_waiting_for_a_lock_ends_when_it_is_free(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with locked(tmp_path / ".lock", "store", wait=True):
+            order.append("second")
+
+    with locked(tmp_path / ".lock", "store"):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        waiting.join(0.1)
+        order.append("first")
+    waiting.join(30)
+    assert order == ["first", "second"]
