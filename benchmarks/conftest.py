@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,9 @@ from rich.table import Table
 
 from benchmarks.interleave import ratio
 from ssl_bench.results.environment import environment
+
+# Worker processes import the suites by name. At the end of the path, so that an installed sslbench is what is measured.
+sys.path.append(str(Path(__file__).parents[1]))
 
 STANDING = {
     "test_intervals": ("1,000 resamples", "pandas + scikit-learn", "≥ 150"),

@@ -6,7 +6,7 @@ Torch is imported for type checking only, so that descriptors and plans stay lig
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
@@ -272,6 +272,9 @@ class EvalContext:
         encoder: the frozen encoder, on ``device``.
         device: where to compute.
         seed: of the run.
+        images: the encoder's view ``(B, 1, H, W)`` of some :attr:`Split.rows`, normalised and on ``device``; None where
+            there are embeddings alone. Only for a protocol whose descriptor says that it needs the encoder.
+        black: the value of a black pixel in those views.
     """
 
     splits: Mapping[str, Split]
@@ -279,6 +282,8 @@ class EvalContext:
     encoder: Backbone
     device: str
     seed: int
+    images: Callable[[npt.NDArray[Any]], Tensor] | None = None
+    black: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TORN = (".*.tmp", ".tmp*")
+"""Patterns of what a kill in the middle of a write leaves: our temporary file, and the one of safetensors."""
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name in the same folder, which replaces ``path`` once its bytes are on the disk.
@@ -70,8 +74,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     from safetensors.torch import save_file
 
     with replacing(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the user's mask wants it; safetensors lets nobody else read
         try:
             save_file(dict(tensors), temporary)
+            temporary.chmod(mode)
         except SafetensorError as error:
             number = re.search(r"os error (\d+)", str(error))
             code = int(number[1]) if number else errno.EIO

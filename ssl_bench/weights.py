@@ -110,7 +110,8 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], *, source: Path, allow
             f"weights {source} do not fit the encoder ({told}); choose the backbone they were made for, or name keys "
             "that may differ in backbone.init_allow"
         )
-    model.load_state_dict({name: value for name, value in adapted.items() if name in wanted}, strict=False)
+    if not next(model.parameters()).is_meta:  # a rehearsal has no memory to put them into
+        model.load_state_dict({name: value for name, value in adapted.items() if name in wanted}, strict=False)
 
 
 def _adapted(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

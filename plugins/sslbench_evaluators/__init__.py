@@ -6,6 +6,18 @@ from collections.abc import Iterable
 
 from ssl_bench import Component, Evaluator, hookimpl
 
+FEW_EPOCHS = {
+    "smoke": {"epochs": 2, "batch_size": 32, "lr": 1e-2},
+    "demo": {"epochs": 5, "lr": 1e-2},
+}
+"""Small trainings of a head alone; a high rate makes up for few steps."""
+
+SHORT_TUNING = {
+    "smoke": {"epochs": 2, "batch_size": 32, "lr": 1e-3},
+    "demo": {"epochs": 5, "lr": 5e-4},
+}
+"""Small trainings of a whole encoder."""
+
 
 @hookimpl
 def sslbench_components() -> Iterable[Component]:
@@ -20,4 +32,13 @@ def sslbench_components() -> Iterable[Component]:
         Evaluator(name="clusters", target="sslbench_evaluators.clusters:Clusters",
                   options="sslbench_evaluators.options:ClustersOptions",
                   summary="silhouette and k-means agreement by finding, sex, age group and view, on the test split"),
+        Evaluator(name="leakage", target="sslbench_evaluators.leakage:Leakage",
+                  options="sslbench_evaluators.options:LeakageOptions",
+                  summary="linear probes of age, sex and view: what else the frozen features tell"),
+        Evaluator(name="linear-paper", target="sslbench_evaluators.linear_paper:LinearPaper",
+                  options="sslbench_evaluators.options:HeadOptions", presets=FEW_EPOCHS, needs="encoder",
+                  summary="the paper's linear evaluation: a head on the frozen encoder, trained on augmented images"),
+        Evaluator(name="finetune", target="sslbench_evaluators.finetune:Finetune",
+                  options="sslbench_evaluators.options:FinetuneOptions", presets=SHORT_TUNING, needs="encoder",
+                  summary="a copy of the encoder and a head on it, trained end to end on augmented images"),
     ]  # fmt: skip

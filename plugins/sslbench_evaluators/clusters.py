@@ -61,7 +61,7 @@ def sample(split: Split, most: int, seed: int) -> Split:
 
 def presence(column: Array) -> Array:
     """A finding (N,) of 1, 0 or NaN as text groups, None where unknown."""
-    return np.where(np.isnan(column), None, np.where(column == 1, "present", "absent").astype(object))
+    return np.array([None if np.isnan(value) else "present" if value == 1 else "absent" for value in column], object)
 
 
 class Features:
@@ -84,7 +84,7 @@ class Features:
         return self._clusters[count]
 
     def indices(self, values: Array) -> tuple[dict[str, float], str]:
-        """The numbers for groups (N,) by their names, with a note; none, and why, where the groups cannot be told apart."""
+        """The numbers for the groups (N,), with a note; without numbers it says what the groups lack."""
         rows = np.flatnonzero(known(values))
         names, members = np.unique(values[rows].astype(str), return_inverse=True)
         if not 2 <= len(names) < len(rows):

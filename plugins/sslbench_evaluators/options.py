@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from ssl_bench import Options
+
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4)
 
 
 class LinearOptions(Options):
     """Logistic regression on frozen, standardised features."""
 
     strengths: tuple[float, ...] = Field(
-        (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4),
+        STRENGTHS,
         min_length=1,
         description="inverse L2 penalties C to choose from, as in scikit-learn",
     )
@@ -29,3 +33,38 @@ class ClustersOptions(Options):
 
     images: int = Field(5000, ge=10, description="largest number of test images; a larger split is sampled")
     restarts: int = Field(10, ge=1, description="runs of k-means, of which the best is kept")
+
+
+class LeakageOptions(Options):
+    """Linear probes of age, sex and view on frozen, standardised features."""
+
+    strengths: tuple[float, ...] = Field(
+        STRENGTHS,
+        min_length=1,
+        description="inverse L2 penalties to choose from: C, and 1 / alpha of ridge",
+    )
+    replicates: int = Field(1000, ge=100, description="resamples of patients behind the intervals")
+
+
+class HeadOptions(Options):
+    """A head trained on augmented images; augmentation as in the paper's code (arXiv 2407.04449)."""
+
+    epochs: int = Field(50, ge=1, description="passes over the training images, at most")
+    batch_size: int = Field(64, ge=2, description="images in a step")
+    lr: float = Field(5e-4, gt=0, description="learning rate at the start")
+    weight_decay: float = Field(1e-3, ge=0, description="of the optimiser")
+    schedule: Literal["cosine", "plateau"] = Field(
+        "cosine", description="learning rate: to 0 over all epochs, or a tenth after patience / 2 epochs without a rise"
+    )
+    patience: int = Field(4, ge=0, description="epochs without a rise of the validation macro AUROC that are borne")
+    min_delta: float = Field(1e-4, ge=0, description="what counts as a rise")
+    degrees: float = Field(45.0, ge=0, le=180, description="largest rotation either way")
+    shift: float = Field(0.15, ge=0, le=1, description="largest shift, as a share of the side")
+    zoom: float = Field(0.15, ge=0, lt=1, description="largest change of scale, as a share")
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a horizontal flip")
+
+
+class FinetuneOptions(HeadOptions):
+    """End to end training of a copy of the encoder."""
+
+    lr: float = Field(1e-4, gt=0, description="learning rate of all layers at the start")

@@ -91,7 +91,7 @@ def info_nce(queries: Tensor, keys: Tensor, *, temperature: float) -> Tensor:
 
 
 def freeze_patches(backbone: Backbone) -> None:
-    """A ViT's patch embedding takes no gradient, which keeps its training stable [1, sec. 4.1]."""
+    """A ViT's patch embedding takes no gradient, which keeps its training stable [1, sec. 4.2]."""
     for module in backbone.modules():  # type: ignore[attr-defined]
         if hasattr(module, "patch_embed"):
             module.patch_embed.requires_grad_(False)

@@ -37,7 +37,7 @@ class MSNOptions(Options):
 class TwoViewOptions(Options):
     """The two crops that most methods train on: same groups, so the same crops for all of them.
 
-    Blur and solarisation differ between the crops where the official code does that (arXiv 2006.07733, table 6).
+    Blur and solarisation differ between the crops where the official code does that (arXiv 2006.07733, appendix B).
     """
 
     scale: tuple[float, float] = Field((0.08, 1.0), description="area of a crop")

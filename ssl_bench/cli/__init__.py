@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from ssl_bench.cli import compare, evaluate, plugins, report, run, score, show
+from ssl_bench.cli import compare, evaluate, new, plugins, report, run, score, show
 from ssl_bench.errors import DataError, HandledError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -27,6 +27,7 @@ app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
+app.command("new")(new.new)
 
 
 def main() -> None:

@@ -19,8 +19,9 @@ GROUPED = ("sex", "age", "view")
 
 def age_groups(age: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
     """Names of the age groups (N,) of ages in years; None where the age is NaN."""
-    names = np.array(AGE_GROUPS, dtype=object)[np.digitize(age, AGE_EDGES)]
-    return np.where(np.isnan(age), None, names)
+    names: npt.NDArray[Any] = np.array(AGE_GROUPS, dtype=object)[np.digitize(age, AGE_EDGES)]
+    names[np.isnan(age)] = None
+    return names
 
 
 def groups(ehr: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from torch import Tensor
 
 from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions, Split
 from ssl_bench.data.cohort import SPLITS
 from ssl_bench.data.material import Material
+from ssl_bench.data.views import whole_view
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.evaluate.subsets import Subset, subsets
 from ssl_bench.parts import Chosen
@@ -28,6 +31,7 @@ from ssl_bench.results.rows import (
     prediction_frame,
 )
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
 
 TRAINED, RANDOM = "trained", "random"
 """The encoders of a run's table: as pretrained, and as initialised."""
@@ -68,6 +72,9 @@ def evaluate(
                     if isinstance(item, Scored):
                         keep_predictions(run, item, labels)
                         rows += metric_rows(item, labels, settings.replicates)
+                        if item.split.name == "test" and subset.fraction == 1.0:
+                            rows += calibration_rows(item, labels)
+                            rows += subgroup_rows(item, labels, settings.replicates)
                         scored[encoder, chosen.name, item.split.name, subset.fraction, subset.draw] = item
                     else:
                         rows.append(item)
@@ -114,14 +121,22 @@ def embedded(
         arrays = {"image_id": splits[split].image_ids, "patient_id": splits[split].patient_ids, "embeddings": features}
         run.write_embeddings(name, f"{material.cohort.name}-{split}", arrays)
     device = str(material.source.device)
-    return EvalContext(splits, material.cohort.labels, network, device, plan.config.seed)
+    black = -material.grey.mean / material.grey.std
+    views = partial(whole_images, material, network)
+    return EvalContext(splits, material.cohort.labels, network, device, plan.config.seed, views, black)
+
+
+def whole_images(material: Material, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:
+    """The views ``(B, 1, H, W)`` of some store rows, as they are embedded."""
+    grey = material.grey
+    return whole_view(material.source.read(rows), network.image_size, mean=grey.mean, std=grey.std)
 
 
 def raw_ehr(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
-    """EHR features as :class:`Split` holds them: numbers with NaN, text with None."""
+    """EHR features as :class:`Split` holds them: the age as numbers with NaN, text with None."""
     return {
         str(name): column.to_numpy(dtype=np.float64, na_value=np.nan)
-        if pd.api.types.is_numeric_dtype(column)
+        if name == "age"
         else column.astype(object).where(column.notna(), None).to_numpy()
         for name, column in frame.items()
     }

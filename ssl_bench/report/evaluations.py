@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ssl_bench.report.table import METRICS, on_test
+from ssl_bench.report.table import MACRO, METRICS, on_test
 
 Row = Mapping[str, Any]
+
+CALIBRATION = ("brier", "ece")
 
 IDENTITY = ("dataset", "fitted_on", "protocol", "fraction", "draw")
 """What sets one evaluation apart from another."""
@@ -97,5 +99,9 @@ def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
 
 
 def other_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Rows of the test splits that are neither AUROC nor AUPRC, for example cluster indices."""
-    return [row for row in on_test(record["metrics"]) if row["metric"] not in METRICS]
+    """Rows of the test splits that are neither AUROC nor AUPRC, for example cluster indices.
+
+    Calibration is shown as its mean over findings; single findings are in the record.
+    """
+    rows = [row for row in on_test(record["metrics"]) if row["metric"] not in METRICS]
+    return [row for row in rows if row["metric"] not in CALIBRATION or row["label"] == MACRO]

@@ -32,8 +32,8 @@ def signed_text(row: Mapping[str, Any]) -> str:
 
 
 def on_test(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Rows of the test split."""
-    return [row for row in rows if row["split"] == "test"]
+    """Rows of the whole test split; those of its subgroups are in the record alone."""
+    return [row for row in rows if row["split"] == "test" and row.get("subgroup", "all") == "all"]
 
 
 def on_all_labels(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

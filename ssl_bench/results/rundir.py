@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pandas as pd
 import yaml
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import check_unlocked, locked, replacing, write_json, write_text
+from ssl_bench.files import TORN, check_unlocked, locked, replacing, write_json, write_text
 
 SCHEMA = 1
 """Version of ``record.json``; docs/record.md describes it."""
@@ -127,8 +128,9 @@ class RunDirectory:
             DataError: another process writes there.
         """
         with locked(self.path / ".lock", f"run {self.path}"):
-            for torn in self.path.rglob(".*.tmp"):
-                torn.unlink()
+            for pattern in TORN:
+                for torn in self.path.rglob(pattern):
+                    torn.unlink(missing_ok=True)
             yield
 
     def _leave_no_trace(self) -> None:
@@ -226,7 +228,7 @@ class RunDirectory:
 
 def _ours(name: str) -> bool:
     """Whether a file is what a run leaves that was killed before it began."""
-    return name == ".lock" or (name.startswith(".") and name.endswith(".tmp"))
+    return name == ".lock" or any(fnmatch(name, pattern) for pattern in TORN)
 
 
 def _step(line: str) -> float:

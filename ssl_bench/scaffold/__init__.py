@@ -11,7 +11,6 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ssl_bench.components import KINDS
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugins import Registry
 
@@ -60,7 +59,7 @@ class Plugin:
             undefined=StrictUndefined,
             keep_trailing_newline=True,
             trim_blocks=True,
-            autoescape=False,  # noqa: S701 - it writes Python, not pages
+            autoescape=False,  # it writes Python, not pages
         )
         places = {
             "pyproject.toml": "pyproject.toml",
@@ -90,9 +89,13 @@ def plan_plugin(name: str, kind: str, registry: Registry) -> Plugin:
         )
     plugin = Plugin(name, kind)
     if name in registry.names(kind):
-        raise UsageError(f"{kind} '{name}' is offered already, by {registry.offer(kind, name).source}; choose another name")
+        raise UsageError(
+            f"{kind} '{name}' is offered already, by {registry.offer(kind, name).source}; choose another name"
+        )
     if plugin.title in TAKEN or keyword.iskeyword(plugin.title):
-        raise UsageError(f"'{plugin.title}' cannot be a class of your own here; choose another name, such as 'my-{name}'")
+        raise UsageError(
+            f"'{plugin.title}' cannot be a class of your own here; choose another name, such as 'my-{name}'"
+        )
     if find_spec(plugin.package) is not None:
         raise UsageError(f"a package '{plugin.package}' is installed already; choose another name, such as 'my-{name}'")
     return plugin
@@ -100,10 +103,9 @@ def plan_plugin(name: str, kind: str, registry: Registry) -> Plugin:
 
 def suggestion(name: str) -> str:
     """The nearest valid name as part of a sentence, empty where nothing is left of the name."""
-    words = re.findall(r"[a-z]+|[0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower())
-    near = re.sub(r"[^a-z0-9]+", "-", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()).strip("-")
-    near = re.sub(r"^[0-9-]+", "", near)
-    return f"; try '{near}'" if words and re.fullmatch(NAME, near) else ""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+", name)
+    near = re.sub("^[0-9-]+", "", "-".join(words).lower())
+    return f"; try '{near}'" if near else ""
 
 
 def write_plugin(plugin: Plugin, folder: Path) -> list[Path]:

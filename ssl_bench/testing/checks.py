@@ -155,6 +155,6 @@ def check_source(subject: Subject[Any]) -> None:
     found = forbidden(subject.component.load(), subject.component.kind)
     subject.expect(
         not found,
-        f"works on tensors only, but its source has {'; '.join(found)}; leave that to the core (this check reads the "
-        "text of the module, so it can be wrong)",
+        f"leaves devices, files, ranks and the terminal to the core, but its source has {'; '.join(found)} (this check "
+        "reads the text of the module, so it can be wrong)",
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, NoReturn
 from unittest.mock import patch
 
@@ -38,7 +40,6 @@ class DatasetSubject(Subject[DatasetComponent]):
     def __init__(self, component: DatasetComponent | str, root: Path | None, values: dict[str, Any]) -> None:
         super().__init__(component, DatasetComponent, values)
         self.root = root
-        self._cache = TemporaryDirectory()  # until the checks are gone
 
     def reader(self) -> Any:
         """The dataset's reader."""
@@ -47,7 +48,9 @@ class DatasetSubject(Subject[DatasetComponent]):
     @cached_property
     def folder(self) -> Path:
         """The folder to read, written first where the dataset is generated."""
-        return Path(self.reader().locate(self.root, Path(self._cache.name)))
+        cache = mkdtemp()
+        weakref.finalize(self, shutil.rmtree, cache, ignore_errors=True)  # when the checks are gone
+        return Path(self.reader().locate(self.root, Path(cache)))
 
     def read(self) -> Cohort:
         """The cohort, read anew."""

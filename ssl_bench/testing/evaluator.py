@@ -1,4 +1,4 @@
-"""Checks of evaluation protocols, on embeddings in which two of three findings can be read."""
+"""Checks of evaluation protocols, on embeddings and images in which two of three findings can be read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor, nn
 
 from ssl_bench.components import Evaluator as EvaluatorComponent
 from ssl_bench.contracts import EvalContext, Metric, Predictions, Split
@@ -19,7 +21,7 @@ from ssl_bench.data.cohort import SPLITS
 from ssl_bench.errors import HandledError
 from ssl_bench.evaluate.metrics import macro_auroc
 from ssl_bench.results.rows import Origin, Scored, check_scores, fitted
-from ssl_bench.seeds import seed_torch
+from ssl_bench.seeds import generator, seed_torch
 from ssl_bench.testing.checks import (
     Check,
     Subject,
@@ -45,6 +47,10 @@ CHANCE = 0.6
 class EvaluatorSubject(Subject[EvaluatorComponent]):
     """An evaluator under test."""
 
+    def context(self) -> EvalContext:
+        """The standard context, made anew; with images where the descriptor says that the encoder is needed."""
+        return context(images=self.component.needs == "encoder")
+
     def run(self, context: EvalContext) -> list[Predictions | Metric]:
         """Everything that the protocol yields."""
         return list(self.component.load()(self.options).evaluate(context))
@@ -54,13 +60,13 @@ class EvaluatorSubject(Subject[EvaluatorComponent]):
         return [item for item in self.run(context) if isinstance(item, Predictions)]
 
     def scores(self, context: EvalContext) -> dict[str, Floats]:
-        """Scores of every prediction, by what tells them apart."""
-        return {key_of(item): item.scores for item in self.predictions(context)}
+        """Scores by split."""
+        return {item.split: item.scores for item in self.predictions(context)}
 
     @cached_property
     def results(self) -> list[Predictions | Metric]:
         """What it yields on the standard context."""
-        return self.run(context())
+        return self.run(self.context())
 
 
 def check_evaluator(component: EvaluatorComponent | str, **options: Any) -> None:
@@ -95,34 +101,55 @@ def evaluator_checks(component: EvaluatorComponent | str, **options: Any) -> lis
     return listed(EvaluatorSubject(component, EvaluatorComponent, options), checks)
 
 
-def context(seed: int = 0) -> EvalContext:
-    """Embeddings of three splits, two images a patient; the first two findings are in them, some labels unknown."""
-    rng = np.random.default_rng(seed)
-    splits, start = {}, 0
+def context(*, images: bool) -> EvalContext:
+    """Three splits, two images a patient; two findings are in the embeddings, some labels and attributes unknown.
+
+    Args:
+        images: with the encoder's views, in which the same findings are bright halves.
+    """
+    rng = np.random.default_rng(0)
+    splits, signals, start = {}, [], 0
     for name, size in SIZES.items():
         embeddings = rng.normal(size=(size, WIDTH)).astype(np.float32)
         signal = embeddings[:, : len(FINDINGS)] * 3 + rng.normal(size=(size, len(FINDINGS)))
-        signal[:, 2] = rng.normal(size=size)
-        labels = (signal > 0).astype(np.float32)
-        labels[rng.random(labels.shape) < 0.05] = np.nan
-        rows = np.arange(start, start + size)
-        images = np.array([f"image-{row:04d}" for row in rows])
-        patients = np.array([f"patient-{row // 2:04d}" for row in rows])
-        splits[name] = Split(name, images, patients, embeddings, labels, rows)
+        signal[:, 2] = rng.normal(size=size)  # the third finding is nowhere
+        splits[name] = _split(name, embeddings, signal > 0, np.arange(start, start + size), rng)
+        signals.append(signal[:, :2] > 0)
         start += size
-    seed_torch(seed, "backbone")
-    return EvalContext(splits, FINDINGS, backbone("vit"), "cpu", seed)
+    seed_torch(0, "backbone")
+    encoder = backbone("vit")
+    cast("nn.Module", encoder).eval()
+    views = _pictures(torch.tensor(np.concatenate(signals)), encoder.image_size) if images else None
+    read = None if views is None else lambda rows: views[torch.tensor(rows)]
+    return EvalContext(splits, FINDINGS, encoder, "cpu", 0, read, black=-1.0)
+
+
+def _split(name: str, embeddings: Floats, found: Any, rows: Any, rng: np.random.Generator) -> Split:
+    labels = found.astype(np.float32)
+    labels[rng.random(labels.shape) < 0.05] = np.nan
+    size = len(rows)
+    ehr = {
+        "age": np.where(rng.random(size) < 0.05, np.nan, rng.uniform(20, 90, size)),
+        "sex": np.array(
+            [(None, "F", "M")[number] for number in rng.choice(3, size, p=(0.05, 0.5, 0.45))], dtype=object
+        ),
+    }
+    images = np.array([f"image-{row:04d}" for row in rows])
+    patients = np.array([f"patient-{row // 2:04d}" for row in rows])
+    return Split(name, images, patients, embeddings, labels, rows, ehr)
+
+
+def _pictures(found: Tensor, size: int) -> Tensor:
+    """Views ``(N, 1, size, size)``: the upper half is bright with the first finding, the lower one with the second."""
+    noise = 0.3 * torch.randn((len(found), 1, size, size), generator=generator(0, "pictures"))
+    halves = found[:, :2].float().repeat_interleave(size // 2, dim=1)  # (N, size): a value for each row of pixels
+    return noise + halves[:, None, :, None]
 
 
 def with_labels(context: EvalContext, changed: Mapping[str, Floats]) -> EvalContext:
     """The context with other labels in some splits."""
     other = {name: replace(context.splits[name], labels=labels) for name, labels in changed.items()}
     return replace(context, splits={**context.splits, **other})
-
-
-def key_of(item: Predictions) -> str:
-    """What tells a prediction of a protocol from its others in the record."""
-    return f"{item.split}, {item.fraction}, {item.draw}"
 
 
 def check_results(subject: EvaluatorSubject) -> None:
@@ -134,8 +161,9 @@ def check_results(subject: EvaluatorSubject) -> None:
         )
         subject.expect(item.split in SPLITS, f"yields a result of the split '{item.split}', which does not exist")
         if isinstance(item, Metric):
+            named = isinstance(item.label, str) and item.label and isinstance(item.metric, str) and item.metric
             subject.expect(
-                item.label in (*FINDINGS, "macro"), f"yields a metric of '{item.label}'; expected a finding or 'macro'"
+                named, f"must name what a metric is of, and the metric, found {item.label!r}, {item.metric!r}"
             )
             number = item.value is None or isinstance(item.value, float | int | np.floating)
             subject.expect(number, f"must yield metrics as numbers or None, found {item.value!r}")
@@ -145,7 +173,7 @@ def check_predictions(subject: EvaluatorSubject) -> None:
     """Predictions cover both held-out splits, with one finite score for every image and label."""
     predictions = [item for item in subject.results if isinstance(item, Predictions)]
     for item in predictions:
-        split = context().splits[item.split]
+        split = subject.context().splits[item.split]
         try:
             origin = Origin("trained", "conformance", "conformance", subject.component.name, 0)
             check_scores(Scored(origin, split, item), FINDINGS)
@@ -154,28 +182,24 @@ def check_predictions(subject: EvaluatorSubject) -> None:
         known = item.scores[:, fitted(item.scores)]
         if item.probabilities:
             subject.expect(((known >= 0) & (known <= 1)).all(), "calls its scores probabilities, and some are not")
-        subject.expect(0 < item.fraction <= 1, f"states a fraction of {item.fraction}; expected a share in (0, 1]")
+        subject.expect((item.fraction, item.draw) == (1.0, 0), "sets fraction or draw, which the core fills in")
     splits = {item.split for item in predictions}
     subject.expect("train" not in splits, "scores the training split, on which it was fitted")
     subject.expect(
         not splits or splits == set(HELD_OUT),
         f"predicts only {', '.join(sorted(splits))}; expected {', '.join(HELD_OUT)}",
     )
-    keys = [key_of(item) for item in predictions]
-    subject.expect(
-        len(set(keys)) == len(keys), "yields two predictions of one split, fraction and draw; tell them apart by draw"
-    )
+    subject.expect(len(predictions) == len(splits), "yields two predictions of one split; choose one on the validation")
 
 
 def check_direction(subject: EvaluatorSubject) -> None:
     """A higher score means that the finding is more likely."""
-    for item in subject.predictions(context()):
-        if item.fraction < 1:
-            continue
-        found = float(macro_auroc(context().splits[item.split].labels[:, :2], item.scores[:, :2]))
+    given = subject.context()
+    for name, scores in subject.scores(given).items():
+        found = float(macro_auroc(given.splits[name].labels[:, :2], scores[:, :2]))
         subject.expect(
             found > CHANCE,
-            f"has a macro AUROC of {found:.2f} on findings that are plain in the embeddings ({item.split}); a higher "
+            f"has a macro AUROC of {found:.2f} on findings that are plain in the embeddings ({name}); a higher "
             "score must mean more likely",
         )
 
@@ -184,13 +208,13 @@ def check_silence(subject: EvaluatorSubject) -> None:
     """It prints nothing."""
     said = io.StringIO()
     with redirect_stdout(said):
-        subject.run(context())
+        subject.run(subject.context())
     subject.expect(not said.getvalue(), f"prints: {said.getvalue()[:60]!r}; yield values instead")
 
 
 def check_determinism(subject: EvaluatorSubject) -> None:
     """The same context gives the same results, bit by bit."""
-    first, second = subject.scores(context()), subject.scores(context())
+    first, second = subject.scores(subject.context()), subject.scores(subject.context())
     same = first.keys() == second.keys() and all(
         np.array_equal(scores, second[key], equal_nan=True) for key, scores in first.items()
     )
@@ -198,8 +222,8 @@ def check_determinism(subject: EvaluatorSubject) -> None:
 
 
 def check_inputs_are_left_alone(subject: EvaluatorSubject) -> None:
-    """The arrays of the context and the encoder's weights are as they were."""
-    given = context()
+    """The arrays of the context and the encoder are as they were."""
+    given = subject.context()
     before = copy.deepcopy(given.splits)
     weights = {name: value.clone() for name, value in given.encoder.model.state_dict().items()}
     subject.run(given)
@@ -210,11 +234,14 @@ def check_inputs_are_left_alone(subject: EvaluatorSubject) -> None:
             subject.expect(same, f"changes the {part} of the split '{name}' in place; work on a copy")
     same = all(bool((value == weights[name]).all()) for name, value in given.encoder.model.state_dict().items())
     subject.expect(same, "changes the encoder's weights in place; work on a copy (copy.deepcopy)")
+    encoder = cast("nn.Module", given.encoder)
+    modes = not encoder.training and all(value.requires_grad for value in encoder.parameters())
+    subject.expect(modes, "leaves the encoder in another mode (train, requires_grad); work on a copy (copy.deepcopy)")
 
 
 def check_blindness_to_test_labels(subject: EvaluatorSubject) -> None:
     """Predictions are the same when the test labels are unknown."""
-    given = context()
+    given = subject.context()
     blind = with_labels(given, {"test": np.full_like(given.splits["test"].labels, np.nan)})
     seeing, unseeing = subject.scores(given), subject.scores(blind)
     same = seeing.keys() == unseeing.keys() and all(
@@ -225,17 +252,16 @@ def check_blindness_to_test_labels(subject: EvaluatorSubject) -> None:
 
 def check_one_class(subject: EvaluatorSubject) -> None:
     """A finding with one class in the training split has scores of NaN, and the others have their scores."""
-    given = context()
+    given = subject.context()
     for value in (0.0, np.nan):
         labels = given.splits["train"].labels.copy()
         labels[:, 0] = value
-        for item in subject.predictions(with_labels(given, {"train": labels})):
+        for name, scores in subject.scores(with_labels(given, {"train": labels})).items():
             subject.expect(
-                np.isnan(item.scores[:, 0]).all(),
-                f"gives scores ({item.split}) for a finding that is {value:g} in all training images; a whole column of "
-                "NaN says that it could not be fitted",
+                np.isnan(scores[:, 0]).all(),
+                f"gives scores ({name}) for a finding that is {value:g} in all training images; a column "
+                "of NaN says that it could not be fitted",
             )
             subject.expect(
-                item.fraction < 1 or np.isfinite(item.scores[:, 1]).all(),
-                f"loses a finding ({item.split}) when another one cannot be fitted",
+                np.isfinite(scores[:, 1]).all(), f"loses a finding ({name}) when another one cannot be fitted"
             )

@@ -26,6 +26,9 @@ RATE = 2e-3
 STEPS = 30
 """Steps in which one batch must be learnt by heart."""
 
+OTHER_WIDTH = WIDTH + 4
+"""Width of fused features where a method promises to take any."""
+
 LIFE = 4
 """Steps of a training as it is, after which the state and the evaluated network are looked at."""
 
@@ -61,7 +64,7 @@ class MethodSubject(Subject[MethodComponent]):
     @property
     def recipe(self) -> Recipe:
         """How it is built; fused features keep their width only where the descriptor asks for that."""
-        width = WIDTH if self.component.same_width else WIDTH + 4
+        width = WIDTH if self.component.same_width else OTHER_WIDTH
         return Recipe(self.component.target, self.options, self.component.uses_labels, width)
 
     def build(self, kind: Kind = "vit", *, fused: bool = False, seed: int = 0) -> Method:
@@ -193,8 +196,8 @@ def _compare(subject: MethodSubject, method: Method, learning: set[str], where: 
     dead = trainable - learning - declared
     subject.expect(
         not dead,
-        f"trains parameters whose gradient is rounding noise ({where}): {_some(dead)}; mend the loss, or name them in "
-        "null_parameters where they cancel by construction",
+        f"trains parameters that do not learn ({where}; their gradient is rounding noise, or they are frozen "
+        f"throughout): {_some(dead)}; mend the loss, or name them in null_parameters where they cancel by construction",
     )
     alive = declared & learning
     subject.expect(not alive, f"declares null_parameters that do learn ({where}): {_some(alive)}")
@@ -306,7 +309,7 @@ def check_state_is_whole(subject: MethodSubject) -> None:
         file.seek(0)
         fresh = subject.build(kind, seed=7)
         cast("nn.Module", fresh).load_state_dict(torch.load(file))
-        losses = [loss_of(method, training.rows, 0.99).total for method in (training.method, fresh)]
+        losses = [loss_of(method, training.rows, 0.99).total.detach() for method in (training.method, fresh)]
         subject.expect(
             torch.equal(*losses),
             f"has state that state_dict does not hold: loaded again, its loss is {float(losses[1]):.6g} instead of "

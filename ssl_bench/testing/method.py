@@ -24,6 +24,7 @@ from ssl_bench.testing.checks import (
     run_all,
 )
 from ssl_bench.testing.learning import (
+    OTHER_WIDTH,
     MethodSubject,
     check_encoder_is_trained,
     check_gradients,
@@ -35,7 +36,7 @@ from ssl_bench.testing.learning import (
     loss_of,
 )
 from ssl_bench.testing.ranks import check_two_processes
-from ssl_bench.testing.tiny import IMAGE, LABELS, TinyFusion, batch, schema
+from ssl_bench.testing.tiny import IMAGE, LABELS, WIDTH, TinyFusion, batch, schema
 
 
 def check_method(component: MethodComponent | str, **options: Any) -> None:
@@ -60,6 +61,7 @@ def method_checks(component: MethodComponent | str, **options: Any) -> list[Chec
         checks += [
             check_views,
             check_parameter_groups,
+            check_fused_width,
             check_loss,
             check_autocast,
             check_shapes_alone,
@@ -121,6 +123,20 @@ def _check_group(subject: MethodSubject, group: ViewGroup, patch: int) -> None:
         expect(0 < low <= high, f"a {name} that is no range from a positive number up", (low, high))
     expect(group.scale[1] <= 1, "a scale beyond the whole image (1.0)", group.scale)
     expect(0 <= group.flip <= 1, "a flip that is no probability", group.flip)
+
+
+def check_fused_width(subject: MethodSubject) -> None:
+    """Fused features may have any width, unless the descriptor asks for the encoder's."""
+    if subject.component.same_width:
+        return
+    method = subject.build(fused=True)
+    try:
+        loss_of(method, batch(method.views, fused=True, dtype=torch.float32))
+    except RuntimeError as error:
+        subject.fail(
+            f"cannot take fused features of another width ({OTHER_WIDTH} instead of {WIDTH}): {error}; build the head "
+            "from fusion.out_dim, or declare same_width=True"
+        )
 
 
 def check_loss(subject: MethodSubject) -> None:

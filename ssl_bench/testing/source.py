@@ -64,14 +64,16 @@ def _in_call(node: ast.Call, kind: str) -> Iterator[str]:
     function = node.func
     if isinstance(function, ast.Name) and function.id in (CALLS if kind != "dataset" else ("print", "input")):
         yield f"a call of {function.id}()"
-    if kind not in ("method", "fusion") or not isinstance(function, ast.Attribute):
+    if kind not in ("method", "fusion"):
         return
-    if function.attr in METHODS:
-        yield f"a call of .{function.attr}()"
-    if function.attr in ("to", "device") and any(_names_device(value) for value in _values(node)):
+    whole = ast.unparse(function)
+    _, dot, last = whole.rpartition(".")
+    if dot and last in METHODS:
+        yield f"a call of .{last}()"
+    if last in ("to", "device") and any(_names_device(value) for value in _values(node)):
         yield f"a device in {ast.unparse(node)}"
-    if ast.unparse(function) in ("torch.save", "torch.load"):
-        yield f"a call of {ast.unparse(function)}()"
+    if whole in ("torch.save", "torch.load"):
+        yield f"a call of {whole}()"
 
 
 def _values(node: ast.Call) -> list[ast.expr]:

@@ -34,8 +34,9 @@ def test_run_then_evaluate_then_compare(
     run = tmp_path / "run"
     for encoder in ("trained", "random"):
         for protocol in ("linear", "knn"):
-            macro = rows(record, encoder=encoder, protocol=protocol, split="test", label="macro")
-            assert {row["metric"] for row in macro} == {"auroc", "auprc"}
+            whole = rows(record, encoder=encoder, protocol=protocol, split="test", label="macro", subgroup="all")
+            macro = [row for row in whole if row["metric"] in ("auroc", "auprc")]
+            assert {row["metric"] for row in whole} == {"auroc", "auprc", "brier", "ece"}
             assert all(row["ci_low"] <= row["value"] <= row["ci_high"] for row in macro)
             assert all((row["n_images"], row["n_patients"]) == (24, 12) for row in macro)
     assert record["features"] == ["age", "sex", "view"]

@@ -1,4 +1,4 @@
-"""What the tests of the faults share: a small run on spoilt files, what it answered, and plugins installed for a test."""
+"""What the tests of the faults share: a small run on spoilt files, its answers, and plugins for one test."""
 
 from __future__ import annotations
 
@@ -92,9 +92,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(
-    sslbench: Cli, tiny_nih: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Bench:
+def bench(sslbench: Cli, tiny_nih: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The command line on a fresh dataset; runs leave no report, which would take most of their time."""
     monkeypatch.setattr("ssl_bench.cli.run.leave_report", lambda directory, terminal: None)
     return Bench(sslbench, tmp_path, tiny_nih(fresh=True))
@@ -102,14 +100,15 @@ def bench(
 
 @pytest.fixture
 def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """``at_step(3, act)`` acts after step 3 was logged; ``act`` may be a signal that is sent to this process."""
+    """``at_step(4, act)`` acts once, after step 4 was logged; ``act`` may be a signal that is sent to this process."""
 
     def act_at(step: int, act: Callable[[], object] | signal.Signals) -> None:
-        before = Terminal.step
+        before, waiting = Terminal.step, [act]
 
         def acting(terminal: Terminal, done: int, total: int, entry: Any) -> None:
             before(terminal, done, total, entry)
-            if done == step:
+            if done == step and waiting:
+                act = waiting.pop()
                 os.kill(os.getpid(), act) if isinstance(act, signal.Signals) else act()
 
         monkeypatch.setattr(Terminal, "step", acting)

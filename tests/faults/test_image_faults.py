@@ -151,6 +151,7 @@ def test_fault_13_an_absolute_path_is_refused(bench: Any, plugin: Any) -> None:
 
 def png(width: int, height: int) -> bytes:
     """A PNG whose header promises more than its few bytes hold."""
+
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ssl_bench.contracts import EvalContext, Split
+from ssl_bench.testing.tiny import backbone
 
 LABELS = ("Effusion", "Mass")
 WIDTH = 8
@@ -38,6 +40,18 @@ def context() -> EvalContext:
     starts = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
     splits = {name: split(name, size, rng, starts[name]) for name, size in sizes.items()}
     return EvalContext(splits, LABELS, None, "cpu", seed=3)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pictured(context: EvalContext) -> EvalContext:
+    """The context with a tiny encoder, and images of 32 px in which a finding is a bright half."""
+    labels = np.concatenate([part.labels for part in context.splits.values()])
+    noise = torch.randn((len(labels), 1, 32, 32), generator=torch.Generator().manual_seed(0))
+    pictures = 0.3 * noise
+    pictures[:, :, :16] += torch.tensor(labels[:, 0])[:, None, None, None]
+    pictures[:, :, 16:] += torch.tensor(labels[:, 1])[:, None, None, None]
+    torch.manual_seed(0)
+    return replace(context, encoder=backbone("vit"), images=lambda rows: pictures[torch.from_numpy(rows)], black=-1.0)
 
 
 @pytest.fixture

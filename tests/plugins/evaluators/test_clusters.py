@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import silhouette_score
 
 from ssl_bench.contracts import EvalContext
-from ssl_bench.evaluate.groups import age_groups
 from sslbench_evaluators.clusters import METRICS, Clusters
 from sslbench_evaluators.options import ClustersOptions
 
@@ -55,7 +54,3 @@ def test_one_group_has_no_number_but_a_note(context: EvalContext, changed: Calla
     assert {item.label for item in found} == {"Effusion", "Mass"}
     assert all(item.value is None and item.note.startswith("1 groups") for item in found[:5])
     assert all(item.value is not None for item in found[5:])
-
-
-def test_age_groups_begin_at_whole_decades() -> None:
-    assert age_groups(np.array([19.9, 20, 79, 80, np.nan])).tolist() == ["0-19", "20-39", "60-79", "80+", None]

@@ -1,0 +1,76 @@
+"""Rows of the record by subgroup of images, their gaps, and calibration, all from one protocol's predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ssl_bench.contracts import Metric
+from ssl_bench.evaluate.calibration import brier, calibration_error
+from ssl_bench.evaluate.groups import groups, known
+from ssl_bench.evaluate.subsets import restricted
+from ssl_bench.results.rows import MACRO, Scored, fitted, metric_rows, plain_row
+
+Row = dict[str, Any]
+
+
+def subgroup_rows(scored: Scored, labels: tuple[str, ...], replicates: int) -> Iterator[Row]:
+    """Every metric of every group (``sex=F``) with its interval, and then the gap of each attribute (``sex``)."""
+    for attribute, values in groups(scored.split.ehr).items():
+        by_group: list[Row] = []
+        for name in sorted(set(values[known(values)])):
+            part = of_rows(scored, values == name)
+            by_group += [{**row, "subgroup": f"{attribute}={name}"} for row in metric_rows(part, labels, replicates)]
+        yield from by_group
+        yield from gap_rows(scored, attribute, by_group)
+
+
+def of_rows(scored: Scored, rows: npt.NDArray[np.bool_]) -> Scored:
+    """Predictions of some of the images."""
+    predictions = replace(scored.predictions, scores=scored.predictions.scores[rows])
+    return replace(scored, split=restricted(scored.split, rows), predictions=predictions)
+
+
+def gap_rows(scored: Scored, attribute: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """The highest minus the lowest group of each finding and metric, over groups that have an interval.
+
+    A group with too few patients for an interval would make the gap by chance alone. A macro mean counts where it holds
+    the same findings as in the other groups; the note names the two groups.
+    """
+    for label, metric in dict.fromkeys((row["label"], row["metric"]) for row in rows):
+        found = [row for row in rows if (row["label"], row["metric"]) == (label, metric) and row["ci_low"] is not None]
+        held = {tuple(row.get("macro_labels", ())) for row in found}
+        value, note = None, "fewer than two groups with an interval"
+        if len(held) > 1:
+            note = "the groups' macro means hold different findings"
+        elif len(found) > 1:
+            low, high = (pick(found, key=lambda row: float(row["value"])) for pick in (min, max))
+            value, note = high["value"] - low["value"], f"{high['subgroup']} minus {low['subgroup']}"
+        yield {**_plain(scored, Metric(scored.split.name, label, f"{metric}_gap", value, note)), "subgroup": attribute}
+
+
+def calibration_rows(scored: Scored, labels: tuple[str, ...]) -> Iterator[Row]:
+    """Brier score and expected calibration error of every finding and their mean; none for scores of other kinds."""
+    if not scored.predictions.probabilities:
+        return
+    scores = np.asarray(scored.predictions.scores, dtype=np.float64)
+    truth = np.where(fitted(scores), scored.split.labels, np.nan).astype(np.float64)
+    for metric, measure in (("brier", brier), ("ece", calibration_error)):
+        values = measure(truth, np.nan_to_num(scores))
+        each = dict(zip(labels, values.tolist(), strict=True))
+        held = [label for label, value in each.items() if not np.isnan(value)]
+        for label, value in each.items():
+            told = (value, "") if label in held else (None, "not fitted, or no label is known")
+            yield _plain(scored, Metric(scored.split.name, label, metric, *told))
+        mean = float(np.mean([each[label] for label in held])) if held else None
+        yield {**_plain(scored, Metric(scored.split.name, MACRO, metric, mean)), "macro_labels": held}
+
+
+def _plain(scored: Scored, metric: Metric) -> Row:
+    predictions = scored.predictions
+    rest = {key: value for key, value in asdict(predictions).items() if key in ("settings", "fraction", "draw")}
+    return {**plain_row(scored.origin, scored.split, metric), **rest}

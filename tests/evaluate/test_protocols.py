@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ssl_bench.contracts import EvalContext, Metric, Split
+from ssl_bench.data.material import Material
+from ssl_bench.data.source import Grey, ImageSource
+from ssl_bench.evaluate.embed import embed
+from ssl_bench.evaluate.protocols import _results, raw_ehr, whole_images
+from ssl_bench.evaluate.subsets import Subset, restricted
+from ssl_bench.results.rows import Origin
+from ssl_bench.testing.tiny import backbone
+
+
+def some_split(ehr: dict[str, Any]) -> Split:
+    rows = np.arange(3)
+    return Split("test", rows.astype(str), rows.astype(str), np.zeros((3, 2), np.float32), np.zeros((3, 1)), rows, ehr)
+
+
+def test_missing_ehr_values_are_nan_for_the_age_and_none_for_text() -> None:
+    frame = pd.DataFrame({"age": [30, None, 50], "sex": ["M", None, "F"], "view": [np.nan, np.nan, np.nan]})
+    found = raw_ehr(frame)
+    np.testing.assert_array_equal(found["age"], [30, np.nan, 50])
+    assert found["sex"].tolist() == ["M", None, "F"]
+    assert found["view"].tolist() == [None, None, None]
+
+
+def test_a_restricted_split_keeps_the_ehr_of_its_rows() -> None:
+    split = some_split(raw_ehr(pd.DataFrame({"age": [1.0, 2.0, 3.0], "sex": ["M", "F", None]})))
+    kept = restricted(split, np.array([False, True, True]))
+    assert kept.ehr["age"].tolist() == [2, 3]
+    assert kept.ehr["sex"].tolist() == ["F", None]
+
+
+def test_a_protocols_own_interval_reaches_the_row() -> None:
+    @dataclass
+    class Chosen:
+        def build(self) -> Chosen:
+            return self
+
+        def evaluate(self, context: EvalContext) -> list[Metric]:
+            return [Metric("test", "sex=F", "auroc", 0.7, "", 0.6, 0.8, 0.61, 0.79), Metric("test", "age", "r2", 0.1)]
+
+    context = EvalContext({"test": some_split({})}, ["Edema"], None, "cpu", 0)  # type: ignore[arg-type]
+    origin = Origin("trained", "tiny", "tiny", "leakage", 0)
+    first, second = _results(Chosen(), origin, Subset(0.5, 1, context))  # type: ignore[arg-type]
+    names = ("ci_low", "ci_high", "percentile_low", "percentile_high")
+    assert [first[name] for name in names] == [0.6, 0.8, 0.61, 0.79]
+    assert [second[name] for name in names] == [None] * 4
+    assert (first["fraction"], first["draw"]) == (0.5, 1)
+
+
+def test_protocols_see_the_images_that_were_embedded() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 40, 40)).astype(np.uint8)
+    source, grey, network = ImageSource(images, torch.device("cpu"), "ram"), Grey(0.5, 0.25), backbone("vit")
+    material = Material(None, None, np.arange(5), source, grey)  # type: ignore[arg-type]
+    rows = np.array([3, 1])
+    features = embed(network, source, rows, grey)
+    with torch.inference_mode():
+        again = network(whole_images(material, network, rows)).pooled.numpy()
+    np.testing.assert_allclose(features, again, atol=1e-6)

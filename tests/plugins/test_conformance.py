@@ -1,0 +1,41 @@
+"""Every built-in keeps the contract of its kind: the public suite, over all that the registry offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ssl_bench.plugins import discover
+from ssl_bench.testing import Check, dataset_checks, evaluator_checks, fusion_checks, method_checks
+
+BUILT_IN = discover()
+
+SUITES = {"method": method_checks, "fusion": fusion_checks, "evaluator": evaluator_checks}
+CHECKS = [
+    pytest.param(check, id=f"{kind}-{name}-{check.name}")
+    for kind, suite in SUITES.items()
+    for name in BUILT_IN.names(kind)
+    for check in suite(name)
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_component(check: Check) -> None:
+    check.call()
+
+
+FILES: dict[str, Callable[..., Path]] = {"nih14": lambda tiny_nih: tiny_nih()}
+"""Writers of files in the layouts of datasets that are not generated."""
+
+OPTIONS = {"synthetic": {"images": 120, "size": 32}}
+
+
+@pytest.mark.parametrize("name", BUILT_IN.names("dataset"))
+def test_dataset(name: str, tiny_nih: Callable[..., Path]) -> None:
+    if name not in FILES and not BUILT_IN.get("dataset", name).synthetic:
+        pytest.skip(f"no files in the layout of {name} here; its own tests call the suite")
+    root = FILES[name](tiny_nih) if name in FILES else None
+    for check in dataset_checks(name, root, **OPTIONS.get(name, {})):
+        check.call()
