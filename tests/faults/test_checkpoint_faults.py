@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
+from safetensors import SafetensorError
+from safetensors import torch as writer
 from safetensors.torch import load_file, save_file
 
 from ssl_bench.pretrain.checkpoint import load_latest
@@ -224,9 +228,6 @@ def test_fault_18_kill_at_random_moments_ends_in_the_same_bytes(bench: Any) -> N
 def test_fault_19_disk_full_keeps_the_previous_checkpoint_and_removes_the_temporary(
     bench: Any, alone: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from safetensors import SafetensorError
-    from safetensors import torch as writer
-
     save = writer.save_file
 
     def full(tensors: Any, path: Path) -> None:
@@ -250,8 +251,6 @@ def test_fault_19_disk_full_keeps_the_previous_checkpoint_and_removes_the_tempor
 def test_fault_19_disk_full_while_preparing_is_told_before_it_happens(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 1000))  # type: ignore[attr-defined]
     answer = bench.run()
     assert answer.code == 3
@@ -293,8 +292,6 @@ def test_fault_27_weights_that_fit_only_partly_are_an_error_unless_allowed_by_na
 
 
 def test_fault_27_weights_of_another_architecture_are_an_error(bench: Any) -> None:
-    import timm
-
     file = bench.home / "resnet.pth"
     torch.save(timm.create_model("resnet18", num_classes=3).state_dict(), file)
     answer = bench.run("--init", file, method=PRETRAINED)

@@ -11,6 +11,7 @@ import pytest
 
 from ssl_bench.pretrain.checkpoint import load_latest
 from ssl_bench.report.terminal import Terminal
+from sslbench_datasets.synthetic import writer
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
 
@@ -88,8 +89,6 @@ def test_fault_26_a_signal_while_preparing_keeps_the_images(
 def test_fault_26_a_signal_while_synthetic_data_are_drawn_leaves_no_half_of_them(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sslbench_datasets.synthetic import writer
-
     before = writer.draw_radiograph
 
     def drawing(row: Any, *arguments: Any) -> Any:

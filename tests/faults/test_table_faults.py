@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ssl_bench.data.splits import assign
+
 RANDOM = ("--method", "random")
 """Nothing is trained: the table is the subject."""
 
@@ -188,15 +190,13 @@ def test_fault_08_patient_in_two_splits_is_a_hard_error(bench: Any) -> None:
     assert sentence.startswith("no patient may be in two splits; 2 are: 10, 5; split by patient, not by image")
 
 
-def test_fault_08_test_patient_in_pretraining_is_a_hard_error_unless_the_record_may_say_so(bench: Any) -> None:
+def test_fault_08_test_patient_in_pretraining_is_a_hard_error(bench: Any) -> None:
     for patient in range(5, 60, 5):  # whichever of training and validation takes a patient, some reach the training
         move(bench, f"{patient:08d}_000.png")
     assert "would bring a test patient into pretraining)" in bench.refused(3)
 
 
 def test_fault_08_the_leakage_gate_opens_by_a_flag_that_the_record_keeps(bench: Any) -> None:
-    from ssl_bench.data.splits import assign
-
     patient = next(
         patient for patient in range(5, 60, 5)
         if assign(pd.Series([str(patient)]), {"train": 0.9, "validate": 0.1})[0] == "train"

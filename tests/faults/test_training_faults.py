@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ssl_bench.contracts import Batch, Loss
 from ssl_bench.pretrain.checkpoint import load_latest
@@ -79,8 +80,6 @@ def test_fault_24_an_absurd_rate_never_replaces_a_good_checkpoint_by_a_broken_on
     assert "lower pretrain.lr or look at the images of the batch, listed in " in sentence
     assert stopped(bench)["image_ids"]
     for path in (bench.out / "checkpoints").glob("*.safetensors"):
-        from safetensors.torch import load_file
-
         assert all(tensor.isfinite().all() for tensor in load_file(path).values())
 
 
