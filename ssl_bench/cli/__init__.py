@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 
 import typer
@@ -32,6 +33,8 @@ app.command("new")(new.new)
 
 def main() -> None:
     """Run a command; a fault that a user can act on is one sentence and an exit code."""
+    # Idle OpenMP threads that spin make a shared machine crawl; they must sleep, which torch reads when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except HandledError as error:

@@ -6,6 +6,7 @@ from ssl_bench.config import PretrainConfig, load
 from ssl_bench.contracts import ParameterGroup
 from ssl_bench.errors import UsageError
 from ssl_bench.parts import choose_parts
+from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.lars import LARS
 from ssl_bench.pretrain.optimizer import build_optimizer
 
@@ -85,3 +86,25 @@ def test_rates_of_adamw_are_refused(registry):
         choose_parts(load(flags(lr=0.001, weight_decay=0.04), name="smoke"), registry)
     choose_parts(load(flags(lr=0.8, weight_decay=1e-6), name="smoke"), registry)
     choose_parts(load(flags(lr=0.001, optimizer="adamw"), name="smoke"), registry)
+
+
+def test_a_checkpoint_keeps_its_momentum(tmp_path):
+    def step(module, optimizer):
+        module(torch.ones(2, 3)).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def fresh():
+        torch.manual_seed(0)
+        module = torch.nn.Linear(3, 2)
+        return module, LARS([{"params": list(module.parameters())}], lr=0.5)
+
+    first, second = fresh(), fresh()
+    step(*first)
+    checkpoints.save(tmp_path, 1, checkpoints.state_tensors(*first), {})
+    found, refused = checkpoints.load_latest(tmp_path)
+    checkpoints.restore(found, *second)
+    assert not refused
+    step(*first)
+    step(*second)
+    assert torch.equal(first[0].weight, second[0].weight)

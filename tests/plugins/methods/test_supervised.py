@@ -2,10 +2,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ssl_bench.config import load
+from ssl_bench.config import PRESETS, load
 from ssl_bench.errors import UsageError
 from ssl_bench.parts import choose_parts
 from sslbench_methods.supervised import known_cross_entropy
+from sslbench_methods.two_views import view_groups
 
 
 def test_unknown_labels_do_not_count():
@@ -37,8 +38,10 @@ def test_it_overfits_and_repeats(checks):
     checks.repeats("supervised")
 
 
-def test_it_sees_the_crops_of_simclr(checks):
-    assert checks.build("supervised").views == checks.build("simclr").views
+@pytest.mark.parametrize("preset", PRESETS)
+def test_it_sees_the_crops_of_simclr(registry, preset):
+    ours, simclrs = (view_groups(registry.options("method", name, {}, preset), 64) for name in ("supervised", "simclr"))
+    assert ours == simclrs
 
 
 def test_evaluated_is_the_backbone(checks):
