@@ -138,7 +138,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if found.rows or found.growths:
         terminalreporter.section("ratios of medians, sides interleaved (nothing is asserted about time)")
         console = Console(file=StringIO(), width=140)
-        console.print(ratio_table(found.rows), growth_table(found.growths), machine())
+        tables = [ratio_table(found.rows)] * bool(found.rows) + [growth_table(found.growths)] * bool(found.growths)
+        console.print(*tables, machine(), sep="\n")
         terminalreporter.write(console.file.getvalue())
     if config.getoption("--ratios"):
         save(config.getoption("--ratios"), found)

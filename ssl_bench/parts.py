@@ -15,8 +15,8 @@ from ssl_bench.errors import Problems, UsageError
 from ssl_bench.options import Options
 from ssl_bench.plugins import Registry
 
-LARS_RANGE = (0.02, 1e-3)
-"""Least learning rate and largest weight decay at which LARS trains: a tenth and ten times the official values."""
+LARS_DECAY = 1e-3
+"""Largest weight decay at which LARS trains: ten times the largest official value (SimCLR's)."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ def _check_weights(config: RunConfig, method: Chosen) -> None:
 
 def _check_lars(pretrain: PretrainConfig) -> None:
     """LARS multiplies by a trust coefficient of 0.001, so the rates and decays of AdamW would leave it standing."""
-    if pretrain.lr < LARS_RANGE[0] or pretrain.weight_decay > LARS_RANGE[1]:
-        usual = 0.2 * pretrain.batch_size / 256
+    usual = 0.2 * pretrain.batch_size / 256
+    if pretrain.lr < usual / 10 or pretrain.weight_decay > LARS_DECAY:
         raise UsageError(
             f"LARS expects a learning rate near 0.2 x batch / 256 and a weight decay near 1e-6, found {pretrain.lr} "
             f"and {pretrain.weight_decay}; set --lr {usual:g} --set pretrain.weight_decay=1e-6 "

@@ -145,7 +145,8 @@ class Trainer:
         batch = self.stream.batch(step)
         seed_torch(self.seed, "step", step)
         self.method.before_step(progress)
-        loss = self.training_loss(batch, progress)
+        with self.fabric.autocast():  # Fabric redirects a marked method, and so applies it, under DDP only
+            loss = self.training_loss(batch, progress)
         self.fabric.backward(loss.total)
         for parameter in self.method.frozen:
             parameter.grad = None

@@ -312,7 +312,7 @@ def test_from_files_to_a_record(sslbench: Cli, tiny_nih: Make, tmp_path: Path, m
     macro = {
         (row["encoder"], row["protocol"], row["metric"]): row
         for row in record["metrics"]
-        if row["label"] == "macro" and row["split"] == "test"
+        if row["label"] == "macro" and row["split"] == "test" and row["subgroup"] == "all"
     }
     for encoder in ("trained", "random"):
         for protocol in ("linear", "knn"):

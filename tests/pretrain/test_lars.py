@@ -86,6 +86,8 @@ def test_rates_of_adamw_are_refused(registry):
         choose_parts(load(flags(lr=0.001, weight_decay=0.04), name="smoke"), registry)
     choose_parts(load(flags(lr=0.8, weight_decay=1e-6), name="smoke"), registry)
     choose_parts(load(flags(lr=0.001, optimizer="adamw"), name="smoke"), registry)
+    # what the sentence proposes is accepted, at a small batch too
+    choose_parts(load(flags(batch_size=16, optimizer="lars", lr=0.0125, weight_decay=1e-6), name="smoke"), registry)
 
 
 def test_a_checkpoint_keeps_its_momentum(tmp_path):

@@ -196,9 +196,12 @@ def test_the_last_step_is_saved_whatever_the_interval(tmp_path: Path) -> None:
 
 
 def test_training_in_bf16(tmp_path: Path) -> None:
-    told = Told()
-    summary = trainer(tmp_path, Toy(), told, epochs=1, precision="bf16-mixed").run()
+    told, seen = Told(), set[torch.dtype]()
+    method = Toy()
+    method.net[0].register_forward_hook(lambda module, given, out: seen.add(out.dtype))
+    summary = trainer(tmp_path, method, told, epochs=1, precision="bf16-mixed").run()
     assert summary.precision == "bf16-mixed"
+    assert seen == {torch.bfloat16}
     assert np.isfinite(told.entries[-1]["loss"])
 
 
