@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,11 +24,12 @@ def score(
     """Print AUROC and AUPRC with patient-level intervals for the predictions of any model."""
     from ssl_bench.errors import UsageError, unknown
     from ssl_bench.evaluate.predictions import read_predictions
+    from ssl_bench.results.rows import table_rows
 
     if aggregate not in (None, "max", "mean"):
         raise UsageError(unknown("aggregate", str(aggregate), ("max", "mean")))
     table = read_predictions(predictions, aggregate)  # type: ignore[arg-type]
-    rows = scored_rows(table, replicates, seed)
+    rows = list(table_rows(table, replicates, seed))
     notes = notes_on(table)
     if as_json:
         print(json.dumps({"predictions": str(predictions), "notes": notes, "metrics": rows}, indent=2))
@@ -36,13 +37,6 @@ def score(
     from ssl_bench.report.table import print_scores
 
     print_scores(f"{predictions.name}: {len(table.ids)} rows of {len(set(table.patients))} patients", rows, notes)
-
-
-def scored_rows(table: PredictionTable, replicates: int, seed: int) -> list[dict[str, Any]]:
-    """Rows as in the record, without the keys that only a run has."""
-    from ssl_bench.results.rows import table_rows
-
-    return list(table_rows(table, replicates, seed))
 
 
 def notes_on(table: PredictionTable) -> list[str]:

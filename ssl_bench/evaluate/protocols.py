@@ -36,9 +36,6 @@ from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
 TRAINED, RANDOM = "trained", "random"
 """The encoders of a run's table: as pretrained, and as initialised."""
 
-INTERVAL = ("ci_low", "ci_high", "percentile_low", "percentile_high")
-"""Ends of the intervals in a row, and in a metric that an evaluator gives with its own."""
-
 
 def evaluate(
     plan: Plan,
@@ -152,12 +149,8 @@ def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored 
             check_scores(scored, tuple(context.labels))
             yield scored
         elif isinstance(item, Metric):
-            yield {
-                **plain_row(origin, context.splits[item.split], item),
-                **{name: getattr(item, name) for name in INTERVAL},
-                "fraction": subset.fraction,
-                "draw": subset.draw,
-            }
+            row = plain_row(origin, context.splits[item.split], item)
+            yield {**row, "fraction": subset.fraction, "draw": subset.draw}
 
 
 def keep_predictions(run: RunDirectory, scored: Scored, labels: tuple[str, ...]) -> None:

@@ -114,7 +114,8 @@ def plain_row(origin: Origin, split: Split, metric: Metric) -> dict[str, Any]:
             f"protocol '{origin.protocol}' gave {metric.metric} = {metric.value} for '{metric.label}' of split "
             f"'{metric.split}'; where it is undefined it must give none, with a note"
         )
-    interval = _interval(Interval(metric.value, note=metric.note))
+    ends = (metric.ci_low, metric.ci_high, metric.percentile_low, metric.percentile_high)
+    interval = _interval(Interval(metric.value, *ends, note=metric.note))
     size = {"n_images": len(split.labels), "n_patients": len(set(split.patient_ids)), "n_positive": None}
     return {
         **asdict(origin), "split": metric.split, "subgroup": "all", "fraction": 1.0, "draw": 0, "settings": {},
