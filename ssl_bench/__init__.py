@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Method
+from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Method, Recipe
 from ssl_bench.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Backbone", "Component", "Dataset", "Evaluator", "Fusion", "Method", "Options", "__version__", "hookimpl"]
+__all__ = [
+    "Backbone",
+    "Component",
+    "Dataset",
+    "Evaluator",
+    "Fusion",
+    "Method",
+    "Options",
+    "Recipe",
+    "__version__",
+    "hookimpl",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -67,6 +67,23 @@ class Component:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Choices that belong together, which a method offers under one name: over the preset, under the user's values.
+
+    Args:
+        summary: whose choices they are.
+        settings: configuration values, nested as in a configuration file.
+        dataset: options for the dataset; those that it does not have are left out and named on the record.
+        backbones: arguments by backbone.
+    """
+
+    summary: str
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    dataset: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    backbones: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Method(Component):
     """A way to pretrain an encoder; the target is a :class:`ssl_bench.contracts.Method`.
 
@@ -79,6 +96,7 @@ class Method(Component):
         same_width: student and teacher features are compared directly, so a fusion must keep the width D.
         uses_labels: the method reads the labels of the training split (a supervised baseline); it is built with
             their number.
+        recipes: by name, beside ``corrected``, which is the method as its options' defaults make it.
     """
 
     kind: ClassVar[str] = "method"
@@ -89,6 +107,7 @@ class Method(Component):
     masks: bool = False
     same_width: bool = False
     uses_labels: bool = False
+    recipes: Mapping[str, Recipe] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, kw_only=True)

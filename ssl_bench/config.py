@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +19,9 @@ DEFAULT_METHOD = "msn-ehr"
 
 PRESETS = ("smoke", "demo", "paper")
 
+CORRECTED = "corrected"
+"""The recipe that every method has: official losses and schedules."""
+
 
 def split_names(value: Any) -> Any:
     """``"age,sex"`` as ``("age", "sex")``; other values unchanged."""
@@ -28,6 +31,10 @@ def split_names(value: Any) -> Any:
 def named(value: Any) -> Any:
     """``"msn"`` as ``{"name": "msn"}``; other values unchanged."""
     return {"name": value} if isinstance(value, str) else value
+
+
+RIGHT_CLOSED = "right-closed"
+"""Bins of ages that hold their upper end, as the released code's do."""
 
 
 class Section(BaseModel):
@@ -73,6 +80,7 @@ class DataConfig(Section):
     bad_limit: float = Field(0.01, ge=0, le=1, description="largest share of unreadable images to quarantine")
     pixel_limit: int = Field(100_000_000, gt=0, description="an image of more pixels is refused")
     residency: Literal["auto", "device", "ram", "disk"] = Field("auto", description="where the images live")
+    pretrain_on: Literal["train", "all"] = Field("train", description="splits whose images are pretrained on")
     allow_test_in_pretraining: bool = Field(False, description="open the leakage gate (kept on the record)")
 
 
@@ -81,6 +89,8 @@ class EhrConfig(Section):
 
     features: Names = Field((), description="features or groups: age, sex, view, ..., demographic, scan, stay")
     impute: Literal["none", "train"] = Field("none", description="fill gaps from the training split, or mark them")
+    impute_features: Names = Field((), description="the features whose gaps are filled, empty for all")
+    age_bins: Literal["left-closed", "right-closed"] = Field("left-closed", description="which end a bin of ages holds")
 
 
 class BackboneConfig(Section):
@@ -136,7 +146,7 @@ class RunConfig(Section):
 
     preset: str = "demo"
     method: Named = Choice(name=DEFAULT_METHOD)
-    recipe: Literal["corrected"] = "corrected"
+    recipe: str = Field(CORRECTED, description="corrected, or another that the method offers (paper, released)")
     fusion: Named | None = None
     data: DataConfig = DataConfig()
     ehr: EhrConfig = EhrConfig()
@@ -213,26 +223,38 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any], choices: tuple[str, 
 
 
 def resolve(layers: Iterable[Mapping[str, Any]]) -> RunConfig:
-    """The configuration from layers, later ones on top: preset < file < flags.
+    """The configuration from layers, later ones on top.
 
     Raises:
         UsageError: an unknown key (with the nearest match), or a value of the wrong type or range.
     """
+    return validate(RunConfig, layered(layers), "the configuration")
+
+
+def layered(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The values of the layers, later ones on top."""
     values: dict[str, Any] = {}
     for layer in layers:
         values = merge(values, layer)
-    return validate(RunConfig, values, "the configuration")
+    return values
 
 
-def load(flags: Mapping[str, Any], *, name: str | None = None, file: Path | None = None) -> RunConfig:
-    """The configuration of the command line: defaults < preset < ``--config`` < flags.
+def load(
+    flags: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    file: Path | None = None,
+    recipe: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
+) -> RunConfig:
+    """The configuration of the command line: defaults < preset < recipe < ``--config`` < flags.
 
     Args:
         flags: nested values of the command line.
         name: the preset; None: what the file names, else ``demo``.
         file: a YAML or TOML file.
+        recipe: the values of the recipe that the other layers ask for (:func:`ssl_bench.recipes.finder`).
     """
     values = read_file(file) if file else {}
     chosen = str(flags.get("preset") or name or values.get("preset", "demo"))
-    base = {"method": DEFAULT_METHOD, "preset": chosen}
-    return resolve([base, preset(chosen), values, flags, {"preset": chosen}])
+    layers = [{"method": DEFAULT_METHOD, "preset": chosen}, preset(chosen), values, flags, {"preset": chosen}]
+    return resolve([*layers[:2], recipe(layered(layers)), *layers[2:]])

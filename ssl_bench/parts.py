@@ -14,6 +14,7 @@ from ssl_bench.data.features import check_available, expand
 from ssl_bench.errors import Problems, UsageError
 from ssl_bench.options import Options
 from ssl_bench.plugins import Registry
+from ssl_bench.recipes import find
 
 LARS_DECAY = 1e-3
 """Largest weight decay at which LARS trains: ten times the largest official value (SimCLR's)."""
@@ -65,6 +66,7 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     """
     _check_each(config, registry)
     method = _chosen(registry, Method, config.method.name, config.method.options, config.preset)
+    find(method.component, config.recipe)
     dataset = _chosen(registry, Dataset, config.data.name, config.data.options, config.preset)
     features = expand(config.ehr.features or method.component.features)
     check_available(features, dataset.name, dataset.component.features)
@@ -98,6 +100,7 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
         problems.run(partial(registry.options, kind.kind, name, values, config.preset))
     problems.run(partial(choose_backbone, registry, config.backbone.name))
     problems.run(partial(expand, config.ehr.features))
+    problems.run(partial(expand, config.ehr.impute_features))
     problems.raise_if_any()
 
 

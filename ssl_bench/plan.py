@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.config import RunConfig
-from ssl_bench.data.cohort import Cohort, check_cohort, check_columns, merge_duplicates
-from ssl_bench.data.features import POST_IMAGE, FeatureSchema, learn_schema
+import pandas as pd
+
+from ssl_bench.config import RIGHT_CLOSED, DataConfig, RunConfig
+from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, check_columns, merge_duplicates
+from ssl_bench.data.features import POST_IMAGE, FeatureSchema, column_of, expand, learn_schema
 from ssl_bench.data.splits import check_leakage, check_not_empty, manifest, pretraining_rows
 from ssl_bench.data.store import check_images
-from ssl_bench.errors import Problems
+from ssl_bench.errors import Problems, UsageError
 from ssl_bench.parts import Parts, choose_parts
 from ssl_bench.plugins import Registry
+from ssl_bench.recipes import missing
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Plan:
         """Optimiser steps of the training."""
         if not self.parts.method.component.trains:
             return 0
-        return self.config.pretrain.epochs * (len(self.cohort.split("train")) // self.config.pretrain.batch_size)
+        images = len(pretraining_images(self.config.data, self.cohort))
+        return self.config.pretrain.epochs * (images // self.config.pretrain.batch_size)
 
     def identity(self) -> dict[str, Any]:
         """What a resumed run must agree on: the configuration, the images' patients and the component versions."""
@@ -68,6 +72,13 @@ class Plan:
             notes.append(f"{', '.join(late)} come from after the image was taken")
         if self.config.data.allow_test_in_pretraining:
             notes.append("test patients were allowed in pretraining")
+        known = type(self.parts.dataset.options).model_fields
+        lacking = missing(self.parts.method.component, self.config.recipe, known)
+        if lacking:
+            notes.append(
+                f"recipe '{self.config.recipe}' asks for {', '.join(lacking)}, which dataset "
+                f"'{self.parts.dataset.name}' does not offer"
+            )
         return notes
 
 
@@ -85,9 +96,31 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path) -> Plan:
     """
     parts = choose_parts(config, registry)
     cohort = read_cohort(config, parts, cache)
-    train = cohort.frame.loc[pretraining_rows(cohort, allow_test=config.data.allow_test_in_pretraining)]
-    schema = learn_schema(train, parts.features, impute=config.ehr.impute == "train")
+    schema = read_schema(config, parts, cohort.frame.loc[pretraining_images(config.data, cohort)])
     return Plan(config, parts, cohort, schema, manifest(cohort), parts.provenance(registry), cache)
+
+
+def pretraining_images(data: DataConfig, cohort: Cohort) -> pd.Index:
+    """Row numbers of the cohort that pretraining sees: the training split, or every split where the gate is open.
+
+    Raises:
+        UsageError: all splits are asked for and the gate is closed.
+        DataError: a test patient is among them and the gate is closed.
+    """
+    if data.pretrain_on == "all" and not data.allow_test_in_pretraining:
+        raise UsageError(
+            "pretraining on all splits brings test patients into it; say data.allow_test_in_pretraining=true too, "
+            "which stays on the record, or leave out data.pretrain_on"
+        )
+    splits = SPLITS if data.pretrain_on == "all" else ("train",)
+    return pretraining_rows(cohort, splits, allow_test=data.allow_test_in_pretraining)
+
+
+def read_schema(config: RunConfig, parts: Parts, train: pd.DataFrame) -> FeatureSchema:
+    """The schema of the EHR vector, learnt on the rows that pretraining sees."""
+    ehr = config.ehr
+    filled = (expand(ehr.impute_features) or parts.features) if ehr.impute == "train" else ()
+    return learn_schema(train, parts.features, impute=map(column_of, filled), right_closed=ehr.age_bins == RIGHT_CLOSED)
 
 
 def read_cohort(config: RunConfig, parts: Parts, cache: Path) -> Cohort:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ssl_bench.config import load
-from ssl_bench.errors import DataError
+from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plan import Plan, make_plan
 from ssl_bench.plugins import Registry
 
@@ -77,6 +77,14 @@ def test_synthetic_results_say_so(registry: Registry, tmp_path: Path) -> None:
 def test_an_open_leakage_gate_is_noted(registry: Registry, tiny_nih: Make) -> None:
     made = plan(registry, tiny_nih(), data={"allow_test_in_pretraining": True})
     assert made.notes == ["test patients were allowed in pretraining"]
+
+
+def test_pretraining_on_all_splits_needs_the_gate_open(registry: Registry, tiny_nih: Make) -> None:
+    with pytest.raises(UsageError, match=r"brings test patients into it; say data\.allow_test_in_pretraining=true too"):
+        plan(registry, tiny_nih(), data={"pretrain_on": "all"})
+    made = plan(registry, tiny_nih(), data={"pretrain_on": "all", "allow_test_in_pretraining": True})
+    assert made.steps == 2 * (120 // 16)
+    assert "test patients were allowed in pretraining" in made.notes
 
 
 def test_identity_follows_configuration_patients_and_components(registry: Registry, tiny_nih: Make) -> None:

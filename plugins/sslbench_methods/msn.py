@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
+from ssl_bench.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
 from ssl_bench.distributed import all_reduce_mean, all_reduce_sum, normalize, world_size
 from ssl_bench.methods import (
     BaseMethod,
@@ -43,11 +44,13 @@ class MSN(BaseMethod):
         self.backbone = backbone
         self.fusion = fusion
         width = fusion.out_dim if fusion else backbone.dim
-        sizes = (width, options.hidden_dim, options.hidden_dim, options.output_dim)
-        self.head = projection_head(sizes, activation=nn.GELU, hidden_bias=True, last_bias=True)
+        hidden, output = options.hidden_dim or 4 * backbone.dim, options.output_dim or backbone.dim
+        self.head = projection_head(
+            (width, hidden, hidden, output), activation=nn.GELU, hidden_bias=True, last_bias=True
+        )
         # What is added to every row in front of a BatchNorm cancels out.
         self.null_parameters = ("head.0.bias", "head.3.bias", *cancelled_shifts(backbone, fusion))
-        self.prototypes = nn.Parameter(torch.empty(options.prototypes, options.output_dim))
+        self.prototypes = nn.Parameter(torch.empty(options.prototypes, output), options.train_prototypes)
         nn.init.uniform_(self.prototypes, -(options.prototypes**-0.5), options.prototypes**-0.5)
         self.target_backbone = frozen_copy(backbone)
         self.target_head = frozen_copy(self.head)
@@ -78,19 +81,24 @@ class MSN(BaseMethod):
         return Loss(total, parts, features=target, probabilities=assigned)
 
     def _project_anchors(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """Projections of the masked anchor and the whole focal crops, view-major, and the fusion's own losses."""
-        anchor = batch.views["anchor"]
-        keep = None
-        if self.options.mask_ratio:
-            patches = self.backbone.patches(anchor.shape[-1])
-            keep = random_keep(len(anchor), patches, self.options.mask_ratio, anchor.device)
-        pooled = self.backbone(anchor, keep)
-        encodings = [pooled]
+        """Projections of the masked anchor and the focal crops, view-major, and the fusion's own losses."""
+        encodings = [self._encode(batch.views["anchor"], masked=True)]
         if self.options.focal_views:
-            encodings.append(self.backbone(batch.views["focal"]))
+            encodings.append(self._encode(batch.views["focal"], masked=self.options.mask_focal))
         fused = [apply_fusion(self.fusion, encoding, batch) for encoding in encodings]
         losses = {name: torch.stack([part.losses[name] for part in fused]).mean() for name in fused[0].losses}
         return self.head(torch.cat([part.features for part in fused])), losses
+
+    def _encode(self, crops: Tensor, *, masked: bool) -> Encoding:
+        options, patches = self.options, self.backbone.patches(crops.shape[-1])
+        if not (masked and options.mask_ratio):
+            return self.backbone(crops)
+        if options.mask_last_patch:
+            return self.backbone(crops, random_keep(len(crops), patches, options.mask_ratio, crops.device))
+        # The released code counts the class token as one of the patches, so the last of them has no number.
+        kept = int(patches * (1 - options.mask_ratio)) - 1
+        drop = 1 - kept / (patches - 1)
+        return self.backbone(crops, random_keep(len(crops), patches - 1, drop, crops.device))
 
     def after_step(self, progress: float) -> Mapping[str, float]:
         """Move the target network towards the trained one."""
@@ -103,9 +111,12 @@ class MSN(BaseMethod):
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """Backbone, head and fusion, clipped; prototypes without weight decay and clipping."""
+        options = self.options
         network = [(name, value) for name, value in self.named_parameters() if name != "prototypes"]
-        return [*split_by_decay(iter(network), clip=self.options.clip),
-                ParameterGroup([self.prototypes], weight_decay=0.0)]  # fmt: skip
+        groups = split_by_decay(iter(network), clip=options.clip)
+        if options.decay_all:
+            groups = [replace(group, weight_decay=1.0) for group in groups]
+        return [*groups, ParameterGroup([self.prototypes], weight_decay=0.0)] if options.train_prototypes else groups
 
 
 def view_groups(options: MSNOptions, image_size: int, patch_size: int) -> list[ViewGroup]:

@@ -26,6 +26,7 @@ def run(
     data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
     labels: Annotated[str | None, typer.Option(help="Label space: native, nih14, chexpert14, common7.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="corrected, or paper or released (MSN). [corrected]")] = None,
     preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML or TOML file with any keys of the configuration.")] = None,
     settings: Annotated[
@@ -51,6 +52,7 @@ def run(
     flags = merge_flags(
         {
             "method": method,
+            "recipe": recipe,
             "ehr.features": features,
             "fusion": fusion,
             "backbone.name": backbone,
@@ -76,8 +78,11 @@ def run(
         start(again, cache_folder(cache), resume, dry_run=dry_run, resume=True, allow_inexact=allow_inexact_resume)
         return
     from ssl_bench import config as configuration
+    from ssl_bench.plugins import discover
+    from ssl_bench.recipes import finder
 
-    start(configuration.load(flags, name=preset, file=config), cache_folder(cache), out, dry_run=dry_run)
+    chosen = configuration.load(flags, name=preset, file=config, recipe=finder(discover()))
+    start(chosen, cache_folder(cache), out, dry_run=dry_run)
 
 
 def start(

@@ -25,6 +25,8 @@ def show(
     print(f"from {offer.source.distribution} {offer.source.version}, {component.target}")
     for title, value in _traits(component):
         print(f"{title}: {value}")
+    for recipe, choices in getattr(component, "recipes", {}).items():
+        print(f"recipe {recipe}: {choices.summary}")
     model = component.options_model()
     if not model.model_fields:
         print("no options")

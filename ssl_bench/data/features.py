@@ -78,11 +78,13 @@ class FeatureSchema:
         features: the features in order, for example ``("age", "sex")``.
         columns: name of every column, for example ``("age", "sex=M", "sex=F")``.
         fills: value of every feature that replaces a missing one; empty where gaps stay gaps.
+        right_closed: a bin of ages holds its upper end, not its lower one.
     """
 
     features: tuple[str, ...]
     columns: tuple[str, ...]
     fills: Mapping[str, float | str]
+    right_closed: bool = False
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -95,17 +97,22 @@ class Encoded(NamedTuple):
     present: npt.NDArray[np.float32]
 
 
-def learn_schema(train: pd.DataFrame, features: Sequence[str], *, impute: bool = False) -> FeatureSchema:
+def learn_schema(
+    train: pd.DataFrame, features: Sequence[str], *, impute: Iterable[str] = (), right_closed: bool = False
+) -> FeatureSchema:
     """The schema of some features; fill values are learnt on the training rows given, and only there.
 
     Args:
         train: cohort rows of the training split.
         features: expanded feature names.
-        impute: fill gaps by the training median (age) or the most frequent value.
+        impute: cohort columns whose gaps are filled by the training median (age) or the most frequent value.
+        right_closed: of the bins of ages.
     """
     columns = tuple(column for feature in features for column in columns_of(feature))
-    fills = {feature: _typical(train[column_of(feature)], feature) for feature in features} if impute else {}
-    return FeatureSchema(tuple(features), columns, fills)
+    filled = set(impute)
+    wanted = [feature for feature in features if column_of(feature) in filled]
+    fills = {feature: _typical(train[column_of(feature)], feature) for feature in wanted}
+    return FeatureSchema(tuple(features), columns, fills, right_closed)
 
 
 def columns_of(feature: str) -> list[str]:
@@ -133,13 +140,13 @@ def _typical(values: pd.Series, feature: str) -> float | str:
 def encode(frame: pd.DataFrame, schema: FeatureSchema) -> Encoded:
     """EHR vectors of cohort rows.
 
-    Age is (age - 16) / 84, or a one-hot of left-closed bins; categorical features are one-hot. A missing value, and a
+    Age is (age - 16) / 84, or a one-hot of bins; categorical features are one-hot. A missing value, and a
     value outside the feature's vocabulary, is 0 with ``present`` 0 in all its columns.
     """
     if not schema.features:
         empty = np.zeros((len(frame), 0), np.float32)
         return Encoded(empty, empty.copy())
-    parts = [_encode_one(_filled(frame, schema, feature), feature) for feature in schema.features]
+    parts = [_encode_one(_filled(frame, schema, name), name, schema.right_closed) for name in schema.features]
     values = np.concatenate([part.values for part in parts], axis=1)
     present = np.concatenate([part.present for part in parts], axis=1)
     return Encoded(values, present)
@@ -150,22 +157,23 @@ def _filled(frame: pd.DataFrame, schema: FeatureSchema, feature: str) -> pd.Seri
     return _known(raw, feature).fillna(schema.fills[feature]) if feature in schema.fills else raw
 
 
-def _encode_one(raw: pd.Series, feature: str) -> Encoded:
+def _encode_one(raw: pd.Series, feature: str, right_closed: bool) -> Encoded:
     if column_of(feature) == "age":
-        return _encode_age(raw.to_numpy(dtype=np.float64, na_value=np.nan), AGE_FORMS[feature])
+        return _encode_age(raw.to_numpy(dtype=np.float64, na_value=np.nan), AGE_FORMS[feature], right_closed)
     hot = np.stack([(raw.astype(object) == value).to_numpy() for value in CATEGORIES[feature]], axis=1)
     return _one_hot(hot)
 
 
-def _encode_age(age: npt.NDArray[np.float64], bins: int) -> Encoded:
+def _encode_age(age: npt.NDArray[np.float64], bins: int, right_closed: bool) -> Encoded:
     known = ~np.isnan(age)
     if not bins:
         scaled = np.where(known, (age - AGE_LOW) / (AGE_HIGH - AGE_LOW), 0.0)
         return Encoded(scaled[:, None].astype(np.float32), known[:, None].astype(np.float32))
     width = 5.0 if bins == AGE_FORMS["age:bins5"] else 10.0
-    # Left-closed bins that end at 100 years: 20 to 24.99 is one bin; the first and last hold everybody beyond them.
+    # Bins that end at 100 years: left-closed, 20 to 24.99 is one; the first and last hold everybody beyond them.
     start = AGE_HIGH - bins * width
-    position = np.clip(np.floor((np.where(known, age, 0.0) - start) / width), 0, bins - 1)
+    steps = (np.where(known, age, 0.0) - start) / width
+    position = np.clip(np.ceil(steps) - 1 if right_closed else np.floor(steps), 0, bins - 1)
     return _one_hot((position[:, None] == np.arange(bins)) & known[:, None])
 
 

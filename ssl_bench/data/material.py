@@ -12,9 +12,9 @@ import torch
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.source import Grey, ImageSource, measure_grey
-from ssl_bench.data.splits import check_not_empty, pretraining_rows
+from ssl_bench.data.splits import check_not_empty
 from ssl_bench.data.store import Store, prepare
-from ssl_bench.plan import Plan
+from ssl_bench.plan import Plan, pretraining_images
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,4 @@ def prepare_material(plan: Plan, device: torch.device, progress: Callable[[int, 
 
 def pretraining_positions(plan: Plan, cohort: Cohort) -> npt.NDArray[np.int64]:
     """Row numbers of the cohort that pretraining sees."""
-    chosen = pretraining_rows(cohort, allow_test=plan.config.data.allow_test_in_pretraining)
-    return chosen.to_numpy(dtype=np.int64)
+    return pretraining_images(plan.config.data, cohort).to_numpy(dtype=np.int64)

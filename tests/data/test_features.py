@@ -85,7 +85,7 @@ def test_no_features_give_empty_vectors() -> None:
 
 def test_imputation_is_learnt_on_the_training_rows_only() -> None:
     train = pd.DataFrame({"age": [16.0, 58.0, 100.0, NAN], "sex": ["F", "F", "M", None]})
-    schema = learn_schema(train, ("age", "sex"), impute=True)
+    schema = learn_schema(train, ("age", "sex"), impute=("age", "sex"))
     assert dict(schema.fills) == {"age": 58.0, "sex": "F"}
     others = pd.DataFrame({"age": [NAN, 100.0, 100.0], "sex": [None, "M", "M"]})
     values, present = encode(others, schema)
@@ -95,17 +95,33 @@ def test_imputation_is_learnt_on_the_training_rows_only() -> None:
 
 def test_an_unknown_value_is_imputed_as_a_missing_one() -> None:
     train = pd.DataFrame({"sex": ["Unknown", "Unknown", "Unknown", "M", "M", "F"]})
-    schema = learn_schema(train, ("sex",), impute=True)
+    schema = learn_schema(train, ("sex",), impute=("age", "sex"))
     assert dict(schema.fills) == {"sex": "M"}
     values, present = encode(train, schema)
     np.testing.assert_array_equal(values[:, 0], [1, 1, 1, 1, 1, 0])
     assert present.all()
 
 
+def test_only_the_features_asked_for_are_imputed() -> None:
+    train = pd.DataFrame({"age": [20.0, NAN], "sex": ["F", None]})
+    assert dict(learn_schema(train, ("age:bins5", "sex"), impute=("sex",)).fills) == {"sex": "F"}
+    assert dict(learn_schema(train, ("age:bins5", "sex"), impute=("age",)).fills) == {"age:bins5": 20.0}
+
+
+def test_right_closed_bins_hold_their_upper_end() -> None:
+    frame = pd.DataFrame({"age": [0.0, 20.0, 20.5, 30.0, 30.5, 100.0]})
+    left, right = (
+        encode(frame, learn_schema(frame, ("age:bins10",), right_closed=closed)).values.argmax(1).tolist()
+        for closed in (False, True)
+    )
+    assert left == [0, 1, 1, 2, 2, 8]
+    assert right == [0, 0, 1, 1, 2, 8]
+
+
 @pytest.mark.parametrize("values", [[None, None], ["Unknown", None]])
 def test_a_feature_that_training_never_knows_cannot_be_imputed(values: list[object]) -> None:
     with pytest.raises(UsageError, match="'sex' cannot be imputed"):
-        learn_schema(pd.DataFrame({"sex": values}), ("sex",), impute=True)
+        learn_schema(pd.DataFrame({"sex": values}), ("sex",), impute=("age", "sex"))
 
 
 def test_groups_become_their_members_once() -> None:

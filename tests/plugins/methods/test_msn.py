@@ -143,13 +143,13 @@ def loss_of(method: MSN, batch: Batch) -> Loss:
     return method.training_loss(batch, 0.0)
 
 
-def encoder_calls(method: MSN, batch: Batch) -> list[tuple[Tensor, Tensor | None]]:
+def encoder_calls(method: MSN, batch: Batch, *, seeded: bool = True) -> list[tuple[Tensor, Tensor | None]]:
     """Images and kept patches of every call of the trained backbone in one step."""
     calls: list[tuple[Tensor, Tensor | None]] = []
     hook = method.backbone.register_forward_pre_hook(
         lambda module, given: calls.append((given[0], given[1] if len(given) > 1 else None))
     )
-    loss_of(method, batch)
+    loss_of(method, batch) if seeded else method.training_loss(batch, 0.0)
     hook.remove()
     return calls
 
@@ -303,3 +303,56 @@ def test_ehr_features_reach_the_anchors_and_never_the_target() -> None:
     second = loss_of(method, other)
     assert torch.equal(first.features, second.features)
     assert not torch.equal(first.total, second.total)
+
+
+# --- the released code ------------------------------------------------------------------------------------------------
+
+RELEASED = OPTIONS.model_copy(update={"mask_last_patch": False, "mask_focal": True, "mask_ratio": 0.25})
+
+
+def kept_patches(options: MSNOptions, steps: int = 12) -> dict[int, Tensor]:
+    """Numbers of the patches that entered the encoder, row by row, by the number of patches of the crop."""
+    method = make(fused=False, options=options)
+    calls = [call for _ in range(steps) for call in encoder_calls(method, batch_of(method), seeded=False)]
+    kept: dict[int, list[Tensor]] = {}
+    for images, keep in calls:
+        patches = method.backbone.patches(images.shape[-1])
+        kept.setdefault(patches, []).append(torch.arange(patches).expand(len(images), -1) if keep is None else keep)
+    return {patches: torch.cat(rows) for patches, rows in kept.items()}
+
+
+def test_released_masks_are_those_of_the_library_it_calls() -> None:
+    from lightly.models.utils import random_token_mask
+
+    for patches, ours in kept_patches(RELEASED).items():
+        theirs = torch.cat([random_token_mask((64, patches), mask_ratio=0.25)[0] for _ in range(20)])
+        assert ours.shape[1] == theirs.shape[1] - 1  # theirs counts the class token, which always stays
+        assert set(ours.unique().tolist()) == set((theirs.unique() - 1).tolist()) - {-1} == set(range(patches - 1))
+
+
+def test_official_masks_see_every_patch_and_leave_focal_crops_whole() -> None:
+    seen = kept_patches(OPTIONS)
+    assert {size: set(rows.unique().tolist()) for size, rows in seen.items()} == {4: set(range(4)), 16: set(range(16))}
+    assert seen[4].shape[1] == 4
+    assert seen[16].shape[1] == 16 - round(16 * OPTIONS.mask_ratio)
+
+
+def test_untrained_prototypes_stay_and_all_weights_decay() -> None:
+    method = make(
+        fused=False, options=OPTIONS.model_copy(update={"train_prototypes": False, "decay_all": True, "clip": None})
+    )
+    before = method.prototypes.detach().clone()
+    loss_of(method, batch_of(method)).total.backward()
+    assert method.prototypes.grad is None
+    groups = method.parameter_groups()
+    assert {(group.weight_decay, group.clip) for group in groups} == {(1.0, None)}
+    trained = [parameter for group in groups for parameter in group.parameters]
+    assert {id(parameter) for parameter in trained} == {id(p) for p in method.parameters() if p.requires_grad}
+    torch.testing.assert_close(method.prototypes.detach(), before)
+
+
+def test_the_papers_head_is_as_wide_as_the_encoder() -> None:
+    method = make(fused=False, options=OPTIONS.model_copy(update={"hidden_dim": 0, "output_dim": 0}))
+    widths = [layer.out_features for layer in method.head if isinstance(layer, torch.nn.Linear)]
+    dim = method.backbone.dim
+    assert widths == [4 * dim, 4 * dim, dim]
