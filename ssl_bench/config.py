@@ -107,6 +107,8 @@ class PretrainConfig(Section):
     """Optimisation, the same for every method of a fair table."""
 
     epochs: int = Field(100, ge=0, description="passes over the training images")
+    budget: Literal["epochs", "flops"] = Field("epochs", description="what is held equal: epochs, or flops (see tflop)")
+    tflop: float | None = Field(None, gt=0, description="floating-point operations in 10^12 that set the epochs")
     batch_size: int = Field(64, ge=2, description="images in a step")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     lr_end: float = Field(1e-6, ge=0, description="final learning rate")

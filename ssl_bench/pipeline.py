@@ -9,6 +9,7 @@ from typing import Any
 from ssl_bench.assemble import build_backbone, build_method
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
 from ssl_bench.data.material import prepare_material
+from ssl_bench.estimate import estimate
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.files import write_json
 from ssl_bench.plan import Plan
@@ -57,12 +58,25 @@ def execute(
     rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
     record = {
-        **describe(plan, material, summary), "environment": environment(),
+        **describe(plan, material, summary), "environment": environment(), "cost": cost(plan),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
         "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip
     run.write_record(record)
     return record
+
+
+def cost(plan: Plan) -> dict[str, Any]:
+    """Crops of an image and floating-point operations of the training, so that rows of a table can be weighed."""
+    size = estimate(plan)
+    crops = sum(group.count for group in size.views) if plan.steps else 0
+    return {
+        "crops_per_image": crops,
+        "step_flops": size.step_flops,
+        "flops": size.step_flops * plan.steps,
+        "encoder_parameters": size.encoder_parameters,
+        "trainable_parameters": size.trainable_parameters,
+    }
 
 
 def write_preamble(plan: Plan, run: RunDirectory, cohort: Cohort) -> None:

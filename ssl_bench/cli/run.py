@@ -33,6 +33,8 @@ def run(
         list[str] | None, typer.Option("--set", help="Any key, for example method.prototypes=512; repeatable.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    budget: Annotated[str | None, typer.Option(help="What is held equal: epochs, or flops. [epochs]")] = None,
+    tflop: Annotated[float | None, typer.Option(help="Training operations in 10^12, for --budget flops.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. [0]")] = None,
@@ -62,6 +64,8 @@ def run(
             "data.labels": labels,
             "data.on_bad": on_bad,
             "pretrain.epochs": epochs,
+            "pretrain.budget": budget,
+            "pretrain.tflop": tflop,
             "pretrain.batch_size": batch_size,
             "pretrain.lr": lr,
             "seed": seed,
@@ -106,6 +110,10 @@ def start(
     directory.check(resume=resume)
     with leaving(directory.what_next):
         plan = make_plan(config, discover(), cache)
+        if config.pretrain.budget == "flops":
+            from ssl_bench.budget import fitted
+
+            plan = fitted(plan)
         if dry_run:
             from ssl_bench.report.plan_text import print_plan
 

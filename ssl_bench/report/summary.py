@@ -63,6 +63,7 @@ def pretraining_table(record: Record) -> Table | None:
     rows = (
         ("steps", f"{summary['steps']:,}{resumed}"),
         ("images seen", f"{summary['images_seen']:,}, as {summary['crops_seen']:,} crops"),
+        ("operations", f"{record['cost']['flops'] / 1e12:,.1f} TFLOP" if "cost" in record else NO_VALUE),
         ("time", f"{summary['seconds']:,.0f} s, {summary['images_per_second']:,.0f} images/s"),
         ("device", f"{summary['device']}, precision {summary['precision']}"),
         ("last logged values", _pairs(final)),

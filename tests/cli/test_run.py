@@ -321,6 +321,9 @@ def test_from_files_to_a_record(sslbench: Cli, tiny_nih: Make, tmp_path: Path, m
                 assert 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1
                 assert (row["n_images"], row["n_patients"]) == (24, 12)
     assert "msn-ehr with age, sex (concat) on nih14, test split, seed 0" in answer.out
+    cost = record["cost"]
+    assert cost["crops_per_image"] * record["pretraining"]["images_seen"] == record["pretraining"]["crops_seen"]
+    assert cost["flops"] == cost["step_flops"] * record["pretraining"]["steps"] > 0
     assert {"name": "msn-ehr", "kind": "method"}.items() <= record["components"][0].items()
     again = sslbench("run", "--resume", out)
     assert (again.code, again.sentence) == (2, f"{out} holds a finished run; there is nothing to resume")
