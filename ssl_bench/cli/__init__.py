@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from ssl_bench.cli import compare, evaluate, new, plugins, report, run, score, show
+from ssl_bench.cli import compare, evaluate, export, new, plugins, report, run, score, show
 from ssl_bench.errors import DataError, HandledError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -28,6 +28,7 @@ app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
+app.command("export")(export.export)
 app.command("new")(new.new)
 
 

@@ -1,0 +1,104 @@
+"""A run to take away: whole, usable offline, and without what could name a patient."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from ssl_bench.backbones import TimmCNN, TimmViT, build
+from ssl_bench.data.source import Grey
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.report.bundle import FILES, write_bundle
+from ssl_bench.results.export import export_encoder
+from ssl_bench.results.rundir import RunDirectory
+
+MakeRun = Callable[..., RunDirectory]
+GREY = Grey(0.5, 0.25)
+
+
+def encoder() -> TimmViT | TimmCNN:
+    """The same small encoder at every call."""
+    torch.manual_seed(0)
+    return build(32, "vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2).eval()
+
+
+@pytest.fixture
+def run(make_run: MakeRun, tmp_path: Path) -> RunDirectory:
+    """A finished run with an encoder, an image left out, and a folder of this machine in its configuration."""
+    made = make_run(tmp_path / "run")
+    torch.manual_seed(0)
+    export_encoder(
+        build(32, "vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=2), GREY, made.encoder
+    )
+    record = json.loads(made.record.read_text())
+    record["notes"].append("1 of 9 images cannot be read and were left out (1 of train): i999")
+    record["config"]["data"]["root"] = "/home/somebody/cxr"
+    record["config"]["backbone"]["init"] = "/home/somebody/weights"
+    made.record.write_text(json.dumps(record))
+    return made
+
+
+def test_a_bundle_is_whole_and_names_no_image_and_no_folder(run: RunDirectory, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert write_bundle(run, out) == [out / name for name in FILES]
+    assert {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()} == set(FILES)
+    for name in ("README.md", "config.yaml", "record.json"):
+        text = (out / name).read_text()
+        assert "i999" not in text
+        assert "somebody" not in text
+    assert json.loads((out / "record.json").read_text())["data"]["rejected"] == {"images": 1}
+    assert yaml.safe_load((out / "config.yaml").read_text())["seed"] == 0
+
+
+def test_the_card_says_what_it_is_and_what_it_is_not_for(run: RunDirectory, tmp_path: Path) -> None:
+    write_bundle(run, tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    macro = next(row for row in run.read_record()["metrics"] if row["label"] == "macro" and row["metric"] == "auroc")
+    assert card.startswith("---\nlibrary_name: timm")
+    for part in ("# msn-ehr with age, sex on tiny", "generated images", "Research only", f"{macro['value']:.3f} [",
+                 "sslbench 9.8.7", "one grey channel, 32 px, 32 features"):  # fmt: skip
+        assert part in card, part
+
+
+def test_the_script_embeds_an_image_as_the_encoder_does(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_bundle(run, tmp_path / "out")
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "film.png")
+    monkeypatch.setattr(sys, "argv", ["use.py", str(tmp_path / "film.png")])
+    runpy.run_path(str(tmp_path / "out" / "use.py"))
+    printed = [float(word) for word in capsys.readouterr().out.split()[1:]]
+    image = (torch.from_numpy(pixels).float() / 255 - GREY.mean) / GREY.std
+    with torch.no_grad():
+        expected = encoder()(image[None, None]).pooled[0]
+    np.testing.assert_allclose(printed, expected, atol=1e-4)
+
+
+def test_a_folder_that_holds_something_is_refused(run: RunDirectory, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(UsageError, match="holds something already; give a new folder"):
+        write_bundle(run, tmp_path / "out")
+
+
+def test_a_damaged_encoder_is_not_given_away(run: RunDirectory, tmp_path: Path) -> None:
+    weights = run.encoder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="differs from the hash beside it"):
+        write_bundle(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    weights.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        write_bundle(run, tmp_path / "out")
