@@ -130,14 +130,19 @@ class Dataset(Component):
 
     Args:
         features: the EHR features that the layout holds.
+        optional: those of them that a download may lack; the cohort says which are there.
         label_space: the name of its own label space (:mod:`ssl_bench.data.labels`).
         synthetic: results on it must say so.
+        published: counts of the whole release by the names of ``Cohort.sources``, for ``sslbench data check``; also
+            ``images``, ``studies`` and ``patients`` of the cohort, where ``sources`` has no such name.
     """
 
     kind: ClassVar[str] = "dataset"
     features: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     label_space: str = ""
     synthetic: bool = False
+    published: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     _check_each(config, registry)
     method = _chosen(registry, Method, config.method.name, config.method.options, config.preset)
     find(method.component, config.recipe)
-    dataset = _chosen(registry, Dataset, config.data.name, config.data.options, config.preset)
+    dataset = choose_dataset(config, registry)
     features = expand(config.ehr.features or method.component.features)
     check_available(features, dataset.name, dataset.component.features)
     fusion = _choose_fusion(config, registry, method, features)
@@ -106,6 +106,15 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
 
 def _chosen(registry: Registry, kind: type[Component], name: str, values: Mapping[str, Any], preset: str) -> Chosen:
     return Chosen(registry.get(kind.kind, name), registry.options(kind.kind, name, values, preset))
+
+
+def choose_dataset(config: RunConfig, registry: Registry) -> Chosen:
+    """The dataset of a configuration, its options checked.
+
+    Raises:
+        UsageError: an unknown name or key, or a value of the wrong type or range.
+    """
+    return _chosen(registry, Dataset, config.data.name, config.data.options, config.preset)
 
 
 def _choose_fusion(config: RunConfig, registry: Registry, method: Chosen, features: tuple[str, ...]) -> Chosen | None:

@@ -11,11 +11,11 @@ import pandas as pd
 
 from ssl_bench.config import RIGHT_CLOSED, DataConfig, RunConfig
 from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, check_columns, merge_duplicates
-from ssl_bench.data.features import POST_IMAGE, FeatureSchema, column_of, expand, learn_schema
+from ssl_bench.data.features import POST_IMAGE, FeatureSchema, check_available, column_of, expand, learn_schema
 from ssl_bench.data.splits import check_leakage, check_not_empty, manifest, pretraining_rows
 from ssl_bench.data.store import check_images
 from ssl_bench.errors import Problems, UsageError
-from ssl_bench.parts import Parts, choose_parts
+from ssl_bench.parts import Chosen, Parts, choose_parts
 from ssl_bench.plugins import Registry
 from ssl_bench.recipes import missing
 
@@ -95,7 +95,8 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path) -> Plan:
         DataError: the dataset is; all problems at once.
     """
     parts = choose_parts(config, registry)
-    cohort = read_cohort(config, parts, cache)
+    cohort = read_cohort(config, parts.dataset, cache, config.pretrain.batch_size)
+    check_available(parts.features, parts.dataset.name, cohort.features)
     schema = read_schema(config, parts, cohort.frame.loc[pretraining_images(config.data, cohort)])
     return Plan(config, parts, cohort, schema, manifest(cohort), parts.provenance(registry), cache)
 
@@ -123,13 +124,19 @@ def read_schema(config: RunConfig, parts: Parts, train: pd.DataFrame) -> Feature
     return learn_schema(train, parts.features, impute=map(column_of, filled), right_closed=ehr.age_bins == RIGHT_CLOSED)
 
 
-def read_cohort(config: RunConfig, parts: Parts, cache: Path) -> Cohort:
-    """The cohort of the configured dataset, with every check that comes before decoding an image.
+def read_cohort(config: RunConfig, dataset: Chosen, cache: Path, batch_size: int = 1) -> Cohort:
+    """The cohort of a dataset, with every check that comes before decoding an image.
+
+    Args:
+        config: as resolved.
+        dataset: to read.
+        cache: folder for generated data.
+        batch_size: images that the training split must fill.
 
     Raises:
         DataError: all problems at once.
     """
-    reader = parts.dataset.build()
+    reader = dataset.build()
     cohort: Cohort = reader.read(reader.locate(config.data.root, cache))
     check_columns(cohort)
     if config.data.merge_duplicates:
@@ -138,7 +145,7 @@ def read_cohort(config: RunConfig, parts: Parts, cache: Path) -> Cohort:
     problems.run(lambda: check_cohort(cohort))
     problems.run(lambda: check_images(cohort))
     problems.run(lambda: check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining))
-    problems.run(lambda: check_not_empty(cohort, config.pretrain.batch_size))
+    problems.run(lambda: check_not_empty(cohort, batch_size))
     problems.run(lambda: cohort.with_labels(config.data.labels, config.data.uncertain, config.data.blank))
     problems.raise_if_any()
     return cohort.with_labels(config.data.labels, config.data.uncertain, config.data.blank)

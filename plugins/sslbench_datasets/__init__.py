@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ssl_bench import Component, Dataset, hookimpl
 
 FEATURES = ("age", "sex", "view")
+ALL = ("age", "sex", "view", "position", "mortality", "icu")
 
 
 @hookimpl
@@ -29,6 +30,25 @@ def sslbench_components() -> Iterable[Component]:
             options="sslbench_datasets.options:Nih14Options",
             features=FEATURES,
             label_space="nih14",
+            published={"images": 112_120, "patients": 30_805, "train_val_list.txt": 86_524, "test_list.txt": 25_596},
             summary="NIH ChestX-ray14: 112,120 frontal radiographs of 30,805 patients (Wang et al., CVPR 2017)",
+        ),
+        Dataset(
+            name="chexpert",
+            target="sslbench_datasets.chexpert:Chexpert",
+            options="sslbench_datasets.options:ChexpertOptions",
+            features=FEATURES,
+            label_space="chexpert14",
+            published={"train.csv": 223_414, "valid.csv": 234, "test.csv": 668},
+            summary="CheXpert: 224,316 radiographs of 65,240 patients (Irvin et al., AAAI 2019)",
+        ),
+        Dataset(
+            name="table",
+            target="sslbench_datasets.table:Table",
+            options="sslbench_datasets.options:TableOptions",
+            features=ALL,
+            optional=ALL,
+            label_space="native",
+            summary="your own images: a CSV or Parquet table and a YAML file that says which column is what",
         ),
     )

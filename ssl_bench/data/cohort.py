@@ -36,6 +36,8 @@ class Cohort:
         official_split: the split column comes from the dataset's authors.
         synthetic: the images are generated; every table and picture says so.
         counts: what the reader noticed (``{"implausible age": 3}``), for the plan and the record.
+        sources: rows that the files held before any were left out (``{"train.csv": 223414}``), for
+            ``sslbench data check``; names as in the descriptor's ``published``.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Cohort:
     official_split: bool = True
     synthetic: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)

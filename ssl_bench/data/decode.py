@@ -24,6 +24,8 @@ WINDOW = (0.5, 99.5)
 
 FORMATS = ("PNG", "JPEG", "JPEG2000", "TIFF", "BMP", "GIF", "PPM", "WEBP")
 """What is opened: Pillow's other readers start programs (EPS) or hold images of another size than they say (ICO)."""
+DICOM = (".dcm", ".dicom")
+"""Endings of files that pydicom reads."""
 
 # Pillow's own limit would stop an image that a higher ``pixel_limit`` allows, and silencing its warning is not safe in
 # threads; ``pixel_limit`` is checked before a pixel is decoded.
@@ -49,16 +51,26 @@ def decode(path: Path, options: DecodeOptions) -> Grey:
     """Read an image as ``(size, size)`` uint8 grey.
 
     RGB, RGBA, palette and CMYK become luminance (alpha is dropped); more than 8 bits are scaled by the window of the
-    percentiles :data:`WINDOW`.
+    percentiles :data:`WINDOW`; DICOM by its own window, where it has one.
 
     Raises:
         DataError: the file is missing, empty, truncated, too large, or no image.
     """
+    if path.suffix.lower() in DICOM:
+        return _decoded_dicom(path, options)
     try:
         with Image.open(path, formats=FORMATS) as image:
             return _decoded(image, path, options)
     except (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         raise DataError(f"image {path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _decoded_dicom(path: Path, options: DecodeOptions) -> Grey:
+    from ssl_bench.data.dicom import read_dicom  # pydicom is loaded where a file needs it
+
+    found = read_dicom(path, options.pixel_limit)
+    image = found if isinstance(found, Image.Image) else Image.fromarray(windowed(found))
+    return np.asarray(squared(image, options.size, options.fit), dtype=np.uint8)
 
 
 def _decoded(image: ImageFile.ImageFile, path: Path, options: DecodeOptions) -> Grey:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 
 from ssl_bench.data.cohort import Cohort
-from ssl_bench.data.decode import DecodeOptions
+from ssl_bench.data.preparing import prepare_store
 from ssl_bench.data.source import Grey, ImageSource, measure_grey
 from ssl_bench.data.splits import check_not_empty
-from ssl_bench.data.store import Store, prepare
+from ssl_bench.data.store import Store
 from ssl_bench.plan import Plan, pretraining_images
 
 
@@ -35,15 +35,7 @@ def prepare_material(plan: Plan, device: torch.device, progress: Callable[[int, 
         DataError: images are unreadable, and are not to be quarantined, are too many, or were all of a split.
     """
     data = plan.config.data
-    store = prepare(
-        plan.cohort,
-        plan.cache,
-        DecodeOptions(data.size, data.fit, data.pixel_limit),
-        workers=data.workers,
-        on_bad=data.on_bad,
-        bad_limit=data.bad_limit,
-        progress=progress,
-    )
+    store = prepare_store(plan.cohort, data, plan.cache, progress)
     cohort, rows = store.aligned(plan.cohort)
     check_not_empty(cohort, plan.config.pretrain.batch_size)  # quarantined images may have been all of a split
     grey = measure_grey(store.images, rows[pretraining_positions(plan, cohort)])

@@ -14,6 +14,9 @@ from ssl_bench.errors import DataError, shortened
 DEFAULT_SHARES = {"train": 0.7, "validate": 0.1, "test": 0.2}
 """Shares of the patients where a dataset has no official split."""
 
+SELECTION = {"train": 0.9, "validate": 0.1}
+"""Shares of the training patients where a dataset has no validation split, or one that is too small."""
+
 
 def assign(patient_ids: pd.Series, shares: Mapping[str, float], seed: int = 0) -> pd.Series:
     """A split for every row, decided by the hash of its patient: neither row order nor other patients matter.
@@ -34,6 +37,11 @@ def assign(patient_ids: pd.Series, shares: Mapping[str, float], seed: int = 0) -
         for patient, value in drawn.items()
     }
     return patient_ids.map(chosen)
+
+
+def select(patient_ids: pd.Series, split: pd.Series) -> pd.Series:
+    """A split with a tenth of the training patients taken out for validation; other rows stay where they are."""
+    return assign(patient_ids, SELECTION).where(split == "train", split)
 
 
 def _uniform(patient: str, seed: int) -> float:

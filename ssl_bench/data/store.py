@@ -141,32 +141,42 @@ def _fill(folder: Path, cohort: Cohort, options: DecodeOptions, workers: int, pr
     done, rejected = _read_journal(journal) if partial.is_file() else (0, {})
     # Written anew before the array is: a torn last line would spoil the next one, an old note would vouch for zeros.
     write_text(journal, json.dumps({"done": done, "rejected": rejected}) + "\n")
-    mode: Literal["r+", "w+"] = "r+" if done else "w+"
     if not done:
         _check_room(folder, len(cohort) * options.size**2)
-    images = np.lib.format.open_memmap(partial, mode=mode, dtype=np.uint8, shape=None if done else shape)
+    begins = _open_array(partial, None if done else shape)
     paths = [cohort.root / path for path in cohort.frame["image_path"]]
-    with ThreadPoolExecutor(workers) as pool, journal.open("a") as notes:
+    # Written, not mapped: a map would keep every page it has touched, and end the process where the disk is full.
+    with ThreadPoolExecutor(workers) as pool, journal.open("a") as notes, partial.open("r+b") as file:
         decoded = _decode_ahead(pool, paths[done:], options, ahead=4 * workers)
         for start in range(done, len(paths), CHUNK):
+            block = np.zeros((min(CHUNK, len(paths) - start), *shape[1:]), np.uint8)
             bad: dict[str, str] = {}
-            for row in range(start, min(start + CHUNK, len(paths))):
+            for row in range(start, start + len(block)):
                 result = next(decoded)
                 if isinstance(result, DataError):
                     bad[str(cohort.frame["image_id"].iloc[row])] = str(result)
                 else:
-                    images[row] = result
+                    block[row - start] = result
                 progress(row + 1, len(paths))
-            images.flush()
-            notes.write(json.dumps({"done": row + 1, "rejected": bad}) + "\n")
+            file.seek(begins + start * options.size**2)
+            file.write(block.data)
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before the journal says so
+            notes.write(json.dumps({"done": start + len(block), "rejected": bad}) + "\n")
             notes.flush()
             rejected |= bad
-    del images
     return rejected
 
 
+def _open_array(path: Path, shape: tuple[int, ...] | None) -> int:
+    """Make an array of zeros, or take the one that is there (None); returns where in the file its values begin."""
+    mode: Literal["w+", "r+"] = "w+" if shape else "r+"
+    images = np.lib.format.open_memmap(path, mode=mode, dtype=np.uint8, shape=shape)
+    return int(images.offset)
+
+
 def _check_room(folder: Path, needed: int) -> None:
-    # A disk that fills up under a memory map kills the process without a word.
+    # Better told now than after a night.
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DataError(

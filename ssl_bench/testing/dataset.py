@@ -128,9 +128,9 @@ def check_patients(subject: DatasetSubject) -> None:
 def check_features(subject: DatasetSubject) -> None:
     """The declared EHR features exist, and their values are in the vocabulary or missing."""
     declared, cohort = set(subject.component.features), subject.cohort
+    sure, found = declared - set(subject.component.optional), set(cohort.features)
     subject.expect(
-        declared == set(cohort.features),
-        f"declares the features {sorted(declared)} and reads {sorted(cohort.features)}",
+        sure <= found <= declared, f"declares the features {sorted(declared)} and reads {sorted(cohort.features)}"
     )
     for name in cohort.features:
         subject.expect(

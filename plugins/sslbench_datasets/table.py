@@ -1,0 +1,203 @@
+"""Any CSV or Parquet table of images, read by a column map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.features import CATEGORIES
+from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
+from ssl_bench.errors import DataError, UsageError, shortened
+from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
+from sslbench_datasets.options import TableOptions
+from sslbench_datasets.tables import (
+    TextTable,
+    check_columns,
+    count_ages,
+    count_values,
+    locate,
+    parse_age,
+    parse_marks,
+    read_csv,
+)
+
+
+class Table:
+    """The dataset ``table``.
+
+    Args:
+        options: which column map to read.
+    """
+
+    name = "table"
+
+    def __init__(self, options: TableOptions | None = None) -> None:
+        self.options = options or TableOptions()
+
+    def locate(self, root: Path | None, cache: Path) -> Path:
+        """The folder given by ``--root``, or by the column map.
+
+        Raises:
+            UsageError: neither names it, or the map is wrong.
+            DataError: it is not a folder.
+        """
+        given = self.column_map().root
+        if root is None and given:
+            root = Path(self.options.columns).parent / given
+        return locate(self.name, root)
+
+    def column_map(self) -> ColumnMap:
+        """The column map of the options.
+
+        Raises:
+            UsageError: none is given, or it is wrong.
+        """
+        if not self.options.columns:
+            raise UsageError("dataset 'table' needs a YAML file that says which column is what; give it by --columns")
+        return read_map(Path(self.options.columns))
+
+    def read(self, root: Path) -> Cohort:
+        """One row per row of the table that the filters keep; see :class:`ssl_bench.contracts.Dataset`."""
+        columns = self.column_map()
+        table = read_table(root / columns.table, columns)
+        held, table = len(table.frame), kept(table, columns)
+        text, counts = table.frame, {"rows left out by filters": held - len(table.frame)}
+        table.check_filled(*(name for name in ("image_path", "image_id", "patient_id", "study_id") if name in text))
+        frame = pd.DataFrame({"image_id": text.get("image_id", text["image_path"])})
+        frame["image_path"], frame["patient_id"] = text["image_path"], text["patient_id"]
+        frame["study_id"] = text.get("study_id", frame["image_id"])
+        frame["split"] = read_split(table, columns)
+        for feature in columns.features:
+            frame[feature], noticed = read_feature(text, feature, columns)
+            counts |= noticed
+        labels, noticed = read_labels(text, columns, frame["image_id"])
+        return Cohort(
+            self.name,
+            root,
+            frame.join(labels),
+            tuple(columns.features),
+            tuple(labels),
+            official_split=columns.split is not None,
+            synthetic=(root / "synthetic.json").is_file(),
+            counts={what: count for what, count in {**counts, **noticed}.items() if count},
+            sources={columns.table: held},
+        )
+
+
+def read_table(path: Path, columns: ColumnMap) -> TextTable:
+    """The columns of the map as text, under the keys of :attr:`ColumnMap.columns`.
+
+    Raises:
+        DataError: the file is missing or no table, or columns are missing, or occur twice.
+    """
+    if not path.is_file():
+        raise DataError(f"expected the table {path}; found no file; check --root and 'table' of the column map")
+    if path.suffix.lower() != ".parquet":
+        return read_csv(path, columns.columns)
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from None
+    names = [str(name) for name in frame.columns]
+    check_columns(path, names, list(columns.columns.values()), {name: names.count(name) for name in names})
+    if frame.empty:
+        raise DataError(f"{path} has columns and no rows")
+    text = {ours: _as_text(frame[name]) for ours, name in columns.columns.items()}
+    return TextTable(path, pd.DataFrame(text).reset_index(drop=True), columns.columns)
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    """A column of any type as a CSV file would have it; whole numbers without a point."""
+    if pd.api.types.is_bool_dtype(values):
+        return values.map({True: "1", False: "0"}).fillna("").astype(str)
+    if pd.api.types.is_numeric_dtype(values):
+        return values.map(lambda value: "" if pd.isna(value) else f"{value:.15g}").astype(str)
+    return values.map(lambda value: "" if pd.isna(value) else str(value)).astype(str).str.strip()
+
+
+def kept(table: TextTable, columns: ColumnMap) -> TextTable:
+    """The rows that pass every filter.
+
+    Raises:
+        DataError: none does.
+    """
+    frame = table.frame
+    for column, values in columns.filters.items():
+        before, frame = frame, frame[frame[f"filter:{column}"].isin(values)]
+        if frame.empty:
+            found = shortened(sorted(before[f"filter:{column}"].unique()))
+            raise DataError(f"no row of {table.path} has {column} {' or '.join(values)}; found {found}; widen filters")
+    return TextTable(table.path, frame.reset_index(drop=True), table.source)
+
+
+def read_split(table: TextTable, columns: ColumnMap) -> pd.Series:
+    """The split column in our words; without validation rows a tenth of the training patients select.
+
+    Raises:
+        DataError: a value stands for no split.
+    """
+    text = table.frame
+    if columns.split is None:
+        return assign(text["patient_id"], DEFAULT_SHARES)
+    meaning = columns.split.values or {value: SPLIT_NAMES.get(value.lower()) for value in text["split"].unique()}
+    split = text["split"].map(meaning)
+    strange = text.loc[~split.isin(list(DEFAULT_SHARES)), "split"].unique().tolist()
+    if strange:
+        raise DataError(
+            f"{columns.split.column} of {table.path} must name {', '.join(DEFAULT_SHARES)}; found {shortened(strange)}; "
+            "say what they mean under 'values' of 'split', or leave rows out by 'filters'"
+        )
+    return split if (split == "validate").any() else select(text["patient_id"], split)
+
+
+def read_feature(text: pd.DataFrame, feature: str, columns: ColumnMap) -> tuple[pd.Series, dict[str, int]]:
+    """A feature in our vocabulary, missing where the file has nothing or anything else, and what was noticed."""
+    raw, values = text[f"feature:{feature}"], columns.features[feature].values
+    given = raw if values is None else raw.map(values).fillna("")
+    if feature == "age":
+        years = parse_age(given)
+        return years, count_ages(raw, years)
+    known = given.where(given.isin(CATEGORIES[feature]))
+    return known, count_values(raw, known, feature)
+
+
+def read_labels(text: pd.DataFrame, columns: ColumnMap, image_ids: pd.Series) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Labels as 1, 0, -1 or NaN, a column each, and what was noticed.
+
+    Raises:
+        DataError: a value that means nothing, naming the rows, or no finding at all.
+    """
+    if isinstance(columns.labels, Findings):
+        return _from_names(text["label:"], columns.labels)
+    raw = {name: _meaning(text[f"label:{name}"], columns.label_values(name)) for name in columns.label_columns}
+    return parse_marks(pd.DataFrame(raw), image_ids), {}
+
+
+def _meaning(raw: pd.Series, values: Mapping[str, str] | None) -> pd.Series:
+    return raw if values is None else raw.map(values).where(raw.isin(list(values)), raw)
+
+
+def _from_names(text: pd.Series, findings: Findings) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One column of names as a column for each finding; an empty cell is blank for all of them."""
+    named = text.str.split(findings.separator, regex=False).explode().str.strip()
+    found = [name for name in sorted(named.unique()) if name and name not in findings.none]
+    wanted = list(findings.findings or found)
+    absent = [name for name in wanted if name not in found]
+    if absent or not wanted:
+        raise DataError(
+            f"no row has the findings {shortened(absent)} in {findings.column}; found {shortened(found)}; "
+            "correct 'findings' of the column map"
+        )
+    positions = pd.Index(wanted).get_indexer(pd.Index(named))
+    values = np.zeros((len(text), len(wanted)))
+    known = positions >= 0
+    values[named.index.to_numpy()[known], positions[known]] = 1.0
+    values[(text == "").to_numpy()] = np.nan
+    left = [name for name in found if name not in wanted]
+    noticed = {"rows without any finding named": int((text == "").sum())}
+    noticed |= {f"findings that are not read: {shortened(left)}": int(named.isin(left).sum())} if left else {}
+    return pd.DataFrame(values, columns=wanted, index=text.index), noticed

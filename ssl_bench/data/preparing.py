@@ -1,0 +1,28 @@
+"""The store that a configuration asks for: the same for ``run`` and for ``data prepare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssl_bench.config import DataConfig
+from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.decode import DecodeOptions
+from ssl_bench.data.store import Progress, Store, prepare
+
+
+def decode_options(data: DataConfig) -> DecodeOptions:
+    """How a configuration makes squares of images; part of a store's fingerprint."""
+    return DecodeOptions(data.size, data.fit, data.pixel_limit)
+
+
+def prepare_store(cohort: Cohort, data: DataConfig, cache: Path, progress: Progress) -> Store:
+    """The store of a cohort, made if it is not there yet; errors as :func:`ssl_bench.data.store.prepare`."""
+    return prepare(
+        cohort,
+        cache,
+        decode_options(data),
+        workers=data.workers,
+        on_bad=data.on_bad,
+        bad_limit=data.bad_limit,
+        progress=progress,
+    )
