@@ -7,6 +7,7 @@ https://arxiv.org/abs/1901.07031
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.splits import select
-from ssl_bench.errors import DataError, UsageError, shortened, unknown
+from ssl_bench.errors import DataError, Problems, UsageError, shortened, unknown
 from sslbench_datasets.options import ChexpertOptions
 from sslbench_datasets.tables import TextTable, count_ages, count_values, locate, parse_age, parse_marks, read_csv
 
@@ -62,13 +63,7 @@ class Chexpert:
     def read(self, root: Path) -> Cohort:
         """One row per image of the views asked for; see :class:`ssl_bench.contracts.Dataset`."""
         home = find_home(root)
-        parts, sources, counts = {}, {}, dict[str, int]()
-        for split, file in FILES.items():
-            table = read_split(home, split, self.options.test_labels)
-            if table is not None:
-                parts[split], noticed = _frame(table)
-                sources[file] = len(table.frame)
-                counts |= {what: counts.get(what, 0) + count for what, count in noticed.items()}
+        parts, sources, counts = self._parts(home)
         frame = self._assigned(home, parts, counts)
         frame = self._seen(frame, counts)
         columns = ["image_id", "image_path", "patient_id", "study_id", "split", *FEATURES, *CHEXPERT14]
@@ -82,6 +77,29 @@ class Chexpert:
             counts={what: count for what, count in counts.items() if count},
             sources=sources,
         )
+
+    def _parts(self, home: Path) -> tuple[dict[str, pd.DataFrame], dict[str, int], dict[str, int]]:
+        """Rows of each split's file that is there, how many each file has, and what was noticed.
+
+        Raises:
+            DataError: what is wrong with any of the files, all at once.
+        """
+        parts: dict[str, pd.DataFrame] = {}
+        sources: dict[str, int] = {}
+        counts: dict[str, int] = {}
+
+        def read(split: str) -> None:
+            table = read_split(home, split, self.options.test_labels)
+            if table is not None:
+                parts[split], noticed = _frame(table)
+                sources[FILES[split]] = len(table.frame)
+                counts.update({what: counts.get(what, 0) + count for what, count in noticed.items()})
+
+        problems = Problems()
+        for split in FILES:
+            problems.run(partial(read, split))
+        problems.raise_if_any()
+        return parts, sources, counts
 
     def _assigned(self, home: Path, parts: Mapping[str, pd.DataFrame], counts: dict[str, int]) -> pd.DataFrame:
         """All rows with their split; the official validation set selects, is the test set, or is left out."""
@@ -133,7 +151,8 @@ def find_home(root: Path) -> Path:
         return homes[0]
     found = shortened(homes) or shortened(sorted(path.name for path in root.glob("*.csv"))) or "no CSV file"
     raise DataError(
-        f"expected {FILES['train']} in {root} or in one folder of it, such as CheXpert-v1.0; found {found}; check --root"
+        f"expected {FILES['train']} in {root} or in one folder of it, such as CheXpert-v1.0; found {found}; "
+        "check --root"
     )
 
 

@@ -133,6 +133,10 @@ def read_map(path: Path) -> ColumnMap:
 
 SPLIT_NAMES = {
     **{name: name for name in SPLITS},
-    **{"training": "train", "val": "validate", "valid": "validate", "validation": "validate", "testing": "test"},
+    "training": "train",
+    "val": "validate",
+    "valid": "validate",
+    "validation": "validate",
+    "testing": "test",
 }
 """What splits are usually called."""

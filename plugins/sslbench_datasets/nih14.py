@@ -14,7 +14,7 @@ import pandas as pd
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.labels import NIH14
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
-from ssl_bench.errors import DataError, nearest, shortened
+from ssl_bench.errors import DataError, Problems, nearest, shortened
 from sslbench_datasets.options import Nih14Options
 from sslbench_datasets.tables import TextTable, count_ages, count_values, locate, parse_age, read_csv
 
@@ -52,9 +52,7 @@ class Nih14:
 
     def read(self, root: Path) -> Cohort:
         """One row per image of the label file; see :class:`ssl_bench.contracts.Dataset`."""
-        table = read_table(self._label_file(root))
-        lists = read_lists(root)
-        frame, counts = _frame(table)
+        frame, counts, lists = self._tables(root)
         frame["split"] = _split(frame, lists)
         frame["image_path"] = _paths(frame["image_id"], root)
         sources = {"images": len(frame), **{LISTS[split]: len(names) for split, names in lists.items()}}
@@ -75,6 +73,20 @@ class Nih14:
             counts={what: count for what, count in counts.items() if count},
             sources=sources,
         )
+
+    def _tables(self, root: Path) -> tuple[pd.DataFrame, dict[str, int], dict[str, frozenset[str]]]:
+        """Rows, what was noticed, and official lists.
+
+        Raises:
+            DataError: what is wrong with any of the files, all at once.
+        """
+        rows: list[tuple[pd.DataFrame, dict[str, int]]] = []
+        lists: dict[str, frozenset[str]] = {}
+        problems = Problems()
+        problems.run(lambda: rows.append(_frame(read_table(self._label_file(root)))))
+        problems.run(lambda: lists.update(read_lists(root)))
+        problems.raise_if_any()
+        return *rows[0], lists
 
     def _label_file(self, root: Path) -> Path:
         names = (self.options.labels_file,) if self.options.labels_file else LABEL_FILES

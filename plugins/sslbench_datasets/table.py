@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
-from ssl_bench.errors import DataError, UsageError, shortened
+from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
 from sslbench_datasets.tables import (
@@ -66,7 +67,7 @@ class Table:
         table = read_table(root / columns.table, columns)
         held, table = len(table.frame), kept(table, columns)
         text, counts = table.frame, {"rows left out by filters": held - len(table.frame)}
-        table.check_filled(*(name for name in ("image_path", "image_id", "patient_id", "study_id") if name in text))
+        check_rows(table, columns)
         frame = pd.DataFrame({"image_id": text.get("image_id", text["image_path"])})
         frame["image_path"], frame["patient_id"] = text["image_path"], text["patient_id"]
         frame["study_id"] = text.get("study_id", frame["image_id"])
@@ -134,6 +135,21 @@ def kept(table: TextTable, columns: ColumnMap) -> TextTable:
     return TextTable(table.path, frame.reset_index(drop=True), table.source)
 
 
+def check_rows(table: TextTable, columns: ColumnMap) -> None:
+    """Identifiers, splits and labels.
+
+    Raises:
+        DataError: what is wrong with any of them, all at once.
+    """
+    problems = Problems()
+    for name in ("image_path", "image_id", "patient_id", "study_id"):
+        if name in table.frame:
+            problems.run(partial(table.check_filled, name))
+    problems.run(lambda: read_split(table, columns))
+    problems.run(lambda: read_labels(table.frame, columns, table.frame["image_path"]))
+    problems.raise_if_any()
+
+
 def read_split(table: TextTable, columns: ColumnMap) -> pd.Series:
     """The split column in our words; without validation rows a tenth of the training patients select.
 
@@ -148,8 +164,8 @@ def read_split(table: TextTable, columns: ColumnMap) -> pd.Series:
     strange = text.loc[~split.isin(list(DEFAULT_SHARES)), "split"].unique().tolist()
     if strange:
         raise DataError(
-            f"{columns.split.column} of {table.path} must name {', '.join(DEFAULT_SHARES)}; found {shortened(strange)}; "
-            "say what they mean under 'values' of 'split', or leave rows out by 'filters'"
+            f"{columns.split.column} of {table.path} must name {', '.join(DEFAULT_SHARES)}; found "
+            f"{shortened(strange)}; say what they mean under 'values' of 'split', or leave rows out by 'filters'"
         )
     return split if (split == "validate").any() else select(text["patient_id"], split)
 

@@ -31,8 +31,8 @@ FAULTS = (InvalidDicomError, OSError, EOFError, ValueError, TypeError, Attribute
 def read_dicom(path: Path, pixel_limit: int) -> Image.Image | npt.NDArray[Any]:
     """The image in mode ``L``, or its values where nothing in the file says how they become grey.
 
-    Values are rescaled, then windowed by the file's VOI LUT or its first window; MONOCHROME1 is inverted. An 8-bit image
-    without either is taken as it is; a wider one is for the caller to scale, as any other image of more than 8 bits.
+    Values are rescaled, then windowed by the file's VOI LUT or its first window; MONOCHROME1 is inverted. An 8-bit
+    image without either is taken as it is; a wider one is for the caller to scale, as any image of more than 8 bits.
 
     Raises:
         DataError: the file is no DICOM image, is damaged, too large, or compressed in a way that cannot be decoded.

@@ -188,7 +188,9 @@ def readable(label: str) -> str:
 
 
 def subject(record: Mapping[str, Any]) -> str:
-    """What was run on what, for the header of a picture."""
+    """What was run on what, for the header of a picture; ``subject`` where the picture is of no run."""
+    if "subject" in record:
+        return str(record["subject"])
     features = f" with {', '.join(record['features'])} ({record['fusion']})" if record["features"] else ""
     return f"{record['method']}{features} on {record['data']['name']}, seed {record['config']['seed']}"
 

@@ -1,0 +1,39 @@
+"""``sslbench data check NAME``: is a download whole?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+
+
+def check(
+    name: Name,
+    root: Root = None,
+    columns: Columns = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    cache: Cache = None,
+    sample: Annotated[int, typer.Option(min=0, help="Images to decode.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Of the images that are drawn.")] = 0,
+) -> None:
+    """Check files, columns, counts, patients, labels, features and a sample of the images of a dataset."""
+    from ssl_bench.cli.options import cache_folder
+    from ssl_bench.data.check import Sample, check_download
+    from ssl_bench.data.preparing import decode_options
+    from ssl_bench.errors import DataError
+    from ssl_bench.report.data_tables import print_findings
+
+    config, dataset = configured(name, root, columns, preset, settings)
+    reader, folder = dataset.build(), cache_folder(cache)
+    found = check_download(
+        lambda: reader.read(reader.locate(config.data.root, folder)),
+        dataset.component.published,
+        Sample(sample, seed, decode_options(config.data)),
+    )
+    print_findings(name, found)
+    problems = sum(finding.status == "problem" for finding in found)
+    if problems:
+        raise DataError(f"dataset '{name}' has {problems} problem{'s' * (problems > 1)}, listed above; mend them first")

@@ -1,0 +1,49 @@
+"""What the commands on a dataset share: its flags as a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ssl_bench.config import RunConfig
+    from ssl_bench.parts import Chosen
+
+Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.")]
+Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
+Columns = Annotated[Path | None, typer.Option("--columns", help="Column map of the dataset table, a YAML file.")]
+Preset = Annotated[str | None, typer.Option("--preset", help="smoke, demo or paper, as in sslbench run. [demo]")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Any key of the configuration, such as data.options.views=PA.")
+]
+Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of prepared images. [~/.cache/sslbench]")]
+
+
+def configured(
+    name: str,
+    root: Path | None,
+    columns: Path | None,
+    preset: str | None,
+    settings: list[str] | None,
+    **data: Any,
+) -> tuple[RunConfig, Chosen]:
+    """The configuration that ``sslbench run`` would have with these flags, and its dataset.
+
+    Raises:
+        UsageError: a name, key or value is wrong.
+    """
+    from ssl_bench import config as configuration
+    from ssl_bench.cli.options import merge_flags
+    from ssl_bench.parts import choose_dataset
+    from ssl_bench.plugins import discover
+
+    flags = {
+        "data.name": name,
+        "data.root": str(root) if root else None,
+        "data.options.columns": str(columns.absolute()) if columns else None,
+        **{f"data.{key}": value for key, value in data.items()},
+    }
+    config = configuration.load(merge_flags(flags, settings or []), name=preset)
+    return config, choose_dataset(config, discover())

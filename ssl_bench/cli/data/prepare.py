@@ -1,0 +1,36 @@
+"""``sslbench data prepare NAME``: decode every image once, ahead of the runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+
+
+def prepare(
+    name: Name,
+    root: Root = None,
+    columns: Columns = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    cache: Cache = None,
+    size: Annotated[int | None, typer.Option(help="Side of the prepared images in px. [the preset's]")] = None,
+    fit: Annotated[str | None, typer.Option(help="How an image becomes square: crop or pad. [crop]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads; 0: one a core. [0]")] = None,
+    on_bad: Annotated[str | None, typer.Option(help="Unreadable images: error, or quarantine. [error]")] = None,
+) -> None:
+    """Prepare the images of a dataset as sslbench run would, which then finds them; goes on after a kill."""
+    from ssl_bench.cli.options import cache_folder
+    from ssl_bench.data.preparing import prepare_store
+    from ssl_bench.plan import read_cohort
+    from ssl_bench.report.preparing import Preparing
+
+    config, dataset = configured(name, root, columns, preset, settings, size=size, fit=fit, workers=workers,
+                                 on_bad=on_bad)  # fmt: skip
+    folder = cache_folder(cache)
+    cohort = read_cohort(config, dataset, folder)
+    with Preparing(len(cohort), config.data.size) as preparing:
+        store = prepare_store(cohort, config.data, folder, preparing.advance)
+    preparing.finished(store)

@@ -1,0 +1,37 @@
+"""``sslbench data stats NAME``: who is in a dataset, with which findings, and what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+
+
+def stats(
+    name: Name,
+    root: Root = None,
+    columns: Columns = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    cache: Cache = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the tables as CSV and a picture grid by finding.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the images in the grid.")] = 0,
+) -> None:
+    """Print demographics by split, prevalence of every finding and missing values of a dataset."""
+    from ssl_bench.cli.options import cache_folder
+    from ssl_bench.data.stats import statistics
+    from ssl_bench.plan import read_cohort
+    from ssl_bench.report.data_tables import print_statistics, write_statistics
+
+    config, dataset = configured(name, root, columns, preset, settings)
+    cohort = read_cohort(config, dataset, cache_folder(cache))
+    found = statistics(cohort)
+    print_statistics(cohort, found)
+    if out:
+        for file in write_statistics(cohort, found, out, seed):
+            print(file)

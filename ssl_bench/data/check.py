@@ -1,0 +1,160 @@
+"""What is right and wrong with a download, all at once, before a night is spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, check_columns, leaves_root, missing_images
+from ssl_bench.data.decode import DecodeOptions, decode
+from ssl_bench.data.labels import check_values
+from ssl_bench.data.splits import check_leakage
+from ssl_bench.data.store import check_images
+from ssl_bench.errors import DataError, HandledError, shortened
+
+Status = Literal["ok", "warning", "problem"]
+
+SCARCE = 0.5
+"""Share of images with a value below which a feature is a warning."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the answer.
+
+    Args:
+        status: a problem stops a run, a warning is for a person to judge.
+        what: was looked at.
+        found: in one sentence.
+    """
+
+    status: Status
+    what: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Images that are decoded to see whether they can be: how many, drawn by which seed, and how."""
+
+    images: int
+    seed: int
+    options: DecodeOptions
+
+
+def check_download(read: Callable[[], Cohort], published: Mapping[str, int], sample: Sample) -> list[Finding]:
+    """Everything that can be said about a dataset's files.
+
+    Args:
+        read: reads the cohort.
+        published: counts of the whole release, by the names of :attr:`Cohort.sources`.
+        sample: of images to decode.
+    """
+    cohort: list[Cohort] = []
+    found = list(_problems("files and columns", lambda: cohort.append(_read(read))))
+    if found:
+        return found
+    return [*_counts(cohort[0], published), *_table(cohort[0]), *_images(cohort[0], sample)]
+
+
+def _read(read: Callable[[], Cohort]) -> Cohort:
+    cohort = read()
+    check_columns(cohort)
+    return cohort
+
+
+def _problems(what: str, check: Callable[[], object]) -> Iterator[Finding]:
+    """What a check of the core refuses, a line for each problem."""
+    try:
+        check()
+    except HandledError as error:
+        yield from (Finding("problem", what, str(one)) for one in error.several or [error])
+
+
+def _counts(cohort: Cohort, published: Mapping[str, int]) -> Iterator[Finding]:
+    """Rows of the files against the published ones; a subset is legitimate, so a difference is a warning."""
+    frame = cohort.frame
+    found = {"images": len(frame), "studies": frame["study_id"].nunique(), "patients": frame["patient_id"].nunique()}
+    found |= dict(cohort.sources)
+    for name, expected in published.items():
+        if found.get(name) == expected:
+            yield Finding("ok", f"count of {name}", f"{expected:,}, as published")
+        else:
+            has = f"{found[name]:,}" if name in found else "none"
+            yield Finding("warning", f"count of {name}", f"{has}, published are {expected:,}; is it a subset?")
+    for name in [name for name in cohort.sources if name not in published]:
+        yield Finding("ok", f"count of {name}", f"{cohort.sources[name]:,}")
+
+
+def _table(cohort: Cohort) -> Iterator[Finding]:
+    """Identifiers, splits, patients, labels and features."""
+    frame = cohort.frame
+    problems = list(_problems("table", lambda: check_cohort(cohort)))
+    kept = f"{len(frame):,} images, {frame['study_id'].nunique():,} studies, {frame['patient_id'].nunique():,} patients"
+    yield from problems or [Finding("ok", "table", kept)]
+    yield from _splits(cohort)
+    yield from _labels(cohort)
+    yield from (_feature(cohort, name) for name in cohort.features)
+    yield from (Finding("warning", "noticed", f"{what}: {count:,}") for what, count in cohort.counts.items() if count)
+
+
+def _splits(cohort: Cohort) -> Iterator[Finding]:
+    sizes = cohort.frame["split"].value_counts()
+    origin = "official" if cohort.official_split else "drawn by patient"
+    empty = [name for name in SPLITS if not sizes.get(name, 0)]
+    text = ", ".join(f"{name} {sizes.get(name, 0):,}" for name in SPLITS)
+    yield Finding("problem" if empty else "ok", "splits", f"{text} images ({origin})")
+    leaked = list(_problems("patients", lambda: check_leakage(cohort)))
+    yield from leaked or [Finding("ok", "patients", "none is in two splits")]
+
+
+def _labels(cohort: Cohort) -> Iterator[Finding]:
+    """Values, blanks and findings that a split has nobody with."""
+    raw = cohort.frame[list(cohort.labels)]
+    wrong = list(_problems("labels", lambda: check_values(raw, cohort.frame["image_id"])))
+    if wrong:
+        yield from wrong
+        return
+    numbers = raw.astype(float).to_numpy()
+    blank, uncertain = np.isnan(numbers).mean(), (numbers == -1).mean()
+    yield Finding("ok", "labels", f"{raw.shape[1]} findings; {blank:.1%} blank, {uncertain:.1%} uncertain (-1)")
+    lacking = [
+        f"{label} ({split})"
+        for split in SPLITS
+        for label in cohort.labels
+        if not (cohort.frame.loc[cohort.frame["split"] == split, label] == 1).any()
+    ]
+    if lacking:
+        yield Finding("warning", "findings without a positive image", shortened(lacking))
+
+
+def _feature(cohort: Cohort, name: str) -> Finding:
+    known = cohort.frame[name].notna()
+    status: Status = "ok" if known.mean() >= SCARCE else "warning"
+    return Finding(status, f"feature {name}", f"{known.mean():.1%} of the images have it ({(~known).sum():,} have not)")
+
+
+def _images(cohort: Cohort, sample: Sample) -> Iterator[Finding]:
+    """Files that are missing, and a sample of the others decoded."""
+    missing = list(_problems("image files", lambda: check_images(cohort)))
+    yield from missing or [Finding("ok", "image files", f"all {len(cohort):,} are there")]
+    absent = set(missing_images(cohort)) if missing else set()
+    there = [path for path in cohort.frame["image_path"].dropna() if path not in absent and not leaves_root(path)]
+    if there and sample.images:
+        yield _decoded(cohort.root, there, sample)
+
+
+def _decoded(root: Path, paths: list[str], sample: Sample) -> Finding:
+    drawn = np.random.default_rng(sample.seed).permutation(len(paths))[: sample.images]
+    wrong: list[Any] = []
+    for number in drawn:
+        try:
+            decode(root / paths[number], sample.options)
+        except DataError as error:
+            wrong.append(error)
+    text = f"{len(drawn) - len(wrong)} of {len(drawn)} drawn images can be decoded"
+    return Finding("problem", "sample", f"{text}; {shortened(wrong)}") if wrong else Finding("ok", "sample", text)

@@ -1,0 +1,69 @@
+"""Progress of preparing a store: images per second and time left."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from ssl_bench.data.store import Store
+from ssl_bench.report.terminal import QUIET_SECONDS
+
+
+class Preparing:
+    """Tells a person how far preparing is: a bar where somebody watches, plain lines where a file does.
+
+    Args:
+        total: images of the cohort.
+        size: side of the prepared images in px.
+        console: where to print; standard error by default.
+    """
+
+    def __init__(self, total: int, size: int, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        columns = (TextColumn("prepare"), BarColumn(30), MofNCompleteColumn(), TextColumn("{task.fields[status]}"))
+        self._bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self._task = self._bars.add_task("prepare", total=total, status="")
+        self._began = self._spoke = time.monotonic()
+        self._before: int | None = None
+        self.console.print(f"preparing {total:,} images of {size} px ({total * size**2 / 2**30:.2f} GiB)")
+
+    def __enter__(self) -> Preparing:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def advance(self, done: int, total: int) -> None:
+        """Show how far it is; images of an earlier run that was killed do not count for the speed."""
+        if self._before is None:
+            self._before = done - 1
+            if self._before:
+                self.console.print(f"  {self._before:,} are there from before")
+        seconds = max(time.monotonic() - self._began, 1e-6)
+        rate = (done - self._before) / seconds
+        status = f"{rate:,.1f} images/s, {duration((total - done) / rate)} left"
+        if self.console.is_terminal:
+            self._bars.update(self._task, completed=done, status=status)
+        elif time.monotonic() - self._spoke > QUIET_SECONDS or done == total:
+            self._spoke = time.monotonic()
+            self.console.print(f"  {done:,}/{total:,}  {status}")
+
+    def finished(self, store: Store) -> None:
+        """Say what is there now."""
+        if self._before is None:
+            self.console.print("  nothing to do: the store is there")
+        rejected = f", {len(store.rejected):,} unreadable" if store.rejected else ""
+        print(f"{len(store.image_ids):,} images{rejected} in {store.folder}")
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min`` or ``3.4 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
