@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path) -> Plan:
         DataError: the dataset is; all problems at once.
     """
     parts = choose_parts(config, registry)
-    cohort = read_cohort(config, parts.dataset, cache, config.pretrain.batch_size)
-    check_available(parts.features, parts.dataset.name, cohort.features)
+    cohort = read_cohort(config, parts.dataset, cache, parts.features, config.pretrain.batch_size)
     schema = read_schema(config, parts, cohort.frame.loc[pretraining_images(config.data, cohort)])
     return Plan(config, parts, cohort, schema, manifest(cohort), parts.provenance(registry), cache)
 
@@ -124,13 +123,16 @@ def read_schema(config: RunConfig, parts: Parts, train: pd.DataFrame) -> Feature
     return learn_schema(train, parts.features, impute=map(column_of, filled), right_closed=ehr.age_bins == RIGHT_CLOSED)
 
 
-def read_cohort(config: RunConfig, dataset: Chosen, cache: Path, batch_size: int = 1) -> Cohort:
+def read_cohort(
+    config: RunConfig, dataset: Chosen, cache: Path, features: Sequence[str] = (), batch_size: int = 1
+) -> Cohort:
     """The cohort of a dataset, with every check that comes before decoding an image.
 
     Args:
         config: as resolved.
         dataset: to read.
         cache: folder for generated data.
+        features: EHR features that a run needs.
         batch_size: images that the training split must fill.
 
     Raises:
@@ -142,6 +144,8 @@ def read_cohort(config: RunConfig, dataset: Chosen, cache: Path, batch_size: int
     if config.data.merge_duplicates:
         cohort = merge_duplicates(cohort)
     problems = Problems()
+    # What a dataset offers at most is known before; what these files hold of it only now.
+    problems.run(lambda: check_available(features, cohort.name, cohort.features))
     problems.run(lambda: check_cohort(cohort))
     problems.run(lambda: check_images(cohort))
     problems.run(lambda: check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining))

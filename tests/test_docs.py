@@ -7,6 +7,7 @@ import inspect
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -21,7 +22,17 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
 TESTS = {path: path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)}
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def flat(group: Any, before: str = "") -> dict[str, Any]:
+    """Commands by the words that call them: those of a group are two, for example ``data synth``."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        found |= flat(command, f"{name} ") if hasattr(command, "commands") else {before + name: command}
+    return found
+
+
+COMMANDS = flat(typer.main.get_command(app))
 OPTIONS = {name: [opt for param in command.params for opt in param.opts if opt.startswith("--")]
            for name, command in COMMANDS.items()}  # fmt: skip
 
@@ -83,10 +94,12 @@ PAGES = {"README.md": README, **DOCS}
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_in_the_documentation_exist(page: str) -> None:
-    for command, *arguments in filter(None, commands(PAGES[page])):
-        if command == "--help":
+    for words in filter(None, commands(PAGES[page])):
+        if words == ["--help"]:
             continue
-        assert command in COMMANDS
+        length = next((count for count in (1, 2) if " ".join(words[:count]) in COMMANDS), 0)
+        assert length, f"{page}: sslbench {shlex.join(words)}"
+        command, arguments = " ".join(words[:length]), words[length:]
         flags = [word.partition("=")[0] for word in arguments if word.startswith("--")]
         assert set(flags) <= {*OPTIONS[command], "--help"}, f"{page}: sslbench {command} {' '.join(arguments)}"
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pydicom
 from PIL import Image
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_modality_lut, apply_voi
+from pydicom.pixels import apply_modality_lut, apply_voi, get_decoder
 
 from ssl_bench.errors import DataError
 
@@ -40,18 +40,33 @@ def read_dicom(path: Path, pixel_limit: int) -> Image.Image | npt.NDArray[Any]:
     try:
         dataset = pydicom.dcmread(path)
         _check(dataset, path, pixel_limit)
-        values = dataset.pixel_array
-    except RuntimeError:
-        syntax = dataset.file_meta.TransferSyntaxUID
+        values = _pixels(dataset, path)
+        if dataset.PhotometricInterpretation in COLOURS:
+            return Image.fromarray(values.astype(np.uint8)).convert("L")
+        return _grey(values, dataset)
+    except FAULTS as error:
+        raise DataError(f"image {path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _pixels(dataset: Any, path: Path) -> npt.NDArray[Any]:
+    """The stored values, decompressed."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        return np.asarray(dataset.pixel_array)
+    except RuntimeError as error:  # either no decoder, or all of them failed
+        if _has_decoder(syntax):
+            raise ValueError(str(error)) from None
         raise DataError(
             f"image {path} is compressed as {syntax.name} ({syntax}), which cannot be decoded here; install pylibjpeg "
             "with its plugins, or store it uncompressed"
         ) from None
-    except FAULTS as error:
-        raise DataError(f"image {path} cannot be read: {' '.join(str(error).split())}") from None
-    if dataset.PhotometricInterpretation in COLOURS:
-        return Image.fromarray(values.astype(np.uint8)).convert("L")
-    return _grey(values, dataset)
+
+
+def _has_decoder(syntax: Any) -> bool:
+    try:
+        return bool(get_decoder(syntax).is_available)
+    except NotImplementedError:  # a syntax that pydicom does not know at all
+        return False
 
 
 def _check(dataset: Any, path: Path, pixel_limit: int) -> None:

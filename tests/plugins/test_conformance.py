@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,22 +26,16 @@ def test_component(check: Check) -> None:
     check.call()
 
 
-OPTIONS: dict[str, dict[str, Any]] = {"synthetic": {"images": 120, "size": 32}}
+FILES: dict[str, Callable[..., Path]] = {"nih14": lambda tiny_nih: tiny_nih()}
+"""Writers of files in the layouts of datasets that are not generated."""
 
-
-@pytest.fixture(scope="module")
-def files(
-    tiny_nih: Callable[..., Path], tiny_chexpert: Callable[..., Path], tiny_table: Callable[..., Path]
-) -> dict[str, Callable[..., Path]]:
-    """Writers of files in the layouts of datasets that are not generated."""
-    return {"nih14": tiny_nih, "chexpert": tiny_chexpert, "table": tiny_table}
+OPTIONS = {"synthetic": {"images": 120, "size": 32}}
 
 
 @pytest.mark.parametrize("name", BUILT_IN.names("dataset"))
-def test_dataset(name: str, files: dict[str, Callable[..., Path]]) -> None:
-    if name not in files and not BUILT_IN.get("dataset", name).synthetic:
+def test_dataset(name: str, tiny_nih: Callable[..., Path]) -> None:
+    if name not in FILES and not BUILT_IN.get("dataset", name).synthetic:
         pytest.skip(f"no files in the layout of {name} here; its own tests call the suite")
-    root = files[name]() if name in files else None
-    own = {"columns": str(root / "columns.yaml")} if name == "table" and root else {}
-    for check in dataset_checks(name, root, **OPTIONS.get(name, {}), **own):
+    root = FILES[name](tiny_nih) if name in FILES else None
+    for check in dataset_checks(name, root, **OPTIONS.get(name, {})):
         check.call()

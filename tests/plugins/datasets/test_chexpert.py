@@ -14,6 +14,7 @@ from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.data.store import check_images
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.testing import check_dataset
 from sslbench_datasets.chexpert import Chexpert
 from sslbench_datasets.options import ChexpertOptions
 
@@ -30,6 +31,10 @@ def whole(tiny_chexpert: Callable[..., Path]) -> Path:
 def home(tiny_chexpert: Callable[..., Path]) -> Path:
     """The folder with ``train.csv``, to be spoilt."""
     return tiny_chexpert() / "CheXpert-v1.0-small"
+
+
+def test_conformance(whole: Path) -> None:
+    check_dataset("chexpert", whole)
 
 
 def read(root: Path, **options: object) -> Cohort:

@@ -16,6 +16,7 @@ from ssl_bench.data.store import check_images
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plan import make_plan
 from ssl_bench.plugins import Registry
+from ssl_bench.testing import check_dataset
 from sslbench_datasets.options import TableOptions
 from sslbench_datasets.table import Table
 
@@ -26,6 +27,10 @@ COHORT = Path(__file__).parents[3] / "docs/open-cohort.columns.yaml"
 @pytest.fixture
 def root(tiny_table: Callable[..., Path]) -> Path:
     return tiny_table()
+
+
+def test_conformance(root: Path) -> None:
+    check_dataset("table", root, columns=str(root / "columns.yaml"))
 
 
 def read(root: Path, /, **changes: object) -> Cohort:

@@ -1,4 +1,4 @@
-"""Tiny files in the layouts of the built-in datasets, for their own tests and for the conformance suite."""
+"""Tiny files in the layouts of CheXpert and of somebody's own table, for the tests and the conformance suite."""
 
 from __future__ import annotations
 
