@@ -41,14 +41,16 @@ def print_statistics(cohort: Cohort, tables: Mapping[str, pd.DataFrame]) -> None
     for name, frame in tables.items():
         if frame.empty:
             continue
-        table = Table(title=f"{cohort.name}{stamp}: {TITLES[name]}", title_justify="left")
+        table = Table()
         shown = _side_by_side(frame) if name == "prevalence" else frame.map(lambda value: cell(value))
         table.add_column("")
         for column in shown.columns:
             table.add_column(str(column), justify="right")
         for row in shown.itertuples():
             table.add_row(*(str(value) for value in row))
-        plain_console().print(table)
+        console = plain_console()
+        console.print(f"{cohort.name}{stamp}: {TITLES[name]}")  # rich would wrap a title to the table's width
+        console.print(table)
 
 
 def _side_by_side(frame: pd.DataFrame) -> pd.DataFrame:

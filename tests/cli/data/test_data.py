@@ -1,0 +1,153 @@
+"""``sslbench data``: check, stats and prepare."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ssl_bench.config import load
+from ssl_bench.data import store as module
+from ssl_bench.data.preparing import decode_options
+from ssl_bench.data.store import fingerprint
+from ssl_bench.plan import make_plan
+from ssl_bench.plugins import Registry
+
+Cli = Callable[..., Any]
+
+
+def test_check_of_a_subset_is_a_table_and_exit_code_0(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:
+    answer = sslbench("data", "check", "nih14", "--root", tiny_nih(), "--sample", 5, "--seed", 3)
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("nih14: ")
+    assert "0 problem" in answer.out.splitlines()[0]
+    assert "120, published are 112,120; is it a subset?" in answer.out
+    assert "5 of 5 drawn images can be decoded" in answer.out
+
+
+def test_check_of_a_broken_download_tells_all_and_exits_3(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:
+    root = tiny_nih(fresh=True)
+    (root / "images/00000001_000.png").unlink()
+    with (root / "train_val_list.txt").open("a") as file:
+        file.write("\n00000005_000.png")
+    table = root / "Data_Entry_2017_v2020.csv"
+    table.write_text(table.read_text().replace("Patient Age", "Patients Age"))
+    answer = sslbench("data", "check", "nih14", "--root", root)
+    assert answer.code == 3
+    assert answer.err == "sslbench: error: dataset 'nih14' has 2 problems, listed above; mend them first\n"
+    text = " ".join(answer.out.replace("│", " ").split())
+    assert "lacks Patient Age (did you mean 'Patients Age'?)" in text
+    assert "1 are in both: 00000005_000.png" in text
+    table.write_text(table.read_text().replace("Patients Age", "Patient Age"))
+    (root / "train_val_list.txt").write_text((root / "train_val_list.txt").read_text().rpartition("\n")[0])
+    answer = sslbench("data", "check", "nih14", "--root", root)
+    assert answer.code == 3
+    assert "1 of 120 images are not below" in " ".join(answer.out.replace("│", " ").split())
+
+
+def test_a_wrong_name_or_option_is_a_usage_error(sslbench: Cli) -> None:
+    assert "unknown dataset 'nih15'; did you mean 'nih14'?" in sslbench("data", "check", "nih15").sentence
+    answer = sslbench("data", "check", "nih14", "--set", "data.options.labels=x.csv")
+    assert answer.code == 2
+    assert "unknown key 'labels' of dataset 'nih14'" in answer.sentence
+
+
+def test_stats_print_tables_and_leave_files(sslbench: Cli, tiny_nih: Callable[..., Path], tmp_path: Path) -> None:
+    answer = sslbench("data", "stats", "nih14", "--root", tiny_nih(), "--out", tmp_path / "stats", "--seed", 1)
+    assert answer.code == 0, answer.err
+    for title in ("demographics by split", "positive images by finding", "share of the images without a feature"):
+        assert title in answer.out
+    tables = {path.stem: pd.read_csv(path, index_col=0) for path in (tmp_path / "stats").glob("*.csv")}
+    assert set(tables) == {"demographics", "prevalence", "missing"}
+    assert tables["demographics"].loc["images", "all"] == 120
+    assert tables["prevalence"].loc["Hernia", "all"] == 0
+    with Image.open(tmp_path / "stats/grid.png") as image:
+        assert image.width > 1000
+        assert image.height > 600  # rows: Effusion, Mass, none of them
+
+
+def test_the_grid_of_generated_pictures_says_so(sslbench: Cli, tmp_path: Path) -> None:
+    answer = sslbench("data", "stats", "synthetic", "--preset", "smoke", "--set", "data.options.images=150",
+                      "--set", "data.options.size=32", "--out", tmp_path)  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert "synthetic (SYNTHETIC DATA): demographics" in answer.out
+
+
+def prepare(sslbench: Cli, root: Path, *arguments: object) -> Any:
+    return sslbench("data", "prepare", "nih14", "--root", root, "--preset", "smoke", "--workers", 1, *arguments)
+
+
+def test_prepare_makes_the_store_that_a_run_uses(
+    sslbench: Cli, tiny_nih: Callable[..., Path], tmp_path: Path, registry: Registry
+) -> None:
+    answer = prepare(sslbench, tiny_nih())
+    assert answer.code == 0, answer.err
+    assert "120/120  " in answer.err
+    assert " images/s, 0 s left" in answer.err
+    config = load({"data": {"name": "nih14", "root": str(tiny_nih())}}, name="smoke")
+    plan = make_plan(config, registry, tmp_path / "cache")
+    key = fingerprint(plan.cohort, decode_options(config.data))[:16]
+    assert answer.out == f"120 images in {tmp_path}/cache/stores/nih14-40px-{key}\n"
+    again = prepare(sslbench, tiny_nih())
+    assert "nothing to do: the store is there" in again.err
+    assert again.out == answer.out
+
+
+def test_prepare_goes_on_after_a_kill_between_chunks(
+    sslbench: Cli, tiny_nih: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 16)
+    killed = RuntimeError("killed")
+
+    def flaky(path: Path, options: Any, *, real: Any = module.decode) -> Any:
+        if path.name == "00000030_000.png":
+            raise killed
+        return real(path, options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "decode", flaky)
+        with pytest.raises(RuntimeError, match="killed"):
+            prepare(sslbench, tiny_nih(), "--cache", tmp_path / "c")
+    answer = prepare(sslbench, tiny_nih(), "--cache", tmp_path / "c")
+    assert "48 are there from before" in answer.err  # image 58 was never read; whole chunks of 16 are kept
+    assert answer.code == 0
+
+
+def test_size_fit_and_datasets_have_stores_of_their_own(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:
+    twin = tiny_nih(fresh=True)
+    folders = [
+        prepare(sslbench, tiny_nih()).out.split()[-1],
+        prepare(sslbench, tiny_nih(), "--size", 24).out.split()[-1],
+        prepare(sslbench, tiny_nih(), "--fit", "pad").out.split()[-1],
+        prepare(sslbench, twin).out.split()[-1],  # the same files in another folder
+    ]
+    assert len(set(folders)) == 4
+
+
+def test_prepare_refuses_what_a_run_would(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:
+    root = tiny_nih(fresh=True)
+    (root / "images/00000001_000.png").write_bytes(b"")
+    answer = prepare(sslbench, root)
+    assert answer.code == 3
+    assert "1 of 120 images cannot be read" in answer.err
+    answer = prepare(sslbench, root, "--on-bad", "quarantine")
+    assert answer.code == 0
+    assert answer.out.startswith("120 images, 1 unreadable in ")
+    shutil.rmtree(root / "images")
+    assert prepare(sslbench, root).code == 3
+
+
+def test_the_column_map_by_its_flag(sslbench: Cli, tmp_path: Path) -> None:
+    Image.new("L", (40, 40), 7).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("file,who,Edema\na.png,1,1\n")
+    (tmp_path / "map.yaml").write_text("root: .\ntable: t.csv\nimage_path: file\npatient_id: who\nlabels: [Edema]\n")
+    answer = sslbench("data", "check", "table", "--columns", tmp_path / "map.yaml")
+    assert answer.code == 3
+    assert "1 of 1 drawn images can be decoded" in answer.out
+    run = sslbench("run", "--method", "random", "--data", "table", "--columns", tmp_path / "map.yaml")
+    assert run.sentence == "every split needs images; 'table' has none in train, validate"

@@ -1,0 +1,110 @@
+"""What is said about a download: all problems at once, and what is fine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ssl_bench.data.check import Finding, Sample, check_download
+from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.decode import DecodeOptions
+from ssl_bench.errors import DataError, joined
+
+SAMPLE = Sample(8, 0, DecodeOptions(16))
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Cohort:
+    names = [f"{number:02d}" for number in range(12)]
+    for name in names:
+        Image.fromarray(np.full((16, 16), 9, np.uint8)).save(tmp_path / f"{name}.png")
+    frame = pd.DataFrame({
+        "image_id": names, "image_path": [f"{name}.png" for name in names], "patient_id": names, "study_id": names,
+        "split": ["train"] * 6 + ["validate"] * 3 + ["test"] * 3, "age": [40.0] * 3 + [np.nan] * 9,
+        "sex": ["M", "F"] * 6, "Edema": [1.0, 0.0, np.nan] * 4,
+    })  # fmt: skip
+    return Cohort("toy", tmp_path, frame, ("age", "sex"), ("Edema",), sources={"rows.csv": 12, "list": 3})
+
+
+def checked(cohort: Cohort, published: dict[str, int] | None = None, sample: Sample = SAMPLE) -> list[Finding]:
+    return check_download(lambda: cohort, published or {}, sample)
+
+
+def by(findings: list[Finding], what: str) -> list[Finding]:
+    return [finding for finding in findings if finding.what == what]
+
+
+def test_a_whole_download_has_no_problem(cohort: Cohort) -> None:
+    findings = checked(cohort, {"rows.csv": 12, "patients": 12})
+    assert {finding.status for finding in findings} == {"ok", "warning"}
+    assert [finding.what for finding in findings if finding.status == "warning"] == ["feature age"]
+    assert by(findings, "count of rows.csv") == [Finding("ok", "count of rows.csv", "12, as published")]
+    assert by(findings, "count of patients")[0].found == "12, as published"
+    assert by(findings, "splits")[0].found == "train 6, validate 3, test 3 images (official)"
+    assert by(findings, "labels")[0].found == "1 findings; 33.3% blank, 0.0% uncertain (-1)"
+    assert by(findings, "feature age")[0].found == "25.0% of the images have it (9 have not)"
+    assert by(findings, "sample")[0].found == "8 of 8 drawn images can be decoded"
+
+
+def test_a_subset_is_a_warning(cohort: Cohort) -> None:
+    findings = checked(cohort, {"rows.csv": 223_414, "absent": 4})
+    assert by(findings, "count of rows.csv")[0] == Finding(
+        "warning", "count of rows.csv", "12, published are 223,414; is it a subset?"
+    )
+    assert by(findings, "count of absent")[0].found == "none, published are 4; is it a subset?"
+
+
+def test_all_problems_are_told_at_once(cohort: Cohort) -> None:
+    frame = cohort.frame.copy()
+    frame.loc[0, "Edema"] = 2
+    frame.loc[1, "image_path"] = "../x.png"
+    frame.loc[2, "image_path"] = "absent.png"
+    frame.loc[4, "image_id"] = "03"
+    frame.loc[11, "patient_id"] = "05"
+    (cohort.root / "06.png").write_bytes(b"")
+    findings = checked(cohort.with_frame(frame), sample=replace(SAMPLE, images=100))
+    problems = {finding.what: finding.found for finding in findings if finding.status == "problem"}
+    assert set(problems) == {"table", "patients", "labels", "image files", "sample"}
+    assert "05" in problems["patients"]
+    assert "Edema=2" in problems["labels"]
+    assert "absent.png" in problems["image files"]
+    assert "06.png cannot be read" in problems["sample"]
+    assert problems["sample"].startswith("9 of 10 drawn")
+    assert len(by(findings, "table")) == 2
+
+
+def test_what_the_reader_refuses_is_a_line_each() -> None:
+    def read() -> Cohort:
+        raise joined([DataError("a lacks b"), DataError("c lacks d")])
+
+    findings = check_download(read, {"images": 3}, SAMPLE)
+    assert findings == [Finding("problem", "files and columns", text) for text in ("a lacks b", "c lacks d")]
+
+
+def test_an_empty_split_is_a_problem_and_a_finding_without_positives_a_warning(cohort: Cohort) -> None:
+    frame = cohort.frame.assign(split="train", Edema=0.0)
+    findings = checked(cohort.with_frame(frame))
+    assert by(findings, "splits")[0].status == "problem"
+    assert by(findings, "findings without a positive image")[0].found == "Edema (train), Edema (validate), Edema (test)"
+
+
+def test_the_sample_is_the_same_for_a_seed(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def decode(path: Path, options: DecodeOptions) -> None:
+        seen.append(path.name)
+
+    monkeypatch.setattr("ssl_bench.data.check.decode", decode)
+    for seed in (0, 0, 1):
+        checked(cohort, sample=replace(SAMPLE, seed=seed))
+    assert len(set(seen[:8])) == 8
+    assert seen[:8] == seen[8:16] != seen[16:]
+
+
+def test_no_sample_opens_nothing(cohort: Cohort) -> None:
+    assert not by(checked(cohort, sample=replace(SAMPLE, images=0)), "sample")
