@@ -99,6 +99,40 @@ def test_prepare(benchmark, report, cohorts: dict[str, Cohort], prepared: Callab
     benchmark.pedantic(cases["all cores"], rounds=2)
 
 
+def drafted(path: Path) -> None:
+    """One file to pixels and no further, as small as the JPEG decoder itself can make it for the size that is asked."""
+    with Image.open(path) as image:
+        if image.format == "JPEG":
+            factor = 2 * SIDE / min(image.size)
+            image.draft("L", (int(image.width * factor), int(image.height * factor)))
+        image.load()
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_prepare_against_decoding_alone(
+    report, cohorts: dict[str, Cohort], prepared: Callable[..., Store], ending: str
+) -> None:
+    cohort = cohorts[ending]
+
+    def decoding(workers: int) -> None:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(drafted, paths(cohort)))
+
+    cores = os.cpu_count() or 1
+    times = interleave(
+        {
+            "all cores": lambda: prepared(cohort),
+            "decoding alone": lambda: decoding(cores),
+            "one thread": lambda: prepared(cohort, 1),
+            "decoding alone, one thread": lambda: decoding(1),
+        },
+        ROUNDS,
+    )
+    for name, alone in (("all cores", "decoding alone"), ("one thread", "decoding alone, one thread")):
+        target = "≥ 0.83" if ending == "jpg" else "none set"
+        report.ratio(f"prepare {ending}, {name}", times, name, alone, target=target, per=len(cohort))
+
+
 def test_prepare_grows_in_proportion(report, cohorts: dict[str, Cohort], prepared: Callable[..., Store]) -> None:
     parts = {images: first(cohorts["jpg"], images) for images in (16, 32, 64)}
     cases = {images: lambda part=part: prepared(part) for images, part in parts.items()}

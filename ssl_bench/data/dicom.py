@@ -100,7 +100,7 @@ def _grey(stored: npt.NDArray[Any], dataset: Any) -> Image.Image | npt.NDArray[A
 def _by_lut(values: Floats, dataset: Any) -> Floats:
     """Through the file's VOI LUT, as shares of its highest entry."""
     bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-    return np.asarray(apply_voi(values.astype(np.int64), dataset), dtype=np.float64) / (2**bits - 1)
+    return np.asarray(apply_voi(values.astype(np.int64), dataset), dtype=np.float64) / ((1 << bits) - 1)
 
 
 def _by_window(values: Floats, dataset: Any) -> Floats | None:
@@ -110,10 +110,10 @@ def _by_window(values: Floats, dataset: Any) -> Floats | None:
     if center is None or width is None or width <= (1 if kind == "LINEAR" else 0):
         return None
     if kind == "SIGMOID":
-        return 1.0 / (1.0 + np.exp(-4.0 * (values - center) / width))
+        return np.asarray(1.0 / (1.0 + np.exp(-4.0 * (values - center) / width)), dtype=np.float64)
     if kind == "LINEAR_EXACT":
-        return (values - center) / width + 0.5
-    return (values - (center - 0.5)) / (width - 1.0) + 0.5
+        return np.asarray((values - center) / width + 0.5)
+    return np.asarray((values - (center - 0.5)) / (width - 1.0) + 0.5)
 
 
 def _first(value: Any) -> float | None:
