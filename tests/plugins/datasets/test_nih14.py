@@ -16,7 +16,7 @@ from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
 from ssl_bench.data.labels import NIH14
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, UsageError
-from sslbench_datasets.nih14 import Nih14, parse_age, parse_labels
+from sslbench_datasets.nih14 import Nih14, parse_age, parse_labels, read_quality_lists
 from sslbench_datasets.options import Nih14Options
 
 HEADER = (
@@ -286,6 +286,34 @@ def test_root_is_needed(tmp_path: Path) -> None:
     assert Nih14().locate(tmp_path, tmp_path / "cache") == tmp_path
 
 
+def test_a_tenth_of_the_training_patients_selects(tmp_path: Path) -> None:
+    rows = tuple(f"{patient:08d}_000.png,Mass,0,{patient},50,M,PA" for patient in range(1, 301))
+    names = [row.split(",")[0] for row in rows]
+    write_lists(write_labels(tmp_path, rows), tuple(names[:200]), tuple(names[200:]))
+    sizes = read(tmp_path).frame["split"].value_counts()
+    assert sizes["test"] == 100
+    assert 10 <= sizes["validate"] <= 32
+    assert dict(read(tmp_path).sources) == {"images": 300, "train_val_list.txt": 200, "test_list.txt": 100}
+
+
+def test_quality_lists_leave_images_out(tmp_path: Path) -> None:
+    write_lists(write_labels(tmp_path))
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "rotated.csv").write_text("00000001_000.png\n99999999_000.png\n")
+    (lists / "poor.csv").write_text("00000001_000.png\n00000002_000.png")
+    cohort = read(tmp_path, quality_lists="lists")
+    assert cohort.frame["image_id"].tolist() == ["00000001_001.png", "00000003_000.png"]
+    assert cohort.frame.index.tolist() == [0, 1]
+    assert cohort.counts["left out by poor.csv"] == 2
+    assert "left out by rotated.csv" not in cohort.counts  # what it lists, the first has left out
+    assert cohort.sources["images"] == 4
+    assert len(read(tmp_path, quality_lists=f"lists/rotated.csv,{lists / 'poor.csv'}")) == 2
+    assert len(read(tmp_path)) == 4
+    with pytest.raises(DataError, match=r"quality_lists expects a file .*found none at .*absent\.csv"):
+        read(tmp_path, quality_lists="absent.csv")
+
+
 def test_unknown_options_are_refused() -> None:
     with pytest.raises(ValidationError):
         Nih14Options(label_file="x.csv")  # type: ignore[call-arg]
@@ -317,3 +345,13 @@ def test_genuine_label_files() -> None:
         "Data_Entry_2017.qqto2008_first40000",
     ):
         assert len(Nih14(Nih14Options(labels_file=f"{name}.head.csv")).read(root)) >= 20
+
+
+def test_genuine_quality_lists() -> None:
+    root = SHARED / "formats" / "nih"
+    if not root.is_dir():
+        pytest.skip("needs a folder 'shared' with samples of official files beside the checkout")
+    lists = read_quality_lists(root, ("azure_quality_lists",))
+    assert len(lists) == 3
+    assert all(name.endswith(".png") for names in lists.values() for name in names)
+    assert "00001255_007.png" in lists["blacklist_rotated_images.csv"]
