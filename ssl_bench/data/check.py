@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, check_columns, leaves_root, missing_images
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.labels import check_values
+from ssl_bench.data.preparing import duration
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.data.store import check_images
 from ssl_bench.errors import DataError, HandledError, shortened
@@ -151,10 +153,15 @@ def _images(cohort: Cohort, sample: Sample) -> Iterator[Finding]:
 def _decoded(root: Path, paths: list[str], sample: Sample) -> Finding:
     drawn = np.random.default_rng(sample.seed).permutation(len(paths))[: sample.images]
     wrong: list[Any] = []
+    began = time.process_time()
     for number in drawn:
         try:
             decode(root / paths[number], sample.options)
         except DataError as error:
             wrong.append(error)
+    each = max(time.process_time() - began, 1e-6) / len(drawn)
     text = f"{len(drawn) - len(wrong)} of {len(drawn)} drawn images can be decoded"
-    return Finding("problem", "sample", f"{text}; {shortened(wrong)}") if wrong else Finding("ok", "sample", text)
+    if wrong:
+        return Finding("problem", "sample", f"{text}; {shortened(wrong)}")
+    speed = f"{1 / each:,.0f} images/s on a core of its own; {len(paths):,} take {duration(each * len(paths))}"
+    return Finding("ok", "sample", f"{text}, {speed}")

@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ssl_bench.data.preparing import duration
 from ssl_bench.data.store import Store
 from ssl_bench.report.terminal import QUIET_SECONDS
 
@@ -60,10 +61,3 @@ class Preparing:
             self.console.print("  nothing to do: the store is there")
         rejected = f", {len(store.rejected):,} unreadable" if store.rejected else ""
         print(f"{len(store.image_ids):,} images{rejected} in {store.folder}")
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``12 min`` or ``3.4 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
