@@ -226,4 +226,4 @@ def _paths(image_ids: pd.Series, root: Path) -> pd.Series:
         for file in folder.iterdir()
     }
     default = f"{folders[0].relative_to(root).as_posix()}/" if folders else "images/"
-    return image_ids.map(index).fillna(default) + image_ids
+    return image_ids.map(lambda name: index.get(name, default)) + image_ids
