@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ssl_bench.errors import PluginError
 
 if TYPE_CHECKING:
-    from ssl_bench.options import Options
+    from ssl_bench.options import Options, WriterOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +135,10 @@ class Dataset(Component):
         synthetic: results on it must say so.
         published: counts of the whole release by the names of ``Cohort.sources``, for ``sslbench data check``; also
             ``images``, ``studies`` and ``patients`` of the cohort, where ``sources`` has no such name.
+        writer: ``"package.module:function"`` that writes virtual patients in this layout, for ``sslbench data synth``:
+            a :class:`ssl_bench.contracts.Writer`. Empty: there is none.
+        writer_options: ``"package.module:Model"`` of the writer's options, derived from
+            :class:`ssl_bench.options.WriterOptions`, in a module that imports nothing heavy. Empty: that model itself.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -143,6 +147,24 @@ class Dataset(Component):
     label_space: str = ""
     synthetic: bool = False
     published: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    writer: str = ""
+    writer_options: str = ""
+
+    def load_writer(self) -> Any:
+        """Import the writer.
+
+        Raises:
+            PluginError: it cannot be imported.
+        """
+        return self._resolve(self.writer)
+
+    def writer_options_model(self) -> type[WriterOptions]:
+        """The pydantic model of the writer's options.
+
+        Raises:
+            PluginError: its module cannot be imported.
+        """
+        return self._resolve(self.writer_options or "ssl_bench.options:WriterOptions")  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -239,6 +239,23 @@ class Dataset(Protocol):
         """
 
 
+class Writer(Protocol):
+    """Writes virtual patients in a dataset's native layout, for ``sslbench data synth``."""
+
+    def __call__(self, options: Any, folder: Path) -> Mapping[str, int]:
+        """Write every file of the layout.
+
+        Args:
+            options: of the model that the descriptor names, at least ``patients``, ``seed`` and ``size`` (short side
+                of a picture in px). The same options give the same bytes.
+            folder: an empty folder, which is renamed to its place when the writer is done. The core adds
+                ``synthetic.json``, which :func:`ssl_bench.data.synthetic.is_synthetic` looks for.
+
+        Returns:
+            What was written, in numbers, for example ``{"patients": 200, "images": 800}``.
+        """
+
+
 @dataclass(frozen=True)
 class Split:
     """Everything an evaluator may know of one split, row by row.

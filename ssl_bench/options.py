@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ssl_bench.errors import UsageError, among, joined
 
@@ -19,6 +19,14 @@ class Options(BaseModel):
     """Base of a component's options: frozen, unknown keys refused, each field with a description."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WriterOptions(Options):
+    """Base of the options of a layout's writer (:class:`ssl_bench.contracts.Writer`)."""
+
+    patients: int = Field(200, ge=20, le=50_000, description="number of virtual patients")
+    seed: int = Field(0, ge=0, description="of patients, findings and pictures")
+    size: int = Field(320, ge=32, le=2048, description="short side of a picture in px")
 
 
 def validate(model: type[M], values: Mapping[str, Any], where: str) -> M:

@@ -31,6 +31,8 @@ def sslbench_components() -> Iterable[Component]:
             features=FEATURES,
             label_space="nih14",
             published={"images": 112_120, "patients": 30_805, "train_val_list.txt": 86_524, "test_list.txt": 25_596},
+            writer="sslbench_datasets.synth.nih14:write",
+            writer_options="sslbench_datasets.synth.options:Nih14WriterOptions",
             summary="NIH ChestX-ray14: 112,120 frontal radiographs of 30,805 patients (Wang et al., CVPR 2017)",
         ),
         Dataset(

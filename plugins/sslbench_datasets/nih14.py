@@ -14,6 +14,7 @@ import pandas as pd
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.labels import NIH14
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
+from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.errors import DataError, Problems, nearest, shortened
 from sslbench_datasets.options import Nih14Options
 from sslbench_datasets.tables import TextTable, count_ages, count_values, locate, parse_age, read_csv
@@ -69,7 +70,7 @@ class Nih14:
             FEATURES,
             NIH14,
             official_split=bool(lists),
-            synthetic=(root / "synthetic.json").is_file(),
+            synthetic=is_synthetic(root),
             counts={what: count for what, count in counts.items() if count},
             sources=sources,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ def draw_population(images: int, seed: int, ehr_effect: float = 1.0, missing: Mi
     record = _draw_patients(images, rng)
     own = rng.random(images)[truth["patient"].to_numpy() - 1] < ehr_effect
     shown = truth[["age", "male", "setting"]].where(pd.Series(own), record[["age", "male", "setting"]])
-    return truth.join(_recorded(shown, missing or Missing(), rng)).join(_draw_findings(truth, rng))
+    return truth.join(_recorded(shown, missing or Missing(), rng)).join(draw_findings(truth, rng))
 
 
 def _draw_patients(images: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -124,13 +125,22 @@ def _recorded(shown: pd.DataFrame, missing: Missing, rng: np.random.Generator) -
     )
 
 
-def _draw_findings(truth: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Severity and side of each finding; diseases persist over a patient's studies."""
+def draw_findings(
+    truth: pd.DataFrame, rng: np.random.Generator, risks: Mapping[str, Risk] | None = None
+) -> pd.DataFrame:
+    """Severity and side of each finding; diseases persist over a patient's studies.
+
+    Args:
+        truth: ``patient`` (numbers from 1, no more than rows), ``age``, ``male`` and ``setting``.
+        rng: the randomness to draw from.
+        risks: of each finding; :data:`RISKS` if not given.
+    """
+    risks = risks or RISKS
     rows, patient = len(truth), truth["patient"].to_numpy() - 1
-    diseases = sorted({risk.disease for risk in RISKS.values()})
+    diseases = sorted({risk.disease for risk in risks.values()})
     burden = dict(zip(diseases, rng.normal(scale=1.2, size=(len(diseases), rows))[:, patient], strict=True))
     columns: dict[str, npt.NDArray[Any]] = {}
-    for finding, risk in RISKS.items():
+    for finding, risk in risks.items():
         odds = _ehr_log_odds(truth, risk) + burden[risk.disease] + rng.normal(scale=0.8, size=rows)[patient]
         present = rng.random(rows) < _expit(odds + _intercept(odds, risk.prevalence))
         columns[finding] = np.where(present, rng.uniform(0.5, 1.0, rows), 0.0)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from ssl_bench.data.synthetic import MARKER
+from ssl_bench.files import new_folder
 from sslbench_datasets.options import SyntheticOptions
 from sslbench_datasets.synthetic.population import FINDINGS, draw_population
 from sslbench_datasets.synthetic.radiograph import Pixels, draw_radiograph
@@ -23,7 +23,7 @@ from sslbench_datasets.synthetic.radiograph import Pixels, draw_radiograph
 VERSION = 2
 """Raised whenever the same options give other files."""
 
-DESCRIPTION = "synthetic.json"
+DESCRIPTION = MARKER
 LABELS = "Data_Entry_2017_v2020.csv"
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -52,23 +52,13 @@ def write_once(options: SyntheticOptions, cache: Path) -> Path:
     target = cache / folder_name(options)
     if (target / DESCRIPTION).is_file():
         return target
-    cache.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=cache))
     try:
-        write(options, unfinished)
-        unfinished.chmod(0o755)
-        _rename(unfinished, target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return target
-
-
-def _rename(unfinished: Path, target: Path) -> None:
-    try:
-        unfinished.rename(target)
+        with new_folder(target) as unfinished:
+            write(options, unfinished)
     except OSError:
         if not (target / DESCRIPTION).is_file():  # otherwise another process was faster, with the same files
             raise
+    return target
 
 
 def write(options: SyntheticOptions, folder: Path) -> pd.DataFrame:
@@ -135,7 +125,7 @@ def _write_images(population: pd.DataFrame, options: SyntheticOptions, folder: P
     def one(number: int) -> None:
         row = rows[number]
         place = folders[number * FOLDERS // len(rows)]
-        _save(
+        save_png(
             draw_radiograph(row, options.seed, options.size), place / str(row["image"]), rgba=number % RGBA_EVERY == 5
         )
 
@@ -143,6 +133,7 @@ def _write_images(population: pd.DataFrame, options: SyntheticOptions, folder: P
         list(pool.map(one, range(len(rows))))
 
 
-def _save(pixels: Pixels, path: Path, *, rgba: bool) -> None:
+def save_png(pixels: Pixels, path: Path, *, rgba: bool) -> None:
+    """Write a PNG file, grey or with four channels."""
     image = Image.fromarray(pixels)
     (image.convert("RGBA") if rgba else image).save(path, compress_level=1)

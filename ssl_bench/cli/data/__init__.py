@@ -1,13 +1,14 @@
-"""``sslbench data``: look at a dataset and prepare it; one file per command."""
+"""``sslbench data``: look at a dataset, prepare it, or write a synthetic one; one file per command."""
 
 from __future__ import annotations
 
 import typer
 
-from ssl_bench.cli.data import check, prepare, stats
+from ssl_bench.cli.data import check, prepare, stats, synth
 
-app = typer.Typer(name="data", help="Check, describe and prepare a dataset.", rich_markup_mode=None,
-                  no_args_is_help=True)  # fmt: skip
+app = typer.Typer(name="data", help="Check, describe and prepare a dataset, or write a synthetic one.",
+                  rich_markup_mode=None, no_args_is_help=True)  # fmt: skip
 app.command("check")(check.check)
 app.command("stats")(stats.stats)
 app.command("prepare")(prepare.prepare)
+app.command("synth")(synth.synth)
