@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ssl_bench.errors import DataError
-from ssl_bench.files import locked, replacing, sha256, write_json, write_text
+from ssl_bench.files import locked, new_folder, replacing, sha256, write_json, write_text
 
 
 def test_fault_18_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -137,3 +137,35 @@ def test_waiting_for_a_lock_ends_when_it_is_free(tmp_path: Path) -> None:
         order.append("first")
     waiting.join(30)
     assert order == ["first", "second"]
+
+
+def test_a_folder_is_there_once_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "data"
+    with new_folder(path) as unfinished:
+        (unfinished / "one").write_text("1")
+        assert not path.exists()
+        assert unfinished.parent == path.parent
+    assert [file.name for file in path.iterdir()] == ["one"]
+    assert os.listdir(path.parent) == ["data"]
+
+
+def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_folder(tmp_path / "data") as unfinished:
+            (unfinished / "one").write_text("1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert not os.listdir(tmp_path)
+
+
+def test_an_empty_folder_is_replaced_and_a_full_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.mkdir()
+    with new_folder(path) as unfinished:
+        (unfinished / "one").write_text("1")
+    with pytest.raises(OSError, match="data"), new_folder(path) as unfinished:
+        (unfinished / "two").write_text("2")
+    assert [file.name for file in path.iterdir()] == ["one"]
+    assert os.listdir(tmp_path) == ["data"]

@@ -83,10 +83,9 @@ def _identify(studies: pd.DataFrame, rng: np.random.Generator) -> None:
     limits = np.cumsum(list(SPLITS.values()))[:-1]
     studies["split"] = np.array(list(SPLITS))[np.digitize(by_patient(studies, spread(patients, rng)), limits)]
     thousandths = pd.Series(rng.integers(0, 1000, rows)).astype(str).str.zfill(3)
-    ending = rng.choice(["", "00000000002", "none"], rows, p=(0.7, 0.15, 0.15))
-    studies["StudyTime"] = studies["time"].dt.strftime("%H%M%S") + ("." + thousandths + ending).mask(
-        ending == "none", ""
-    )
+    tail = rng.choice(["", "00000000002", "none"], rows, p=(0.7, 0.15, 0.15))
+    fraction = ("." + thousandths + tail).mask(tail == "none", "")
+    studies["StudyTime"] = studies["time"].dt.strftime("%H%M%S") + fraction
 
 
 def _describe(films: pd.DataFrame, rng: np.random.Generator) -> None:
@@ -102,9 +101,8 @@ def _describe(films: pd.DataFrame, rng: np.random.Generator) -> None:
     films["Rows"], films["Columns"] = films["height"], films["width"]
     films["StudyDate"] = films["time"].dt.strftime("%Y%m%d")
     limits = np.cumsum(list(POSITIONS.values()), axis=0)[:-1, films["setting"]]  # (2, films)
-    films["PatientOrientationCodeSequence_CodeMeaning"] = np.array(list(POSITIONS))[
-        (rng.random(len(films)) >= limits).sum(axis=0)
-    ]
+    position = (rng.random(len(films)) >= limits).sum(axis=0)
+    films["PatientOrientationCodeSequence_CodeMeaning"] = np.array(list(POSITIONS))[position]
     place = "files/p" + films["subject_id"].str[:2] + "/p" + films["subject_id"] + "/s" + films["study_id"]
     films["path"] = place + "/" + films["dicom_id"] + ".jpg"
 
