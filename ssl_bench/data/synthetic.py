@@ -18,9 +18,12 @@ MARKER = "synthetic.json"
 """The file at the root of generated data that says so."""
 
 
-def is_synthetic(*folders: Path) -> bool:
-    """Whether one of the folders is marked as generated: the one given by ``--root``, or the one that is read in it."""
-    return any((folder / MARKER).is_file() for folder in folders)
+def is_synthetic(root: Path) -> bool:
+    """Whether the folder that ``--root`` gives is marked as generated, or the one around it.
+
+    A release may sit in a folder of its own inside what was written (``OUT/CheXpert-v1.0-small``), and either is a root.
+    """
+    return any((folder / MARKER).is_file() for folder in (root, root.resolve().parent))
 
 
 def write_layout(registry: Registry, layout: str, values: Mapping[str, Any], out: Path) -> Mapping[str, int]:

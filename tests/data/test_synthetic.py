@@ -47,7 +47,8 @@ def test_a_third_partys_writer_writes_and_the_core_marks(registry: Registry, tmp
     assert write_layout(registry, "clinic", {"patients": 30, "seed": 2}, out) == {"patients": 30}
     assert (out / "rows.csv").read_text() == "30,2,320"
     assert is_synthetic(out)
-    assert is_synthetic(out / "inside", out)
+    assert is_synthetic(out / "CheXpert-v1.0-small")  # a release's own folder is a root, too
+    assert not is_synthetic(out / "deeper" / "inside")
     mark = json.loads((out / MARKER).read_text())
     assert mark["layout"] == "clinic"
     assert mark["writer"]["distribution"] == "theirs"

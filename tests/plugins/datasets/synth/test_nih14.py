@@ -13,6 +13,7 @@ from PIL import Image
 from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
 from ssl_bench.data.labels import NIH14
 from ssl_bench.data.splits import check_leakage
+from ssl_bench.testing import check_dataset
 from sslbench_datasets.nih14 import Nih14
 from sslbench_datasets.synth.hospitals import RESEARCH
 from sslbench_datasets.synth.population import draw_studies
@@ -38,6 +39,10 @@ def test_the_cohort_is_sound(cohort: Cohort) -> None:
     assert cohort.official_split
     assert set(cohort.frame["split"]) == {"train", "validate", "test"}
     assert cohort.counts == {"implausible or unreadable age": 3}
+
+
+def test_the_suite_for_datasets_passes(root: Path) -> None:
+    check_dataset("nih14", root)
 
 
 def test_what_is_read_is_what_was_planted(cohort: Cohort) -> None:
