@@ -114,7 +114,7 @@ def _with_films(visits: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _without_films(visits: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Earlier admissions of some patients, a year or more before their first film in bed."""
+    """Earlier admissions of some patients, years before any film."""
     first = visits.groupby("subject_id", as_index=False)["first"].min()
     chosen = first[spread(len(first), rng) < WITHOUT_FILM]
     start = chosen["first"] - _hours(24 * rng.uniform(3000, 4000, len(chosen)))
@@ -125,7 +125,7 @@ def _overlapping(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Second admissions that begin before the first one of a patient who lives ends."""
     alive = table[(table["hospital_expire_flag"] == 0) & (table["visit"] >= 0)]
     chosen = alive[spread(len(alive), rng) < OVERLAPPING]
-    start = chosen["dischtime"] - _hours(rng.uniform(1, 5, len(chosen)))
+    start = chosen["dischtime"] - _hours(rng.uniform(1, 40, len(chosen)))  # some before the last film
     return _plain(chosen["subject_id"], start, chosen["dischtime"] + _hours(rng.uniform(6, 48, len(chosen))))
 
 
