@@ -42,6 +42,8 @@ def sslbench_components() -> Iterable[Component]:
             features=FEATURES,
             label_space="chexpert14",
             published={"train.csv": 223_414, "valid.csv": 234, "test.csv": 668},
+            writer="sslbench_datasets.synth.chexpert:write",
+            writer_options="sslbench_datasets.synth.options:ChexpertWriterOptions",
             summary="CheXpert: 224,316 radiographs of 65,240 patients (Irvin et al., AAAI 2019)",
         ),
         Dataset(

@@ -17,6 +17,7 @@ from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.splits import select
+from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.errors import DataError, Problems, UsageError, shortened, unknown
 from sslbench_datasets.options import ChexpertOptions
 from sslbench_datasets.tables import TextTable, count_ages, count_values, locate, parse_age, parse_marks, read_csv
@@ -73,7 +74,7 @@ class Chexpert:
             frame[columns].reset_index(drop=True),
             FEATURES,
             CHEXPERT14,
-            synthetic=any((folder / "synthetic.json").is_file() for folder in (home, root)),
+            synthetic=is_synthetic(home),
             counts={what: count for what, count in counts.items() if count},
             sources=sources,
         )

@@ -12,6 +12,7 @@ import pandas as pd
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
+from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
@@ -83,7 +84,7 @@ class Table:
             tuple(columns.features),
             tuple(labels),
             official_split=columns.split is not None,
-            synthetic=(root / "synthetic.json").is_file(),
+            synthetic=is_synthetic(root),
             counts={what: count for what, count in {**counts, **noticed}.items() if count},
             sources={columns.table: held},
         )

@@ -21,7 +21,7 @@ MARKER = "synthetic.json"
 def is_synthetic(root: Path) -> bool:
     """Whether the folder that ``--root`` gives is marked as generated, or the one around it.
 
-    A release may sit in a folder of its own inside what was written (``OUT/CheXpert-v1.0-small``), and either is a root.
+    A release may sit in a folder of its own inside what was written (``OUT/CheXpert-v1.0-small``); either is a root.
     """
     return any((folder / MARKER).is_file() for folder in (root, root.resolve().parent))
 

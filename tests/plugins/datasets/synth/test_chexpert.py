@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+from ssl_bench.testing import check_dataset
+from sslbench_datasets.chexpert import Chexpert
+from sslbench_datasets.synth.hospitals import REFERRAL
+from sslbench_datasets.synth.population import draw_studies
 
 FINDINGS = (
     "No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,"
@@ -83,3 +89,26 @@ def test_quirks(films: pd.DataFrame) -> None:
     assert set(films.loc[~lateral, "AP/PA"]) >= {"AP", "PA"}
     assert films.loc[~lateral, "AP/PA"].isin(("LL", "RL")).sum() >= 1
     assert (films["Path"].str.contains("_lateral") == lateral).all()
+
+
+@pytest.mark.parametrize("paths", ["small", "full", "bare"])
+def test_the_loader_reads_it(hospital: Callable[..., Path], paths: str) -> None:
+    check_dataset("chexpert", hospital("chexpert", paths=paths))
+
+
+def test_what_is_read_is_what_was_planted(hospital: Callable[..., Path]) -> None:
+    cohort = Chexpert().read(hospital("chexpert"))
+    test = cohort.split("test")
+    assert set(cohort.frame["split"]) == {"train", "validate", "test"}
+    planted = draw_studies(REFERRAL, 60, 0)
+    effusions = [tuple(part.sort_values("study")["Effusion"] > 0) for _, part in planted.groupby("patient")]
+    for _, studies in test.drop_duplicates("study_id").groupby("patient_id"):
+        assert tuple(studies["Pleural Effusion"] == 1) in effusions
+
+
+def test_the_mark_is_seen_from_both_roots(hospital: Callable[..., Path], tmp_path: Path) -> None:
+    marked = shutil.copytree(hospital("chexpert"), tmp_path / "marked")
+    assert not Chexpert().read(marked).synthetic
+    (marked / "synthetic.json").write_text("{}")
+    assert Chexpert().read(marked).synthetic
+    assert Chexpert().read(marked / SMALL).synthetic
