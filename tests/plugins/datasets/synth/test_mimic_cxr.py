@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from ssl_bench.data.cohort import check_cohort, missing_images
+from ssl_bench.data.splits import check_leakage
 from sslbench_datasets.synth import mimic_iv
 from sslbench_datasets.synth.hospitals import GENERAL
 from sslbench_datasets.synth.population import draw_studies
+from sslbench_datasets.synthetic.population import ICU
 
 METADATA = (
     "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime,"
@@ -150,3 +153,24 @@ def test_anchor_ages_over_89_are_91(tmp_path: Path) -> None:
     at_anchor = first["age"] - (first["time"].dt.year - patients["anchor_year"].astype(int)[first.index])
     assert (shown == at_anchor.mask(at_anchor > 89, 91)).all()
     assert (shown == 91).sum() > 5
+
+
+@pytest.mark.parametrize("release", ADMISSIONS)
+def test_the_loader_finds_what_was_planted(hospital: Callable[..., Path], release: str) -> None:
+    dataset = pytest.importorskip("sslbench_datasets.mimic_cxr.dataset", reason="the reader of MIMIC-CXR is not here")
+    root = hospital("mimic-cxr", mimic_iv=release)
+    cohort = dataset.MimicCxr().read(root)
+    check_cohort(cohort)
+    check_leakage(cohort)
+    assert not missing_images(cohort)
+    planted = draw_studies(GENERAL, 60, 0)
+    planted.index = pd.Index(read(root / "mimic-cxr-2.0.0-metadata.csv.gz")["study_id"].unique())
+    truth = planted.loc[cohort.frame["study_id"]].reset_index(drop=True)
+    admitted = cohort.frame["icu"].notna()
+    assert 0.2 < admitted.mean() < 0.8
+    assert (cohort.frame["icu"].eq("1") == truth["setting"].eq(ICU))[admitted].all()
+    linked = cohort.frame["sex"].notna()
+    assert 0.85 < linked.mean() < 1
+    assert (cohort.frame["sex"].eq("M") == truth["male"].eq(1))[linked].all()
+    young = linked & (truth["age"] < 85)
+    assert (cohort.frame["age"] == truth["age"])[young].all()
