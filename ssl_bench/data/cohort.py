@@ -38,6 +38,7 @@ class Cohort:
         counts: what the reader noticed (``{"implausible age": 3}``), for the plan and the record.
         sources: rows that the files held before any were left out (``{"train.csv": 223414}``), for
             ``sslbench data check``; names as in the descriptor's ``published``.
+        notes: what a reader of results must know, a sentence each, without a full stop.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Cohort:
     synthetic: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     sources: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -64,12 +66,17 @@ class Cohort:
     def with_labels(self, space: str, uncertain: label_space.Policy, blank: label_space.Policy) -> Cohort:
         """Labels of one space as 1, 0 or NaN (unknown); the raw values move to ``raw:<finding>``.
 
+        An image whose findings are all blank, ``No Finding`` among them, was never labelled and stays unknown: its
+        blanks do not say that a finding is absent.
+
         Raises:
             DataError: values other than 1, 0, -1 and blank, or findings that the dataset lacks.
         """
         raw = label_space.in_space(self.frame[list(self.labels)], space)
         label_space.check_values(raw, self.frame["image_id"])
         settled = label_space.apply_policy(raw, uncertain, blank)
+        if label_space.NO_FINDING in self.labels:
+            settled = settled.mask(self.frame[list(self.labels)].isna().all(axis=1))
         frame = self.frame.drop(columns=list(self.labels)).join(settled).join(raw.add_prefix(RAW))
         return replace(self, frame=frame, labels=tuple(settled.columns))
 
