@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
@@ -156,16 +156,33 @@ def _check_paths(cohort: Cohort) -> None:
 
 def leaves_root(path: str) -> bool:
     """Whether a relative path is absolute or climbs out of its root by ``..`` (links: see :func:`inside`)."""
-    posix = PurePosixPath(path.replace("\\", "/"))
-    return posix.is_absolute() or ".." in posix.parts or (len(path) > 1 and path[1] == ":")
+    posix = path.replace("\\", "/")  # as text: a PurePosixPath for each of 377,110 images takes 8 s
+    return posix.startswith("/") or ".." in posix.split("/") or path[1:2] == ":"
 
 
 def missing_images(cohort: Cohort) -> list[str]:
     """Relative paths of images that are not files below the root, links out of it included."""
     root = cohort.root.resolve()
-    # os.path.isfile answers where Path.is_file raises: a name that is too long is no file either.
-    paths = cohort.frame["image_path"].dropna()
-    return [path for path in paths if not os.path.isfile(cohort.root / path) or not inside(root, path)]
+    folders = {"": True}
+    return [path for path in cohort.frame["image_path"].dropna() if not _is_image(root, path, folders)]
+
+
+def _is_image(root: Path, path: str, folders: dict[str, bool]) -> bool:
+    # os.path answers where Path raises (a name that is too long is no file either), and in a quarter of the time.
+    whole = os.path.join(root, path)
+    if not os.path.isfile(whole):
+        return False
+    if leaves_root(path) or os.path.islink(whole):
+        return inside(root, path)
+    return _is_below(root, os.path.dirname(path), folders)
+
+
+def _is_below(root: Path, folder: str, known: dict[str, bool]) -> bool:
+    """Whether a relative folder is below the root once links are followed; each folder is asked once."""
+    if folder not in known:
+        above = _is_below(root, os.path.dirname(folder), known)
+        known[folder] = above and (not os.path.islink(os.path.join(root, folder)) or inside(root, folder))
+    return known[folder]
 
 
 def inside(root: Path, path: str) -> bool:

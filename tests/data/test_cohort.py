@@ -107,6 +107,20 @@ def test_missing_images_and_links_out_of_the_root(tmp_path: Path) -> None:
     assert not inside(root.resolve(), "images/b.png")
 
 
+def test_linked_folders_count_by_where_they_lead(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder in (root / "real/deep", outside / "deep"):
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(b"x")
+    (root / "within").symlink_to(root / "real")
+    (root / "out").symlink_to(outside)
+    (root / "real/up").symlink_to(outside / "deep")
+    paths = ["real/deep/a.png", "within/deep/a.png", "out/deep/a.png", "real/up/a.png", "within/up/a.png"]
+    paths += ["real/../real/deep/a.png", "out/../../outside/deep/a.png", str(outside / "deep/a.png"), "x" * 5000]
+    frame = pd.DataFrame({"image_path": paths})
+    assert missing_images(Cohort("links", root, frame, (), ())) == [*paths[2:5], *paths[6:]]
+
+
 def test_a_linked_root_is_fine(tmp_path: Path) -> None:
     real = tmp_path / "real"
     (real / "images").mkdir(parents=True)

@@ -62,7 +62,7 @@ def read_features(films: pd.DataFrame, tables: Tables, join: Join) -> Noticed:
         DataError: the tables are not what they should be, or no patient or no date of the images can be used.
     """
     rows, patients = pd.factorize(films["patient_id"])
-    people = _read_patients(tables.patients)
+    people = _read_patients(tables.patients, patients)
     linked = np.isin(rows, patients.get_indexer(pd.Index(people["subject_id"])))
     who = Who(patients, rows.astype(np.int64), linked)
     if not linked.any():
@@ -81,16 +81,18 @@ def read_features(films: pd.DataFrame, tables: Tables, join: Join) -> Noticed:
     return Noticed(frame.join(stay)[list(FEATURES)], {**unlinked, **counts, **noticed})
 
 
-def _read_patients(path: Path) -> pd.DataFrame:
+def _read_patients(path: Path, patients: pd.Index) -> pd.DataFrame:
+    """The patients of images that MIMIC-IV has, one row each, with their ``anchor`` in years beside the text."""
     table = read_columns(path, PATIENTS)
     check_ids(table, path, ["subject_id"])
-    return unique_rows(table, path, ["subject_id"])
+    table = unique_rows(table[table["subject_id"].isin(patients)], path, ["subject_id"])
+    return table.assign(anchor=parse_age(table["anchor_age"]))
 
 
 def _demographics(people: pd.DataFrame, ids: pd.Series, who: Who, when: StudyTimes) -> Noticed:
     """Age at the study, in years, and sex."""
     of_image = people.set_index("subject_id").reindex(ids).reset_index(drop=True)
-    anchor = parse_age(of_image["anchor_age"])
+    anchor = of_image["anchor"]
     year = pd.to_numeric(of_image["anchor_year"], errors="coerce")
     age = anchor + (when.years - year.astype(float))
     age = age.where((age > 0) & (age <= MAX_AGE))

@@ -45,15 +45,21 @@ def read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     places = [header.index(column) for column in columns]
     try:
         # By place in this file's own header: pandas would rename a column that occurs twice, and take the first for
-        # an index where rows end in a comma that the header lacks.
+        # an index where rows end in a comma that the header lacks. One more column takes up what a row has too much.
         table = pd.read_csv(
-            path, header=None, skiprows=1, names=range(len(header)), usecols=places, index_col=False, dtype=str,
+            path, header=None, skiprows=1, names=range(len(header) + 1), index_col=False, dtype=str,
             keep_default_na=False, encoding="utf-8-sig",
         )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError, *BROKEN) as error:
         raise _unreadable(path, error) from error
     if table.empty:
         raise DataError(f"{path} has a header and no rows; download it again")
+    longer = (table[len(header)].fillna("") != "").to_numpy()
+    if longer.any():
+        raise DataError(
+            f"{path} must have {len(header)} values in a row; {int(longer.sum())} rows have more, first on line "
+            f"{int(longer.argmax()) + 2}; quote values that hold a comma, or download it again"
+        )
     named = table[places].set_axis(list(columns), axis=1)
     return named.fillna("").apply(lambda column: column.str.strip())
 
