@@ -1,8 +1,8 @@
 """The cohort of MIMIC-CXR joined with MIMIC-IV, at full size and at parts of it, on one core.
 
-The tables are synthetic, gzipped, of the published sizes and with all columns of MIMIC-CXR-JPG 2.1.0 and MIMIC-IV 2.2; no
-image file is there, for no image is looked at before the cohort stands. Each cohort is built by a process of its own,
-so that its peak memory, interpreter and imports included, is its own too.
+The tables are synthetic, gzipped, of the published sizes and with all columns of MIMIC-CXR-JPG 2.1.0 and MIMIC-IV 2.2.
+No image file is there, for no image is looked at before the cohort stands. Each cohort is built by a process of its
+own, so that its peak memory, interpreter and imports included, is its own too.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def write_mimic_cxr(root: Path, part: int) -> None:
     })  # fmt: skip
     split = np.array(["train", "validate", "test"])[np.searchsorted([0.97, 0.98], rng.random(patients))]
     write(root / "mimic-cxr-2.0.0-split.csv.gz", {
-        "dicom_id": dicom, "study_id": 50_000_000 + study, "subject_id": of_study[study], "split": split[study % patients],
+        "dicom_id": dicom, "study_id": 50_000_000 + study, "subject_id": of_study[study],
+        "split": split[study % patients],
     })  # fmt: skip
     labels = rng.choice(["", "1.0", "0.0", "-1.0"], (14, studies), p=[0.7, 0.15, 0.1, 0.05])
     ids = {"subject_id": of_study, "study_id": 50_000_000 + np.arange(studies)}

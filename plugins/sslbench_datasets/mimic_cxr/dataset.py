@@ -56,7 +56,7 @@ class MimicCxr:
         """One row per image of the metadata whose view is asked for; see :class:`ssl_bench.contracts.Dataset`."""
         files, tables = self._files(root)
         frame, counts = read_films(files["metadata"], self.options.views)
-        frame["split"] = read_split(files["split"], frame)
+        frame["split"] = read_split(files["split"], frame, official=not self.options.split)
         labels, noticed = self._labels(files, frame)
         ehr, seen = mimic_iv.read_features(frame, tables, self.options.ehr_join) if tables else Noticed(frame[[]], {})
         features = FEATURES if tables else SCAN_FEATURES

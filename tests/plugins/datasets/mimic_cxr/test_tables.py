@@ -83,8 +83,8 @@ def test_files_are_found_gzipped_or_plain(tmp_path: Path) -> None:
 
 def test_blank_ids_and_rows_that_differ() -> None:
     table = pd.DataFrame({"study": ["1", "1", ""], "value": ["a", "b", "c"]})
-    with pytest.raises(DataError, match="study must not be blank; t.csv has 1 rows without it, first on line 4"):
+    with pytest.raises(DataError, match=r"study must not be blank; t\.csv has 1 rows without it, first on line 4"):
         check_ids(table, Path("t.csv"), ["study"])
-    with pytest.raises(DataError, match="t.csv must have one row for each study; 1 have several that differ: 1"):
+    with pytest.raises(DataError, match=r"t\.csv must have one row for each study; 1 have several that differ: 1"):
         unique_rows(table, Path("t.csv"), ["study"])
     assert len(unique_rows(table.assign(value="a"), Path("t.csv"), ["study"])) == 2
