@@ -41,7 +41,8 @@ check_leakage(cohort)
 cohort = cohort.with_labels("native", "zeros", "zeros")
 seconds = time.perf_counter() - start
 print(json.dumps({
-    "seconds": seconds, "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "images": len(cohort),
+    "seconds": seconds, "processor": time.process_time(),
+    "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "images": len(cohort),
     "counts": dict(cohort.counts), "known": cohort.frame.notna().mean().to_dict(),
 }))
 """
@@ -156,12 +157,9 @@ def test_cohort_of_full_size_and_its_growth(report, roots: dict[int, Path]) -> N
     report.ratio("the same, 377,110 images", {"cohort": seconds[IMAGES], "30 s": [30.0] * ROUNDS}, "cohort", "30 s",
                  target="≥ 1")  # fmt: skip
     print("peak memory:", ", ".join(f"{images}: {size / 2**20:.0f} MiB" for images, size in memory.items()))
-    whole = built[IMAGES][0]
-    print(whole["counts"])
-    assert (
-        whole["images"]
-        + sum(whole["counts"][f"images {what} left out"] for what in ("without a view", "of other views"))
-        == IMAGES
-    )
+    whole = min(built[IMAGES], key=lambda one: one["seconds"])
+    print(f"processor, imports included: {whole['processor']:.1f} s; noticed: {whole['counts']}")
+    left_out = sum(whole["counts"][f"images {what} left out"] for what in ("without a view", "of other views"))
+    assert whole["images"] + left_out == IMAGES
     assert all(0.01 < whole["known"][name] < 1 for name in ("age", "sex", "mortality", "icu", "position"))
     assert memory[IMAGES] < MEMORY

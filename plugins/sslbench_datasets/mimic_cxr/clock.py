@@ -34,7 +34,7 @@ def study_times(dates: pd.Series, times: pd.Series, join: Join) -> StudyTimes:
         join: ``second`` or ``day``.
     """
     whole = pd.to_datetime(dates.where(dates.str.fullmatch(r"\d{8}")), format="%Y%m%d", errors="coerce")
-    years = whole.dt.year.to_numpy(np.float64, na_value=np.nan)
+    years = np.asarray(whole.dt.year, np.float64)
     midnight = _seconds(whole)
     return StudyTimes(years, in_unit(midnight + (_second_of_day(times) if join == "second" else 0.0), join))
 

@@ -132,7 +132,7 @@ def _findings(path: Path, keys: list[str]) -> pd.DataFrame:
     rows, places = (numbers.isna() & (text != "")).to_numpy().nonzero()
     if len(rows):
         found = [
-            f"{table['study_id'].iloc[row]} {CHEXPERT14[place]}='{text.iat[int(row), int(place)]}'"
+            f"{table['study_id'].iloc[row]} {CHEXPERT14[place]}={text.iat[int(row), int(place)]!r}"
             for row, place in zip(rows[:100], places[:100], strict=True)
         ]
         raise DataError(f"labels must be 1, 0, -1 or blank; {path} has study {shortened(found)}; correct those rows")

@@ -56,7 +56,7 @@ def count_holding(stays: Stays, patients: npt.NDArray[np.int64], times: Times) -
     span = int(max(stays.ends.max(), times[known].max()) - least) + 1
 
     def place(of: npt.NDArray[np.int64], at: Times) -> npt.NDArray[np.int64]:
-        return of * span + (at - least).astype(np.int64)
+        return np.asarray(of * span + (at - least).astype(np.int64))
 
     asked = place(patients[known], times[known])
     begun = np.searchsorted(np.sort(place(stays.patients, stays.begins)), asked, side="right")

@@ -60,8 +60,8 @@ def read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             f"{path} must have {len(header)} values in a row; {int(longer.sum())} rows have more, first on line "
             f"{int(longer.argmax()) + 2}; quote values that hold a comma, or download it again"
         )
-    named = table[places].set_axis(list(columns), axis=1)
-    return named.fillna("").apply(lambda column: column.str.strip())
+    named = table[places].set_axis(list(columns), axis=1).fillna("")
+    return pd.DataFrame({name: named[name].str.strip() for name in columns})
 
 
 def header_of(path: Path) -> list[str]:
