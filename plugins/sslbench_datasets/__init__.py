@@ -58,8 +58,7 @@ def sslbench_components() -> Iterable[Component]:
             features=ALL,
             optional=("age", "sex", "mortality", "icu"),
             label_space="chexpert14",
-            published={"images": 377_110, "studies": 227_835, "patients": 65_379, "split": 377_110},
-            presets={"paper": {"ehr_join": "day"}},
+            published={"images": 377_110, "studies": 227_835, "patients": 65_379},
             summary="MIMIC-CXR-JPG: 377,110 radiographs of 65,379 patients with MIMIC-IV (Johnson et al., 2019)",
         ),
     )

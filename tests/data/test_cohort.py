@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,16 @@ def test_labels_are_settled_and_the_raw_values_kept(tmp_path: Path) -> None:
     assert settled.frame["Edema"].tolist() == [1.0, 1.0, 0.0]
     np.testing.assert_array_equal(settled.frame["raw:Edema"], [1.0, -1.0, np.nan])
     assert settled.frame["image_id"].tolist() == ["007", "NA", "c"]
+
+
+def test_images_that_were_never_labelled_stay_unknown(tmp_path: Path) -> None:
+    blank = np.full(3, np.nan)
+    cohort = make(tmp_path, Edema=[1.0, np.nan, np.nan], Mass=[np.nan, 0.0, np.nan])
+    named = cohort.with_frame(cohort.frame.assign(**{"No Finding": blank}))
+    settled = replace(named, labels=("Edema", "Mass", "No Finding")).with_labels("native", "zeros", "zeros")
+    np.testing.assert_array_equal(settled.frame["Mass"], [0.0, 0.0, np.nan])
+    # Without the column "No Finding" a row of blanks may well be an image on which nothing was found.
+    assert cohort.with_labels("native", "zeros", "zeros").frame["Mass"].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_labels_of_a_space_that_the_dataset_lacks(tmp_path: Path) -> None:

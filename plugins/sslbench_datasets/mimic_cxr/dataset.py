@@ -14,11 +14,12 @@ import pandas as pd
 
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
 from ssl_bench.data.labels import CHEXPERT14
-from ssl_bench.errors import DataError, Problems, UsageError
+from ssl_bench.errors import Problems, UsageError
 from sslbench_datasets.mimic_cxr import mimic_iv, release
 from sslbench_datasets.mimic_cxr.films import Noticed, read_films, read_labels, read_split, read_test_labels
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
 from sslbench_datasets.mimic_cxr.tables import find
+from sslbench_datasets.tables import locate
 
 VERSIONS = ("2.1.0", "2.0.0")
 TEST_LABELS = "mimic-cxr-2.1.0-test-set-labeled"
@@ -46,16 +47,12 @@ class MimicCxr:
             UsageError: it is not given.
             DataError: it is not a folder.
         """
-        if root is None:
-            raise UsageError("dataset 'mimic-cxr' needs the folder of its download; give it by --root")
-        if not root.is_dir():
-            raise DataError(f"dataset 'mimic-cxr' expects a folder at {root}, which does not exist; check --root")
-        return root
+        return locate(self.name, root)
 
     def read(self, root: Path) -> Cohort:
         """One row per image of the metadata whose view is asked for; see :class:`ssl_bench.contracts.Dataset`."""
         files, tables = self._files(root)
-        frame, counts = read_films(files["metadata"], self.options.views)
+        frame, counts, sources = read_films(files["metadata"], self.options.views)
         frame["split"] = read_split(files["split"], frame, official=not self.options.split)
         labels, noticed = self._labels(files, frame)
         ehr, seen = mimic_iv.read_features(frame, tables, self.options.ehr_join) if tables else Noticed(frame[[]], {})
@@ -70,6 +67,7 @@ class MimicCxr:
             official_split=not self.options.split,
             synthetic=(root / "synthetic.json").is_file(),
             counts=counts,
+            sources=sources,
             notes=_notes(root, frame, counts, with_ehr=tables is not None),
         )
 

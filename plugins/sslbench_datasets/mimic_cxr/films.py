@@ -26,7 +26,15 @@ class Noticed(NamedTuple):
     counts: dict[str, int]
 
 
-def read_films(path: Path, views: tuple[str, ...]) -> Noticed:
+class Films(NamedTuple):
+    """Images of the views asked for, what was noticed, and how many the file holds of all views."""
+
+    frame: pd.DataFrame
+    counts: dict[str, int]
+    sources: dict[str, int]
+
+
+def read_films(path: Path, views: tuple[str, ...]) -> Films:
     """One row per image of the metadata whose view is asked for.
 
     Args:
@@ -43,6 +51,7 @@ def read_films(path: Path, views: tuple[str, ...]) -> Noticed:
     table = read_columns(path, list(names.values()))
     check_ids(table, path, list(IDS.values()))
     table.columns = pd.Index(names)
+    whole = {"images": len(table), "studies": table["study_id"].nunique(), "patients": table["patient_id"].nunique()}
     counts: dict[str, int] = {}
     if "all" not in views:
         kept, blank = table["view"].isin(views), table["view"] == ""
@@ -55,7 +64,7 @@ def read_films(path: Path, views: tuple[str, ...]) -> Noticed:
     for feature in SCAN:
         counts |= _settle(table, feature)
     table["image_path"] = image_paths(table)
-    return Noticed(table, counts)
+    return Films(table, counts, whole)
 
 
 def _settle(table: pd.DataFrame, feature: str) -> dict[str, int]:

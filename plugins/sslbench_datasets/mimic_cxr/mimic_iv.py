@@ -20,7 +20,7 @@ from sslbench_datasets.mimic_cxr.films import Noticed
 from sslbench_datasets.mimic_cxr.release import Tables
 from sslbench_datasets.mimic_cxr.stays import Mask, Stays, count_holding, usable
 from sslbench_datasets.mimic_cxr.tables import check_ids, read_columns, unique_rows
-from sslbench_datasets.nih14 import MAX_AGE, parse_age
+from sslbench_datasets.tables import MAX_AGE, parse_age
 
 FEATURES = ("age", "sex", "mortality", "icu")
 

@@ -21,6 +21,7 @@ from ssl_bench.data.splits import check_leakage
 from ssl_bench.data.store import check_images, prepare
 from ssl_bench.errors import DataError, HandledError, UsageError
 from ssl_bench.plugins import Registry
+from ssl_bench.recipes import held
 from sslbench_datasets.mimic_cxr.dataset import FEATURES, SCAN_FEATURES, MimicCxr
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
 
@@ -122,9 +123,11 @@ def test_the_join_by_day(spoilt: Path) -> None:
     assert read(spoilt, ehr_join="day").frame["icu"].iloc[0] == "1"
 
 
-def test_the_paper_joins_by_day(registry: Registry) -> None:
-    assert registry.options("dataset", "mimic-cxr", {}, "paper").ehr_join == "day"  # type: ignore[attr-defined]
-    assert registry.options("dataset", "mimic-cxr", {}, "demo").ehr_join == "second"  # type: ignore[attr-defined]
+def test_the_recipe_of_the_paper_widens_the_views_and_joins_by_day(registry: Registry) -> None:
+    asked = held(registry, registry.get("method", "msn-ehr").recipes["paper"], "mimic-cxr")  # type: ignore[attr-defined]
+    options = registry.options("dataset", "mimic-cxr", asked)
+    assert options == MimicCxrOptions(views=("AP", "PA", "LATERAL", "LL"), ehr_join="day")
+    assert registry.options("dataset", "mimic-cxr", {}, "paper") == MimicCxrOptions(ehr_join="second")
 
 
 def test_without_mimic_iv_there_are_scan_features_only(spoilt: Path, tmp_path: Path) -> None:
@@ -333,6 +336,8 @@ def test_a_run_with_every_feature(sslbench: Any, tiny_mimic: Make, tmp_path: Pat
     data = record["config"]["data"]
     assert data["options"] == {"views": "AP,PA", "label_source": "negbio", "ehr_join": "day"}
     assert (data["uncertain"], data["blank"]) == ("ignore", "ignore")
+    assert record["options"]["mimic-cxr"]["views"] == ["AP", "PA"]
+    assert record["options"]["mimic-cxr"]["test_labels"] is False
     assert record["data"]["counts"]["patients that MIMIC-IV lacks"] == 2
 
 

@@ -33,7 +33,7 @@ def metadata(tmp_path: Path) -> Path:
 
 
 def test_every_view(metadata: Path) -> None:
-    films, counts = read_films(metadata, ("all",))
+    films, counts, _ = read_films(metadata, ("all",))
     assert films["image_id"].tolist() == ["d1", "d2", "d3", "NA"]
     assert films["patient_id"].tolist() == ["10000032", "10000032", "10000033", "1e5"]
     assert films["study_id"].tolist() == ["007", "007", "008", "009"]
@@ -45,7 +45,8 @@ def test_every_view(metadata: Path) -> None:
 
 
 def test_views_that_are_asked_for(metadata: Path) -> None:
-    films, counts = read_films(metadata, ("AP", "PA"))
+    films, counts, sources = read_films(metadata, ("AP", "PA"))
+    assert sources == {"images": 4, "studies": 3, "patients": 3}
     assert films["image_id"].tolist() == ["d1"]
     assert counts["images without a view left out"] == 1
     assert counts["images of other views left out"] == 2
