@@ -79,7 +79,7 @@ class Plan:
                 f"recipe '{self.config.recipe}' asks for {', '.join(lacking)}, which dataset "
                 f"'{self.parts.dataset.name}' does not offer"
             )
-        return notes
+        return [*notes, *self.cohort.notes]
 
 
 def make_plan(config: RunConfig, registry: Registry, cache: Path) -> Plan:
@@ -145,7 +145,7 @@ def read_cohort(
         cohort = merge_duplicates(cohort)
     problems = Problems()
     # What a dataset offers at most is known before; what these files hold of it only now.
-    problems.run(lambda: check_available(features, cohort.name, cohort.features))
+    problems.run(lambda: check_available(features, cohort.name, cohort.features, cohort.notes))
     problems.run(lambda: check_cohort(cohort))
     problems.run(lambda: check_images(cohort))
     problems.run(lambda: check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining))

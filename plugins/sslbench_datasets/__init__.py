@@ -55,4 +55,16 @@ def sslbench_components() -> Iterable[Component]:
             label_space="native",
             summary="your own images: a CSV or Parquet table and a YAML file that says which column is what",
         ),
+        Dataset(
+            name="mimic-cxr",
+            target="sslbench_datasets.mimic_cxr.dataset:MimicCxr",
+            options="sslbench_datasets.mimic_cxr.options:MimicCxrOptions",
+            features=ALL,
+            optional=("age", "sex", "mortality", "icu"),
+            label_space="chexpert14",
+            published={"images": 377_110, "studies": 227_835, "patients": 65_379},
+            writer="sslbench_datasets.synth.mimic_cxr:write",
+            writer_options="sslbench_datasets.synth.options:MimicCxrWriterOptions",
+            summary="MIMIC-CXR-JPG: 377,110 radiographs of 65,379 patients with MIMIC-IV (Johnson et al., 2019)",
+        ),
     )

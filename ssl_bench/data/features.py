@@ -58,8 +58,14 @@ def column_of(feature: str) -> str:
     return feature.partition(":")[0]
 
 
-def check_available(features: Iterable[str], dataset: str, available: Sequence[str]) -> None:
+def check_available(features: Iterable[str], dataset: str, available: Sequence[str], notes: Sequence[str] = ()) -> None:
     """Refuse features that a dataset does not have.
+
+    Args:
+        features: expanded feature names.
+        dataset: its name.
+        available: the features that it has.
+        notes: what the reader of its files says, which may tell why one is not there.
 
     Raises:
         UsageError: naming the dataset, the features and what it has.
@@ -67,7 +73,8 @@ def check_available(features: Iterable[str], dataset: str, available: Sequence[s
     lacking = [feature for feature in features if column_of(feature) not in available]
     if lacking:
         has = ", ".join(available) or "no EHR feature"
-        raise UsageError(f"dataset '{dataset}' has no feature {', '.join(map(repr, lacking))}; it has {has}")
+        aside = f" ({'; '.join(notes)})" if notes else ""
+        raise UsageError(f"dataset '{dataset}' has no feature {', '.join(map(repr, lacking))}; it has {has}{aside}")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import pandas as pd
 
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
 
+NO_FINDING = "No Finding"
 CHEXPERT14 = (
-    "No Finding",
+    NO_FINDING,
     "Enlarged Cardiomediastinum",
     "Cardiomegaly",
     "Lung Opacity",

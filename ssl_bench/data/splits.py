@@ -59,7 +59,8 @@ def check_leakage(cohort: Cohort, *, allow_test: bool = False) -> None:
     Raises:
         DataError: naming the patients.
     """
-    seen = pd.crosstab(cohort.frame["patient_id"], cohort.frame["split"]).reindex(columns=SPLITS, fill_value=0) > 0
+    images = cohort.frame.groupby(["patient_id", "split"]).size().unstack(fill_value=0)
+    seen = images.reindex(columns=list(SPLITS), fill_value=0) > 0
     leaked = seen["train"] & seen["test"]
     shared = (seen.sum(axis=1) > 1) & ~(leaked & ~seen["validate"] & allow_test)
     if shared.any():

@@ -40,7 +40,7 @@ def describe(plan: Plan, material: Material, summary: Summary | None) -> dict[st
         "config": plan.config.model_dump(mode="json"),
         "options": {
             chosen.name: chosen.options.model_dump(mode="json")
-            for chosen in (plan.parts.method, plan.parts.fusion, *plan.parts.evaluators)
+            for chosen in (plan.parts.method, plan.parts.fusion, plan.parts.dataset, *plan.parts.evaluators)
             if chosen
         },
         "components": plan.components,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,20 @@ def test_missing_images_and_links_out_of_the_root(tmp_path: Path) -> None:
     assert not inside(root.resolve(), "images/b.png")
 
 
+def test_linked_folders_count_by_where_they_lead(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder in (root / "real/deep", outside / "deep"):
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(b"x")
+    (root / "within").symlink_to(root / "real")
+    (root / "out").symlink_to(outside)
+    (root / "real/up").symlink_to(outside / "deep")
+    paths = ["real/deep/a.png", "within/deep/a.png", "out/deep/a.png", "real/up/a.png", "within/up/a.png"]
+    paths += ["real/../real/deep/a.png", "out/../../outside/deep/a.png", str(outside / "deep/a.png"), "x" * 5000]
+    frame = pd.DataFrame({"image_path": paths})
+    assert missing_images(Cohort("links", root, frame, (), ())) == [*paths[2:5], *paths[6:]]
+
+
 def test_a_linked_root_is_fine(tmp_path: Path) -> None:
     real = tmp_path / "real"
     (real / "images").mkdir(parents=True)
@@ -122,6 +137,16 @@ def test_labels_are_settled_and_the_raw_values_kept(tmp_path: Path) -> None:
     assert settled.frame["Edema"].tolist() == [1.0, 1.0, 0.0]
     np.testing.assert_array_equal(settled.frame["raw:Edema"], [1.0, -1.0, np.nan])
     assert settled.frame["image_id"].tolist() == ["007", "NA", "c"]
+
+
+def test_images_that_were_never_labelled_stay_unknown(tmp_path: Path) -> None:
+    blank = np.full(3, np.nan)
+    cohort = make(tmp_path, Edema=[1.0, np.nan, np.nan], Mass=[np.nan, 0.0, np.nan])
+    named = cohort.with_frame(cohort.frame.assign(**{"No Finding": blank}))
+    settled = replace(named, labels=("Edema", "Mass", "No Finding")).with_labels("native", "zeros", "zeros")
+    np.testing.assert_array_equal(settled.frame["Mass"], [0.0, 0.0, np.nan])
+    # Without the column "No Finding" a row of blanks may well be an image on which nothing was found.
+    assert cohort.with_labels("native", "zeros", "zeros").frame["Mass"].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_labels_of_a_space_that_the_dataset_lacks(tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from ssl_bench.plugins import discover
@@ -26,16 +23,16 @@ def test_component(check: Check) -> None:
     check.call()
 
 
-FILES: dict[str, Callable[..., Path]] = {"nih14": lambda tiny_nih: tiny_nih()}
-"""Writers of files in the layouts of datasets that are not generated."""
+FILES = {"nih14": "tiny_nih", "mimic-cxr": "tiny_mimic"}
+"""Fixtures that write files in the layouts of datasets that are not generated."""
 
 OPTIONS = {"synthetic": {"images": 120, "size": 32}}
 
 
 @pytest.mark.parametrize("name", BUILT_IN.names("dataset"))
-def test_dataset(name: str, tiny_nih: Callable[..., Path]) -> None:
+def test_dataset(name: str, request: pytest.FixtureRequest) -> None:
     if name not in FILES and not BUILT_IN.get("dataset", name).synthetic:
         pytest.skip(f"no files in the layout of {name} here; its own tests call the suite")
-    root = FILES[name](tiny_nih) if name in FILES else None
+    root = request.getfixturevalue(FILES[name])() if name in FILES else None
     for check in dataset_checks(name, root, **OPTIONS.get(name, {})):
         check.call()

@@ -1,0 +1,148 @@
+"""Images of MIMIC-CXR-JPG: identifiers, view and position, split, labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from ssl_bench.data.features import CATEGORIES
+from ssl_bench.data.labels import CHEXPERT14
+from ssl_bench.errors import DataError, shortened
+from sslbench_datasets.mimic_cxr.tables import check_ids, header_of, read_columns, unique_rows
+
+IDS = {"image_id": "dicom_id", "study_id": "study_id", "patient_id": "subject_id"}
+"""Our identifiers and MIMIC's, the finest first."""
+
+SCAN = {"view": "ViewPosition", "position": "PatientOrientationCodeSequence_CodeMeaning"}
+WHEN = {"date": "StudyDate", "time": "StudyTime"}
+
+
+class Noticed(NamedTuple):
+    """A table and what was noticed while it was read."""
+
+    frame: pd.DataFrame
+    counts: dict[str, int]
+
+
+class Films(NamedTuple):
+    """Images of the views asked for, what was noticed, and how many the file holds of all views."""
+
+    frame: pd.DataFrame
+    counts: dict[str, int]
+    sources: dict[str, int]
+
+
+def read_films(path: Path, views: tuple[str, ...]) -> Films:
+    """One row per image of the metadata whose view is asked for.
+
+    Args:
+        path: the metadata file.
+        views: values of ``ViewPosition``; ``all`` keeps every row.
+
+    Returns:
+        ``image_id, study_id, patient_id, image_path, view, position`` and ``date, time`` of the study as text.
+
+    Raises:
+        DataError: identifiers are blank, or no image has such a view.
+    """
+    names = {**IDS, **SCAN, **WHEN}
+    table = read_columns(path, list(names.values()))
+    check_ids(table, path, list(IDS.values()))
+    table.columns = pd.Index(names)
+    whole = {"images": len(table), "studies": table["study_id"].nunique(), "patients": table["patient_id"].nunique()}
+    counts: dict[str, int] = {}
+    if "all" not in views:
+        kept, blank = table["view"].isin(views), table["view"] == ""
+        counts = {"images without a view left out": int(blank.sum()),
+                  "images of other views left out": int((~kept & ~blank).sum())}  # fmt: skip
+        if not kept.any():
+            found = sorted(set(table["view"]) - {""})
+            raise DataError(f"no image of {path} has the view {' or '.join(views)}; found {shortened(found)}")
+        table = table[kept].reset_index(drop=True)
+    for feature in SCAN:
+        counts |= _settle(table, feature)
+    table["image_path"] = image_paths(table)
+    return Films(table, counts, whole)
+
+
+def _settle(table: pd.DataFrame, feature: str) -> dict[str, int]:
+    """Make what is no value of a feature missing, in place; returns how many there were."""
+    text = table[feature]
+    table[feature] = text.where(text.isin(CATEGORIES[feature]))
+    blank = text == ""
+    return {f"missing {feature}": int(blank.sum()), f"unknown {feature}": int((table[feature].isna() & ~blank).sum())}
+
+
+def image_paths(table: pd.DataFrame) -> pd.Series:
+    """``files/p10/p10000032/s50414267/<dicom_id>.jpg``."""
+    patient = table["patient_id"]
+    folder = "files/p" + patient.str[:2] + "/p" + patient + "/s" + table["study_id"]
+    return folder + "/" + table["image_id"] + ".jpg"
+
+
+def read_split(path: Path, films: pd.DataFrame, *, official: bool = True) -> pd.Series:
+    """The split of every image: by ``dicom_id``, in a file of the user's by the finest identifier that it has.
+
+    Raises:
+        DataError: the file has no identifier, says two things of one, or lacks images.
+    """
+    header = [] if official else header_of(path)
+    ours = next((name for name, theirs in IDS.items() if theirs in header), "image_id")
+    key = IDS[ours]
+    table = unique_rows(read_columns(path, [key, "split"]), path, [key])
+    split = films[ours].map(table.set_index(key)["split"])
+    lacking = films.loc[split.isna(), "image_id"].tolist()
+    if lacking:
+        raise DataError(
+            f"every image must have a split; {path} has no {key} for {len(lacking)} of {len(films)} images: "
+            f"{shortened(lacking)}; complete it"
+        )
+    return split
+
+
+def read_labels(path: Path, films: pd.DataFrame) -> Noticed:
+    """Labels of every image, from its own study's row: 1, 0, -1 or NaN, in the order of ``films``.
+
+    Raises:
+        DataError: a value is no number, or a study has two rows that differ.
+    """
+    keys = ["patient_id", "study_id"]
+    table = _findings(path, ["subject_id", "study_id"]).rename(columns={"subject_id": "patient_id"})
+    labels = films[keys].merge(table, how="left", on=keys, validate="many_to_one")[list(CHEXPERT14)]
+    blank = labels.isna().all(axis=1).to_numpy()
+    counts = {"studies without a label": int(films.loc[blank, "study_id"].nunique())}
+    return Noticed(labels, counts)
+
+
+def read_test_labels(path: Path, films: pd.DataFrame, labels: pd.DataFrame) -> Noticed:
+    """``labels`` with a radiologist's for the test split; a test study that none was read for has no label.
+
+    Args:
+        path: the file of MIMIC-CXR-JPG 2.1.0, one row a study.
+        films: with their split.
+        labels: of the labeller, in the order of ``films``.
+    """
+    table = _findings(path, ["study_id"])
+    truth = films[["study_id"]].merge(table, how="left", on="study_id", validate="many_to_one")[list(CHEXPERT14)]
+    test = films["split"] == "test"
+    without = test & truth.isna().all(axis=1)
+    counts = {"test studies without a radiologist's label": int(films.loc[without, "study_id"].nunique())}
+    return Noticed(labels.mask(test, truth), counts)
+
+
+def _findings(path: Path, keys: list[str]) -> pd.DataFrame:
+    """Keys as text and the findings as numbers, one row for each study."""
+    table = read_columns(path, [*keys, *CHEXPERT14])
+    check_ids(table, path, keys)
+    text = table[list(CHEXPERT14)]
+    numbers = text.apply(pd.to_numeric, errors="coerce")
+    rows, places = (numbers.isna() & (text != "")).to_numpy().nonzero()
+    if len(rows):
+        found = [
+            f"{table['study_id'].iloc[row]} {CHEXPERT14[place]}={text.iat[int(row), int(place)]!r}"
+            for row, place in zip(rows[:100], places[:100], strict=True)
+        ]
+        raise DataError(f"labels must be 1, 0, -1 or blank; {path} has study {shortened(found)}; correct those rows")
+    return unique_rows(table[keys].join(numbers.astype(float)), path, keys)

@@ -1,0 +1,50 @@
+"""Options of ``mimic-cxr``; pydantic only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ssl_bench import Options
+from ssl_bench.config import split_names
+
+View = Literal[
+    "all",
+    "AP",
+    "PA",
+    "LATERAL",
+    "LL",
+    "AP AXIAL",
+    "AP LLD",
+    "AP RLD",
+    "PA LLD",
+    "PA RLD",
+    "LAO",
+    "RAO",
+    "LPO",
+    "XTABLE LATERAL",
+    "SWIMMERS",
+]
+"""Values of ``ViewPosition``; ``all`` keeps every image, those without one included."""
+
+
+class MimicCxrOptions(Options):
+    """Options of ``mimic-cxr``."""
+
+    views: Annotated[tuple[View, ...], BeforeValidator(split_names)] = Field(
+        ("AP", "PA"), min_length=1, description="views that are kept, for example AP,PA,LATERAL; all: every image"
+    )
+    label_source: Literal["chexpert", "negbio"] = Field("chexpert", description="labeller of the reports")
+    split: str = Field(
+        "", description="CSV file with a split column and dicom_id, study_id or subject_id; empty: the official split"
+    )
+    test_labels: bool = Field(
+        False, description="truth of the test split from mimic-cxr-2.1.0-test-set-labeled.csv (read by a radiologist)"
+    )
+    ehr_root: str = Field(
+        "", description="folder of MIMIC-IV; empty: mimiciv, mimic-iv or the root itself, as far as they exist"
+    )
+    ehr_join: Literal["second", "day"] = Field(
+        "second", description="whether a stay holds the second of a study, or its day (the paper's)"
+    )
