@@ -57,7 +57,13 @@ SPACES = {"chexpert14": CHEXPERT14, "nih14": NIH14, "common7": COMMON7}
 SYNONYMS = {"Effusion": "Pleural Effusion"}
 """NIH's names for findings of ``common7``."""
 
+
 Policy = Literal["ignore", "zeros", "ones"]
+
+
+def common_name(finding: str) -> str:
+    """The name of a finding across datasets: NIH's ``Effusion`` is ``Pleural Effusion``."""
+    return SYNONYMS.get(finding, finding)
 
 
 def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
@@ -74,7 +80,7 @@ def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
     if space == "native":
         return raw
     if space not in SPACES:
-        raise UsageError(unknown("label space", space, [*SPACES, "native"]))
+        raise UsageError(unknown("label space", space, [*SPACES, "native", "auto"]))
     wanted = SPACES[space]
     named = raw if set(wanted) <= set(raw.columns) else raw.rename(columns=SYNONYMS)
     missing = [finding for finding in wanted if finding not in named.columns]
