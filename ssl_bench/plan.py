@@ -74,7 +74,7 @@ class Plan:
     @property
     def notes(self) -> list[str]:
         """What a reader of the results must know."""
-        notes = ["data are synthetic: these numbers say nothing about patients"] if self.synthetic else []
+        notes = self._generated()
         late = [feature for feature in self.parts.features if feature in POST_IMAGE]
         if late:
             notes.append(f"{', '.join(late)} come from after the image was taken")
@@ -88,6 +88,13 @@ class Plan:
                 f"'{self.parts.dataset.name}' does not offer"
             )
         return [*notes, *self._gaps(), *(note for external in self.external for note in external.notes)]
+
+    def _generated(self) -> list[str]:
+        """Which data are synthetic, where any are."""
+        names = [name for (name, cohort), part in zip(self.sources.items(), self.parts.datasets, strict=True)
+                 if cohort.synthetic or part.component.synthetic]  # fmt: skip
+        of = "" if len(names) == len(self.sources) else f" of {', '.join(names)}"
+        return [f"data{of} are synthetic: these numbers say nothing about patients"] if names else []
 
     def _gaps(self) -> list[str]:
         """Features that a dataset lacks and that are masked as absent there."""

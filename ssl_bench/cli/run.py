@@ -114,7 +114,7 @@ def start(
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory, new_run_path
 
-    names = "+".join(source.name for source in (config.data, *config.data.more))
+    names = "+".join((config.data.name, *(source.name for source in config.data.more)))
     path = out or new_run_path(Path("runs"), f"{config.method.name}-{names}-seed{config.seed}")
     directory = RunDirectory(path)
     directory.check_free()

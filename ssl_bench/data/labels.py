@@ -66,6 +66,11 @@ def common_name(finding: str) -> str:
     return SYNONYMS.get(finding, finding)
 
 
+def space_of(findings: tuple[str, ...], *, single: bool = True) -> str:
+    """The label space of some findings; ``native`` where it is none, or ``shared`` where several datasets have them."""
+    return next((name for name, held in SPACES.items() if held == findings), "native" if single else "shared")
+
+
 def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
     """The columns of a label space, by name and never by position.
 

@@ -97,7 +97,7 @@ def prepare_external(plan: Plan, home: Material, progress: Progress, stage: Stag
     """
     found = []
     for external in plan.external:
-        stage(f"preparing {len(external.cohort):,} images of {external.name}")
+        stage(f"preparing {len(external.cohort):,} images of {external.name} ({external.mode})")
         store = prepare_store(external.cohort, plan.config.data, plan.cache, progress)
         cohort, rows = store.aligned(external.cohort)
         check_splits(replace(external, cohort=cohort))

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.labels import space_of
 from ssl_bench.data.material import ExternalMaterial, Material
 from ssl_bench.errors import shortened
 from ssl_bench.plan import Plan
@@ -74,6 +75,7 @@ def describe(
             "official_split": cohort.official_split,
             "splits": {str(name): {key: int(value) for key, value in row.items()} for name, row in counts.iterrows()},
             "labels": list(cohort.labels),
+            "label_space": space_of(cohort.labels, single=len(plan.sources) == 1),
             "datasets": list(plan.sources),
             "counts": dict(cohort.counts),
             "rejected": dict(material.rejected),
