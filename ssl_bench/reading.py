@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from ssl_bench.config import RunConfig
 from ssl_bench.data.cohort import Cohort, check_cohort, check_columns, merge_duplicates
+from ssl_bench.data.features import check_available
 from ssl_bench.data.joined import check_copies, distinct, join, settle
 from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.data.store import check_images
@@ -50,6 +52,8 @@ def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Coho
         for check in (check_cohort, check_images, partial(_check_leakage, config)):
             found.run(partial(check, cohort))
         problems.run(partial(told_of, name if len(names) > 1 else "", found))
+    # What a dataset offers at most is known before; what these files hold of it only now.
+    problems.run(lambda: check_available(parts.features, "+".join(raw), features_of(raw)))
     problems.run(lambda: check_copies(raw))
     problems.run(lambda: check_not_empty(join(raw), config.pretrain.batch_size))
     settled: dict[str, Cohort] = {}
@@ -57,6 +61,11 @@ def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Coho
     problems.run(lambda: settled.update(settle(raw, data.labels, data.uncertain, data.blank)))
     problems.raise_if_any()
     return settled
+
+
+def features_of(cohorts: Mapping[str, Cohort]) -> tuple[str, ...]:
+    """The features that any of the cohorts has."""
+    return tuple(dict.fromkeys(feature for cohort in cohorts.values() for feature in cohort.features))
 
 
 def _check_leakage(config: RunConfig, cohort: Cohort) -> None:
