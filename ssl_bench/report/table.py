@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ssl_bench.errors import shortened
-
 MACRO = "macro"
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC"}
+
+LISTED = 4
+"""Findings of a macro mean that are named in a heading; more of them are counted."""
 
 
 def interval_text(row: Mapping[str, Any]) -> str:
@@ -75,9 +76,11 @@ def external_title(record: Mapping[str, Any], dataset: str, fitted_on: str) -> s
     rows = [row for row in on_all_labels(record["metrics"])
             if (row["dataset"], row["fitted_on"]) == (dataset, fitted_on) and row["label"] == MACRO]  # fmt: skip
     size = f"{rows[0]['n_images']} images of {rows[0]['n_patients']} patients" if rows else "no macro mean"
-    held = next((f", macro over {shortened(row['macro_labels'])}" for row in rows if row.get("macro_labels")), "")
+    held = next((row["macro_labels"] for row in rows if row.get("macro_labels")), [])
+    findings = ", ".join(held) if len(held) <= LISTED else f"{len(held)} findings"
     synthetic = any(part["name"] == dataset and part["synthetic"] for part in record.get("external", ()))
-    return f"tested on {dataset}{' (SYNTHETIC DATA)' * synthetic}, fitted on {fitted_on}: {size}{held}"
+    where = f"tested on {dataset}{' (SYNTHETIC DATA)' * synthetic}, fitted on {fitted_on}"
+    return f"{where}: {size}, macro over {findings or 'no finding'}"
 
 
 def _macro_table(
