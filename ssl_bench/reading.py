@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,20 +29,40 @@ def read_raw(chosen: Chosen, root: Path | None, cache: Path, *, merge: bool) -> 
     return merge_duplicates(cohort) if merge else cohort
 
 
+def read_cohort(config: RunConfig, dataset: Chosen, cache: Path) -> Cohort:
+    """The cohort of one dataset by itself, checked, with its labels settled; no run is planned on it.
+
+    Raises:
+        DataError: all problems at once.
+    """
+    return next(iter(_read_all(config, [(dataset, config.data.root)], cache).values()))
+
+
 def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Cohort]:
     """The cohorts to pretrain on by name, checked, with their labels settled in one space.
 
     Raises:
-        UsageError: the label space fits not all of them.
+        UsageError: the label space fits not all of them, or none has a feature.
         DataError: all problems at once.
     """
-    problems, raw = Problems(), dict[str, Cohort]()
-    chosen = (parts.dataset, *parts.more)
     roots = (config.data.root, *(source.root for source in config.data.more))
-    names = distinct(dataset.name for dataset in chosen)
-    for name, dataset, root in zip(names, chosen, roots, strict=True):
+    wanted = list(zip(parts.datasets, roots, strict=True))
+    return _read_all(config, wanted, cache, parts.features, config.pretrain.batch_size)
+
+
+def _read_all(
+    config: RunConfig,
+    wanted: Sequence[tuple[Chosen, Path | None]],
+    cache: Path,
+    features: Sequence[str] = (),
+    batch_size: int = 1,
+) -> dict[str, Cohort]:
+    """Datasets with their folders as cohorts that go together; what can be told at once is told at once."""
+    problems, raw, data = Problems(), dict[str, Cohort](), config.data
+    names = distinct(dataset.name for dataset, _ in wanted)
+    for name, (dataset, root) in zip(names, wanted, strict=True):
         try:
-            raw[name] = read_raw(dataset, root, cache, merge=config.data.merge_duplicates)
+            raw[name] = read_raw(dataset, root, cache, merge=data.merge_duplicates)
         except HandledError as error:
             problems.add(error)
     if len(raw) < len(names):
@@ -53,11 +73,10 @@ def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Coho
             found.run(partial(check, cohort))
         problems.run(partial(told_of, name if len(names) > 1 else "", found))
     # What a dataset offers at most is known before; what these files hold of it only now.
-    problems.run(lambda: check_available(parts.features, "+".join(raw), features_of(raw)))
+    problems.run(lambda: check_available(features, "+".join(raw), features_of(raw)))
     problems.run(lambda: check_copies(raw))
-    problems.run(lambda: check_not_empty(join(raw), config.pretrain.batch_size))
+    problems.run(lambda: check_not_empty(join(raw), batch_size))
     settled: dict[str, Cohort] = {}
-    data = config.data
     problems.run(lambda: settled.update(settle(raw, data.labels, data.uncertain, data.blank)))
     problems.raise_if_any()
     return settled

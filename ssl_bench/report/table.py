@@ -76,7 +76,7 @@ def external_title(record: Mapping[str, Any], dataset: str, fitted_on: str) -> s
     rows = [row for row in on_all_labels(record["metrics"])
             if (row["dataset"], row["fitted_on"]) == (dataset, fitted_on) and row["label"] == MACRO]  # fmt: skip
     size = f"{rows[0]['n_images']} images of {rows[0]['n_patients']} patients" if rows else "no macro mean"
-    held = next((row["macro_labels"] for row in rows if row.get("macro_labels")), [])
+    held: list[str] = next((row["macro_labels"] for row in rows if row.get("macro_labels")), [])
     findings = ", ".join(held) if len(held) <= LISTED else f"{len(held)} findings"
     synthetic = any(part["name"] == dataset and part["synthetic"] for part in record.get("external", ()))
     where = f"tested on {dataset}{' (SYNTHETIC DATA)' * synthetic}, fitted on {fitted_on}"
