@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.options import validate
+from ssl_bench.roots import external_sets
 
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
@@ -63,13 +64,34 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 
 
+class SourceConfig(Section):
+    """A dataset and its folder."""
+
+    name: str = Field(description="dataset")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
+    root: Path | None = Field(None, description="folder of the download; not needed for synthetic data")
+
+
+class ExternalConfig(SourceConfig):
+    """Another dataset, on whose test split the encoders are tested."""
+
+    mode: Literal["auto", "head", "refit"] = Field(
+        "auto", description="head: fitted at home; refit: on the other set; auto: head where most findings are shared"
+    )
+    called: str = Field("", pattern=r"^[\w.+-]*$", description="name in tables and files, the dataset's own if empty")
+    labels: str = Field("auto", description="label space; auto: the run's where the dataset has it, else its own")
+
+
 class DataConfig(Section):
     """Which images, and how they are prepared."""
 
     name: str = Field("synthetic", description="dataset")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
     root: Path | None = Field(None, description="folder of the download; not needed for synthetic data")
-    labels: str = Field("native", description="label space: native, chexpert14, nih14 or common7")
+    more: tuple[SourceConfig, ...] = Field((), description="further datasets that are pretrained on together with it")
+    labels: str = Field(
+        "auto", description="label space: native, chexpert14, nih14 or common7; auto: native, of several what all have"
+    )
     uncertain: Literal["ignore", "zeros", "ones"] = Field("zeros", description="what an uncertain label (-1) becomes")
     blank: Literal["ignore", "zeros"] = Field("zeros", description="what a blank label becomes")
     size: int = Field(256, ge=16, le=4096, description="side of the prepared images in px")
@@ -141,6 +163,9 @@ class EvaluateConfig(Section):
     label_draws: int = Field(3, ge=1, description="random draws of each share below 1")
     replicates: int = Field(1000, ge=100, description="resamples of patients behind the intervals")
     batch_size: int = Field(256, ge=1, description="images embedded at once")
+    test_on: Annotated[tuple[ExternalConfig, ...], BeforeValidator(external_sets)] = Field(
+        (), description="other datasets to test on: name, root, mode, called, options, labels"
+    )
 
 
 class RunConfig(Section):

@@ -48,11 +48,18 @@ class Parts:
     image_size: int
     evaluators: tuple[Chosen, ...]
     features: tuple[str, ...]
+    more: tuple[Chosen, ...] = ()
+    external: tuple[Chosen, ...] = ()
+
+    @property
+    def datasets(self) -> tuple[Chosen, ...]:
+        """The datasets to pretrain on."""
+        return (self.dataset, *self.more)
 
     def provenance(self, registry: Registry) -> list[dict[str, str]]:
         """Distribution and version of every component."""
-        chosen = [self.method, self.dataset, *self.evaluators, *([self.fusion] if self.fusion else [])]
-        used = [(item.component.kind, item.name) for item in chosen]
+        chosen = [self.method, *self.datasets, *self.evaluators, *([self.fusion] if self.fusion else [])]
+        used = list(dict.fromkeys((item.component.kind, item.name) for item in chosen))
         if self.backbone.name in registry.names(Backbone.kind):
             used.append((Backbone.kind, self.backbone.name))
         return registry.provenance(used)
@@ -68,8 +75,12 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     method = _chosen(registry, Method, config.method.name, config.method.options, config.preset)
     find(method.component, config.recipe)
     dataset = choose_dataset(config, registry)
+    more, external = (
+        tuple(_chosen(registry, Dataset, source.name, source.options, config.preset) for source in sources)
+        for sources in (config.data.more, config.evaluate.test_on)
+    )
     features = expand(config.ehr.features or method.component.features)
-    check_available(features, dataset.name, dataset.component.features)
+    _check_features(features, (dataset, *more))
     fusion = _choose_fusion(config, registry, method, features)
     backbone = choose_backbone(registry, config.backbone.name)
     evaluators = tuple(
@@ -77,8 +88,9 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
         for name in dict.fromkeys(config.evaluate.protocols)
     )
     parts = Parts(
-        method, fusion, dataset, backbone, config.backbone.image_size or backbone.image_size, evaluators, features
-    )
+        method, fusion, dataset, backbone, config.backbone.image_size or backbone.image_size, evaluators, features,
+        more, external,
+    )  # fmt: skip
     _check_fit(config, parts)
     return parts
 
@@ -89,6 +101,7 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
     wanted: list[tuple[type[Component], str, Mapping[str, Any]]] = [
         (Method, config.method.name, config.method.options),
         (Dataset, config.data.name, config.data.options),
+        *((Dataset, source.name, source.options) for source in (*config.data.more, *evaluate.test_on)),
         *([(Fusion, fusion.name, fusion.options)] if fusion else []),
         *(
             (Evaluator, name, evaluate.options.get(name, {}))
@@ -115,6 +128,12 @@ def choose_dataset(config: RunConfig, registry: Registry) -> Chosen:
         UsageError: an unknown name or key, or a value of the wrong type or range.
     """
     return _chosen(registry, Dataset, config.data.name, config.data.options, config.preset)
+
+
+def _check_features(features: tuple[str, ...], datasets: tuple[Chosen, ...]) -> None:
+    """Of several datasets one must have a feature; in the images of the others it is marked as absent."""
+    available = dict.fromkeys(feature for dataset in datasets for feature in dataset.component.features)
+    check_available(features, "+".join(dataset.name for dataset in datasets), tuple(available))
 
 
 def _choose_fusion(config: RunConfig, registry: Registry, method: Chosen, features: tuple[str, ...]) -> Chosen | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ssl_bench.assemble import build_backbone, build_method
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
-from ssl_bench.data.material import prepare_material
+from ssl_bench.data.joined import DATASET
+from ssl_bench.data.material import prepare_external, prepare_material
 from ssl_bench.estimate import estimate
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.files import write_json
@@ -43,7 +44,8 @@ def execute(
     method, random = build_method(plan), build_backbone(plan, initial=True)
     narrator.stage(f"preparing {len(plan.cohort):,} images")
     material = prepare_material(plan, fabric.device, narrator.prepared)
-    for note in left_out(plan, material):
+    abroad = prepare_external(plan, material, narrator.prepared, narrator.stage)
+    for note in left_out(plan, material, abroad):
         narrator.warn(note)
     seconds = {"prepare": time.monotonic() - began}
     write_preamble(plan, run, material.cohort)
@@ -55,10 +57,10 @@ def execute(
         encoders = {TRAINED: method.encoder, **encoders}
     export_encoder(next(iter(encoders.values())), material.grey, run.encoder)
     evaluating = time.monotonic()
-    rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage)
+    rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, abroad=abroad)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
     record = {
-        **describe(plan, material, summary), "environment": environment(), "cost": cost(plan),
+        **describe(plan, material, summary, abroad), "environment": environment(), "cost": cost(plan),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
         "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip
@@ -84,5 +86,6 @@ def write_preamble(plan: Plan, run: RunDirectory, cohort: Cohort) -> None:
     run.write_config(plan.config.model_dump(mode="json"))
     run.write_split_manifest(plan.manifest)
     write_json(run.path / "environment.json", environment())
-    identifiers = [column for column in IDENTIFIERS if column != "image_path"]
+    joined = [DATASET] if len(plan.sources) > 1 else []
+    identifiers = [*joined, *(column for column in IDENTIFIERS if column != "image_path")]
     run.write_cohort(cohort.frame[[*identifiers, *cohort.features, *cohort.labels]])

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ssl_bench.config import RIGHT_CLOSED, DataConfig, RunConfig
-from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, check_columns, merge_duplicates
-from ssl_bench.data.features import POST_IMAGE, FeatureSchema, check_available, column_of, expand, learn_schema
-from ssl_bench.data.splits import check_leakage, check_not_empty, manifest, pretraining_rows
-from ssl_bench.data.store import check_images
+from ssl_bench.data.cohort import SPLITS, Cohort
+from ssl_bench.data.features import POST_IMAGE, FeatureSchema, column_of, expand, learn_schema
+from ssl_bench.data.joined import join
+from ssl_bench.data.splits import manifest, pretraining_rows
 from ssl_bench.errors import Problems, UsageError
-from ssl_bench.parts import Chosen, Parts, choose_parts
+from ssl_bench.external import External, read_external
+from ssl_bench.parts import Parts, choose_parts
 from ssl_bench.plugins import Registry
+from ssl_bench.reading import read_sources
 from ssl_bench.recipes import missing
 
 
@@ -32,6 +34,9 @@ class Plan:
         manifest: patients of every split with their hash.
         components: provenance of the components.
         cache: folder of prepared stores.
+        sources: the cohorts that ``cohort`` is made of, by dataset; mostly one.
+        external: other datasets to test on.
+        external_components: provenance of their components by name.
     """
 
     config: RunConfig
@@ -41,11 +46,14 @@ class Plan:
     manifest: Mapping[str, Any]
     components: list[dict[str, str]]
     cache: Path
+    sources: Mapping[str, Cohort]
+    external: tuple[External, ...] = ()
+    external_components: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def synthetic(self) -> bool:
         """Whether results must say that the data are synthetic."""
-        return self.cohort.synthetic or bool(self.parts.dataset.component.synthetic)
+        return self.cohort.synthetic or any(part.component.synthetic for part in self.parts.datasets)
 
     @property
     def steps(self) -> int:
@@ -66,7 +74,7 @@ class Plan:
     @property
     def notes(self) -> list[str]:
         """What a reader of the results must know."""
-        notes = ["data are synthetic: these numbers say nothing about patients"] if self.synthetic else []
+        notes = self._generated()
         late = [feature for feature in self.parts.features if feature in POST_IMAGE]
         if late:
             notes.append(f"{', '.join(late)} come from after the image was taken")
@@ -79,7 +87,23 @@ class Plan:
                 f"recipe '{self.config.recipe}' asks for {', '.join(lacking)}, which dataset "
                 f"'{self.parts.dataset.name}' does not offer"
             )
-        return [*notes, *self.cohort.notes]
+        told = [note for cohort in self.sources.values() for note in cohort.notes]
+        return [*notes, *told, *self._gaps(), *(note for external in self.external for note in external.notes)]
+
+    def _generated(self) -> list[str]:
+        """Which data are synthetic, where any are."""
+        names = [name for (name, cohort), part in zip(self.sources.items(), self.parts.datasets, strict=True)
+                 if cohort.synthetic or part.component.synthetic]  # fmt: skip
+        of = "" if len(names) == len(self.sources) else f" of {', '.join(names)}"
+        return [f"data{of} are synthetic: these numbers say nothing about patients"] if names else []
+
+    def _gaps(self) -> list[str]:
+        """Features that a dataset lacks and that are masked as absent there."""
+        return [
+            f"{', '.join(lacking)} marked as absent in all images of {name}, which does not have it"
+            for name, cohort in self.sources.items()
+            if (lacking := [item for item in self.parts.features if column_of(item) not in cohort.features])
+        ]
 
 
 def make_plan(config: RunConfig, registry: Registry, cache: Path) -> Plan:
@@ -92,12 +116,20 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path) -> Plan:
 
     Raises:
         UsageError: names, options or combinations are wrong.
-        DataError: the dataset is; all problems at once.
+        DataError: the datasets are; all problems at once.
     """
     parts = choose_parts(config, registry)
-    cohort = read_cohort(config, parts.dataset, cache, parts.features, config.pretrain.batch_size)
+    problems, sources, external = Problems(), dict[str, Cohort](), list[External]()
+    problems.run(lambda: sources.update(read_sources(config, parts, cache)))
+    problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))
+    problems.raise_if_any()
+    cohort = join(sources)
     schema = read_schema(config, parts, cohort.frame.loc[pretraining_images(config.data, cohort)])
-    return Plan(config, parts, cohort, schema, manifest(cohort), parts.provenance(registry), cache)
+    used = registry.provenance([(part.component.kind, part.name) for part in parts.external])
+    return Plan(
+        config, parts, cohort, schema, manifest(cohort), parts.provenance(registry), cache, sources, tuple(external),
+        {component["name"]: component for component in used},
+    )  # fmt: skip
 
 
 def pretraining_images(data: DataConfig, cohort: Cohort) -> pd.Index:
@@ -121,35 +153,3 @@ def read_schema(config: RunConfig, parts: Parts, train: pd.DataFrame) -> Feature
     ehr = config.ehr
     filled = (expand(ehr.impute_features) or parts.features) if ehr.impute == "train" else ()
     return learn_schema(train, parts.features, impute=map(column_of, filled), right_closed=ehr.age_bins == RIGHT_CLOSED)
-
-
-def read_cohort(
-    config: RunConfig, dataset: Chosen, cache: Path, features: Sequence[str] = (), batch_size: int = 1
-) -> Cohort:
-    """The cohort of a dataset, with every check that comes before decoding an image.
-
-    Args:
-        config: as resolved.
-        dataset: to read.
-        cache: folder for generated data.
-        features: EHR features that a run needs.
-        batch_size: images that the training split must fill.
-
-    Raises:
-        DataError: all problems at once.
-    """
-    reader = dataset.build()
-    cohort: Cohort = reader.read(reader.locate(config.data.root, cache))
-    check_columns(cohort)
-    if config.data.merge_duplicates:
-        cohort = merge_duplicates(cohort)
-    problems = Problems()
-    # What a dataset offers at most is known before; what these files hold of it only now.
-    problems.run(lambda: check_available(features, cohort.name, cohort.features, cohort.notes))
-    problems.run(lambda: check_cohort(cohort))
-    problems.run(lambda: check_images(cohort))
-    problems.run(lambda: check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining))
-    problems.run(lambda: check_not_empty(cohort, batch_size))
-    problems.run(lambda: cohort.with_labels(config.data.labels, config.data.uncertain, config.data.blank))
-    problems.raise_if_any()
-    return cohort.with_labels(config.data.labels, config.data.uncertain, config.data.blank)

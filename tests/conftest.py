@@ -21,19 +21,20 @@ TEST_PATIENTS = 5
 """Every fifth patient is in the official test list."""
 
 
-def write_nih(root: Path, *, seed: int = 0, patients: int = 60, size: int = 40) -> Path:
+def write_nih(root: Path, *, seed: int = 0, patients: int = 60, size: int = 40, first: int = 1) -> Path:
     """Write NIH ChestX-ray14 in little: two images a patient, the label file and both official lists.
 
     Args:
         root: an empty folder.
         seed: of findings, ages and pixels.
-        patients: their number; the numbered ids start at 1.
+        patients: their number.
         size: side of an image in px.
+        first: the first patient's id; another one gives other patients with the same images.
     """
     rng = np.random.default_rng(seed)
     (root / "images").mkdir(parents=True)
     rows = []
-    for patient in range(1, patients + 1):
+    for patient in range(first, first + patients):
         age, sex = int(rng.integers(20, 90)), "MF"[rng.integers(2)]
         for visit in range(2):
             findings = [name for name in FINDINGS if rng.random() < 0.4]
@@ -60,18 +61,19 @@ def _image(rng: np.random.Generator, findings: list[str], size: int) -> np.ndarr
 
 @pytest.fixture(scope="session")
 def tiny_nih(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """``tiny_nih(seed=0, patients=60)``: a folder with 2 images of 40 px a patient, in NIH's native layout.
+    """``tiny_nih(seed=0, patients=60, first=1)``: a folder with 2 images of 40 px a patient, in NIH's native layout.
 
     The same arguments give the same folder, so leave it as it is; ``fresh=True`` writes one to spoil.
     """
-    made: dict[tuple[int, int], Path] = {}
+    made: dict[tuple[int, int, int], Path] = {}
 
-    def make(seed: int = 0, patients: int = 60, *, fresh: bool = False) -> Path:
-        if fresh:
-            return write_nih(tmp_path_factory.mktemp("nih"), seed=seed, patients=patients)
-        if (seed, patients) not in made:
-            made[seed, patients] = write_nih(tmp_path_factory.mktemp("nih"), seed=seed, patients=patients)
-        return made[seed, patients]
+    def make(seed: int = 0, patients: int = 60, *, first: int = 1, fresh: bool = False) -> Path:
+        if fresh or (seed, patients, first) not in made:
+            root = write_nih(tmp_path_factory.mktemp("nih"), seed=seed, patients=patients, first=first)
+            if fresh:
+                return root
+            made[seed, patients, first] = root
+        return made[seed, patients, first]
 
     return make
 

@@ -19,7 +19,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.metrics import macro_auroc
 from ssl_bench.seeds import generator, seed_torch
 from sslbench_evaluators.augment import augmented, draw_affine
-from sslbench_evaluators.choose import HELD_OUT, has_both_classes
+from sslbench_evaluators.choose import has_both_classes, held_out
 from sslbench_evaluators.options import HeadOptions
 
 Array = npt.NDArray[Any]
@@ -88,13 +88,13 @@ class Training:
     optimizer: torch.optim.Optimizer
 
     def run(self) -> Iterator[Predictions]:
-        """Train, and predict both held-out splits with the weights of the best epoch."""
+        """Train, and predict every held-out split with the weights of the best epoch."""
         devices = [self.context.device] if self.context.device.startswith("cuda") else []
         with torch.random.fork_rng(devices):  # dropout and stochastic depth draw from torch's global generators
             settings = self.fit()
         fitted = has_both_classes(torch.tensor(self.context.splits["train"].labels)).numpy()
-        for name in HELD_OUT:
-            scores = np.where(fitted, self.predict(self.context.splits[name]), np.nan)
+        for name, split in held_out(self.context).items():
+            scores = np.where(fitted, self.predict(split), np.nan)
             yield Predictions(name, scores, probabilities=True, settings=settings)
 
     def fit(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 
 from ssl_bench.contracts import EvalContext, Predictions
 from ssl_bench.evaluate.neighbours import knn_scores
-from sslbench_evaluators.choose import HELD_OUT, best_by_validation, has_both_classes
+from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
 from sslbench_evaluators.options import KnnOptions
 
 
@@ -19,14 +19,14 @@ class Knn:
         self.options = options
 
     def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
-        """Score both held-out splits against the training split."""
+        """Score every held-out split against the training split."""
         train = context.splits["train"]
         features = torch.tensor(train.embeddings, device=context.device)
         labels = torch.tensor(train.labels, device=context.device)
         counts = sorted({min(count, len(labels)) for count in self.options.neighbours})
         scores = {}
-        for name in HELD_OUT:
-            query = torch.tensor(context.splits[name].embeddings, device=context.device)
+        for name, split in held_out(context).items():
+            query = torch.tensor(split.embeddings, device=context.device)
             near = knn_scores(features, labels, query, counts, self.options.temperature)
             scores[name] = torch.where(has_both_classes(labels), near, torch.nan).cpu().numpy()
         chosen = best_by_validation(scores["validate"], context.splits["validate"].labels)

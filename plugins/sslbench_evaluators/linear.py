@@ -8,7 +8,7 @@ import torch
 
 from ssl_bench.contracts import EvalContext, Predictions
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
-from sslbench_evaluators.choose import HELD_OUT, best_by_validation, has_both_classes
+from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
 from sslbench_evaluators.options import LinearOptions
 
 
@@ -19,7 +19,7 @@ class Linear:
         self.options = options
 
     def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
-        """Fit on train, choose on validate, predict both held-out splits once."""
+        """Fit on train, choose on validate, predict every held-out split once."""
         features, labels = (
             torch.tensor(table, device=context.device)
             for table in (context.splits["train"].embeddings, context.splits["train"].labels)
@@ -27,9 +27,9 @@ class Linear:
         mean, deviation = standardiser(features)
         weights, bias = fit_logistic((features - mean) / deviation, labels, self.options.strengths)
         probabilities = {}
-        for name in HELD_OUT:
-            held_out = torch.tensor(context.splits[name].embeddings, device=context.device)
-            scores = predict_logits((held_out - mean) / deviation, weights, bias).sigmoid()
+        for name, split in held_out(context).items():
+            unseen = torch.tensor(split.embeddings, device=context.device)
+            scores = predict_logits((unseen - mean) / deviation, weights, bias).sigmoid()
             probabilities[name] = torch.where(has_both_classes(labels), scores, torch.nan).cpu().numpy()
         chosen = best_by_validation(probabilities["validate"], context.splits["validate"].labels)
         settings = {"strength": self.options.strengths[chosen]}

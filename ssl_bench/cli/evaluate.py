@@ -17,6 +17,10 @@ def evaluate(
         str | None, typer.Option(help="Shares of the training patients, for example 0.01,0.1,1.0.")
     ] = None,
     draws: Annotated[int | None, typer.Option(help="Random draws of each share below 1.")] = None,
+    test_on: Annotated[
+        list[str] | None,
+        typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any evaluate.* key, for example evaluate.replicates=2000.")
     ] = None,
@@ -28,6 +32,7 @@ def evaluate(
             "evaluate.protocols": protocols,
             "evaluate.label_fractions": label_fraction,
             "evaluate.label_draws": draws,
+            "evaluate.test_on": test_on or None,
         },
         settings or [],
     )

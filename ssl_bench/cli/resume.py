@@ -20,6 +20,7 @@ CHANGEABLE = (
     "pretrain.checkpoint_every",
     "evaluate.protocols",
     "evaluate.options",
+    "evaluate.test_on",
 )
 """Keys that a resumed run may set anew. All but the epochs change no weight; those stretch the schedules from here on,
 so that the run equals none that was left alone, and its record says so (:func:`ssl_bench.pretrain.run.changed`)."""

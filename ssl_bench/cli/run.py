@@ -23,7 +23,9 @@ def run(
     fusion: Annotated[str | None, typer.Option(help="How EHR features join the image features.")] = None,
     backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
     init: Annotated[Path | None, typer.Option(help="Weights to start from: a file or a run's encoder folder.")] = None,
-    data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]")] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Dataset, NAME or NAME=ROOT; repeatable for several at once. [synthetic]")
+    ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
     columns: Annotated[Path | None, typer.Option(help="Column map of the dataset table, a YAML file.")] = None,
     labels: Annotated[str | None, typer.Option(help="Label space: native, nih14, chexpert14, common7.")] = None,
@@ -35,6 +37,10 @@ def run(
     split: Annotated[Path | None, typer.Option(help="CSV file with a split of your own.")] = None,
     ehr_root: Annotated[Path | None, typer.Option(help="Folder of MIMIC-IV, if it is not below --root.")] = None,
     ehr_join: Annotated[str | None, typer.Option(help="Stays hold the second of a study, or its day.")] = None,
+    test_on: Annotated[
+        list[str] | None,
+        typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML or TOML file with any keys of the configuration.")] = None,
     settings: Annotated[
@@ -59,6 +65,8 @@ def run(
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
     if features is not None and not features.strip():
         raise UsageError("--features expects names such as age,sex; for a run without EHR take method msn")
+    from ssl_bench.roots import data_flags
+
     flags = merge_flags(
         {
             "method": method,
@@ -67,8 +75,7 @@ def run(
             "fusion": fusion,
             "backbone.name": backbone,
             "backbone.init": str(init) if init else None,
-            "data.name": data,
-            "data.root": str(root) if root else None,
+            **data_flags(data, str(root) if root else None),
             "data.options.columns": str(columns.absolute()) if columns else None,
             "data.labels": labels,
             "data.on_bad": on_bad,
@@ -86,6 +93,7 @@ def run(
             "pretrain.lr": lr,
             "seed": seed,
             "evaluate.protocols": protocols,
+            "evaluate.test_on": test_on or None,
         },
         settings or [],
     )
@@ -120,7 +128,8 @@ def start(
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory, new_run_path
 
-    path = out or new_run_path(Path("runs"), f"{config.method.name}-{config.data.name}-seed{config.seed}")
+    names = "+".join((config.data.name, *(source.name for source in config.data.more)))
+    path = out or new_run_path(Path("runs"), f"{config.method.name}-{names}-seed{config.seed}")
     directory = RunDirectory(path)
     directory.check_free()
     directory.check(resume=resume)

@@ -58,7 +58,18 @@ SPACES = {"chexpert14": CHEXPERT14, "nih14": NIH14, "common7": COMMON7}
 SYNONYMS = {"Effusion": "Pleural Effusion"}
 """NIH's names for findings of ``common7``."""
 
+
 Policy = Literal["ignore", "zeros", "ones"]
+
+
+def common_name(finding: str) -> str:
+    """The name of a finding across datasets: NIH's ``Effusion`` is ``Pleural Effusion``."""
+    return SYNONYMS.get(finding, finding)
+
+
+def space_of(findings: tuple[str, ...], *, single: bool = True) -> str:
+    """The label space of some findings; ``native`` where it is none, or ``shared`` where several datasets have them."""
+    return next((name for name, held in SPACES.items() if held == findings), "native" if single else "shared")
 
 
 def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
@@ -75,7 +86,7 @@ def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
     if space == "native":
         return raw
     if space not in SPACES:
-        raise UsageError(unknown("label space", space, [*SPACES, "native"]))
+        raise UsageError(unknown("label space", space, [*SPACES, "native", "auto"]))
     wanted = SPACES[space]
     named = raw if set(wanted) <= set(raw.columns) else raw.rename(columns=SYNONYMS)
     missing = [finding for finding in wanted if finding not in named.columns]

@@ -1,45 +1,126 @@
-"""Prepared data of a run: cohort, store and the images on their device."""
+"""Prepared data of a run: cohort, stores and the images on their device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.joined import join
 from ssl_bench.data.preparing import prepare_store
-from ssl_bench.data.source import Grey, ImageSource, measure_grey
+from ssl_bench.data.source import Grey, ImageSource, JoinedSource, Source, count_greys, grey_of
 from ssl_bench.data.splits import check_not_empty
 from ssl_bench.data.store import Store
+from ssl_bench.external import External, check_splits
 from ssl_bench.plan import Plan, pretraining_images
+
+GREY_SAMPLE = 2000
+"""Training images whose grey values are counted, evenly spread."""
+
+Progress = Callable[[int, int], None]
+Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Material:
-    """Prepared data of a run: cohort and store rows that belong together, and the images on their device."""
+    """Prepared data of a run: cohort and image rows that belong together, and the images on their device.
+
+    Args:
+        cohort: without quarantined images.
+        stores: one a dataset.
+        rows: of the source, one for each row of the cohort.
+        source: the images of all stores, one store after the other.
+        grey: of the training images.
+        rejected: reasons by image id, for images that were quarantined.
+    """
 
     cohort: Cohort
-    store: Store
+    stores: Sequence[Store]
     rows: npt.NDArray[np.int64]
-    source: ImageSource
+    source: Source
     grey: Grey
+    rejected: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the stores: a single one's own."""
+        return joined_fingerprint(self.stores)
 
 
-def prepare_material(plan: Plan, device: torch.device, progress: Callable[[int, int], None]) -> Material:
-    """The prepared store of the plan's cohort, and where its images live.
+def joined_fingerprint(stores: Sequence[Store]) -> str:
+    """The fingerprint of a single store, or a hash of those of several."""
+    found = [store.fingerprint for store in stores]
+    return found[0] if len(found) == 1 else sha256("\n".join(found).encode()).hexdigest()[:32]
+
+
+def prepare_material(plan: Plan, device: torch.device, progress: Progress) -> Material:
+    """The prepared stores of the plan's datasets, and where their images live.
 
     Raises:
         DataError: images are unreadable, and are not to be quarantined, are too many, or were all of a split.
     """
     data = plan.config.data
-    store = prepare_store(plan.cohort, data, plan.cache, progress)
-    cohort, rows = store.aligned(plan.cohort)
+    stores = {name: prepare_store(cohort, data, plan.cache, progress) for name, cohort in plan.sources.items()}
+    parts = {name: stores[name].aligned(cohort) for name, cohort in plan.sources.items()}
+    cohort = join({name: kept for name, (kept, _) in parts.items()})
     check_not_empty(cohort, plan.config.pretrain.batch_size)  # quarantined images may have been all of a split
-    grey = measure_grey(store.images, rows[pretraining_positions(plan, cohort)])
-    return Material(cohort, store, rows, ImageSource(store.images, device, data.residency), grey)
+    lengths = [len(store.images) for store in stores.values()]
+    starts = np.cumsum([0, *lengths[:-1]])
+    rows = np.concatenate([rows + start for (_, rows), start in zip(parts.values(), starts, strict=True)])
+    sources = [ImageSource(store.images, device, data.residency) for store in stores.values()]
+    grey = _grey(list(stores.values()), starts, rows[pretraining_positions(plan, cohort)])
+    source = sources[0] if len(sources) == 1 else JoinedSource(sources, lengths)
+    return Material(cohort, tuple(stores.values()), rows, source, grey, rejections(stores))
+
+
+@dataclass(frozen=True)
+class ExternalMaterial:
+    """Another dataset to test on, with its prepared images as the run's encoders see them."""
+
+    external: External
+    material: Material
+
+
+def prepare_external(plan: Plan, home: Material, progress: Progress, stage: Stage) -> list[ExternalMaterial]:
+    """The prepared stores of the datasets to test on; their grey values are scaled as those of the training images.
+
+    An image is read once an encoder, so they stay on the disk and take no memory.
+
+    Raises:
+        DataError: as :func:`prepare_material`.
+    """
+    found = []
+    for external in plan.external:
+        stage(f"preparing {len(external.cohort):,} images of {external.name} ({external.mode})")
+        store = prepare_store(external.cohort, plan.config.data, plan.cache, progress)
+        cohort, rows = store.aligned(external.cohort)
+        check_splits(replace(external, cohort=cohort))
+        source = ImageSource(store.images, home.source.device, "disk")
+        material = Material(cohort, (store,), rows, source, home.grey, store.rejected)
+        found.append(ExternalMaterial(external, material))
+    return found
+
+
+def rejections(stores: dict[str, Store]) -> dict[str, str]:
+    """Reasons by image id as the joined cohort names the images."""
+    if len(stores) == 1:
+        return next(iter(stores.values())).rejected
+    return {f"{name}/{image}": why for name, store in stores.items() for image, why in store.rejected.items()}
+
+
+def _grey(stores: Sequence[Store], starts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> Grey:
+    """Grey statistics of the training images, every store sampled as densely as the others."""
+    step = max(1, math.ceil(len(rows) / GREY_SAMPLE))
+    part = np.searchsorted(starts, rows, side="right") - 1
+    counts = [count_greys(store.images, rows[part == number] - starts[number], step)
+              for number, store in enumerate(stores)]  # fmt: skip
+    return grey_of(np.sum(counts, axis=0))
 
 
 def pretraining_positions(plan: Plan, cohort: Cohort) -> npt.NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,15 @@ Rows = npt.NDArray[np.int64]
 
 MEMORY_SHARE = 0.5
 """Largest share of the free memory that resident images may take under ``auto``."""
+
+
+class Source(Protocol):
+    """Images by row number, on a device."""
+
+    device: torch.device
+
+    def read(self, rows: Rows) -> Tensor:
+        """The images ``(B, 1, S, S)`` uint8 of some rows, in that order."""
 
 
 class ImageSource:
@@ -65,6 +74,32 @@ class ImageSource:
         return self._resident.index_select(0, index).to(self.device).unsqueeze(1)
 
 
+class JoinedSource:
+    """Several sources as one: the rows of each follow those of the one before. Nothing is copied.
+
+    Args:
+        sources: on one device, their images of one size.
+        lengths: number of rows of each.
+    """
+
+    def __init__(self, sources: Sequence[Source], lengths: Sequence[int]) -> None:
+        self.device = sources[0].device
+        self._sources = sources
+        self.starts = np.cumsum([0, *lengths[:-1]])
+
+    def read(self, rows: Rows) -> Tensor:
+        """The images of some rows, in that order."""
+        part = np.searchsorted(self.starts, rows, side="right") - 1
+        found = [(part == number).nonzero()[0] for number in range(len(self._sources))]
+        blocks = [
+            source.read(rows[where] - start)
+            for source, start, where in zip(self._sources, self.starts, found, strict=True)
+            if len(where)
+        ]
+        back = torch.from_numpy(np.argsort(np.concatenate(found), kind="stable"))
+        return torch.cat(blocks).index_select(0, back.to(self.device))
+
+
 def _free_memory() -> int:
     with open("/proc/meminfo") as lines:
         for line in lines:
@@ -83,8 +118,17 @@ class Grey:
 
 def measure_grey(images: npt.NDArray[np.uint8], rows: Rows, sample: int = 2000) -> Grey:
     """Grey statistics over at most ``sample`` training images, evenly spread."""
-    chosen = np.sort(rows[:: max(1, math.ceil(len(rows) / sample))])
-    histogram = np.bincount(np.asarray(images[chosen]).ravel(), minlength=256).astype(np.float64)
+    return grey_of(count_greys(images, rows, max(1, math.ceil(len(rows) / sample))))
+
+
+def count_greys(images: npt.NDArray[np.uint8], rows: Rows, step: int) -> npt.NDArray[np.float64]:
+    """How often each grey value (256,) occurs in every ``step``-th of the rows."""
+    chosen = np.sort(rows[::step])
+    return np.bincount(np.asarray(images[chosen]).ravel(), minlength=256).astype(np.float64)
+
+
+def grey_of(histogram: npt.NDArray[np.float64]) -> Grey:
+    """Mean and standard deviation of counted grey values (256,)."""
     levels = np.arange(256) / 255
     mean = float(histogram @ levels / histogram.sum())
     variance = float(histogram @ (levels - mean) ** 2 / histogram.sum())
@@ -110,7 +154,7 @@ class BatchStream:
 
     def __init__(
         self,
-        source: ImageSource,
+        source: Source,
         rows: Rows,
         tables: tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]],
         views: Sequence[ViewGroup],

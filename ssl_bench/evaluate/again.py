@@ -7,18 +7,22 @@ from typing import Any
 
 from ssl_bench.assemble import build_backbone
 from ssl_bench.contracts import Backbone
-from ssl_bench.data.material import Material, prepare_material
+from ssl_bench.data.material import Material, prepare_external, prepare_material
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Narrator
+from ssl_bench.results.describe import describe_external, left_out
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.weights import fill, read_weights
 
 KEY = ("encoder", "against", "dataset", "fitted_on", "split", "protocol", "subgroup", "fraction", "draw", "label",
        "metric")  # fmt: skip
 """What makes two rows of a record the same number, measured twice."""
+
+EXTERNAL_KEY = ("name", "mode")
+"""What makes two descriptions of another dataset the same."""
 
 
 def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[str, Any]:
@@ -40,7 +44,15 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     narrator.stage(f"preparing {len(plan.cohort):,} images")
     material = prepare_material(plan, fabric.device, narrator.prepared)
     check_same_data(record, plan, material)
-    rows, comparisons = evaluate(plan, run, encoders(plan, run, record), material, narrator.stage, reuse=True)
+    abroad = prepare_external(plan, material, narrator.prepared, narrator.stage)
+    described = describe_external(plan, abroad)
+    check_same_external(record, described)
+    for note in [*left_out(plan, material, abroad), *(note for external in plan.external for note in external.notes)]:
+        if note not in record["notes"]:
+            record["notes"].append(note)
+    networks = encoders(plan, run, record)
+    rows, comparisons = evaluate(plan, run, networks, material, narrator.stage, reuse=True, abroad=abroad)
+    record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
     record["metrics"] = merged(record["metrics"], rows)
     record["comparisons"] = merged(record["comparisons"], comparisons)
     run.write_record(record)
@@ -54,10 +66,26 @@ def check_same_data(record: Mapping[str, Any], plan: Plan, material: Material) -
         UsageError: naming which of them differ.
     """
     kept = {"images": record["data"]["fingerprint"], "splits": record["data"]["splits_sha256"]}
-    here = {"images": material.store.fingerprint, "splits": plan.manifest["sha256"]}
+    here = {"images": material.fingerprint, "splits": plan.manifest["sha256"]}
     other = [name for name, value in kept.items() if here[name] != value]
     if other:
         raise UsageError(f"the {' and '.join(other)} are not those of the run; restore them, or start a new run")
+
+
+def check_same_external(record: Mapping[str, Any], described: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to mix rows of two different datasets under one name.
+
+    Raises:
+        UsageError: naming those whose images differ from the ones tested before.
+    """
+    before = {_key(part, EXTERNAL_KEY): part["fingerprint"] for part in record.get("external", [])}
+    other = [part["name"] for part in described
+             if before.get(_key(part, EXTERNAL_KEY), part["fingerprint"]) != part["fingerprint"]]  # fmt: skip
+    if other:
+        raise UsageError(
+            f"the images of {' and '.join(other)} are not those that the run was tested on before; restore them, or "
+            "give these another name by evaluate.test_on.called"
+        )
 
 
 def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any]) -> dict[str, Backbone]:
@@ -70,12 +98,14 @@ def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any]) -> dict[s
     return found
 
 
-def merged(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def merged(
+    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], names: Sequence[str] = KEY
+) -> list[dict[str, Any]]:
     """Old rows, those that were measured anew replaced where they stood, and then the other new ones."""
-    fresh = {_key(row): dict(row) for row in new}
-    kept = [fresh.pop(_key(row), dict(row)) for row in old]
+    fresh = {_key(row, names): dict(row) for row in new}
+    kept = [fresh.pop(_key(row, names), dict(row)) for row in old]
     return [*kept, *fresh.values()]
 
 
-def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in KEY)
+def _key(row: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in names)

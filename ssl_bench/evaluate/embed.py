@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ssl_bench.contracts import Backbone
-from ssl_bench.data.source import Grey, ImageSource, Rows
+from ssl_bench.data.source import Grey, Rows, Source
 from ssl_bench.data.views import whole_view
 from ssl_bench.errors import DataError, shortened
 
@@ -19,7 +19,7 @@ from ssl_bench.errors import DataError, shortened
 @torch.inference_mode()
 def embed(
     encoder: Backbone,
-    source: ImageSource,
+    source: Source,
     rows: Rows,
     grey: Grey,
     *,

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from torch import Tensor
-
-from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions, Split
-from ssl_bench.data.cohort import SPLITS
-from ssl_bench.data.material import Material
-from ssl_bench.data.views import whole_view
-from ssl_bench.evaluate.embed import embed
+from ssl_bench.contracts import Backbone, Metric, Predictions
+from ssl_bench.data.material import ExternalMaterial, Material
+from ssl_bench.evaluate.embedder import Embedder
+from ssl_bench.evaluate.fittings import Fitting, fittings
 from ssl_bench.evaluate.subsets import Subset, subsets
 from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
@@ -26,11 +19,12 @@ from ssl_bench.results.rows import (
     as_table,
     check_scores,
     difference_rows,
+    identity,
     metric_rows,
     plain_row,
     prediction_frame,
 )
-from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
 
 TRAINED, RANDOM = "trained", "random"
@@ -45,6 +39,7 @@ def evaluate(
     stage: Callable[[str], None],
     *,
     reuse: bool = False,
+    abroad: Sequence[ExternalMaterial] = (),
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Metric rows of every encoder and protocol, and the differences of the trained encoder to the random one.
 
@@ -55,88 +50,71 @@ def evaluate(
         material: prepared images and cohort.
         stage: told which encoder is evaluated.
         reuse: take the embeddings that the run directory holds.
+        abroad: other datasets to test on.
     """
-    labels, settings = material.cohort.labels, plan.config.evaluate
-    rows: list[dict[str, Any]] = []
-    scored: dict[tuple[Any, ...], Scored] = {}
+    settings, found = plan.config.evaluate, Found(run, plan.config.evaluate.replicates, stage)
     for encoder, network in encoders.items():
         stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
-        whole = embedded(plan, run, encoder, network, material, reuse=reuse)
-        for subset in subsets(whole, settings.label_fractions, settings.label_draws):
-            for chosen in plan.parts.evaluators:
-                origin = Origin(encoder, material.cohort.name, material.cohort.name, chosen.name, plan.config.seed)
-                for item in _results(chosen, origin, subset):
-                    if isinstance(item, Scored):
-                        keep_predictions(run, item, labels)
-                        rows += metric_rows(item, labels, settings.replicates)
-                        if item.split.name == "test" and subset.fraction == 1.0:
-                            rows += calibration_rows(item, labels)
-                            rows += subgroup_rows(item, labels, settings.replicates)
-                        scored[encoder, chosen.name, item.split.name, subset.fraction, subset.draw] = item
-                    else:
-                        rows.append(item)
-    return rows, _differences(scored, labels, settings.replicates)
+        embedder = Embedder(encoder, network, run, settings.batch_size, reuse)
+        for fitting in fittings(embedder, material, abroad, plan.config.seed):
+            for subset in subsets(fitting.context, settings.label_fractions, settings.label_draws):
+                for chosen in plan.parts.evaluators:
+                    origin = Origin(encoder, fitting.dataset, fitting.dataset, chosen.name, plan.config.seed)
+                    found.add(_results(chosen, origin, subset), chosen.name, fitting)
+    return found.rows, found.differences()
 
 
-def _differences(
-    scored: Mapping[tuple[Any, ...], Scored], labels: tuple[str, ...], replicates: int
-) -> list[dict[str, Any]]:
-    """Trained minus random, protocol by protocol on the same training patients."""
-    rows: list[dict[str, Any]] = []
-    for (encoder, *key), first in scored.items():
-        second = scored.get((RANDOM, *key))
-        if encoder == TRAINED and second:
-            rows += difference_rows(first, second, labels, replicates)
-    return rows
+@dataclass
+class Found:
+    """Rows of the record as protocols yield their results, and the predictions that encoders are compared on.
 
+    Args:
+        run: where predictions are kept.
+        replicates: resamples of patients.
+        stage: told what a protocol cannot do.
+    """
 
-def embedded(
-    plan: Plan, run: RunDirectory, name: str, network: Backbone, material: Material, *, reuse: bool = False
-) -> EvalContext:
-    """Embeddings of every split by one encoder, kept in the run directory, as protocols see them."""
-    splits = {}
-    for split in SPLITS:
-        chosen = (material.cohort.frame["split"] == split).to_numpy()
-        frame = material.cohort.frame[chosen]
-        images = frame["image_id"].to_numpy(dtype=str)
-        kept = run.read_embeddings(name, f"{material.cohort.name}-{split}", images) if reuse else None
-        features = kept if kept is not None else embed(
-            network, material.source, material.rows[chosen], material.grey,
-            batch_size=plan.config.evaluate.batch_size, names=images,
-        )  # fmt: skip
-        splits[split] = Split(
-            split,
-            images,
-            frame["patient_id"].to_numpy(dtype=str),
-            features,
-            frame[list(material.cohort.labels)].to_numpy(dtype=np.float32),
-            material.rows[chosen],
-            raw_ehr(frame[list(material.cohort.features)]),
-        )
-        if kept is not None:
-            continue
-        arrays = {"image_id": splits[split].image_ids, "patient_id": splits[split].patient_ids, "embeddings": features}
-        run.write_embeddings(name, f"{material.cohort.name}-{split}", arrays)
-    device = str(material.source.device)
-    black = -material.grey.mean / material.grey.std
-    views = partial(whole_images, material, network)
-    return EvalContext(splits, material.cohort.labels, network, device, plan.config.seed, views, black)
+    run: RunDirectory
+    replicates: int
+    stage: Callable[[str], None]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    scored: dict[tuple[Any, ...], tuple[Scored, tuple[str, ...]]] = field(default_factory=dict)
+    told: set[tuple[str, ...]] = field(default_factory=set)
 
+    def add(self, results: Iterable[Scored | dict[str, Any]], protocol: str, fitting: Fitting) -> None:
+        """Everything that one protocol yields for one training set."""
+        predicted: set[str] = set()
+        for item in results:
+            if isinstance(item, Scored):
+                predicted.add(item.predictions.split)
+                for place in fitting.places[item.predictions.split]:
+                    self._measure(place.of(item), place.labels)
+            else:
+                self.rows.append(item)
+        lacking = tuple(name for name in fitting.context.abroad if name not in predicted)
+        if lacking and (protocol, *lacking) not in self.told:
+            self.told.add((protocol, *lacking))
+            self.stage(f"protocol '{protocol}' predicts nothing on other datasets, so {', '.join(lacking)} is left out")
 
-def whole_images(material: Material, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:
-    """The views ``(B, 1, H, W)`` of some store rows, as they are embedded."""
-    grey = material.grey
-    return whole_view(material.source.read(rows), network.image_size, mean=grey.mean, std=grey.std)
+    def _measure(self, item: Scored, labels: tuple[str, ...]) -> None:
+        """Keep the predictions of one place, and add its rows."""
+        origin, predictions = item.origin, item.predictions
+        keep_predictions(self.run, item, labels)
+        self.rows += metric_rows(item, labels, self.replicates)
+        if predictions.split == "test" and predictions.fraction == 1.0:
+            self.rows += calibration_rows(item, labels)
+            self.rows += subgroup_rows(item, labels, self.replicates)
+        where = (origin.protocol, origin.fitted_on, origin.dataset, predictions.split)
+        self.scored[(origin.encoder, *where, predictions.fraction, predictions.draw)] = item, labels
 
-
-def raw_ehr(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
-    """EHR features as :class:`Split` holds them: the age as numbers with NaN, text with None."""
-    return {
-        str(name): column.to_numpy(dtype=np.float64, na_value=np.nan)
-        if name == "age"
-        else column.astype(object).where(column.notna(), None).to_numpy()
-        for name, column in frame.items()
-    }
+    def differences(self) -> list[dict[str, Any]]:
+        """Trained minus random, protocol by protocol on the same training patients."""
+        rows: list[dict[str, Any]] = []
+        for (encoder, *key), (first, labels) in self.scored.items():
+            second = self.scored.get((RANDOM, *key))
+            if encoder == TRAINED and second:
+                rows += difference_rows(first, second[0], labels, self.replicates)
+        return rows
 
 
 def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored | dict[str, Any]]:
@@ -145,7 +123,8 @@ def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored 
     for item in chosen.build().evaluate(context):
         if isinstance(item, Predictions):
             predictions = replace(item, fraction=subset.fraction, draw=subset.draw)
-            scored = Scored(origin, context.splits[item.split], predictions)
+            split = context.abroad[item.split] if item.split in context.abroad else context.splits[item.split]
+            scored = Scored(origin, split, predictions)
             check_scores(scored, tuple(context.labels))
             yield scored
         elif isinstance(item, Metric):
@@ -155,7 +134,5 @@ def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored 
 
 def keep_predictions(run: RunDirectory, scored: Scored, labels: tuple[str, ...]) -> None:
     """Keep per-image predictions with patients, so that no number has to be believed."""
-    origin, predictions = scored.origin, scored.predictions
-    rest = {"settings": dict(predictions.settings), "fraction": predictions.fraction, "draw": predictions.draw}
-    name = f"{origin.dataset}-{predictions.split}-{origin.protocol}"
-    run.write_predictions(origin.encoder, name, rest, prediction_frame(as_table(scored, labels)))
+    name, rest = prediction_file(identity(scored))
+    run.write_predictions(scored.origin.encoder, name, rest, prediction_frame(as_table(scored, labels)))

@@ -13,12 +13,12 @@ from ssl_bench.errors import DataError, UsageError, shortened
 from ssl_bench.evaluate.compare import delong, holm
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.results.rows import MACRO, table_differences
-from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.rundir import RunDirectory, place_name, prediction_file
 
 
 @dataclass(frozen=True)
 class RunScores:
-    """Predictions of a run's encoder on its test split, by protocol."""
+    """Predictions of a run's encoder on its test split, and on those of other datasets, by protocol."""
 
     run: Path
     encoder: str
@@ -38,13 +38,11 @@ def run_scores(path: Path) -> RunScores:
     rows = [row for row in record["metrics"] if row["split"] == "test" and row["label"] == MACRO]
     encoders = {row["encoder"] for row in rows}
     encoder = "trained" if "trained" in encoders else "random"
-    tables = {}
+    tables, home = {}, record["data"]["name"] if "data" in record else rows[0]["dataset"] if rows else ""
     for row in rows:
         whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"
         if row["encoder"] == encoder and whole:
-            rest = {"settings": row["settings"], "fraction": row["fraction"], "draw": row["draw"]}
-            name = f"{row['dataset']}-test-{row['protocol']}"
-            tables[row["protocol"]] = read_predictions(directory.predictions(encoder, name, rest))
+            tables[place_name(row, home)] = read_predictions(directory.predictions(encoder, *prediction_file(row)))
     return RunScores(path, encoder, record, tables)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ssl_bench.report.table import MACRO, METRICS, on_test
+from ssl_bench.results.rundir import place_name
 
 Row = Mapping[str, Any]
 
@@ -43,14 +44,15 @@ class Evaluation:
     @property
     def name(self) -> str:
         """``linear``, or ``linear, tested on chexpert, 1 % of the training patients, draw 2``."""
-        parts = [self.protocol]
-        if self.dataset != self.home:
-            parts.append(f"tested on {self.dataset}")
-        if self.fitted_on != self.home:
-            parts.append(f"fitted on {self.fitted_on}")
+        parts = [place_name(vars(self), self.home)]
         if self.fraction != 1.0:
             parts.append(f"{self.fraction * 100:g} % of the training patients, draw {self.draw}")
         return ", ".join(parts)
+
+    @property
+    def away(self) -> bool:
+        """Whether this is not the run's own test split."""
+        return self.dataset != self.home
 
     @property
     def slug(self) -> str:
@@ -79,14 +81,17 @@ class Evaluation:
 
 
 def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
-    """The evaluations of a record on test splits, in its order; rows of subgroups are left to tables of their own."""
+    """The evaluations of a record on test splits: of the run's own dataset, and then of each other one.
+
+    Rows of subgroups are left to tables of their own.
+    """
     groups: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
     for name in ("metrics", "comparisons"):
         for row in on_test(record[name]):
             if row["metric"] in METRICS and row["subgroup"] == "all":
                 key = tuple(row[field] for field in IDENTITY)
                 groups.setdefault(key, {"metrics": [], "comparisons": []})[name].append(row)
-    return [
+    found = [
         Evaluation(
             **dict(zip(IDENTITY, key, strict=True)),
             home=record["data"]["name"],
@@ -96,6 +101,8 @@ def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
         for key, group in groups.items()
         if group["metrics"]
     ]
+    places = list(dict.fromkeys((one.dataset, one.fitted_on) for one in found))
+    return sorted(found, key=lambda one: (one.away, places.index((one.dataset, one.fitted_on))))
 
 
 def other_rows(record: Mapping[str, Any]) -> list[Row]:

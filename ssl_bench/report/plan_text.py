@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from ssl_bench.estimate import estimate
+from ssl_bench.external import External
 from ssl_bench.plan import Plan
 
 
@@ -36,7 +37,13 @@ def plan_lines(plan: Plan) -> list[tuple[str, str]]:
                    f"{size.store_bytes / 2**30:.2f} GiB of prepared images ({config.data.residency})"),
         ("evaluation", ", ".join(evaluator.name for evaluator in parts.evaluators)),
     ]  # fmt: skip
+    lines += [("tested on", _external_text(external)) for external in plan.external]
     return [*lines, *(("note", note) for note in plan.notes)]
+
+
+def _external_text(external: External) -> str:
+    test, where = len(external.cohort.split("test")), "here" if external.mode == "head" else "there"
+    return f"{external.name}, {test:,} images, heads fitted {where} ({external.mode}); {', '.join(external.labels)}"
 
 
 def _split_text(plan: Plan, name: str) -> str:

@@ -90,10 +90,17 @@ class _Gallery:
         return self._kept("training curves", lambda: [training_curves(self.run.log, self.record)])
 
     def forest(self, evaluation: Evaluation) -> list[Shown]:
-        return self._kept(f"forest plot of {evaluation.name}", lambda: [forest_plot(evaluation, self.record)])
+        record = self._of(evaluation)
+        return self._kept(f"forest plot of {evaluation.name}", lambda: [forest_plot(evaluation, record)])
 
     def curves(self, evaluation: Evaluation) -> list[Shown]:
-        return self._kept(f"curves of {evaluation.name}", lambda: roc_and_pr(evaluation, self.run, self.record))
+        record = self._of(evaluation)
+        return self._kept(f"curves of {evaluation.name}", lambda: roc_and_pr(evaluation, self.run, record))
+
+    def _of(self, evaluation: Evaluation) -> Mapping[str, Any]:
+        """The record, with the stamp of synthetic data where those of the test set are."""
+        generated = {part["name"] for part in self.record.get("external", ()) if part["synthetic"]}
+        return {**self.record, "synthetic": True} if evaluation.dataset in generated else self.record
 
     def maps(self) -> list[Shown]:
         return self._kept("embedding maps", lambda: embedding_maps(self.run, self.record))
@@ -120,7 +127,8 @@ def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
         "synthetic": record["synthetic"],
         "notes": record["notes"],
         "caption": caption(record).splitlines()[0] if on_test(record["metrics"]) else "",
-        "macro": sections.macro_table(found),
+        "macro": sections.macro_table(one for one in found if not one.away),
+        "external": sections.macro_table(one for one in found if one.away),
         "evaluations": list(_evaluated(found, gallery)),
         "others": sections.other_table(record),
         "pretraining": summary.pretraining_table(record),

@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.report.evaluations import Evaluation, Row, other_rows
 from ssl_bench.report.table import MACRO, METRICS, interval_text, signed_text
+from ssl_bench.results.rundir import place_name
 
 NO_VALUE = "-"
 
@@ -83,8 +84,9 @@ def left_out(evaluation: Evaluation) -> list[str]:
 
 def other_table(record: Mapping[str, Any]) -> Table:
     """Numbers that are neither AUROC nor AUPRC."""
+    home = record["data"]["name"]
     rows = tuple(
-        (row["protocol"], row["encoder"], row["label"], row["metric"], interval_text(row), row["note"])
+        (place_name(row, home), row["encoder"], row["label"], row["metric"], interval_text(row), row["note"])
         for row in other_rows(record)
     )
     return Table(("protocol", "encoder", "label", "metric", "value", "note"), rows)

@@ -17,10 +17,11 @@ def run_table(record: Record) -> Table:
         ("pretraining", f"{record['method']}, recipe {record['recipe']}{_options(record, record['method'])}"),
         ("EHR features", _features(record)),
         ("encoder", _encoder(config["backbone"])),
-        ("data", f"{data['name']}, labels {config['data']['labels']}, uncertain labels: {config['data']['uncertain']}, "
-                 f"blank labels: {config['data']['blank']}"),
+        ("data", f"{data['name']}, labels {data.get('label_space', config['data']['labels'])}, "
+                 f"uncertain labels: {config['data']['uncertain']}, blank labels: {config['data']['blank']}"),
         ("splits", _splits(data)),
         ("noticed", _pairs(data["counts"]) or "nothing unusual"),
+        *(("tested on", _external(part)) for part in record.get("external", ())),
         ("images left out", _pairs(data["rejected"]) or "none"),
         ("data fingerprint", data["fingerprint"]),
         ("split hash (SHA-256)", data["splits_sha256"]),
@@ -69,6 +70,12 @@ def pretraining_table(record: Record) -> Table | None:
         ("last logged values", _pairs(final)),
     )
     return Table(("", ""), rows)
+
+
+def _external(part: Record) -> str:
+    """Another dataset that was tested on."""
+    images = ", ".join(f"{name} {size['images']:,} images" for name, size in part["splits"].items())
+    return f"{part['name']}, mode {part['mode']}, {images}, {len(part['labels'])} findings; {part['fingerprint']}"
 
 
 def _options(record: Record, name: str) -> str:

@@ -12,6 +12,9 @@ from rich.table import Table
 MACRO = "macro"
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC"}
 
+LISTED = 4
+"""Findings of a macro mean that are named in a heading; more of them are counted."""
+
 
 def interval_text(row: Mapping[str, Any]) -> str:
     """``0.742 [0.701, 0.779]``, or a dash where there is no value."""
@@ -36,6 +39,12 @@ def on_test(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in rows if row["split"] == "test" and row.get("subgroup", "all") == "all"]
 
 
+def at_home(rows: Iterable[Mapping[str, Any]], record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Rows of the run's own dataset; those of other datasets have tables of their own."""
+    home = record["data"]["name"]
+    return [row for row in rows if row.get("dataset", home) == home]
+
+
 def on_all_labels(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows of the test split that were fitted with the labels of all training patients."""
     return [row for row in on_test(rows) if row["fraction"] == 1.0]
@@ -43,14 +52,48 @@ def on_all_labels(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def macro_table(record: Mapping[str, Any]) -> Table:
     """Macro metrics of every encoder and protocol on the test split."""
-    table = Table(title=title(record), title_justify="left", caption=caption(record), caption_justify="left")
+    own = [at_home(on_all_labels(record[name]), record) for name in ("metrics", "comparisons")]
+    return _macro_table(*own, title=title(record), caption=caption(record))
+
+
+def external_tables(record: Mapping[str, Any]) -> list[Table]:
+    """The same for every other dataset, and for each one of several that were joined."""
+    away = [[row for row in on_all_labels(record[name]) if row not in at_home([row], record)]
+            for name in ("metrics", "comparisons")]  # fmt: skip
+    places = dict.fromkeys((row["dataset"], row["fitted_on"]) for row in away[0])
+    return [
+        _macro_table(
+            *([row for row in rows if (row["dataset"], row["fitted_on"]) == place] for rows in away),
+            title=external_title(record, *place),
+            caption="",
+        )
+        for place in places
+    ]
+
+
+def external_title(record: Mapping[str, Any], dataset: str, fitted_on: str) -> str:
+    """Which images of another dataset were tested, and where the heads come from."""
+    rows = [row for row in on_all_labels(record["metrics"])
+            if (row["dataset"], row["fitted_on"]) == (dataset, fitted_on) and row["label"] == MACRO]  # fmt: skip
+    size = f"{rows[0]['n_images']} images of {rows[0]['n_patients']} patients" if rows else "no macro mean"
+    held: list[str] = next((row["macro_labels"] for row in rows if row.get("macro_labels")), [])
+    findings = ", ".join(held) if len(held) <= LISTED else f"{len(held)} findings"
+    synthetic = any(part["name"] == dataset and part["synthetic"] for part in record.get("external", ()))
+    where = f"tested on {dataset}{' (SYNTHETIC DATA)' * synthetic}, fitted on {fitted_on}"
+    return f"{where}: {size}, macro over {findings or 'no finding'}"
+
+
+def _macro_table(
+    metrics: Iterable[Mapping[str, Any]], comparisons: Iterable[Mapping[str, Any]], *, title: str, caption: str
+) -> Table:
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for column in ("protocol", "encoder", *(f"macro {name} [95 % interval]" for name in METRICS.values())):
         table.add_column(column)
     cells: dict[tuple[str, str], dict[str, str]] = {}
-    for row in on_all_labels(record["metrics"]):
+    for row in metrics:
         if row["label"] == MACRO and row["metric"] in METRICS:
             cells.setdefault((row["protocol"], row["encoder"]), {})[row["metric"]] = interval_text(row)
-    for row in on_all_labels(record["comparisons"]):
+    for row in comparisons:
         if row["label"] == MACRO:
             name = f"{row['encoder']} - {row['against']}"
             cells.setdefault((row["protocol"], name), {})[row["metric"]] = signed_text(row)
@@ -63,7 +106,8 @@ def macro_table(record: Mapping[str, Any]) -> Table:
 
 def label_table(record: Mapping[str, Any], protocol: str) -> Table:
     """AUROC of every finding on the test split for one protocol, trained beside random."""
-    rows = [row for row in on_all_labels(record["metrics"]) if row["protocol"] == protocol and row["metric"] == "auroc"]
+    own = at_home(on_all_labels(record["metrics"]), record)
+    rows = [row for row in own if row["protocol"] == protocol and row["metric"] == "auroc"]
     encoders = list(dict.fromkeys(row["encoder"] for row in rows))
     table = Table(title=f"{protocol}: AUROC by finding, test split", title_justify="left")
     for column in ("finding", "positive images", "positive patients", *encoders):
@@ -79,7 +123,7 @@ def label_table(record: Mapping[str, Any], protocol: str) -> Table:
 def fraction_table(record: Mapping[str, Any]) -> Table | None:
     """Macro AUROC by share of the training patients' labels: mean and range over draws; None where all were used."""
     cells: dict[tuple[str, str, float], list[float]] = {}
-    for row in on_test(record["metrics"]):
+    for row in at_home(on_test(record["metrics"]), record):
         if row["label"] == MACRO and row["metric"] == "auroc" and row["value"] is not None:
             cells.setdefault((row["protocol"], row["encoder"], row["fraction"]), []).append(row["value"])
     fractions = sorted({fraction for *_, fraction in cells})
@@ -109,7 +153,7 @@ def title(record: Mapping[str, Any]) -> str:
 def caption(record: Mapping[str, Any]) -> str:
     """Counts and notes under the table."""
     test = record["data"]["splits"]["test"]
-    macro = next((row for row in on_test(record["metrics"]) if row["label"] == MACRO), None)
+    macro = next((row for row in at_home(on_test(record["metrics"]), record) if row["label"] == MACRO), None)
     held = len(macro["macro_labels"]) if macro else 0
     lines = [
         f"{test['images']} images of {test['patients']} patients; macro over {held} of {len(record['data']['labels'])} "
@@ -128,6 +172,8 @@ def print_result(record: Mapping[str, Any], path: Path) -> None:
     low_label = fraction_table(record)
     if low_label:
         console.print(low_label)
+    for table in external_tables(record):
+        console.print(table)
     seconds = record["seconds"]
     console.print(f"{seconds['total']:.0f} s in all; encoder, predictions and record.json are in {path}")
 

@@ -2,35 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from ssl_bench.data.material import Material
+from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.labels import space_of
+from ssl_bench.data.material import ExternalMaterial, Material
 from ssl_bench.errors import shortened
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.loop import Summary
 from ssl_bench.results.rundir import SCHEMA
 
 
-def left_out(plan: Plan, material: Material) -> list[str]:
-    """The note on images that were quarantined: how many of each split, and the first of them."""
-    rejected = material.store.rejected
+def left_out(plan: Plan, material: Material, abroad: Sequence[ExternalMaterial] = ()) -> list[str]:
+    """Notes on images that were quarantined: how many of each split, and the first of them."""
+    notes = _left_out(plan.cohort, material.rejected, "images")
+    for other in abroad:
+        notes += _left_out(other.external.cohort, other.material.rejected, f"images of {other.external.name}")
+    return notes
+
+
+def _left_out(cohort: Cohort, rejected: Mapping[str, str], what: str) -> list[str]:
     if not rejected:
         return []
-    rows = plan.cohort.frame[plan.cohort.frame["image_id"].isin(list(rejected))]
+    rows = cohort.frame[cohort.frame["image_id"].isin(list(rejected))]
     splits = ", ".join(f"{count} of {name}" for name, count in rows["split"].value_counts().items())
-    return [f"{len(rows)} of {len(plan.cohort)} images cannot be read and were left out ({splits}): "
+    return [f"{len(rows)} of {len(cohort)} {what} cannot be read and were left out ({splits}): "
             f"{shortened(rows['image_id'].tolist())}"]  # fmt: skip
 
 
-def describe(plan: Plan, material: Material, summary: Summary | None) -> dict[str, Any]:
+def describe_external(plan: Plan, abroad: Sequence[ExternalMaterial]) -> list[dict[str, Any]]:
+    """The part of a record that says what else the encoders were tested on."""
+    return [
+        {
+            **replace(other.external, cohort=other.material.cohort).describe(),
+            "fingerprint": other.material.fingerprint,
+            "rejected": dict(other.material.rejected),
+            "component": plan.external_components[other.external.dataset.name],
+        }
+        for other in abroad
+    ]
+
+
+def describe(
+    plan: Plan, material: Material, summary: Summary | None, abroad: Sequence[ExternalMaterial] = ()
+) -> dict[str, Any]:
     """The part of a record that says what was run on what."""
     cohort = material.cohort
     counts = cohort.frame.groupby("split").agg(images=("image_id", "size"), patients=("patient_id", "nunique"))
     return {
         "schema": SCHEMA,
         "synthetic": plan.synthetic,
-        "notes": [*plan.notes, *left_out(plan, material), *(summary.changes if summary else ())],
+        "notes": [*plan.notes, *left_out(plan, material, abroad), *(summary.changes if summary else ())],
         "method": plan.parts.method.name,
         "fusion": plan.parts.fusion.name if plan.parts.fusion else None,
         "features": list(plan.parts.features),
@@ -46,13 +70,16 @@ def describe(plan: Plan, material: Material, summary: Summary | None) -> dict[st
         "components": plan.components,
         "data": {
             "name": cohort.name,
-            "fingerprint": material.store.fingerprint,
+            "fingerprint": material.fingerprint,
             "splits_sha256": plan.manifest["sha256"],
             "official_split": cohort.official_split,
             "splits": {str(name): {key: int(value) for key, value in row.items()} for name, row in counts.iterrows()},
             "labels": list(cohort.labels),
+            "label_space": space_of(cohort.labels, single=len(plan.sources) == 1),
+            "datasets": list(plan.sources),
             "counts": dict(cohort.counts),
-            "rejected": material.store.rejected,
+            "rejected": dict(material.rejected),
             "grey": asdict(material.grey),
         },
+        "external": describe_external(plan, abroad),
     }

@@ -82,7 +82,7 @@ def prediction_frame(table: PredictionTable) -> pd.DataFrame:
 def metric_rows(scored: Scored, labels: tuple[str, ...], replicates: int) -> Iterator[dict[str, Any]]:
     """Rows of one protocol's predictions."""
     for row in table_rows(as_table(scored, labels), replicates, scored.origin.seed):
-        yield {**_identity(scored), **row}
+        yield {**identity(scored), **row}
 
 
 def table_rows(table: PredictionTable, replicates: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -130,7 +130,7 @@ def difference_rows(
     shared = {"encoder": first.origin.encoder, "against": second.origin.encoder}
     pair = as_table(first, labels), as_table(second, labels)
     for row in table_differences(*pair, replicates, first.origin.seed):
-        yield {**_identity(first), **shared, **row}
+        yield {**identity(first), **shared, **row}
 
 
 def table_differences(
@@ -151,7 +151,8 @@ def _known(table: PredictionTable) -> npt.NDArray[np.float64]:
     return np.where(fitted(table.scores), table.truth, np.nan)
 
 
-def _identity(scored: Scored) -> dict[str, Any]:
+def identity(scored: Scored) -> dict[str, Any]:
+    """What all rows of one set of predictions on all images share."""
     predictions = scored.predictions
     return {
         **asdict(scored.origin),

@@ -172,13 +172,16 @@ class RunDirectory:
             np.savez(handle, **dict(arrays))  # type: ignore[arg-type]  # allow_pickle is an array name to numpy < 2.1
         return path
 
-    def read_embeddings(self, encoder: str, name: str, images: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:
-        """Kept embeddings, None where there are none for just these images in this order."""
+    def read_embeddings(
+        self, encoder: str, name: str, images: npt.NDArray[Any], fingerprint: str = ""
+    ) -> npt.NDArray[np.float32] | None:
+        """Kept embeddings, None where there are none for just these images in this order, from a store of this name."""
         path = self.embeddings(encoder, name)
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as kept:
-            return kept["embeddings"] if np.array_equal(kept["image_id"], images) else None
+            of_store = not fingerprint or "fingerprint" not in kept or str(kept["fingerprint"]) == fingerprint
+            return kept["embeddings"] if of_store and np.array_equal(kept["image_id"], images) else None
 
     def write_predictions(self, encoder: str, name: str, rest: Mapping[str, Any], frame: pd.DataFrame) -> Path:
         """Keep per-image predictions; ``rest`` (settings, fraction, draw) becomes the key of the file name."""
@@ -224,6 +227,24 @@ class RunDirectory:
     def write_split_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Keep the patients of every split."""
         write_json(self.path / "splits.json", manifest)
+
+
+def prediction_file(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name and key of the file with the predictions behind a row; see :meth:`RunDirectory.write_predictions`."""
+    rest = {name: row[name] for name in ("settings", "fraction", "draw")}
+    if row.get("fitted_on", row["dataset"]) != row["dataset"]:
+        rest["fitted_on"] = row["fitted_on"]
+    return f"{row['dataset']}-{row['split']}-{row['protocol']}", rest
+
+
+def place_name(row: Mapping[str, Any], home: str) -> str:
+    """``linear``, or ``linear, tested on nih14, fitted on nih14``: what is not the run's own dataset is named."""
+    parts = [row["protocol"]]
+    if row["dataset"] != home:
+        parts.append(f"tested on {row['dataset']}")
+    if row.get("fitted_on", home) != home:
+        parts.append(f"fitted on {row['fitted_on']}")
+    return ", ".join(parts)
 
 
 def _ours(name: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 
 from ssl_bench.contracts import Batch, ViewGroup
 from ssl_bench.data import source as module
-from ssl_bench.data.source import BatchStream, Grey, ImageSource, measure_grey
+from ssl_bench.data.source import BatchStream, Grey, ImageSource, JoinedSource, measure_grey
 from ssl_bench.errors import DataError
 
 CPU = torch.device("cpu")
@@ -147,3 +147,16 @@ def test_grey_statistics_look_at_a_bounded_sample() -> None:
     grey = measure_grey(Watched(), np.arange(39), sample=20)
     assert 10 < Watched.looked_at <= 20
     assert grey == Grey(pytest.approx(0.2), 1e-3)  # flat images: the deviation is kept from 0
+
+
+def test_joined_sources_are_numbered_one_after_the_other() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8)).astype(np.uint8)
+    parts = [
+        ImageSource(images[:4], CPU, "ram"),
+        ImageSource(images[4:5], CPU, "disk"),
+        ImageSource(images[5:], CPU, "disk"),
+    ]
+    joined = JoinedSource(parts, [4, 1, 4])
+    whole = ImageSource(images, CPU, "ram")
+    for rows in ([8, 0, 4, 3, 5, 0], [1, 2], [4], [0, 1, 2, 3, 4, 5, 6, 7, 8]):
+        assert torch.equal(joined.read(np.array(rows)), whole.read(np.array(rows)))

@@ -11,7 +11,8 @@ from ssl_bench.contracts import EvalContext, Metric, Split
 from ssl_bench.data.material import Material
 from ssl_bench.data.source import Grey, ImageSource
 from ssl_bench.evaluate.embed import embed
-from ssl_bench.evaluate.protocols import _results, raw_ehr, whole_images
+from ssl_bench.evaluate.embedder import raw_ehr, whole_images
+from ssl_bench.evaluate.protocols import _results
 from ssl_bench.evaluate.subsets import Subset, restricted
 from ssl_bench.results.rows import Origin
 from ssl_bench.testing.tiny import backbone
@@ -58,7 +59,7 @@ def test_a_protocols_own_interval_reaches_the_row() -> None:
 def test_protocols_see_the_images_that_were_embedded() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 40, 40)).astype(np.uint8)
     source, grey, network = ImageSource(images, torch.device("cpu"), "ram"), Grey(0.5, 0.25), backbone("vit")
-    material = Material(None, None, np.arange(5), source, grey)  # type: ignore[arg-type]
+    material = Material(None, (), np.arange(5), source, grey, {})  # type: ignore[arg-type]
     rows = np.array([3, 1])
     features = embed(network, source, rows, grey)
     with torch.inference_mode():

@@ -96,7 +96,7 @@ def test_batches_hold_the_ehr_and_labels_of_their_images(plan: Plan, material: M
     for step in (0, 3):
         batch, rows = stream.batch(step), frame.loc[stream.names(step)]
         assert (rows["split"] == "train").all()
-        assert [material.store.image_ids[row] for row in batch.index] == stream.names(step)
+        assert [material.stores[0].image_ids[row] for row in batch.index] == stream.names(step)
         wanted = encode(rows, plan.schema)
         np.testing.assert_array_equal(batch.ehr, wanted.values)
         np.testing.assert_array_equal(batch.present, wanted.present)
@@ -112,7 +112,7 @@ def test_a_quarantined_image_takes_its_ehr_with_it(
     (root / "images" / bad).write_bytes(b"no image")
     plan = make(root, registry, tmp_path)
     material = prepare_material(plan, CPU, lambda done, total: None)
-    assert list(material.store.rejected) == [bad]
+    assert list(material.rejected) == [bad]
     assert len(material.cohort) == len(plan.cohort) - 1
     stream = batch_stream(plan, build_method(plan), material)
     everything = stream.image_ids

@@ -28,7 +28,7 @@ from ssl_bench.report.plots.canvas import (
 from ssl_bench.report.plots.kept import Arrays, kept_or_new, read_table
 from ssl_bench.report.plots.points import GRID, VERSION, Curve, affordable, curves, resamples
 from ssl_bench.report.table import MACRO, METRICS
-from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.rundir import RunDirectory, prediction_file
 
 COLUMNS = 4
 
@@ -86,8 +86,7 @@ def curve_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str,
 def _file(evaluation: Evaluation, encoder: str) -> tuple[str, Mapping[str, Any]]:
     """Name and remaining identity of an encoder's predictions."""
     row = next(row for row in evaluation.rows if row["encoder"] == encoder)
-    rest = {"settings": row["settings"], "fraction": row["fraction"], "draw": row["draw"]}
-    return f"{evaluation.dataset}-test-{evaluation.protocol}", rest
+    return prediction_file(row)
 
 
 def _of_encoder(

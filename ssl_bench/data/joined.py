@@ -1,0 +1,141 @@
+"""Cohorts of several datasets as one: common findings, EHR features with gaps, identifiers that cannot collide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ssl_bench.data.cohort import IDENTIFIERS, Cohort
+from ssl_bench.data.labels import COMMON7, Policy, common_name
+from ssl_bench.errors import DataError, Problems, UsageError, shortened
+
+DATASET = "dataset"
+"""Column of a joined table that says which dataset a row is of."""
+
+PREFIXED = tuple(column for column in IDENTIFIERS if column != "split")
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Names with a number where one occurs again: ``nih14``, ``nih14-2``."""
+    found: list[str] = []
+    for name in names:
+        number, free = 1, name
+        while free in found:
+            number += 1
+            free = f"{name}-{number}"
+        found.append(free)
+    return found
+
+
+def settle(cohorts: Mapping[str, Cohort], space: str, uncertain: Policy, blank: Policy) -> dict[str, Cohort]:
+    """The cohorts with their labels settled in one space.
+
+    Args:
+        cohorts: as read, by name.
+        space: a label space, or ``auto``: of one dataset its own findings; of several that differ ``common7`` where all
+            have it, else the findings that all have.
+        uncertain: what -1 becomes.
+        blank: what a blank becomes.
+
+    Raises:
+        UsageError: the space is unknown, or ``native`` where the datasets' own findings differ.
+        DataError: a dataset lacks findings of the space, or all share none.
+    """
+    chosen = "native" if space == "auto" else space
+    if len({cohort.labels for cohort in cohorts.values()}) > 1 and chosen == "native":
+        if space == "native":
+            raise UsageError(
+                f"label space 'native' is a dataset's own, and {' and '.join(cohorts)} have different findings; choose "
+                "--labels common7, or leave --labels out"
+            )
+        cohorts = in_shared_findings(cohorts)
+    problems, settled = Problems(), dict[str, Cohort]()
+    for name, cohort in cohorts.items():
+        where = f"{name}: " if len(cohorts) > 1 else ""
+        try:
+            settled[name] = cohort.with_labels(chosen, uncertain, blank)
+        except (DataError, UsageError) as error:
+            problems.add(type(error)(f"{where}{error}"))
+    problems.raise_if_any()
+    return settled
+
+
+def in_shared_findings(cohorts: Mapping[str, Cohort]) -> dict[str, Cohort]:
+    """The cohorts with the findings that all have, under their common names: ``common7`` where that is among them.
+
+    Raises:
+        DataError: they share none.
+    """
+    first, *others = (tuple(common_name(label) for label in cohort.labels) for cohort in cohorts.values())
+    shared = tuple(label for label in first if all(label in other for other in others))
+    if not shared:
+        lists = "; ".join(f"{name} has {shortened(cohort.labels)}" for name, cohort in cohorts.items())
+        raise DataError(f"datasets that are pretrained on together must share findings; {lists}")
+    wanted = COMMON7 if set(COMMON7) <= set(shared) else shared
+    return {name: with_findings(cohort, wanted) for name, cohort in cohorts.items()}
+
+
+def with_findings(cohort: Cohort, wanted: Sequence[str]) -> Cohort:
+    """The cohort with some of its findings, by their common names."""
+    column = {common_name(label): label for label in cohort.labels}
+    kept = cohort.frame[[column[label] for label in wanted]].set_axis(list(wanted), axis=1)
+    frame = cohort.frame.drop(columns=list(cohort.labels)).join(kept)
+    return replace(cohort, frame=frame, labels=tuple(wanted))
+
+
+def check_copies(cohorts: Mapping[str, Cohort]) -> None:
+    """Two copies of one dataset share no folder and no patient: prefixes would make two patients of one.
+
+    Raises:
+        DataError: all problems at once.
+    """
+    problems = Problems()
+    for (one, first), (two, second) in combinations(cohorts.items(), 2):
+        if first.name != second.name:
+            continue
+        shared = sorted(set(first.frame["patient_id"]) & set(second.frame["patient_id"]))
+        if shared:
+            problems.add(DataError(
+                f"'{one}' and '{two}' are copies of one dataset and share {len(shared)} patients: "
+                f"{shortened(shared, 5)}; leave one of them out"
+            ))  # fmt: skip
+    problems.raise_if_any()
+
+
+def join(cohorts: Mapping[str, Cohort]) -> Cohort:
+    """One cohort of several with the same labels; a single one stays as it is.
+
+    Identifiers begin with the dataset's name, a column ``dataset`` names it too, and a feature that a dataset lacks is
+    missing in its rows. The table has no folder of its own: images are found by the cohorts it was made of.
+    """
+    if len(cohorts) == 1:
+        return next(iter(cohorts.values()))
+    features = tuple(dict.fromkeys(feature for cohort in cohorts.values() for feature in cohort.features))
+    frames = [_prefixed(name, cohort, features) for name, cohort in cohorts.items()]
+    parts = list(cohorts.values())
+    return Cohort(
+        "+".join(cohorts),
+        Path(),
+        pd.concat(frames, ignore_index=True),
+        features,
+        parts[0].labels,
+        official_split=all(cohort.official_split for cohort in parts),
+        synthetic=any(cohort.synthetic for cohort in parts),
+        counts={f"{what} ({name})": count for name, cohort in cohorts.items() for what, count in cohort.counts.items()},
+    )
+
+
+def _prefixed(name: str, cohort: Cohort, features: Sequence[str]) -> pd.DataFrame:
+    frame = cohort.frame.copy()
+    for column in PREFIXED:
+        frame[column] = f"{name}/" + frame[column].astype(str)
+    for feature in features:
+        if feature not in cohort.features:
+            frame[feature] = pd.Series(np.nan, index=frame.index, dtype=float if feature == "age" else object)
+    frame.insert(0, DATASET, name)
+    return frame

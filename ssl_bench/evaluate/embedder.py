@@ -1,0 +1,103 @@
+"""Splits as protocols see them: embeddings of one encoder, kept in the run directory and used again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from torch import Tensor
+
+from ssl_bench.contracts import Backbone, EvalContext, Split
+from ssl_bench.data.cohort import SPLITS
+from ssl_bench.data.material import Material
+from ssl_bench.data.views import whole_view
+from ssl_bench.evaluate.embed import embed
+from ssl_bench.results.rundir import RunDirectory
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Embeds splits with one encoder.
+
+    Args:
+        encoder: its name in the table.
+        network: the encoder.
+        run: where embeddings are kept.
+        batch_size: images embedded at once.
+        reuse: take the embeddings that the run directory holds for the same prepared images.
+    """
+
+    encoder: str
+    network: Backbone
+    run: RunDirectory
+    batch_size: int
+    reuse: bool = False
+
+    def context(self, material: Material, dataset: str, seed: int) -> EvalContext:
+        """All splits of a dataset.
+
+        Args:
+            material: prepared images and cohort.
+            dataset: its name in the run directory.
+            seed: of the run.
+        """
+        splits = {name: self.split(material, dataset, name) for name in SPLITS}
+        device, grey = str(material.source.device), material.grey
+        views = partial(whole_images, material, self.network)
+        return EvalContext(
+            splits, material.cohort.labels, self.network, device, seed, views, black=-grey.mean / grey.std
+        )
+
+    def split(self, material: Material, dataset: str, name: str) -> Split:
+        """One split of a dataset; arguments as :meth:`context`."""
+        chosen = (material.cohort.frame["split"] == name).to_numpy()
+        frame = material.cohort.frame[chosen]
+        images, patients = (frame[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
+        features = self._features(material, material.rows[chosen], f"{dataset}-{name}", images, patients)
+        return Split(
+            name,
+            images,
+            patients,
+            features,
+            frame[list(material.cohort.labels)].to_numpy(dtype=np.float32),
+            material.rows[chosen],
+            raw_ehr(frame[list(material.cohort.features)]),
+        )
+
+    def _features(
+        self,
+        material: Material,
+        rows: npt.NDArray[np.int64],
+        file: str,
+        images: npt.NDArray[Any],
+        patients: npt.NDArray[Any],
+    ) -> npt.NDArray[np.float32]:
+        """Embeddings of some rows, kept under a name."""
+        kept = self.run.read_embeddings(self.encoder, file, images, material.fingerprint) if self.reuse else None
+        if kept is not None:
+            return kept
+        found = embed(self.network, material.source, rows, material.grey, batch_size=self.batch_size, names=images)
+        arrays = {"image_id": images, "patient_id": patients, "embeddings": found,
+                  "fingerprint": np.array(material.fingerprint)}  # fmt: skip
+        self.run.write_embeddings(self.encoder, file, arrays)
+        return found
+
+
+def whole_images(material: Material, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:
+    """The views ``(B, 1, H, W)`` of some store rows, as they are embedded."""
+    grey = material.grey
+    return whole_view(material.source.read(rows), network.image_size, mean=grey.mean, std=grey.std)
+
+
+def raw_ehr(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
+    """EHR features as :class:`Split` holds them: the age as numbers with NaN, text with None."""
+    return {
+        str(name): column.to_numpy(dtype=np.float64, na_value=np.nan)
+        if name == "age"
+        else column.astype(object).where(column.notna(), None).to_numpy()
+        for name, column in frame.items()
+    }

@@ -1,0 +1,119 @@
+"""Where protocols are fitted, and the places where what they fitted is tested: at home and on other datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from ssl_bench.contracts import EvalContext, Split
+from ssl_bench.data.cohort import SPLITS
+from ssl_bench.data.joined import DATASET
+from ssl_bench.data.material import ExternalMaterial, Material
+from ssl_bench.data.source import JoinedSource
+from ssl_bench.evaluate.embedder import Embedder, whole_images
+from ssl_bench.results.rows import Scored
+from ssl_bench.results.subgroups import of_rows
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where predictions of a split become rows of the record: on some of its images, for some of its findings.
+
+    Args:
+        dataset: as the rows name it.
+        split: as the rows name it.
+        labels: the findings as the rows name them.
+        columns: ``(l,)`` where they are among the findings that were predicted.
+        rows: ``(N,)`` which images count; None for all.
+    """
+
+    dataset: str
+    split: str
+    labels: tuple[str, ...]
+    columns: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.bool_] | None = None
+
+    def of(self, scored: Scored) -> Scored:
+        """The predictions that count here."""
+        split, predictions = scored.split, scored.predictions
+        here = Scored(
+            replace(scored.origin, dataset=self.dataset),
+            replace(split, name=self.split, labels=split.labels[:, self.columns]),
+            replace(predictions, split=self.split, scores=predictions.scores[:, self.columns]),
+        )
+        return here if self.rows is None else of_rows(here, self.rows)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A dataset whose training split protocols are fitted on.
+
+    Args:
+        dataset: its name.
+        context: what protocols see.
+        places: where predictions count, by the name of what they predict.
+    """
+
+    dataset: str
+    context: EvalContext
+    places: Mapping[str, tuple[Place, ...]]
+
+
+def fittings(embedder: Embedder, home: Material, abroad: Sequence[ExternalMaterial], seed: int) -> Iterator[Fitting]:
+    """The run's own dataset, with those that its heads are tested on; then each dataset that has heads of its own.
+
+    Args:
+        embedder: of one encoder.
+        home: prepared data of the run.
+        abroad: other datasets.
+        seed: of the run.
+    """
+    yield _with_heads(_fitting(embedder, home, home.cohort.name, seed), embedder, home, abroad)
+    for other in abroad:
+        if other.external.mode == "refit":
+            yield _fitting(embedder, other.material, other.external.name, seed)
+
+
+def _fitting(embedder: Embedder, material: Material, name: str, seed: int) -> Fitting:
+    """A dataset by itself; of several that are joined, each one's test images count once more by themselves."""
+    labels, frame = material.cohort.labels, material.cohort.frame
+    every = np.arange(len(labels))
+    places = {part: [Place(name, part, labels, every)] for part in SPLITS}
+    if len(material.stores) > 1:
+        members = frame.loc[frame["split"] == "test", DATASET].to_numpy(dtype=str)
+        places["test"] += [Place(str(one), "test", labels, every, members == one) for one in dict.fromkeys(members)]
+    context = embedder.context(material, name, seed)
+    return Fitting(name, context, {part: tuple(found) for part, found in places.items()})
+
+
+def _with_heads(fitting: Fitting, embedder: Embedder, home: Material, abroad: Sequence[ExternalMaterial]) -> Fitting:
+    """The run's own dataset with the test splits of others, which the same heads predict."""
+    heads = [other for other in abroad if other.external.mode == "head"]
+    if not heads:
+        return fitting
+    labels, materials = home.cohort.labels, [home, *(head.material for head in heads)]
+    # One numbering for the images of all, so that a protocol reads them by the same function.
+    joined = JoinedSource([one.source for one in materials],
+                          [sum(len(store.images) for store in one.stores) for one in materials])  # fmt: skip
+    away: dict[str, Split] = {}
+    places = dict(fitting.places)
+    for head, start in zip(heads, joined.starts[1:], strict=True):
+        external = head.external
+        split = embedder.split(head.material, external.name, "test")
+        away[external.name] = replace(split, rows=split.rows + start, labels=in_columns(head, split, labels))
+        columns = np.array([labels.index(own) for _, own, _ in external.shared])
+        places[external.name] = (Place(external.name, "test", external.labels, columns),)
+    images = partial(whole_images, replace(home, source=joined), embedder.network)
+    return Fitting(fitting.dataset, replace(fitting.context, images=images, abroad=away), places)
+
+
+def in_columns(head: ExternalMaterial, split: Split, labels: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Labels ``(N, L)`` of another dataset in the columns of the run's findings; NaN where it lacks one."""
+    found = np.full((len(split.labels), len(labels)), np.nan, np.float32)
+    for _, own, other in head.external.shared:
+        found[:, labels.index(own)] = split.labels[:, head.material.cohort.labels.index(other)]
+    return found

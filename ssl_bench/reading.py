@@ -1,0 +1,109 @@
+"""Cohorts of the datasets to pretrain on, with every check that comes before decoding an image. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from ssl_bench.config import RunConfig
+from ssl_bench.data.cohort import Cohort, check_cohort, check_columns, merge_duplicates
+from ssl_bench.data.features import check_available
+from ssl_bench.data.joined import check_copies, distinct, join, settle
+from ssl_bench.data.splits import check_leakage, check_not_empty
+from ssl_bench.data.store import check_images
+from ssl_bench.errors import HandledError, Problems
+from ssl_bench.parts import Chosen, Parts
+
+
+def read_raw(chosen: Chosen, root: Path | None, cache: Path, *, merge: bool) -> Cohort:
+    """The cohort of one dataset with its own labels, and the columns that it says it has.
+
+    Raises:
+        UsageError: the dataset needs a folder, or takes none.
+        DataError: its files are not what they should be.
+    """
+    reader = chosen.build()
+    cohort: Cohort = reader.read(reader.locate(root, cache))
+    check_columns(cohort)
+    return merge_duplicates(cohort) if merge else cohort
+
+
+def read_cohort(config: RunConfig, dataset: Chosen, cache: Path) -> Cohort:
+    """The cohort of one dataset by itself, checked, with its labels settled; no run is planned on it.
+
+    Raises:
+        DataError: all problems at once.
+    """
+    return next(iter(_read_all(config, [(dataset, config.data.root)], cache).values()))
+
+
+def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Cohort]:
+    """The cohorts to pretrain on by name, checked, with their labels settled in one space.
+
+    Raises:
+        UsageError: the label space fits not all of them, or none has a feature.
+        DataError: all problems at once.
+    """
+    roots = (config.data.root, *(source.root for source in config.data.more))
+    wanted = list(zip(parts.datasets, roots, strict=True))
+    return _read_all(config, wanted, cache, parts.features, config.pretrain.batch_size)
+
+
+def _read_all(
+    config: RunConfig,
+    wanted: Sequence[tuple[Chosen, Path | None]],
+    cache: Path,
+    features: Sequence[str] = (),
+    batch_size: int = 1,
+) -> dict[str, Cohort]:
+    """Datasets with their folders as cohorts that go together; what can be told at once is told at once."""
+    problems, raw, data = Problems(), dict[str, Cohort](), config.data
+    names = distinct(dataset.name for dataset, _ in wanted)
+    for name, (dataset, root) in zip(names, wanted, strict=True):
+        try:
+            raw[name] = read_raw(dataset, root, cache, merge=data.merge_duplicates)
+        except HandledError as error:
+            problems.add(error)
+    if len(raw) < len(names):
+        problems.raise_if_any()
+    for name, cohort in raw.items():
+        found = Problems()
+        for check in (check_cohort, check_images, partial(_check_leakage, config)):
+            found.run(partial(check, cohort))
+        problems.run(partial(told_of, name if len(names) > 1 else "", found))
+    # What a dataset offers at most is known before; what these files hold of it only now.
+    told = [note for cohort in raw.values() for note in cohort.notes]
+    problems.run(lambda: check_available(features, "+".join(raw), features_of(raw), told))
+    problems.run(lambda: check_copies(raw))
+    problems.run(lambda: check_not_empty(join(raw), batch_size))
+    settled: dict[str, Cohort] = {}
+    problems.run(lambda: settled.update(settle(raw, data.labels, data.uncertain, data.blank)))
+    problems.raise_if_any()
+    return settled
+
+
+def features_of(cohorts: Mapping[str, Cohort]) -> tuple[str, ...]:
+    """The features that any of the cohorts has."""
+    return tuple(dict.fromkeys(feature for cohort in cohorts.values() for feature in cohort.features))
+
+
+def _check_leakage(config: RunConfig, cohort: Cohort) -> None:
+    check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining)
+
+
+def told_of(name: str, found: Problems) -> None:
+    """Raise what was found, with the dataset's name in front where there is one.
+
+    Raises:
+        HandledError: all problems at once.
+    """
+    try:
+        found.raise_if_any()
+    except HandledError as error:
+        if not name:
+            raise
+        again = Problems()
+        for part in error.several or (error,):
+            again.add(type(part)(f"{name}: {part}"))
+        again.raise_if_any()

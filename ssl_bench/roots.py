@@ -1,0 +1,54 @@
+"""Datasets with their folders as the command line names them: ``NAME=ROOT``, ``NAME:MODE=ROOT``. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ssl_bench.errors import UsageError
+
+
+def external_sets(value: Any) -> Any:
+    """``"chexpert=A,nih14:refit=B"``, or a list of such texts and of tables, as tables; other values unchanged.
+
+    Raises:
+        UsageError: a text is not ``NAME=ROOT``.
+    """
+    if isinstance(value, str):
+        return tuple(_test_set(part.strip()) for part in value.split(",") if part.strip())
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        return value
+    return tuple(item for part in value for item in (external_sets(part) if isinstance(part, str) else (part,)))
+
+
+def _test_set(text: str) -> dict[str, str]:
+    named, equals, root = text.partition("=")
+    name, colon, mode = named.partition(":")
+    if not equals or not name or not root:
+        raise UsageError(
+            f"--test-on expects NAME=ROOT such as chexpert=/data/chexpert, or NAME:refit=ROOT, found '{text}'"
+        )
+    return {"name": name, "root": root, **({"mode": mode} if colon else {})}
+
+
+def data_flags(given: Iterable[str] | None, root: str | None) -> dict[str, Any]:
+    """The configuration of ``--data NAME``, ``--data NAME=ROOT``, repeated for several datasets, and ``--root``.
+
+    Raises:
+        UsageError: a dataset has no name or an empty folder, or ``--root`` stands beside folders of their own.
+    """
+    sources = [_source(text) for text in given or ()]
+    if root and any("root" in source for source in sources):
+        raise UsageError("--root is for a single --data NAME; give each dataset its own folder by --data NAME=ROOT")
+    if root and len(sources) > 1:
+        raise UsageError("--root does not say whose folder it is; give each dataset its own by --data NAME=ROOT")
+    flags: dict[str, Any] = {f"data.{key}": value for key, value in (sources[0] if sources else {}).items()}
+    flags |= {"data.root": root} if root else {}
+    return flags | ({"data.more": sources[1:]} if sources else {})
+
+
+def _source(text: str) -> dict[str, str]:
+    name, equals, root = text.strip().partition("=")
+    if not name or (equals and not root):
+        raise UsageError(f"--data expects NAME or NAME=ROOT such as nih14=/data/nih14, found '{text}'")
+    return {"name": name, **({"root": root} if equals else {})}

@@ -1,0 +1,93 @@
+"""Several datasets as one cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ssl_bench.data.cohort import Cohort, check_cohort
+from ssl_bench.data.features import encode, learn_schema
+from ssl_bench.data.joined import check_copies, distinct, join, settle
+from ssl_bench.data.labels import CHEXPERT14, COMMON7, NIH14, space_of
+from ssl_bench.errors import DataError, UsageError
+
+
+def make(name: str, labels: tuple[str, ...], first: int = 1, **features: list[object]) -> Cohort:
+    """Three patients; every finding is present in the first one alone."""
+    patients = [str(first + number) for number in range(3)]
+    frame = pd.DataFrame({
+        "image_id": ["a", "b", "c"], "image_path": ["a.png", "b.png", "c.png"], "patient_id": patients,
+        "study_id": ["s", "t", "u"], "split": ["train", "validate", "test"], **features,
+    } | {label: [1.0, -1.0, np.nan] for label in labels})  # fmt: skip
+    return Cohort(name, Path("/data") / name, frame, tuple(features), labels, counts={"odd rows": 1})
+
+
+def settled(space: str = "auto", **cohorts: Cohort) -> dict[str, Cohort]:
+    return settle(cohorts, space, "ignore", "zeros")
+
+
+def test_names_are_told_apart_by_numbers() -> None:
+    assert distinct(["a", "b", "a", "a-2", "a"]) == ["a", "b", "a-2", "a-2-2", "a-3"]
+
+
+def test_identifiers_cannot_collide_and_the_dataset_stands_beside_them() -> None:
+    both = join(settled(one=make("one", ("Edema",)), two=make("two", ("Edema",))))
+    check_cohort(both)
+    assert both.name == "one+two"
+    assert both.frame["image_id"].tolist() == ["one/a", "one/b", "one/c", "two/a", "two/b", "two/c"]
+    assert both.frame["patient_id"].nunique() == 6
+    assert both.frame["dataset"].tolist() == ["one"] * 3 + ["two"] * 3
+    assert both.frame["split"].tolist() == ["train", "validate", "test"] * 2
+    assert dict(both.counts) == {"odd rows (one)": 1, "odd rows (two)": 1}
+
+
+def test_a_single_dataset_stays_as_it_is() -> None:
+    alone = make("one", ("Edema",))
+    assert join({"one": alone}) is alone
+
+
+def test_different_spaces_meet_in_common7_whatever_the_findings_are_called() -> None:
+    found = settled(mimic=make("mimic", CHEXPERT14), nih=make("nih", NIH14))
+    both = join(found)
+    assert both.labels == COMMON7
+    assert space_of(both.labels) == "common7"
+    effusion = both.frame["Pleural Effusion"].tolist()  # nih14 calls it Effusion
+    assert effusion[:2] + effusion[3:5] == [1.0, pytest.approx(np.nan, nan_ok=True)] * 2
+    assert "Effusion" not in both.frame
+
+
+def test_equal_spaces_stay_and_others_fall_back_to_what_all_have() -> None:
+    assert join(settled(a=make("a", NIH14), b=make("b", NIH14, 9))).labels == NIH14
+    shared = join(settled(a=make("a", ("Mass", "Effusion")), b=make("b", ("Pleural Effusion", "Edema"))))
+    assert shared.labels == ("Pleural Effusion",)
+    assert space_of(shared.labels, single=False) == "shared"
+
+
+def test_spaces_that_do_not_fit_are_refused() -> None:
+    different = {"mimic": make("mimic", CHEXPERT14), "nih": make("nih", NIH14)}
+    with pytest.raises(UsageError, match="'native' is a dataset's own, and mimic and nih have different findings"):
+        settled("native", **different)
+    with pytest.raises(DataError, match=r"^nih: label space 'chexpert14' needs"):
+        settled("chexpert14", **different)
+    with pytest.raises(DataError, match="must share findings; a has Mass; b has Edema"):
+        settled(a=make("a", ("Mass",)), b=make("b", ("Edema",)))
+
+
+def test_a_feature_that_a_dataset_lacks_is_absent_in_its_rows_and_is_no_category() -> None:
+    one = make("one", ("Edema",), age=[30.0, 40.0, 50.0], icu=["1", "0", None])
+    both = join(settled(one=one, two=make("two", ("Edema",), age=[60.0, 70.0, 80.0])))
+    assert both.features == ("age", "icu")
+    encoded = encode(both.frame, learn_schema(both.frame, ("age", "icu")))
+    assert encoded.present[:, 0].tolist() == [1.0] * 6
+    assert encoded.present[:, 1:].tolist() == [[1, 1], [1, 1], [0, 0]] + [[0, 0]] * 3
+    assert encoded.values[3:, 1:].sum() == 0
+
+
+def test_copies_of_one_dataset_share_no_patient() -> None:
+    check_copies({"one": make("one", ("Edema",)), "two": make("two", ("Edema",))})
+    check_copies({"one": make("one", ("Edema",)), "one-2": make("one", ("Edema",), first=4)})
+    with pytest.raises(DataError, match="'one' and 'one-2' are copies of one dataset and share 1 patients: 3"):
+        check_copies({"one": make("one", ("Edema",)), "one-2": make("one", ("Edema",), first=3)})
