@@ -77,7 +77,7 @@ def random_batch(method: Method, images: int, device: str | torch.device = "cpu"
 
 
 def trainer(method: Method, stream: object, folder: Path, *, batch_size: int, **settings: Any) -> Trainer:
-    """sslbench's own loop; ``_step`` is the step of every run."""
+    """The loop of every run; ``_step`` is its step."""
     usual = {"precision": "auto", "lr": 1e-4, "weight_decay": 1e-3}
     config = PretrainConfig(epochs=1, batch_size=batch_size, **{**usual, **settings})
     fabric, nobody = build_fabric(config), cast("Any", None)

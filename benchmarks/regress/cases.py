@@ -14,8 +14,8 @@ from typing import Any
 
 Timed = Callable[[], object]
 
-ARGUMENTS = ("run --preset demo --method msn-ehr --features age,sex --epochs 3 --eval linear --seed 0 "
-             "--set data.options.images=1200 --set evaluate.replicates=100").split()  # fmt: skip
+ARGUMENTS = """run --preset demo --method msn-ehr --features age,sex --epochs 3 --eval linear --seed 0
+    --set data.options.images=1200 --set evaluate.replicates=100"""
 """The fixed pretraining behind the quality figure."""
 
 STARTED = (
@@ -138,7 +138,7 @@ def quality(folder: Path) -> dict[str, Any]:
     from ssl_bench.cli import main
 
     out = folder / "run"
-    sys.argv = ["sslbench", *ARGUMENTS, "--out", str(out), "--cache", str(folder / "cache")]
+    sys.argv = ["sslbench", *ARGUMENTS.split(), "--out", str(out), "--cache", str(folder / "cache")]
     try:
         main()
     except SystemExit as end:
