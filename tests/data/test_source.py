@@ -138,10 +138,10 @@ def test_grey_statistics_are_those_of_the_training_images() -> None:
 
 def test_grey_statistics_look_at_a_bounded_sample() -> None:
     class Watched:
-        looked_at = 0
+        shape, looked_at = (39, 2, 2), 0
 
         def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-            Watched.looked_at = len(rows)
+            Watched.looked_at += len(rows)
             return np.full((len(rows), 2, 2), 51, np.uint8)
 
     grey = measure_grey(Watched(), np.arange(39), sample=20)
