@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: ``python benchmarks/profile_step.py [--backbone vit-tiny] [--preset demo]``.
+"""Where the time of a training step goes: ``python benchmarks/profile_step.py``.
 
 The whole step of a run, views included, on synthetic images, under torch's profiler; operators are put into groups by
 the time that they themselves take.
@@ -7,6 +7,8 @@ the time that they themselves take.
 from __future__ import annotations
 
 import argparse
+import copy
+import statistics
 import sys
 import tempfile
 import time
@@ -22,9 +24,11 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 sys.path.append(str(Path(__file__).parents[1]))
 
+from benchmarks.interleave import interleave, ratio
 from benchmarks.steps import LABELS, SCHEMA, build, trainer
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
 from ssl_bench.plugins import discover
+from ssl_bench.pretrain.compiled import compiled
 from ssl_bench.pretrain.loop import Trainer
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -96,21 +100,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--preset", default="demo", help="whose options of the method are taken; paper: the official")
     parser.add_argument("--size", type=int, default=72, help="px of the prepared images")
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=0, help="1 where the machine is busy; 0 for one a core")
+    parser.add_argument("--compile", action="store_true", help="also the step under torch.compile, and its warm-up")
     given = parser.parse_args(arguments)
     method = build(discover(), given.method, given.backbone, preset=given.preset)
     batches = Timed(stream(given.size, method.views, given.batch_size))
     with tempfile.TemporaryDirectory() as folder:
-        made = trainer(method, batches, Path(folder), batch_size=given.batch_size, accelerator="cpu")
-        made._step(0)
-        begin = time.perf_counter()
-        made._step(1)
-        seconds = time.perf_counter() - begin
-        table = Table(
-            "operators", "share of a step", title=f"{given.method}, {given.backbone}: {seconds:.2f} s", box=None
-        )
+        settings = {"batch_size": given.batch_size, "accelerator": "cpu", "threads": given.threads}
+        made = trainer(method, batches, Path(folder), **settings)
+        title = f"{given.method}, {given.backbone}, batch {given.batch_size}, {torch.get_num_threads()} threads"
+        table = Table("operators", "share of a step", title=title, box=None)
         for name, share in shares(made).items():
             table.add_row(name, f"{100 * share:.1f} %")
-    Console().print(table)
+        Console().print(table)
+        if given.compile:
+            print(compilation(made, trainer(copy.deepcopy(method), batches, Path(folder), **settings)))
+
+
+def compilation(plain: Trainer, other: Trainer) -> str:
+    """How much faster a compiled step is, and how long the first one takes."""
+    with compiled(other.module):
+        begin = time.perf_counter()
+        other._step(0)
+        first = time.perf_counter() - begin
+        times = interleave({"plain": lambda: plain._step(0), "compiled": lambda: other._step(0)}, 7)
+    seconds = statistics.median(times["compiled"])
+    return f"compiled: first step {first:.0f} s, then {seconds:.2f} s; eager takes {ratio(times, 'plain', 'compiled')}"
 
 
 if __name__ == "__main__":
