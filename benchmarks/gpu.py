@@ -1,4 +1,4 @@
-"""Everything that is to be known of one GPU, in under eight minutes: ``python benchmarks/gpu.py [--out gpu.json]``.
+"""Everything that is to be known of one GPU, by one command: ``python benchmarks/gpu.py [--out gpu.json]``.
 
 Prints and saves: step time and images/s of every method with ViT-Tiny and ViT-Small, with the operations counted and
 their share of the card's measured bf16 matrix rate, eager and (as far as the time reaches, the paper's method first)
@@ -246,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--quick", action="store_true", help="a tiny size, to see that it runs")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="where the JSON goes")
-    parser.add_argument("--seconds", type=float, default=300, help="after which nothing more is compiled")
+    parser.add_argument("--seconds", type=float, default=300, help="after which no compilation begins")
     parser.add_argument("--methods", default="", help="joined by commas; all that train if not given")
     given = parser.parse_args(arguments)
     if given.device == "cuda" and not torch.cuda.is_available():
