@@ -55,12 +55,44 @@ class Growth:
     exponent: float
 
 
+@dataclass(frozen=True)
+class Memory:
+    """MiB of a process before the work and at its peak, beside the data that it worked on."""
+
+    case: str
+    data: float
+    before: float
+    peak: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Training of one method: what a step costs, counted, and what it took."""
+
+    method: str
+    shape: str
+    images: int
+    flops: int
+    seconds: float
+
+
 class Report:
     """What the suites have to say: times in, rows out."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.growths: list[Growth] = []
+        self.memories: list[Memory] = []
+        self.speeds: list[Speed] = []
+
+    def memory(self, case: str, data: float, before: float, peak: float) -> None:
+        """Add the memory of a process; everything in MiB."""
+        self.memories.append(Memory(case, data, before, peak))
+        print(f"\n{case}: {data:,.0f} MiB of images, {before:,.0f} MiB before, {peak:,.0f} MiB at the peak")
+
+    def speed(self, method: str, shape: str, images: int, flops: int, times: Sequence[float]) -> None:
+        """Add the steps of a method: images and floating-point operations of one, and its times."""
+        self.speeds.append(Speed(method, shape, images, flops, statistics.median(times)))
 
     def ratio(
         self, case: str, times: Mapping[str, Sequence[float]], fast: str, slow: str, *, target: str = "", per: int = 1
@@ -135,10 +167,12 @@ def duration(seconds: float | None) -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the tables and keep them."""
     found = config.stash[KEY]
-    if found.rows or found.growths:
+    parts = {
+        ratio_table: found.rows, growth_table: found.growths, memory_table: found.memories, speed_table: found.speeds
+    }  # fmt: skip
+    if tables := [table(rows) for table, rows in parts.items() if rows]:
         terminalreporter.section("ratios of medians, sides interleaved (nothing is asserted about time)")
         console = Console(file=StringIO(), width=140)
-        tables = [ratio_table(found.rows)] * bool(found.rows) + [growth_table(found.growths)] * bool(found.growths)
         console.print(*tables, machine(), sep="\n")
         terminalreporter.write(console.file.getvalue())
     if config.getoption("--ratios"):
@@ -164,6 +198,24 @@ def growth_table(growths: Sequence[Growth]) -> Table:
     return table
 
 
+def memory_table(memories: Sequence[Memory]) -> Table:
+    """Case, size of the data, memory before and at the peak."""
+    table = Table("memory", "data", "before", "peak", box=None)
+    for row in memories:
+        table.add_row(row.case, *(f"{value:,.0f} MiB" for value in (row.data, row.before, row.peak)))
+    return table
+
+
+def speed_table(speeds: Sequence[Speed]) -> Table:
+    """Method, operations of an image, steps and images a second, rate."""
+    table = Table("training", "shape", "GFLOP an image", "steps/s", "images/s", "GFLOP/s", box=None)
+    for row in speeds:
+        per_image = f"{row.flops / row.images / 1e9:.2f}"
+        rates = (1 / row.seconds, row.images / row.seconds, row.flops / row.seconds / 1e9)
+        table.add_row(row.method, row.shape, per_image, *(f"{value:.3g}" for value in rates))
+    return table
+
+
 def machine() -> str:
     """Processor, cores and how busy they are: a busy machine moves ratios too."""
     here, load = environment(), " ".join(f"{value:.1f}" for value in os.getloadavg())
@@ -173,6 +225,7 @@ def machine() -> str:
 def save(path: Path, found: Report) -> None:
     """Write rows, machine and its load, so that a later reader knows how far to trust them."""
     where = {**environment(), "load_average": os.getloadavg(), "when": time.strftime("%Y-%m-%d %H:%M")}
-    kept = {"ratios": [asdict(row) for row in found.rows], "growth": [asdict(row) for row in found.growths]}
+    parts = {"ratios": found.rows, "growth": found.growths, "memory": found.memories, "training": found.speeds}
+    kept = {name: [asdict(row) for row in rows] for name, rows in parts.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**kept, "environment": where}, indent=2))

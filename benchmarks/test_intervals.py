@@ -55,3 +55,11 @@ def test_bootstrap(benchmark, images):
     ours, theirs = bootstrap(labels, scores, replicates=200)[0], scikit_learn(frame)[:, 0]
     assert np.allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=0.02)  # the same quantity
     benchmark.pedantic(bootstrap, (labels, scores), rounds=3)
+
+
+def test_bootstrap_grows_in_proportion(report):
+    labels, scores = predictions(6000)
+    by_replicates = {n: lambda n=n: bootstrap(labels, scores, replicates=n) for n in (500, 1000, 2000)}
+    report.growth("intervals, by resamples", interleave(by_replicates, ROUNDS))
+    by_images = {n: lambda n=n: bootstrap(labels[:n], scores[:n], replicates=REPLICATES) for n in (1500, 3000, 6000)}
+    report.growth("intervals, by images", interleave(by_images, ROUNDS))

@@ -140,6 +140,7 @@ class PretrainConfig(Section):
     optimizer: Literal["auto", "adamw", "lars"] = Field("auto", description="auto: LARS for CNNs in large batches")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where it is fast")
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="device")
+    compile: bool = Field(False, description="torch.compile of the backbones: minutes at the start, for long runs")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for one a core")
     log_every: int = Field(10, ge=1, description="steps between log lines")
     checkpoint_every: float = Field(1.0, gt=0, description="epochs between checkpoints")

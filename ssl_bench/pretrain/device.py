@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 
 from ssl_bench.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
+from ssl_bench.pretrain.compiled import check_compiler
 
 
 def peak_memory(device: torch.device) -> str:
@@ -48,7 +49,7 @@ def build_fabric(config: PretrainConfig) -> Fabric:
     """Fabric for the configured device and precision.
 
     Raises:
-        UsageError: a GPU is asked for and there is none.
+        UsageError: a GPU is asked for and there is none, or a compiler.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision on every start
     accelerator = config.accelerator
@@ -56,6 +57,8 @@ def build_fabric(config: PretrainConfig) -> Fabric:
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UsageError("pretrain.accelerator is cuda, and torch finds no GPU; choose cpu or auto")
+    if config.compile:
+        check_compiler(accelerator)
     if config.threads:
         torch.set_num_threads(config.threads)
     precision = config.precision

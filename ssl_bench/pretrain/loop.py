@@ -6,6 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -20,6 +21,7 @@ from ssl_bench.data.source import BatchStream
 from ssl_bench.errors import Interrupted, TrainingStopped
 from ssl_bench.files import write_json
 from ssl_bench.pretrain import checkpoint as checkpoints
+from ssl_bench.pretrain.compiled import compiled
 from ssl_bench.pretrain.device import explained_memory
 from ssl_bench.pretrain.monitors import CollapseGuard, observe
 from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients, rates, set_rates
@@ -128,7 +130,7 @@ class Trainer:
         self.began, self.first = time.monotonic(), first
         entry: dict[str, Any] = {}
         stop = StopFlag()
-        with stop.listening():
+        with stop.listening(), compiled(self.module) if self.config.compile else nullcontext():
             for step in range(first, self.total):
                 with explained_memory(self.fabric.device, self.config.batch_size):
                     loss, values = self._step(step)

@@ -138,10 +138,10 @@ def test_grey_statistics_are_those_of_the_training_images() -> None:
 
 def test_grey_statistics_look_at_a_bounded_sample() -> None:
     class Watched:
-        looked_at = 0
+        shape, looked_at = (39, 2, 2), 0
 
         def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-            Watched.looked_at = len(rows)
+            Watched.looked_at += len(rows)
             return np.full((len(rows), 2, 2), 51, np.uint8)
 
     grey = measure_grey(Watched(), np.arange(39), sample=20)
@@ -160,3 +160,24 @@ def test_joined_sources_are_numbered_one_after_the_other() -> None:
     whole = ImageSource(images, CPU, "ram")
     for rows in ([8, 0, 4, 3, 5, 0], [1, 2], [4], [0, 1, 2, 3, 4, 5, 6, 7, 8]):
         assert torch.equal(joined.read(np.array(rows)), whole.read(np.array(rows)))
+
+
+def test_the_disk_is_read_in_the_order_asked_for_whatever_the_array(images: np.ndarray) -> None:
+    rows = np.array([7, 3, 39, 3, 0])
+    part, plain = images[2:], np.array(images)
+    for array, shift in ((images, 0), (part, 2), (plain, 0), (images.transpose(0, 2, 1), 0)):
+        chosen = np.minimum(rows, len(array) - 1)
+        found = ImageSource(array, CPU, "disk").read(chosen)
+        assert found.shape == (5, 1, SIDE, SIDE)
+        assert found[:, 0, 0, 0].tolist() == (chosen + shift).tolist()
+        assert torch.equal(found, ImageSource(array, CPU, "ram").read(chosen))
+
+
+def test_a_store_that_was_cut_off_is_told(images: np.ndarray, tmp_path: Path) -> None:
+    source = ImageSource(images, CPU, "disk")
+    path = tmp_path / "images.npy"
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 1)
+    assert source.read(np.array([38])).unique().tolist() == [38]
+    with pytest.raises(DataError, match=r"images\.npy ends before image 39 does; delete its folder and start again"):
+        source.read(np.array([0, 39]))

@@ -1,0 +1,267 @@
+"""Everything that is to be known of one GPU, by one command: ``python benchmarks/gpu.py [--out gpu.json]``.
+
+Prints and saves: step time and images/s of every method with ViT-Tiny and ViT-Small, with the operations counted and
+their share of the card's measured bf16 matrix rate, eager and (as far as the time reaches, the paper's method first)
+compiled; the step of the standard recipe beside ours; batches from the device, from memory and from the disk; probe
+and intervals. ``--device cpu --quick`` runs all of it at a tiny size, to see that it runs; those numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from benchmarks.baseline import Recipe, rgb_views
+from benchmarks.interleave import interleave, ratio
+from benchmarks.steps import LABELS, SCHEMA, OneBatch, build, random_batch, step_flops, trained, trainer
+from ssl_bench.data.source import BatchStream, Grey, ImageSource
+from ssl_bench.evaluate.probe import fit_logistic
+from ssl_bench.evaluate.resample import bootstrap
+from ssl_bench.plugins import discover
+from ssl_bench.pretrain.compiled import compiled
+from ssl_bench.results.environment import environment
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    backbones: tuple[str, ...]
+    preset: str
+    batch: int
+    steps: int
+    matrix: int
+    images: int
+    recipe_batch: int
+
+
+FULL = Size(("vit-tiny", "vit-small"), "paper", 256, 10, 8192, 20_000, 64)
+QUICK = Size(("vit-micro",), "smoke", 4, 1, 128, 200, 2)
+
+FIRST = "msn-ehr"
+"""Whose compiled step is measured before the others'."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: seconds of a call, and what goes with it."""
+
+    part: str
+    case: str
+    seconds: float
+    images_per_second: float | None = None
+    gflop_per_image: float | None = None
+    tflops: float | None = None
+    share: float | None = None
+    peak_gib: float | None = None
+    note: str = ""
+
+
+class Card:
+    """A device with its clock.
+
+    Args:
+        name: ``cuda`` or ``cpu``.
+        size: how much is measured.
+        seconds: after which no further compilation begins.
+        methods: whose steps are timed; none: all that train.
+    """
+
+    def __init__(self, name: str, size: Size, seconds: float, methods: Sequence[str] = ()) -> None:
+        self.name, self.size, self.device, self.methods = name, size, torch.device(name), methods
+        self.end = time.monotonic() + seconds
+        self.registry = discover()
+        self.precision = "bf16-mixed" if name == "cuda" else "32-true"
+
+    def wait(self) -> None:
+        """Until the device has done what it was given."""
+        if self.name == "cuda":
+            torch.cuda.synchronize()
+
+    def timed(self, call: Callable[[], object], times: int) -> float:
+        """Median seconds of a call, after one that does not count."""
+        found = []
+        for _ in range(times + 1):
+            self.wait()
+            begin = time.perf_counter()
+            call()
+            self.wait()
+            found.append(time.perf_counter() - begin)
+        return statistics.median(found[1:])
+
+    def forget(self) -> None:
+        """Free what is cached, and begin the peak anew."""
+        if self.name == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    def peak(self) -> float | None:
+        """GiB at the most since :meth:`forget`."""
+        return torch.cuda.max_memory_allocated() / 2**30 if self.name == "cuda" else None
+
+
+def matrix_rate(card: Card) -> Row:
+    """What the device reaches in products of two large matrices, in bf16 (float32 on a CPU)."""
+    kind = torch.bfloat16 if card.name == "cuda" else torch.float32
+    side = card.size.matrix
+    one, other = (torch.randn(side, side, device=card.device, dtype=kind) for _ in range(2))
+    seconds = card.timed(lambda: one @ other, 20)
+    return Row("matrix", f"{side} x {side}, {kind}", seconds, tflops=2 * side**3 / seconds / 1e12, share=1.0)
+
+
+def steps(card: Card, rate: float, folder: Path) -> Iterator[Row]:
+    """Every method with every backbone, eager; then compiled while there is time."""
+    names = sorted(card.methods or trained(card.registry), key=lambda name: name != FIRST)
+    for backbone in card.size.backbones:
+        for name in names:
+            yield step(card, rate, folder, name, backbone, within=False)
+    for name in names:
+        for backbone in card.size.backbones:
+            if card.name == "cuda" and time.monotonic() < card.end:
+                yield step(card, rate, folder, name, backbone, within=True)
+
+
+def step(card: Card, rate: float, folder: Path, name: str, backbone: str, *, within: bool) -> Row:
+    """One method's step on synthetic views; ``within`` torch.compile, whose warm-up is noted."""
+    card.forget()
+    size = card.size
+    method = build(card.registry, name, backbone, preset=size.preset)
+    stream = OneBatch(random_batch(method, size.batch, card.device))
+    made = trainer(method, stream, folder, batch_size=size.batch, accelerator=card.name, precision=card.precision)
+    with compiled(cast("nn.Module", method)) if within else nullcontext():
+        begin = time.perf_counter()
+        made._step(0)
+        card.wait()
+        first = time.perf_counter() - begin
+        seconds = card.timed(lambda: made._step(0), size.steps)
+    flops = step_flops(card.registry, name, size.batch, backbone, size.preset)
+    tflops = flops / seconds / 1e12
+    return Row(
+        "step", f"{name}, {backbone}, {'compiled' if within else 'eager'}", seconds, size.batch / seconds,
+        flops / size.batch / 1e9, tflops, tflops / rate, card.peak(), f"first step {first:.1f} s" if within else "",
+    )  # fmt: skip
+
+
+def recipe(card: Card, folder: Path) -> Iterator[Row]:
+    """The standard recipe's step beside ours, ViT-Tiny, interleaved: its seconds, and how many times ours they are."""
+    card.forget()
+    images = card.size.recipe_batch
+    method = build(card.registry, FIRST, "vit-tiny")
+    batch = random_batch(method, images, card.device)
+    made = trainer(method, OneBatch(batch), folder, batch_size=images, accelerator=card.name, precision=card.precision)
+    views = list(rgb_views(batch.views))
+    sides: dict[str, Callable[[], object]] = {"ours": lambda: made._step(0)}
+    for kind in ("float32", "bf16") if card.name == "cuda" else ("float32",):
+        other = Recipe(bf16=kind == "bf16").to(card.device)
+        sides[kind] = lambda other=other: other.step(views)
+    waiting = {name: lambda call=call: (call(), card.wait()) for name, call in sides.items()}
+    times = interleave(waiting, card.size.steps)
+    for name in sides:
+        seconds = statistics.median(times[name])
+        note = f"{ratio(times, name, 'ours')} of ours" if name != "ours" else card.precision
+        yield Row("recipe", f"step, {name}", seconds, images / seconds, note=note)
+
+
+def residency(card: Card, folder: Path) -> Iterator[Row]:
+    """A batch with its views, from images on the device, in memory and on the disk."""
+    size = card.size
+    path = folder / "images.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, (size.images, 256, 256), dtype=np.uint8))
+    images = np.load(path, mmap_mode="r")
+    groups = build(card.registry, FIRST, size.backbones[0], preset=size.preset, device="meta").views
+    tables = tuple(np.zeros((size.images, columns)) for columns in (len(SCHEMA), len(SCHEMA), LABELS))
+    for place in ("device", "ram", "disk"):
+        card.forget()
+        source = ImageSource(images, card.device, cast("Any", place))
+        stream = BatchStream(
+            source, np.arange(size.images), tables, groups, Grey(0.5, 0.25), batch_size=size.batch, seed=0
+        )
+        numbers = iter(range(10_000))
+        seconds = card.timed(lambda stream=stream, numbers=numbers: stream.batch(next(numbers)), 5 * size.steps)
+        yield Row("batch with views", place, seconds, size.batch / seconds, peak_gib=card.peak())
+
+
+def evaluation(card: Card) -> Iterator[Row]:
+    """Probe on the device; intervals, which are always computed on the CPU."""
+    rng, images = np.random.default_rng(0), card.size.images // 2
+    labels = (rng.random((images, LABELS)) < np.geomspace(0.05, 0.4, LABELS)).astype(float)
+    features = torch.from_numpy(rng.normal(size=(images, 384)).astype(np.float32)).to(card.device)
+    wanted = torch.from_numpy(labels).to(card.device)
+    strengths = np.geomspace(1e-5, 10, 10).tolist()
+    seconds = card.timed(lambda: fit_logistic(features, wanted, strengths), 1)
+    yield Row("probe", f"{LABELS} labels x 10 strengths, {images:,} x 384", seconds)
+    scores = labels + rng.normal(size=labels.shape)
+    replicates = 1000 if card.name == "cuda" else 100
+    seconds = card.timed(lambda: bootstrap(labels, scores, replicates=replicates), 1)
+    yield Row("intervals", f"{replicates} resamples, {LABELS} labels, {images:,} images", seconds)
+
+
+def measure(card: Card) -> Iterator[Row]:
+    """Everything, the most important first."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        rate = matrix_rate(card)
+        yield rate
+        yield from recipe(card, folder)
+        yield from residency(card, folder)
+        yield from evaluation(card)
+        yield from steps(card, cast("float", rate.tflops), folder)
+
+
+def table(rows: Sequence[Row], title: str) -> Table:
+    """One line a measurement."""
+    columns = ("part", "case", "time", "images/s", "GFLOP/image", "TFLOP/s", "of matrix rate", "peak", "")
+    shown = Table(*columns, title=title, box=None)
+    for row in rows:
+        numbers = [
+            "" if value is None else f"{value:.4g}"
+            for value in (row.images_per_second, row.gflop_per_image, row.tflops)
+        ]
+        share = "" if row.share is None else f"{100 * row.share:.0f} %"
+        peak = "" if row.peak_gib is None else f"{row.peak_gib:.1f} GiB"
+        shown.add_row(row.part, row.case, f"{1000 * row.seconds:.3g} ms", *numbers, share, peak, row.note)
+    return shown
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--quick", action="store_true", help="a tiny size, to see that it runs")
+    parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="where the JSON goes")
+    parser.add_argument("--seconds", type=float, default=300, help="after which no compilation begins")
+    parser.add_argument("--methods", default="", help="joined by commas; all that train if not given")
+    given = parser.parse_args(arguments)
+    if given.device == "cuda" and not torch.cuda.is_available():
+        parser.error("torch finds no GPU; --device cpu --quick shows that the script runs")
+    methods = [name for name in given.methods.split(",") if name]
+    card = Card(given.device, QUICK if given.quick else FULL, given.seconds, methods)
+    name = torch.cuda.get_device_name() if given.device == "cuda" else environment()["processor"]
+    rows = []
+    for row in measure(card):
+        rows.append(row)
+        print(f"{row.part}: {row.case}: {1000 * row.seconds:.3g} ms", flush=True)
+    Console(width=150).print(table(rows, f"{name}, torch {torch.__version__}, batch {card.size.batch}"))
+    kept = {"card": name, "quick": given.quick, "environment": environment(), "rows": [asdict(row) for row in rows]}
+    given.out.write_text(json.dumps(kept, indent=2))
+
+
+if __name__ == "__main__":
+    main()
