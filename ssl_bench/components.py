@@ -117,11 +117,13 @@ class Fusion(Component):
     Args:
         needs_tokens: the fusion reads the token sequence and not only the pooled feature.
         keeps_width: ``out_dim`` equals the encoder's width D.
+        fuses: EHR values reach the features; False for a fusion that leaves them as they are and adds losses at most.
     """
 
     kind: ClassVar[str] = "fusion"
     needs_tokens: bool = False
     keeps_width: bool = True
+    fuses: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
