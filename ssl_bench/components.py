@@ -191,10 +191,14 @@ class Evaluator(Component):
 
     Args:
         needs: ``embeddings`` of a frozen encoder, or the ``encoder`` itself.
+        ehr: what it needs of the EHR features: nothing, their ``rows``, or the ``fusion`` that joins them as well.
+        with_ehr: protocols that run beside it where EHR is given downstream (``--ehr-at-eval``).
     """
 
     kind: ClassVar[str] = "evaluator"
     needs: Literal["embeddings", "encoder"] = "embeddings"
+    ehr: Literal["", "rows", "fusion"] = ""
+    with_ehr: tuple[str, ...] = ()
 
 
 KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator)}

@@ -268,6 +268,8 @@ class Split:
         labels: ``(N, L)`` 1, 0 or NaN.
         rows: ``(N,)`` row numbers in the cohort and the store.
         ehr: the dataset's EHR features by name, ``(N,)`` each: ``age`` in years with NaN, others text with None.
+        ehr_values: ``(N, F)`` the run's EHR vectors, 0 where missing; None in a run without features.
+        ehr_present: ``(N, F)`` 1 where known.
     """
 
     name: str
@@ -277,6 +279,8 @@ class Split:
     labels: Floats
     rows: npt.NDArray[Any]
     ehr: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    ehr_values: Floats | None = None
+    ehr_present: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -292,6 +296,8 @@ class EvalContext:
         images: the encoder's view ``(B, 1, H, W)`` of some :attr:`Split.rows`, normalised and on ``device``; None where
             there are embeddings alone. Only for a protocol whose descriptor says that it needs the encoder.
         black: the value of a black pixel in those views.
+        fusion: makes a fresh fusion of :attr:`Split.ehr_values` with features of the encoder; None where the run has
+            none that joins them.
     """
 
     splits: Mapping[str, Split]
@@ -301,6 +307,7 @@ class EvalContext:
     seed: int
     images: Callable[[npt.NDArray[Any]], Tensor] | None = None
     black: float = 0.0
+    fusion: Callable[[], Fusion] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions, Split
 from ssl_bench.data.cohort import SPLITS
+from ssl_bench.data.features import encode
 from ssl_bench.data.material import Material
 from ssl_bench.data.views import whole_view
 from ssl_bench.evaluate.embed import embed
@@ -112,6 +113,7 @@ def embedded(
             frame[list(material.cohort.labels)].to_numpy(dtype=np.float32),
             material.rows[chosen],
             raw_ehr(frame[list(material.cohort.features)]),
+            *(encode(frame, plan.schema) if plan.schema.features else ()),
         )
         if kept is not None:
             continue
@@ -120,7 +122,9 @@ def embedded(
     device = str(material.source.device)
     black = -material.grey.mean / material.grey.std
     views = partial(whole_images, material, network)
-    return EvalContext(splits, material.cohort.labels, network, device, plan.config.seed, views, black)
+    joins = plan.parts.joins
+    fusion = partial(joins.build, network.dim, plan.schema) if joins else None
+    return EvalContext(splits, material.cohort.labels, network, device, plan.config.seed, views, black, fusion)
 
 
 def whole_images(material: Material, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:
