@@ -1,18 +1,18 @@
 """How often an ablation claims an effect where there is none, and how often it finds one that was planted.
 
 The EHR of the synthetic cohort is made independent of the images (``ehr_effect`` 0), so the arms ``real`` and
-``shuffled`` differ by chance alone. Every seed gives one run of each. A comparison draws 5 seeds without replacement and
-tests first minus second as ``sslbench ablate`` does. Two kinds have no effect by construction:
+``shuffled`` differ by chance alone. Every seed gives one run of each. A comparison draws 5 seeds without replacement
+and tests first minus second as ``sslbench ablate`` does. Two kinds have no effect by construction:
 
 * *arms*: which of a seed's two runs comes first is a coin flip;
 * *seeds*: ten runs of the pool, of ten different seeds, paired at random.
 
-For power the logits of the ``real`` runs' test predictions are raised by a constant at positive images, the same for all
-runs, chosen so that their mean macro AUROC is 3 points higher. This moves no encoder: it says what the test can see at
-this size, not that EHR does anything. Comparisons share runs, so they are not independent, and the Clopper-Pearson bound
-is that of as many independent ones.
+For power the logits of the ``real`` runs' test predictions are raised by a constant at positive images, the same for
+all runs, chosen so that their mean macro AUROC is 3 points higher. This moves no encoder: it says what the test can see
+at this size, not that EHR does anything. Comparisons share runs, so they are not independent, and the Clopper-Pearson
+bound is that of as many independent ones.
 
-    python -m benchmarks.null_study --work /tmp/null --seeds 20
+    python -m benchmarks.null_study --work /tmp/null
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def main() -> None:
     """Run the study and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder of runs and prepared images")
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=16)
     parser.add_argument("--images", type=int, default=4000)
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)

@@ -99,6 +99,31 @@ def test_a_pair_trains_or_is_refused(
         assert torch.tensor(trained(prepared, registry, chosen, fusion)).isfinite()
 
 
+def loss(prepared: tuple[Plan, Material], registry: Registry, **changes: Any) -> tuple[float, int]:
+    """The loss of the first step of MSN, and the number of its parameters."""
+    plan, material = prepared
+    wanted = values(cast("Path", plan.config.data.root), {"name": "msn"}, "concat") | changes
+    own = make_plan(resolve([wanted]), registry, plan.cache)
+    method = build_method(own)
+    batch = batch_stream(own, method, material).batch(0)
+    torch.manual_seed(0)
+    module = cast("nn.Module", method).train()
+    return float(method.training_loss(batch, 0.0).total.detach()), sum(value.numel() for value in module.parameters())
+
+
+def test_none_is_the_method_without_features(prepared: tuple[Plan, Material], registry: Registry) -> None:
+    assert loss(prepared, registry, fusion="none") == loss(prepared, registry, fusion=None, ehr={})
+
+
+def test_controls_have_the_parameters_of_the_real_thing(prepared: tuple[Plan, Material], registry: Registry) -> None:
+    found = {
+        kind: loss(prepared, registry, ehr={"features": "age,sex", "control": kind})
+        for kind in ("none", "shuffled", "constant", "noise")
+    }
+    assert len({count for _, count in found.values()}) == 1
+    assert len({value for value, _ in found.values()}) == 4
+
+
 @pytest.mark.parametrize("method", ["simclr", "vicreg"])
 def test_with_both_branches_the_width_may_change(
     method: str, prepared: tuple[Plan, Material], registry: Registry
