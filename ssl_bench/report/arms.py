@@ -64,7 +64,7 @@ def _fusion(planned: Sequence[Cell], runs: Mapping[Cell, RunScores]) -> str:
 def _rows(keys: Sequence[tuple[str, str]], runs: Mapping[Cell, RunScores]) -> list[dict[str, Any]]:
     """The untrained encoder, and each arm; the arm without EHR stands for all feature sets."""
     protocols = list(next(iter(runs.values())).tables)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for features, arm in keys:
         records = [run.record for cell, run in runs.items() if _key(cell) == (features, arm)]
         if not rows:

@@ -130,7 +130,7 @@ def _fusion(dim: int) -> Fusion:
     return cast("Fusion", TinyFusion(dim, dim))
 
 
-def _ehr_rows(signal: Floats, rng: np.random.Generator) -> dict[str, Floats]:
+def _ehr_rows(signal: Floats, rng: np.random.Generator) -> dict[str, Any]:
     """EHR vectors of age and sex, some missing, in which the first two findings can be read too."""
     hot = (signal[:, 1] > 0)[:, None] == np.array([True, False])
     values = np.hstack([1 / (1 + np.exp(-signal[:, :1])), hot]).astype(np.float32)
