@@ -61,16 +61,18 @@ def ablate(
         },
         settings or [],
     )  # fmt: skip
-    from ssl_bench import config as configuration
     from ssl_bench.ablation import cells
+    from ssl_bench.config import load, merge
     from ssl_bench.plugins import discover
     from ssl_bench.pretrain.signals import leaving
+    from ssl_bench.recipes import finder
 
     registry = discover()
-    base = configuration.load(flags, name=preset, file=config)
+    recipe = finder(registry)
+    base = load(flags, name=preset, file=config, recipe=recipe)
     sets = feature_sets(base, registry, features, features_grid)
     planned = cells(sets, [arm.strip() for arm in arms.split(",")], seeds, out, seed)
-    configs = [configuration.load(configuration.merge(flags, cell.flags), name=preset, file=config) for cell in planned]
+    configs = [load(merge(flags, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
     with leaving(lambda: f"finished cells are kept in {out}; go on with the same command"):
         run_cells(planned, configs, registry, cache_folder(cache))
         conclude(planned, configs[0], out)
@@ -90,6 +92,8 @@ def feature_sets(
 
     if base.ehr.control != "none":
         raise UsageError("an ablation sets ehr.control for each arm; leave it out, and choose by --arms")
+    if base.pretrain.budget == "flops":
+        raise UsageError("an ablation holds epochs equal, so that arms see the same batches; leave out pretrain.budget")
     if grid and features:
         raise UsageError("--features and --features-grid exclude each other; give one of them")
     if grid:

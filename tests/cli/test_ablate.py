@@ -60,6 +60,7 @@ def test_from_cells_to_a_verdict_and_on_again(
         (["--features", "age", "--features-grid", "all"], "--features and --features-grid exclude each other"),
         (["--features-grid", "pairs"], "the feature grid pairs holds no set that a dataset with age, sex, view has"),
         (["--set", "ehr.control=noise"], "an ablation sets ehr.control for each arm; leave it out, and choose by"),
+        (["--set", "pretrain.budget=flops", "--set", "pretrain.tflop=1"], "an ablation holds epochs equal, so that"),
         (["--arms", "real"], "an ablation compares 'real' with 'shuffled', found real; name both"),
         (["--features", "age", "--method", "random"], "method 'random' is not trained, so it can join no features"),
         (["--fusion", "concat-noproj", "--method", "byol", "--features", "age"], "method 'byol' has features beside"),
