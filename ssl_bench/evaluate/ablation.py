@@ -1,9 +1,9 @@
-"""Arms of an ablation compared as methods: paired seeds crossed with patients, Holm over the declared contrasts."""
+"""Arms of an ablation compared as methods: paired seeds crossed with patients, Holm within each family of contrasts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Contrast:
         second: arm that is subtracted.
         difference: with interval and p, where there are enough seeds.
         each: the difference at every seed.
-        p_holm: adjusted for all contrasts of the ablation.
+        p_holm: adjusted for all primary contrasts of the ablation, or for all others.
     """
 
     features: str
@@ -114,12 +114,13 @@ def contrasts(runs: Mapping[tuple[str, str], Sequence[Resampled]]) -> list[Contr
 
 
 def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
-    """The contrasts with Holm's p over all of them."""
-    pvalues = holm([np.nan if one.difference.p is None else one.difference.p for one in found])
-    return [
-        Contrast(one.features, one.first, one.second, one.difference, one.each, None if np.isnan(p) else float(p))
-        for one, p in zip(found, pvalues, strict=True)
-    ]
+    """The contrasts with Holm's p: the primary ones of all feature sets are one family, the others a second."""
+    pvalues = np.full(len(found), np.nan)
+    for primary in (True, False):
+        family = [place for place, one in enumerate(found) if one.primary == primary]
+        raw = [np.nan if found[place].difference.p is None else found[place].difference.p for place in family]
+        pvalues[family] = holm(raw)
+    return [replace(one, p_holm=None if np.isnan(p) else float(p)) for one, p in zip(found, pvalues, strict=True)]
 
 
 def verdict(found: Sequence[Contrast], seeds: int) -> list[str]:

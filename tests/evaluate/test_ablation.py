@@ -52,9 +52,15 @@ def test_contrasts_come_adjusted_and_the_primary_one_first() -> None:
     found = contrasts(ARMS)
     assert [(one.first, one.second) for one in found] == [("real", "shuffled"), ("real", "none")]
     assert found[0].primary
-    raw = sorted(one.difference.p for one in found if one.difference.p is not None)
-    assert min(one.p_holm for one in found if one.p_holm is not None) == pytest.approx(2 * raw[0])
+    assert [one.p_holm for one in found] == [one.difference.p for one in found]  # each is alone in its family
     assert [one.claimed for one in found] == [1, 1]
+
+
+def test_primary_contrasts_of_all_sets_are_one_family_and_the_others_a_second() -> None:
+    primary = [told("shuffled", 0.03, p) for p in (0.01, 0.04)]
+    others = [told(arm, 0.03, p) for arm, p in (("none", 0.02), ("noise", 0.5), ("constant", 0.001))]
+    found = adjusted([*primary, *others])
+    assert [one.p_holm for one in found] == pytest.approx([0.02, 0.04, 0.04, 0.5, 0.003])
 
 
 def test_the_arm_without_ehr_stands_for_all_sets() -> None:
@@ -72,15 +78,15 @@ def told(second: str, value: float, p: float) -> Contrast:
     [
         (
             (0.03, 0.001),
-            (0.04, 0.001),
-            "real age beats the same rows shuffled by +3.0 AUROC points [+2.0 to +4.0], p = 0.002 after Holm: what it "
+            (0.04, 0.002),
+            "real age beats the same rows shuffled by +3.0 AUROC points [+2.0 to +4.0], p = 0.001 after Holm: what it "
             "says of patients helps; over the image alone it gains +4.0 AUROC points [+3.0 to +5.0], p = 0.002 after "
             "Holm",
         ),
         (
             (0.03, 0.001),
             (0.004, 0.3),
-            "real age beats the same rows shuffled by +3.0 AUROC points [+2.0 to +4.0], p = 0.002 after Holm: what it "
+            "real age beats the same rows shuffled by +3.0 AUROC points [+2.0 to +4.0], p = 0.001 after Holm: what it "
             "says of patients helps; a gain over the image alone is not shown (+0.4 AUROC points [-0.6 to +1.4], p = "
             "0.300 after Holm)",
         ),
@@ -94,7 +100,7 @@ def told(second: str, value: float, p: float) -> Contrast:
         (
             (-0.03, 0.001),
             (0.0, 0.9),
-            "real age is worse than the same rows shuffled, by -3.0 AUROC points [-4.0 to -2.0], p = 0.002 after Holm",
+            "real age is worse than the same rows shuffled, by -3.0 AUROC points [-4.0 to -2.0], p = 0.001 after Holm",
         ),
     ],
 )
