@@ -118,8 +118,8 @@ def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
     pvalues = np.full(len(found), np.nan)
     for primary in (True, False):
         family = [place for place, one in enumerate(found) if one.primary == primary]
-        raw = [np.nan if found[place].difference.p is None else found[place].difference.p for place in family]
-        pvalues[family] = holm(raw)
+        raw = [found[place].difference.p for place in family]
+        pvalues[family] = holm([np.nan if p is None else p for p in raw])
     return [replace(one, p_holm=None if np.isnan(p) else float(p)) for one, p in zip(found, pvalues, strict=True)]
 
 
