@@ -117,11 +117,13 @@ class Fusion(Component):
     Args:
         needs_tokens: the fusion reads the token sequence and not only the pooled feature.
         keeps_width: ``out_dim`` equals the encoder's width D.
+        fuses: EHR values reach the features; False for a fusion that leaves them as they are and adds losses at most.
     """
 
     kind: ClassVar[str] = "fusion"
     needs_tokens: bool = False
     keeps_width: bool = True
+    fuses: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,10 +191,14 @@ class Evaluator(Component):
 
     Args:
         needs: ``embeddings`` of a frozen encoder, or the ``encoder`` itself.
+        ehr: what it needs of the EHR features: nothing, their ``rows``, or the ``fusion`` that joins them as well.
+        with_ehr: protocols that run beside it where EHR is given downstream (``--ehr-at-eval``).
     """
 
     kind: ClassVar[str] = "evaluator"
     needs: Literal["embeddings", "encoder"] = "embeddings"
+    ehr: Literal["", "rows", "fusion"] = ""
+    with_ehr: tuple[str, ...] = ()
 
 
 KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator)}

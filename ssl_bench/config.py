@@ -113,6 +113,10 @@ class EhrConfig(Section):
     impute: Literal["none", "train"] = Field("none", description="fill gaps from the training split, or mark them")
     impute_features: Names = Field((), description="the features whose gaps are filled, empty for all")
     age_bins: Literal["left-closed", "right-closed"] = Field("left-closed", description="which end a bin of ages holds")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the values that a training step withholds")
+    control: Literal["none", "shuffled", "constant", "noise"] = Field("none", description="in the place of real values")
+    start: float = Field(0.0, ge=0, lt=1, description="share of the pretraining from which on EHR is given")
+    until: float = Field(1.0, gt=0, le=1, description="share of the pretraining up to which EHR is given")
 
 
 class BackboneConfig(Section):
@@ -158,6 +162,7 @@ class EvaluateConfig(Section):
 
     protocols: Names = Field(("linear", "knn"), description="evaluators")
     options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by evaluator")
+    ehr: bool = Field(False, description="run the protocols that get EHR downstream beside those above")
     label_fractions: Annotated[tuple[Fraction, ...], BeforeValidator(split_names)] = Field(
         (1.0,), min_length=1, description="shares of the training patients whose labels are used"
     )

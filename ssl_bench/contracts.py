@@ -268,6 +268,8 @@ class Split:
         labels: ``(N, L)`` 1, 0 or NaN.
         rows: ``(N,)`` row numbers in the cohort and the store.
         ehr: the dataset's EHR features by name, ``(N,)`` each: ``age`` in years with NaN, others text with None.
+        ehr_values: ``(N, F)`` the run's EHR vectors, 0 where missing; None in a run without features.
+        ehr_present: ``(N, F)`` 1 where known.
     """
 
     name: str
@@ -277,6 +279,8 @@ class Split:
     labels: Floats
     rows: npt.NDArray[Any]
     ehr: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    ehr_values: Floats | None = None
+    ehr_present: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -295,6 +299,8 @@ class EvalContext:
         abroad: test splits of other datasets by the dataset's name, their labels in the same columns (NaN where the
             dataset lacks a finding). A protocol that predicts should score them too, with what it fitted and chose on
             ``splits``; one that does not has no rows there.
+        fusion: makes a fresh fusion of :attr:`Split.ehr_values` with features of the encoder; None where the run has
+            none that joins them.
     """
 
     splits: Mapping[str, Split]
@@ -305,6 +311,7 @@ class EvalContext:
     images: Callable[[npt.NDArray[Any]], Tensor] | None = None
     black: float = 0.0
     abroad: Mapping[str, Split] = field(default_factory=dict)
+    fusion: Callable[[], Fusion] | None = None
 
 
 @dataclass(frozen=True)

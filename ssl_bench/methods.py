@@ -87,6 +87,14 @@ def apply_fusion(fusion: Fusion | None, encoding: Encoding, batch: Batch) -> Fus
     return fusion.fuse(encoding, batch.ehr.repeat(views, 1), batch.present.repeat(views, 1))
 
 
+def widened(features: Tensor, width: int) -> Tensor:
+    """Image features ``(B, D)`` as wide as fused ones: zeros stand where EHR would, for a branch that has none.
+
+    With a fusion that keeps the width they stay as they are.
+    """
+    return torch.nn.functional.pad(features, (0, width - features.shape[1]))
+
+
 def cancelled_shifts(backbone: Backbone, fusion: Fusion | None) -> tuple[str, ...]:
     """Names of parameters that add the same constant to the features of every image.
 

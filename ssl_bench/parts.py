@@ -20,6 +20,10 @@ LARS_DECAY = 1e-3
 """Largest weight decay at which LARS trains: ten times the largest official value (SimCLR's)."""
 
 
+BRANCHES = "fuse_branches"
+"""The option of a method with two like branches: EHR joins ``one`` of them or ``both``."""
+
+
 @dataclass(frozen=True)
 class Chosen:
     """A component with its checked options."""
@@ -39,7 +43,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Parts:
-    """The components of a run."""
+    """The components of a run; ``joins`` is the fusion of protocols that join EHR downstream."""
 
     method: Chosen
     fusion: Chosen | None
@@ -48,6 +52,7 @@ class Parts:
     image_size: int
     evaluators: tuple[Chosen, ...]
     features: tuple[str, ...]
+    joins: Chosen | None = None
     more: tuple[Chosen, ...] = ()
     external: tuple[Chosen, ...] = ()
 
@@ -81,17 +86,15 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     )
     features = expand(config.ehr.features or method.component.features)
     _check_features(features, (dataset, *more))
+    _check_ehr(config, features)
     fusion = _choose_fusion(config, registry, method, features)
     backbone = choose_backbone(registry, config.backbone.name)
-    evaluators = tuple(
-        _chosen(registry, Evaluator, name, config.evaluate.options.get(name, {}), config.preset)
-        for name in dict.fromkeys(config.evaluate.protocols)
-    )
-    parts = Parts(
-        method, fusion, dataset, backbone, config.backbone.image_size or backbone.image_size, evaluators, features,
-        more, external,
-    )  # fmt: skip
+    size = config.backbone.image_size or backbone.image_size
+    joins = _downstream(config, registry, method, fusion)
+    evaluators = _evaluators(config, registry)
+    parts = Parts(method, fusion, dataset, backbone, size, evaluators, features, joins, more, external)
     _check_fit(config, parts)
+    _check_downstream(parts)
     return parts
 
 
@@ -108,6 +111,7 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
             for name in {**dict.fromkeys(evaluate.protocols), **evaluate.options}
         ),
     ]
+    _check_branches(config, registry)
     problems = Problems()
     for kind, name, values in wanted:
         problems.run(partial(registry.options, kind.kind, name, values, config.preset))
@@ -136,24 +140,100 @@ def _check_features(features: tuple[str, ...], datasets: tuple[Chosen, ...]) -> 
     check_available(features, "+".join(dataset.name for dataset in datasets), tuple(available))
 
 
+def _evaluators(config: RunConfig, registry: Registry) -> tuple[Chosen, ...]:
+    """The protocols asked for, each followed by those that EHR downstream runs beside it."""
+    names: dict[str, None] = {}
+    for name in config.evaluate.protocols:
+        beside = registry.get(Evaluator.kind, name).with_ehr if config.evaluate.ehr else ()
+        names |= dict.fromkeys((name, *beside))
+    if config.evaluate.ehr and list(names) == list(dict.fromkeys(config.evaluate.protocols)):
+        able = [name for name in registry.names(Evaluator.kind) if registry.get(Evaluator.kind, name).with_ehr]
+        raise UsageError(
+            f"--ehr-at-eval has no effect on {', '.join(names)}; add --eval with one of {', '.join(able)}, or leave it "
+            "out"
+        )
+    return tuple(
+        _chosen(registry, Evaluator, name, config.evaluate.options.get(name, {}), config.preset) for name in names
+    )
+
+
+def _downstream(config: RunConfig, registry: Registry, method: Chosen, fusion: Chosen | None) -> Chosen | None:
+    """The fusion that joins EHR downstream: the run's own where it joins features, else the method's usual one."""
+    if fusion and fusion.component.fuses:
+        return fusion
+    usual = method.component.fusion
+    return _chosen(registry, Fusion, usual, {}, config.preset) if usual in registry.names(Fusion.kind) else None
+
+
+def _check_downstream(parts: Parts) -> None:
+    for evaluator in parts.evaluators:
+        if evaluator.component.ehr and not parts.features:
+            raise UsageError(
+                f"protocol '{evaluator.name}' reads EHR features, and the run has none; add --features, for example "
+                "age,sex"
+            )
+        if evaluator.component.ehr == "fusion" and not parts.joins:
+            raise UsageError(
+                f"protocol '{evaluator.name}' fuses EHR features, and the run has no fusion that joins any; add "
+                "--fusion, for example concat"
+            )
+
+
 def _choose_fusion(config: RunConfig, registry: Registry, method: Chosen, features: tuple[str, ...]) -> Chosen | None:
     if not features:
         if config.fusion:
             raise UsageError(f"fusion '{config.fusion.name}' needs EHR features; add --features, for example age,sex")
         return None
-    if not method.component.trains:
+    if config.ehr.start >= config.ehr.until:
+        raise UsageError(
+            f"EHR must be given for some time, found --ehr-from {config.ehr.start:g} and --ehr-until "
+            f"{config.ehr.until:g}; let it begin before it ends"
+        )
+    if not method.component.trains and not config.evaluate.ehr:
         raise UsageError(f"method '{method.name}' is not trained, so it can join no features; leave out --features")
     name = config.fusion.name if config.fusion else method.component.fusion
+    if not name and not method.component.trains:
+        return None
     if not name:
         known = ", ".join(registry.names(Fusion.kind))
         raise UsageError(f"method '{method.name}' joins no features by itself; add --fusion, one of {known}")
     fusion = _chosen(registry, Fusion, name, config.fusion.options if config.fusion else {}, config.preset)
-    if method.component.same_width and not fusion.component.keeps_width:
+    # With EHR in both of two like branches, both are as wide as the fusion makes them.
+    like = getattr(method.options, BRANCHES, "one") == "both"
+    if method.component.same_width and not fusion.component.keeps_width and not like:
+        other = f", or --{BRANCHES.replace('_', '-')} both" if hasattr(method.options, BRANCHES) else ""
         raise UsageError(
-            f"method '{method.name}' compares features of student and teacher, which fusion '{name}' makes of another "
-            "width; choose a fusion that keeps it"
+            f"method '{method.name}' has features beside the fused ones, which fusion '{name}' makes of another width; "
+            f"choose a fusion that keeps it{other}"
         )
     return fusion
+
+
+def _check_ehr(config: RunConfig, features: tuple[str, ...]) -> None:
+    """Nothing is asked of EHR features where there are none."""
+    ehr = config.ehr
+    asked = {
+        f"--ehr-control {ehr.control}": ehr.control != "none",
+        f"--ehr-dropout {ehr.dropout:g}": ehr.dropout > 0,
+        f"--ehr-from {ehr.start:g}": ehr.start > 0,
+        f"--ehr-until {ehr.until:g}": ehr.until < 1,
+    }
+    if not features and any(asked.values()):
+        given = [flag for flag, said in asked.items() if said]
+        flags, need = " and ".join(given), "need" if len(given) > 1 else "needs"
+        raise UsageError(f"{flags} {need} EHR features; add --features, for example age,sex")
+
+
+def _check_branches(config: RunConfig, registry: Registry) -> None:
+    """Branches can be chosen where a method has two that are alike."""
+    if BRANCHES not in config.method.options:
+        return
+    component = registry.get(Method.kind, config.method.name)
+    if BRANCHES not in component.options_model().model_fields:
+        raise UsageError(
+            f"method '{config.method.name}' has no two like branches: EHR joins every view that is trained, and no "
+            f"target; leave out --{BRANCHES.replace('_', '-')}"
+        )
 
 
 def choose_backbone(registry: Registry, name: str) -> Backbone:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ssl_bench.config import RIGHT_CLOSED, DataConfig, RunConfig
+from ssl_bench.config import RIGHT_CLOSED, DataConfig, EhrConfig, RunConfig
 from ssl_bench.data.cohort import SPLITS, Cohort
 from ssl_bench.data.features import POST_IMAGE, FeatureSchema, column_of, expand, learn_schema
 from ssl_bench.data.joined import join
@@ -78,6 +78,7 @@ class Plan:
         late = [feature for feature in self.parts.features if feature in POST_IMAGE]
         if late:
             notes.append(f"{', '.join(late)} come from after the image was taken")
+        notes += exposure_notes(self.config.ehr)
         if self.config.data.allow_test_in_pretraining:
             notes.append("test patients were allowed in pretraining")
         known = type(self.parts.dataset.options).model_fields
@@ -104,6 +105,25 @@ class Plan:
             for name, cohort in self.sources.items()
             if (lacking := [item for item in self.parts.features if column_of(item) not in cohort.features])
         ]
+
+
+CONTROLS = {
+    "shuffled": "each image got the row of another patient, fixed for the run",
+    "constant": "every image got the typical row",
+    "noise": "values were drawn anew at every step",
+}
+
+
+def exposure_notes(ehr: EhrConfig) -> list[str]:
+    """What pretraining saw instead of the real EHR rows."""
+    notes = []
+    if ehr.control != "none":
+        notes.append(f"EHR was replaced by the control '{ehr.control}': {CONTROLS[ehr.control]}")
+    if ehr.start > 0 or ehr.until < 1:
+        notes.append(f"EHR was given from {ehr.start:.0%} to {ehr.until:.0%} of the pretraining")
+    if ehr.dropout:
+        notes.append(f"{ehr.dropout:.0%} of the EHR values were withheld in training, at random")
+    return notes
 
 
 def make_plan(config: RunConfig, registry: Registry, cache: Path) -> Plan:

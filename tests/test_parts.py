@@ -61,6 +61,19 @@ def test_options_follow_the_preset(registry: Registry) -> None:
     assert prototypes["smoke"] < prototypes["demo"] < prototypes["paper"] == 1024
 
 
+@pytest.mark.parametrize(("fusion", "joins"), [("film", "film"), ("align", "concat"), ("none", "concat")])
+def test_what_joins_nothing_in_pretraining_is_replaced_downstream(registry: Registry, fusion: str, joins: str) -> None:
+    chosen = parts(registry, fusion=fusion)
+    assert chosen.joins is not None
+    assert chosen.joins.name == joins
+
+
+def test_an_untrained_encoder_can_be_probed_with_ehr(registry: Registry) -> None:
+    chosen = parts(registry, method="random", ehr={"features": "age"}, evaluate={"protocols": "linear", "ehr": True})
+    assert (chosen.features, chosen.fusion) == (("age",), None)
+    assert [evaluator.name for evaluator in chosen.evaluators] == ["linear", "linear-ehr", "ehr-only"]
+
+
 def test_an_evaluator_named_twice_runs_once(registry: Registry) -> None:
     chosen = parts(registry, evaluate={"protocols": "knn,linear,knn"})
     assert [evaluator.name for evaluator in chosen.evaluators] == ["knn", "linear"]
@@ -92,6 +105,26 @@ def test_provenance_names_every_component(registry: Registry) -> None:
         ({"ehr": {"features": "icu"}}, "dataset 'synthetic' has no feature 'icu'; it has age, sex, view"),
         ({"ehr": {"features": "stay"}}, "dataset 'synthetic' has no feature 'mortality', 'icu'; it has age, sex, view"),
         ({"method": "msn", "fusion": "concat"}, "fusion 'concat' needs EHR features; add --features"),
+        ({"method": "msn", "ehr": {"control": "shuffled"}}, "--ehr-control shuffled needs EHR features; add --feat"),
+        (
+            {"method": "msn", "ehr": {"dropout": 0.1, "until": 0.5}},
+            "--ehr-dropout 0.1 and --ehr-until 0.5 need EHR features; add --features",
+        ),
+        ({"ehr": {"start": 0.5, "until": 0.5}}, "EHR must be given for some time, found --ehr-from 0.5 and --ehr-unt"),
+        ({"ehr": {"control": "shufled"}}, "'ehr.control' of the configuration: input should be 'none', 'shuffled', "),
+        ({"method": {"name": "byol-ehr", "fuse_branches": "one"}}, "method 'byol-ehr' has no two like branches: EHR "),
+        (
+            {"evaluate": {"protocols": "knn", "ehr": True}},
+            "--ehr-at-eval has no effect on knn; add --eval with one of finetune, linear, or leave it out",
+        ),
+        (
+            {"method": "msn", "evaluate": {"protocols": "ehr-only"}},
+            "protocol 'ehr-only' reads EHR features, and the run has none; add --features, for example age,sex",
+        ),
+        (
+            {"method": "random", "ehr": {"features": "age"}, "evaluate": {"protocols": "finetune", "ehr": True}},
+            "protocol 'finetune-ehr' fuses EHR features, and the run has no fusion that joins any; add --fusion",
+        ),
         ({"method": "random", "ehr": {"features": "age"}}, "method 'random' is not trained, so it can join no featu"),
         ({"backbone": {"name": "resnet18"}}, "method 'msn-ehr' drops patches and needs a ViT; backbone 'resnet18'"),
         (

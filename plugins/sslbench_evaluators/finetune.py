@@ -22,10 +22,13 @@ class Finetune:
     def __init__(self, options: FinetuneOptions) -> None:
         self.options = options
 
+    def network(self, encoder: Backbone, context: EvalContext) -> Classifier:
+        """The encoder with a head on it."""
+        return Classifier(encoder, len(context.labels), frozen=False, seed=context.seed)
+
     def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
         """Train a copy of the encoder and predict both held-out splits once; the encoder itself stays as it is."""
         encoder = copy.deepcopy(cast("nn.Module", context.encoder)).requires_grad_(True)
-        own = cast("Backbone", encoder)
-        network = Classifier(own, len(context.labels), frozen=False, seed=context.seed).to(context.device)
+        network = self.network(cast("Backbone", encoder), context).to(context.device)
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.options.lr, weight_decay=self.options.weight_decay)
         yield from Training(PURPOSE, context, self.options, network, optimizer).run()

@@ -33,12 +33,14 @@ class Classifier(nn.Module):
         labels: number of findings L.
         frozen: the head alone is trained.
         seed: of the head's first weights.
+        width: of the features; 0: the encoder's.
     """
 
-    def __init__(self, encoder: Backbone, labels: int, *, frozen: bool, seed: int) -> None:
+    def __init__(self, encoder: Backbone, labels: int, *, frozen: bool, seed: int, width: int = 0) -> None:
         super().__init__()
         self.encoder = cast("nn.Module", encoder)
-        self.head = nn.Linear(encoder.dim, labels, device="meta").to_empty(device="cpu")  # torch's own stream is left
+        head = nn.Linear(width or encoder.dim, labels, device="meta")  # torch's own stream is left
+        self.head = head.to_empty(device="cpu")
         self.frozen = frozen
         nn.init.normal_(self.head.weight, std=0.01, generator=generator(seed, "head"))
         nn.init.zeros_(self.head.bias)
@@ -55,8 +57,12 @@ class Classifier(nn.Module):
             self.encoder.eval()
         return self
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, L) of images (B, 1, H, W)."""
+    def beside(self, split: Split, chosen: Array) -> tuple[Tensor, ...]:
+        """What else than images the network reads of some rows of a split: nothing."""
+        return ()
+
+    def forward(self, images: Tensor, *beside: Tensor) -> Tensor:
+        """Logits (B, L) of images (B, 1, H, W), and what stands beside them."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             features = self.encoder(images).pooled
         return cast("Tensor", self.head(features))
@@ -131,15 +137,17 @@ class Training:
             views = augmented(self.images(split.rows[batch]), maps, self.context.black)
             labels = torch.tensor(split.labels[batch], dtype=torch.float32, device=self.context.device)
             self.optimizer.zero_grad()
-            torch.autograd.backward(masked_loss(self.network(views), labels))
+            logits = self.network(views, *self.network.beside(split, batch))
+            torch.autograd.backward(masked_loss(logits, labels))
             self.optimizer.step()
 
     @torch.inference_mode()
     def predict(self, split: Split) -> Array:
         """Probabilities (N, L) of a split's images, without augmentation."""
         self.network.eval()
-        parts = np.array_split(split.rows, math.ceil(len(split.rows) / (4 * self.options.batch_size)))
-        return np.concatenate([self.network(self.images(rows)).sigmoid().cpu().numpy() for rows in parts])
+        parts = np.array_split(np.arange(len(split.rows)), math.ceil(len(split.rows) / (4 * self.options.batch_size)))
+        logits = [self.network(self.images(split.rows[at]), *self.network.beside(split, at)) for at in parts]
+        return np.concatenate([part.sigmoid().cpu().numpy() for part in logits])
 
     def images(self, rows: Array) -> Tensor:
         """The encoder's views of some rows.

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from ssl_bench.contracts import EvalContext, Predictions
+from ssl_bench.contracts import EvalContext, Predictions, Split
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
 from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
 from sslbench_evaluators.options import LinearOptions
+
+Floats = npt.NDArray[np.floating[Any]]
 
 
 class Linear:
@@ -18,17 +23,21 @@ class Linear:
     def __init__(self, options: LinearOptions) -> None:
         self.options = options
 
+    def features(self, split: Split) -> Floats:
+        """What a straight line is laid through, ``(N, D)``."""
+        return split.embeddings
+
     def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
         """Fit on train, choose on validate, predict every held-out split once."""
         features, labels = (
             torch.tensor(table, device=context.device)
-            for table in (context.splits["train"].embeddings, context.splits["train"].labels)
+            for table in (self.features(context.splits["train"]), context.splits["train"].labels)
         )
         mean, deviation = standardiser(features)
         weights, bias = fit_logistic((features - mean) / deviation, labels, self.options.strengths)
         probabilities = {}
         for name, split in held_out(context).items():
-            unseen = torch.tensor(split.embeddings, device=context.device)
+            unseen = torch.tensor(self.features(split), device=context.device)
             scores = predict_logits((unseen - mean) / deviation, weights, bias).sigmoid()
             probabilities[name] = torch.where(has_both_classes(labels), scores, torch.nan).cpu().numpy()
         chosen = best_by_validation(probabilities["validate"], context.splits["validate"].labels)

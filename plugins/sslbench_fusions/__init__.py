@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ssl_bench import Component, Fusion, hookimpl
+
+
+def fusion(name: str, target: str, summary: str, options: str = "", **fields: Any) -> Fusion:
+    """A fusion of this package."""
+    return Fusion(
+        name=name,
+        target=f"sslbench_fusions.{target}",
+        summary=summary,
+        options=f"sslbench_fusions.options:{options}" if options else "",
+        **fields,
+    )
 
 
 @hookimpl
 def sslbench_components() -> Iterable[Component]:
     """The built-in fusions."""
     return [
-        Fusion(name="concat", target="sslbench_fusions.concat:Concat", options="sslbench_fusions.options:ConcatOptions",
-               summary="image and embedded EHR features side by side, projected to the image width (the paper)"),
+        fusion("concat", "concat:Concat", "image and embedded EHR features side by side, projected to the image width "
+               "(the paper)", "ConcatOptions"),
+        fusion("concat-noproj", "concat:ConcatNoProjection", "side by side without a projection: a wider head",
+               "ConcatOptions", keeps_width=False),
+        fusion("gated", "gated:Gated", "a gate for each feature mixes image and EHR"),
+        fusion("film", "film:Film", "EHR features scale and shift the image features", "FilmOptions"),
+        fusion("cross-attention", "cross_attention:CrossAttention", "EHR features attend the image tokens",
+               "CrossAttentionOptions", needs_tokens=True),
+        fusion("align", "align:Align", "an auxiliary loss aligns image and EHR; nothing is fused", "AlignOptions",
+               fuses=False),
+        fusion("predict", "predict:Predict", "an auxiliary loss predicts the EHR from the image; nothing is fused",
+               "PredictOptions", fuses=False),
+        fusion("none", "nothing:Nothing", "the image alone, for comparison", fuses=False),
     ]  # fmt: skip

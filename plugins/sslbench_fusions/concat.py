@@ -1,4 +1,4 @@
-"""Concatenation, the fusion of the paper.
+"""Concatenation, the fusion of the paper, and its ablation without the projection.
 
 [1] Elsharief et al., Multi-modal Masked Siamese Network Improves Chest X-Ray Representation Learning, arXiv 2407.04449.
 """
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ssl_bench.contracts import Encoding, Fused
 from ssl_bench.data.features import FeatureSchema
+from sslbench_fusions.missing import filled
 from sslbench_fusions.options import ConcatOptions
 
 
@@ -29,5 +30,21 @@ class Concat(nn.Module):
 
     def fuse(self, encoding: Encoding, ehr: Tensor, present: Tensor) -> Fused:
         """Fuse ``pooled (B, D)`` with ``ehr (B, F)`` into ``(B, D)``."""
-        known = ehr * present + self.absence * (1 - present)
-        return Fused(self.project(torch.cat([encoding.pooled, self.embed(known)], dim=1)))
+        embedded = self.embed(filled(ehr, present, self.absence))
+        return Fused(self.project(torch.cat([encoding.pooled, embedded], dim=1)))
+
+
+class ConcatNoProjection(nn.Module):
+    """``[v ; W_ehr x]``: as :class:`Concat` without ``g``, so the method's head takes the wider features."""
+
+    def __init__(self, options: ConcatOptions, dim: int, schema: FeatureSchema) -> None:
+        super().__init__()
+        self.out_dim = dim + options.ehr_dim
+        self.shifts = ("embed.bias",)
+        self.absence = nn.Parameter(torch.zeros(len(schema)))
+        self.embed = nn.Linear(len(schema), options.ehr_dim)
+
+    def fuse(self, encoding: Encoding, ehr: Tensor, present: Tensor) -> Fused:
+        """Put ``ehr (B, F)``, embedded, beside ``pooled (B, D)``: ``(B, D + ehr_dim)``."""
+        embedded = self.embed(filled(ehr, present, self.absence))
+        return Fused(torch.cat([encoding.pooled, embedded], dim=1))

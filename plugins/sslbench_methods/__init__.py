@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from ssl_bench import Backbone, Component, Method, hookimpl
@@ -13,7 +14,6 @@ MSN: dict[str, Any] = {
     "target": "sslbench_methods.msn:MSN",
     "options": "sslbench_methods.options:MSNOptions",
     "masks": True,
-    "same_width": True,
     "fusion": "concat",
     "presets": MSN_PRESETS,
     "recipes": MSN_RECIPES,
@@ -33,6 +33,12 @@ def method(name: str, target: str, summary: str, **fields: Any) -> Method:
     )
 
 
+def with_ehr(base: Method) -> Method:
+    """The same method under the name ``<name>-ehr``: age and sex join where the user names no features."""
+    summary = f"{base.summary.partition(' (')[0]}, with EHR features (after arXiv 2407.04449)"
+    return replace(base, name=f"{base.name}-ehr", features=("age", "sex"), summary=summary)
+
+
 def vit(model: str, patch_size: int, **arguments: Any) -> dict[str, Any]:
     """Descriptor fields of a ViT from timm."""
     return {
@@ -45,14 +51,18 @@ def vit(model: str, patch_size: int, **arguments: Any) -> dict[str, Any]:
 @hookimpl
 def sslbench_components() -> Iterable[Component]:
     """The built-in methods and backbones."""
-    return [
-        Method(name="msn", summary="masked siamese network (arXiv 2204.07141)", **MSN),
-        Method(name="msn-ehr", summary="MSN with EHR features fused into the anchors (arXiv 2407.04449)",
-               features=("age", "sex"), **MSN),
+    paired = [
         method("simclr", "simclr:SimCLR", "contrast of two views (arXiv 2002.05709)", same_width=True),
         method("byol", "byol:BYOL", "bootstrap your own latent (arXiv 2006.07733)", same_width=True),
         method("vicreg", "vicreg:VICReg", "variance-invariance-covariance (arXiv 2105.04906)", same_width=True),
         method("dino", "dino:DINO", "self-distillation without labels (arXiv 2104.14294)", same_width=True),
+    ]
+    return [
+        Method(name="msn", summary="masked siamese network (arXiv 2204.07141)", **MSN),
+        Method(name="msn-ehr", summary="MSN with EHR features fused into the anchors (arXiv 2407.04449)",
+               features=("age", "sex"), **MSN),
+        *paired,
+        *(with_ehr(base) for base in paired),
         method("simsiam", "simsiam:SimSiam", "simple siamese network (arXiv 2011.10566)", same_width=True),
         method("moco-v3", "moco_v3:MoCoV3", "momentum contrast, version 3 (arXiv 2104.02057)", same_width=True),
         method("mae", "mae:MAE", "masked autoencoder (arXiv 2111.06377)", same_width=True, masks=True),

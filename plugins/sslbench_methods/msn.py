@@ -29,6 +29,7 @@ from ssl_bench.methods import (
     projection_head,
     random_keep,
     split_by_decay,
+    widened,
 )
 from ssl_bench.pretrain.schedules import linear
 from sslbench_methods.options import MSNOptions
@@ -43,10 +44,10 @@ class MSN(BaseMethod):
         self.schedule_stretch = options.schedule_stretch
         self.backbone = backbone
         self.fusion = fusion
-        width = fusion.out_dim if fusion else backbone.dim
+        self.width = fusion.out_dim if fusion else backbone.dim
         hidden, output = options.hidden_dim or 4 * backbone.dim, options.output_dim or backbone.dim
         self.head = projection_head(
-            (width, hidden, hidden, output), activation=nn.GELU, hidden_bias=True, last_bias=True
+            (self.width, hidden, hidden, output), activation=nn.GELU, hidden_bias=True, last_bias=True
         )
         # What is added to every row in front of a BatchNorm cancels out.
         self.null_parameters = ("head.0.bias", "head.3.bias", *cancelled_shifts(backbone, fusion))
@@ -66,7 +67,8 @@ class MSN(BaseMethod):
         options = self.options
         anchors, fusion_losses = self._project_anchors(batch)
         with torch.no_grad():
-            target = self.target_head(self.target_backbone(batch.views["target"]).pooled)
+            pooled = self.target_backbone(batch.views["target"]).pooled
+            target = self.target_head(widened(pooled, self.width))
         cross_entropy, me_max = msn_loss(
             anchors,
             target,

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from ssl_bench.cli import compare, data, evaluate, export, new, plugins, report, run, score, show
+from ssl_bench.cli import ablate, compare, data, evaluate, export, new, plugins, report, run, score, show
 from ssl_bench.errors import DataError, HandledError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -29,6 +29,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
+app.command("ablate")(ablate.ablate)
 app.command("new")(new.new)
 app.add_typer(data.app)
 

@@ -21,6 +21,24 @@ def run(
     method: Annotated[str | None, typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]")] = None,
     features: Annotated[str | None, typer.Option(help="EHR features or groups, for example age,sex.")] = None,
     fusion: Annotated[str | None, typer.Option(help="How EHR features join the image features.")] = None,
+    fuse_branches: Annotated[
+        str | None, typer.Option(help="one or both views of SimCLR and VICReg get EHR features. [one]")
+    ] = None,
+    ehr_control: Annotated[
+        str | None, typer.Option(help="Instead of the real EHR: shuffled, constant or noise. [none]")
+    ] = None,
+    ehr_dropout: Annotated[
+        float | None, typer.Option(help="Share of the EHR values that a training step withholds. [0]")
+    ] = None,
+    ehr_from: Annotated[
+        float | None, typer.Option(help="Share of the pretraining from which on EHR is given. [0]")
+    ] = None,
+    ehr_until: Annotated[
+        float | None, typer.Option(help="Share of the pretraining up to which EHR is given. [1]")
+    ] = None,
+    ehr_at_eval: Annotated[
+        bool | None, typer.Option("--ehr-at-eval", help="Also probe EHR alone, and EHR beside the frozen features.")
+    ] = None,
     backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
     init: Annotated[Path | None, typer.Option(help="Weights to start from: a file or a run's encoder folder.")] = None,
     data: Annotated[
@@ -73,6 +91,12 @@ def run(
             "recipe": recipe,
             "ehr.features": features,
             "fusion": fusion,
+            "method.fuse_branches": fuse_branches,
+            "ehr.control": ehr_control,
+            "ehr.dropout": ehr_dropout,
+            "ehr.start": ehr_from,
+            "ehr.until": ehr_until,
+            "evaluate.ehr": ehr_at_eval,
             "backbone.name": backbone,
             "backbone.init": str(init) if init else None,
             **data_flags(data, str(root) if root else None),

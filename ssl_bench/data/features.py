@@ -131,6 +131,15 @@ def columns_of(feature: str) -> list[str]:
     return [f"{feature}={value}" for value in CATEGORIES[feature]]
 
 
+def column_slices(schema: FeatureSchema) -> dict[str, slice]:
+    """Where the columns of each feature stand in the EHR vector."""
+    places, start = {}, 0
+    for feature in schema.features:
+        places[feature] = slice(start, start + len(columns_of(feature)))
+        start = places[feature].stop
+    return places
+
+
 def _known(values: pd.Series, feature: str) -> pd.Series:
     """The column with NaN for values outside the vocabulary: "Unknown" is not a sex."""
     vocabulary = CATEGORIES.get(feature)

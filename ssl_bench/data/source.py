@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.contracts import Batch, ViewGroup
+from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.views import draw_views
 from ssl_bench.errors import DataError
 from ssl_bench.seeds import generator
@@ -186,6 +187,7 @@ class BatchStream:
         batch_size: images in a batch; the last partial batch of an epoch is dropped.
         seed: of the run.
         image_ids: names of those images, to tell which ones a faulty batch held.
+        exposure: which EHR values a step sees; None: all of them.
 
     Raises:
         DataError: there are fewer images than a batch holds.
@@ -202,12 +204,13 @@ class BatchStream:
         batch_size: int,
         seed: int,
         image_ids: Sequence[str] = (),
+        exposure: Exposure | None = None,
     ) -> None:
         if len(rows) < batch_size:
             raise DataError(
                 f"a batch of {batch_size} needs as many training images, {len(rows)} can be read; lower --batch-size"
             )
-        self.image_ids = image_ids
+        self.image_ids, self.exposure = image_ids, exposure
         self.source, self.rows, self.views, self.grey = source, rows, views, grey
         self.batch_size, self.seed = batch_size, seed
         self.steps_per_epoch = len(rows) // batch_size
@@ -242,6 +245,9 @@ class BatchStream:
             images, self.views, generator(self.seed, "crops", step), mean=self.grey.mean, std=self.grey.std
         )
         position = torch.from_numpy(chosen)
-        ehr, present, labels = (table[position].to(images.device) for table in self._tables)
+        ehr, present, labels = (table[position] for table in self._tables)
+        if self.exposure:
+            ehr, present = self.exposure.shown(ehr, present, step)
+        ehr, present, labels = (table.to(images.device) for table in (ehr, present, labels))
         index = torch.from_numpy(self.rows[chosen]).to(images.device)
         return Batch(crops, ehr, present, labels, index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,8 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, EvalContext, Split
+from ssl_bench.contracts import Backbone, EvalContext, Fusion, Split
 from ssl_bench.data.cohort import SPLITS
+from ssl_bench.data.features import FeatureSchema, column_of, encode
 from ssl_bench.data.material import Material
 from ssl_bench.data.views import whole_view
 from ssl_bench.evaluate.embed import embed
@@ -29,6 +31,8 @@ class Embedder:
         run: where embeddings are kept.
         batch_size: images embedded at once.
         reuse: take the embeddings that the run directory holds for the same prepared images.
+        schema: of the run's EHR vectors; None in a run without features.
+        fusion: makes a fresh fusion for features of a width; None where the run has none that joins them.
     """
 
     encoder: str
@@ -36,6 +40,8 @@ class Embedder:
     run: RunDirectory
     batch_size: int
     reuse: bool = False
+    schema: FeatureSchema | None = None
+    fusion: Callable[[int, FeatureSchema], Fusion] | None = None
 
     def context(self, material: Material, dataset: str, seed: int) -> EvalContext:
         """All splits of a dataset.
@@ -47,9 +53,15 @@ class Embedder:
         """
         splits = {name: self.split(material, dataset, name) for name in SPLITS}
         device, grey = str(material.source.device), material.grey
-        views = partial(whole_images, material, self.network)
         return EvalContext(
-            splits, material.cohort.labels, self.network, device, seed, views, black=-grey.mean / grey.std
+            splits,
+            material.cohort.labels,
+            self.network,
+            device,
+            seed,
+            partial(whole_images, material, self.network),
+            black=-grey.mean / grey.std,
+            fusion=partial(self.fusion, self.network.dim, self.schema) if self.fusion and self.schema else None,
         )
 
     def split(self, material: Material, dataset: str, name: str) -> Split:
@@ -66,7 +78,15 @@ class Embedder:
             frame[list(material.cohort.labels)].to_numpy(dtype=np.float32),
             material.rows[chosen],
             raw_ehr(frame[list(material.cohort.features)]),
+            *self._ehr(frame),
         )
+
+    def _ehr(self, frame: pd.DataFrame) -> tuple[npt.NDArray[np.float32], ...]:
+        """The run's EHR vectors with what is known of them, absent where a dataset lacks a feature."""
+        if not self.schema:
+            return ()
+        columns = [column_of(feature) for feature in self.schema.features]
+        return tuple(encode(frame.reindex(columns=columns), self.schema))
 
     def _features(
         self,

@@ -203,7 +203,7 @@ def macro_interval(values: Floats, replicates: Floats, support: Sequence[Support
     A resample in which one of them is undefined is left out of the macro as a whole: a mean over the others would be
     of another quantity, and each label's remaining resamples are distributed as those that it has by itself.
     """
-    value, repeats, freedom, base, note = _macro(values, replicates, support)
+    value, repeats, freedom, base, note = macro_parts(values, replicates, support)
     if value is None:
         return Interval(None, note=note)
     half_pair = min(0.5 / (s.positive_images * s.negative_images) for s in base) / len(base)
@@ -219,13 +219,13 @@ def label_difference(value: float, replicates: Floats, support: Support) -> Diff
 
 def macro_difference(values: Floats, replicates: Floats, support: Sequence[Support]) -> Difference:
     """The difference of two encoders' macro means; values (L,) and replicates (R, L) are differences."""
-    value, repeats, freedom, _, note = _macro(values, replicates, support)
+    value, repeats, freedom, _, note = macro_parts(values, replicates, support)
     if value is None:
         return Difference(None, note=note)
     return _noted(_t(value, repeats, freedom), note)
 
 
-def _macro(
+def macro_parts(
     values: Floats, replicates: Floats, support: Sequence[Support]
 ) -> tuple[float | None, Floats, float, list[Support], str]:
     """Mean, its resamples (R,), degrees of freedom, supports of the labels held, note.

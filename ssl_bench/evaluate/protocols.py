@@ -55,7 +55,8 @@ def evaluate(
     settings, found = plan.config.evaluate, Found(run, plan.config.evaluate.replicates, stage)
     for encoder, network in encoders.items():
         stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
-        embedder = Embedder(encoder, network, run, settings.batch_size, reuse)
+        joins, schema = plan.parts.joins, plan.schema if plan.schema.features else None
+        embedder = Embedder(encoder, network, run, settings.batch_size, reuse, schema, joins.build if joins else None)
         for fitting in fittings(embedder, material, abroad, plan.config.seed):
             for subset in subsets(fitting.context, settings.label_fractions, settings.label_draws):
                 for chosen in plan.parts.evaluators:

@@ -60,4 +60,6 @@ def restricted(split: Split, rows: npt.NDArray[Any]) -> Split:
         labels=split.labels[rows],
         rows=split.rows[rows],
         ehr={name: values[rows] for name, values in split.ehr.items()},
+        ehr_values=None if split.ehr_values is None else split.ehr_values[rows],
+        ehr_present=None if split.ehr_present is None else split.ehr_present[rows],
     )

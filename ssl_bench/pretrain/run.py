@@ -10,6 +10,8 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from ssl_bench.contracts import Method
+from ssl_bench.data.controls import controlled
+from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.features import encode
 from ssl_bench.data.material import Material, pretraining_positions
 from ssl_bench.data.source import BatchStream
@@ -76,7 +78,13 @@ def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:
     """Training batches of a plan."""
     positions = pretraining_positions(plan, material.cohort)
     frame = material.cohort.frame.iloc[positions]
-    encoded = encode(frame, plan.schema)
+    ehr, pretrain = plan.config.ehr, plan.config.pretrain
+    patients = frame["patient_id"].to_numpy(dtype=str)
+    encoded = controlled(encode(frame, plan.schema), patients, plan.schema, ehr.control, plan.config.seed)
+    steps = pretrain.epochs * (len(positions) // pretrain.batch_size)
+    exposure = Exposure(
+        plan.schema, plan.config.seed, steps, ehr.dropout, ehr.start, ehr.until, noise=ehr.control == "noise"
+    )
     labels = frame[list(material.cohort.labels)].to_numpy(dtype=np.float32)
     return BatchStream(
         material.source,
@@ -84,9 +92,10 @@ def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:
         (encoded.values, encoded.present, labels),
         method.views,
         material.grey,
-        batch_size=plan.config.pretrain.batch_size,
+        batch_size=pretrain.batch_size,
         seed=plan.config.seed,
         image_ids=frame["image_id"].tolist(),
+        exposure=exposure if plan.schema.features else None,
     )
 
 

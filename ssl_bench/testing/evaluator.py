@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.components import Evaluator as EvaluatorComponent
-from ssl_bench.contracts import EvalContext, Metric, Predictions, Split
+from ssl_bench.contracts import EvalContext, Fusion, Metric, Predictions, Split
 from ssl_bench.data.cohort import SPLITS
 from ssl_bench.errors import HandledError
 from ssl_bench.evaluate.metrics import macro_auroc
@@ -31,7 +31,7 @@ from ssl_bench.testing.checks import (
     listed,
     run_all,
 )
-from ssl_bench.testing.tiny import backbone
+from ssl_bench.testing.tiny import TinyFusion, backbone
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -114,6 +114,7 @@ def context(*, images: bool) -> EvalContext:
         signal = embeddings[:, : len(FINDINGS)] * 3 + rng.normal(size=(size, len(FINDINGS)))
         signal[:, 2] = rng.normal(size=size)  # the third finding is nowhere
         splits[name] = _split(name, embeddings, signal > 0, np.arange(start, start + size), rng)
+        splits[name] = replace(splits[name], **_ehr_rows(signal, rng))
         signals.append(signal[:, :2] > 0)
         start += size
     seed_torch(0, "backbone")
@@ -121,7 +122,20 @@ def context(*, images: bool) -> EvalContext:
     cast("nn.Module", encoder).eval()
     views = _pictures(torch.tensor(np.concatenate(signals)), encoder.image_size) if images else None
     read = None if views is None else lambda rows: views[torch.tensor(rows)]
-    return EvalContext(splits, FINDINGS, encoder, "cpu", 0, read, black=-1.0)
+    fusion = partial(_fusion, encoder.dim)
+    return EvalContext(splits, FINDINGS, encoder, "cpu", 0, read, black=-1.0, fusion=fusion)
+
+
+def _fusion(dim: int) -> Fusion:
+    return cast("Fusion", TinyFusion(dim, dim))
+
+
+def _ehr_rows(signal: Floats, rng: np.random.Generator) -> dict[str, Any]:
+    """EHR vectors of age and sex, some missing, in which the first two findings can be read too."""
+    hot = (signal[:, 1] > 0)[:, None] == np.array([True, False])
+    values = np.hstack([1 / (1 + np.exp(-signal[:, :1])), hot]).astype(np.float32)
+    present = np.repeat(rng.random((len(signal), 2)) > 0.05, (1, 2), axis=1).astype(np.float32)
+    return {"ehr_values": values * present, "ehr_present": present}
 
 
 def _split(name: str, embeddings: Floats, found: Any, rows: Any, rng: np.random.Generator) -> Split:

@@ -44,8 +44,9 @@ class FusionSubject(Subject[FusionComponent]):
         """The fusion after a few steps of training, in evaluation mode."""
         fusion = self.build()
         module = cast("nn.Module", fusion)
-        optimizer = torch.optim.AdamW([value for value in module.parameters() if value.requires_grad], lr=1e-2)
-        for _ in range(STEPS):
+        trainable = [value for value in module.parameters() if value.requires_grad]
+        optimizer = torch.optim.AdamW(trainable or [torch.zeros(1)], lr=1e-2)  # it refuses an empty list
+        for _ in range(STEPS if trainable else 0):
             _learning(fusion)
             optimizer.step()
         return cast("Fusion", module.eval())
@@ -144,12 +145,25 @@ def check_ehr_joins(subject: FusionSubject) -> None:
     """Image features and present EHR values reach the output, at the latest after a few steps."""
     fusion = subject.opened()
     encoding, ehr, present = inputs()
-    wanted = fusion.fuse(encoding, ehr, present).features
-    other = fusion.fuse(encoding, ehr + present, present).features
+    found, changed = fusion.fuse(encoding, ehr, present), fusion.fuse(encoding, ehr + present, present)
+    if not subject.component.fuses:
+        _check_losses_alone(subject, encoding, found, changed)
+        return
+    wanted, other = found.features, changed.features
     subject.expect(not torch.allclose(wanted, other), "ignores the EHR values")
     pictures = Encoding(encoding.pooled + 1, encoding.tokens.flip(0) + 1)
     other = fusion.fuse(pictures, ehr, present).features
     subject.expect(not torch.allclose(wanted, other), "ignores the image features")
+
+
+def _check_losses_alone(subject: FusionSubject, encoding: Encoding, found: Fused, changed: Fused) -> None:
+    """A fusion that says it fuses nothing leaves the features as they are; each of its losses reads the EHR."""
+    subject.expect(
+        torch.equal(found.features, encoding.pooled),
+        "says fuses=False and changes the image features; return encoding.pooled, or say fuses=True",
+    )
+    for name, loss in found.losses.items():
+        subject.expect(not torch.equal(loss, changed.losses[name]), f"ignores the EHR values in its loss '{name}'")
 
 
 def check_views(subject: FusionSubject) -> None:
@@ -225,9 +239,9 @@ def check_gradients(subject: FusionSubject) -> None:
     fusion = subject.build()
     module = cast("nn.Module", fusion)
     trainable = {name: value for name, value in module.named_parameters() if value.requires_grad}
-    optimizer = torch.optim.AdamW(trainable.values(), lr=1e-2)
+    optimizer = torch.optim.AdamW(trainable.values() or [torch.zeros(1)], lr=1e-2)
     alive: set[str] = set()
-    for _ in range(STEPS):
+    for _ in range(STEPS if trainable else 0):
         norms = _learning(fusion)
         lacking = sorted(set(trainable) - set(norms))
         subject.expect(not lacking, f"never uses {', '.join(lacking)}; use them, or switch requires_grad off")

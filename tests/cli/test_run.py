@@ -50,6 +50,8 @@ NAMES = [
     (["--seed", "-1"], "'seed' of the configuration: input should be greater than or equal to 0, found -1"),
     (["--config", "nowhere.yaml"], "config nowhere.yaml cannot be read: "),
     (["--method", "msn", "--fusion", "concat"], "fusion 'concat' needs EHR features; add --features"),
+    (["--method", "msn", "--ehr-control", "shuffled"], "--ehr-control shuffled needs EHR features; add --features"),
+    (["--fuse-branches", "both"], "method 'msn-ehr' has no two like branches: EHR joins every view that is trained"),
     (["--method", "random", "--features", "age"], "method 'random' is not trained, so it can join no features"),
     (["--backbone", "resnet18"], "method 'msn-ehr' drops patches and needs a ViT; backbone 'resnet18'"),
     (["--set", "backbone.image_size=64"], "backbone 'vit-micro' sees 64 px, the prepared images have 40 px"),
@@ -252,8 +254,9 @@ def test_every_flag_arrives_in_the_configuration(
         "run", "--method", "msn", "--features", "age,view", "--fusion", "concat", "--backbone", "vit-micro",
         "--data", "nih14", "--root", tiny_nih(), "--labels", "nih14", "--preset", "smoke", "--config", "more.toml",
         "--set", "method.prototypes=8", "--set", "data.fit=pad", "--epochs", 3, "--batch-size", 8, "--lr", 0.01,
-        "--seed", 7, "--eval", "knn", "--out", "here", "--cache", tmp_path / "cache", "--init", "encoder",
-        "--on-bad", "quarantine",
+        "--seed", 7, "--eval", "linear,knn", "--out", "here", "--cache", tmp_path / "cache", "--init", "encoder",
+        "--on-bad", "quarantine", "--ehr-control", "noise", "--ehr-dropout", 0.1, "--ehr-from", 0.2, "--ehr-until", 0.8,
+        "--ehr-at-eval",
     )  # fmt: skip
     assert answer.code == 0, answer.err
     config: RunConfig = plans[0].config
@@ -262,7 +265,11 @@ def test_every_flag_arrives_in_the_configuration(
     assert (config.backbone.name, config.data.name, config.data.root) == ("vit-micro", "nih14", tiny_nih())
     assert (config.data.labels, config.preset, config.data.fit) == ("nih14", "smoke", "pad")
     assert (config.pretrain.epochs, config.pretrain.batch_size, config.pretrain.lr) == (3, 8, 0.01)
-    assert (config.seed, config.evaluate.protocols, config.evaluate.replicates) == (7, ("knn",), 200)
+    assert (config.seed, config.evaluate.protocols, config.evaluate.replicates) == (7, ("linear", "knn"), 200)
+    ehr = config.ehr
+    assert config.evaluate.ehr
+    assert [part.name for part in plans[0].parts.evaluators] == ["linear", "linear-ehr", "ehr-only", "knn"]
+    assert (ehr.control, ehr.dropout, ehr.start, ehr.until) == ("noise", 0.1, 0.2, 0.8)
     assert (config.backbone.init, config.data.on_bad) == (Path("encoder"), "quarantine")
     assert claims == [Path("here")]
     assert plans[0].cache == tmp_path / "cache"

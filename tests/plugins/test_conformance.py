@@ -9,11 +9,21 @@ from ssl_bench.testing import Check, dataset_checks, evaluator_checks, fusion_ch
 
 BUILT_IN = discover()
 
+
+def different(kind: str) -> list[str]:
+    """Names of a kind, one for each target with its values: ``simclr-ehr`` is ``simclr`` with features by default."""
+    found: dict[str, str] = {}
+    for name in BUILT_IN.names(kind):
+        component = BUILT_IN.get(kind, name)
+        found.setdefault(repr((component.target, component.options, component.defaults, component.presets)), name)
+    return list(found.values())
+
+
 SUITES = {"method": method_checks, "fusion": fusion_checks, "evaluator": evaluator_checks}
 CHECKS = [
     pytest.param(check, id=f"{kind}-{name}-{check.name}")
     for kind, suite in SUITES.items()
-    for name in BUILT_IN.names(kind)
+    for name in different(kind)
     for check in suite(name)
 ]
 

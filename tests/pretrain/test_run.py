@@ -103,6 +103,32 @@ def test_batches_hold_the_ehr_and_labels_of_their_images(plan: Plan, material: M
         np.testing.assert_array_equal(batch.labels, rows[list(plan.cohort.labels)].to_numpy(np.float32))
 
 
+def test_a_control_stands_in_for_the_real_ehr_and_is_noted(
+    tiny_nih: Callable[..., Path], registry: Registry, tmp_path: Path, material: Material
+) -> None:
+    root = tiny_nih(patients=20)
+    batches = {}
+    for kind in ("none", "shuffled", "constant", "noise"):
+        plan = make(root, registry, tmp_path, ehr={"control": kind})
+        method = build_method(plan)
+        batches[kind] = [batch_stream(plan, method, material).batch(step) for step in (0, 1)]
+        assert [f"the control '{kind}'" in note for note in plan.notes] == ([] if kind == "none" else [True])
+        assert sum(value.numel() for value in method.fusion.parameters()) > 0
+    for kind in ("shuffled", "constant", "noise"):
+        assert not torch.equal(batches[kind][0].ehr, batches["none"][0].ehr)
+        assert torch.equal(batches[kind][0].index, batches["none"][0].index)
+    assert len(batches["constant"][0].ehr.unique(dim=0)) == 1
+
+
+def test_ehr_is_withheld_where_the_plan_says_so(
+    tiny_nih: Callable[..., Path], registry: Registry, tmp_path: Path, material: Material
+) -> None:
+    plan = make(tiny_nih(patients=20), registry, tmp_path, ehr={"start": 0.5})
+    stream = batch_stream(plan, build_method(plan), material)
+    assert [bool(stream.batch(step).present.any()) for step in range(STEPS)] == [False, False, True, True]
+    assert plan.notes == ["EHR was given from 50% to 100% of the pretraining"]
+
+
 def test_a_quarantined_image_takes_its_ehr_with_it(
     tiny_nih: Callable[..., Path], registry: Registry, tmp_path: Path
 ) -> None:

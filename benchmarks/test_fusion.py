@@ -1,0 +1,67 @@
+"""What a fusion adds to a training step of MSN: ViT-Tiny/16, two crops of 224 px and ten of 96 px, four images.
+
+The fixed cost of a fusion is the larger share the smaller the batch, so four images are a hard case. Seconds of
+computing on one thread, sides in turns; and operations, which depend on no machine.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.interleave import interleave
+from benchmarks.test_step import SCHEMA, OneBatch, random_batch
+from ssl_bench.backbones import build
+from ssl_bench.config import PretrainConfig
+from ssl_bench.plugins import discover
+from ssl_bench.pretrain.device import build_fabric
+from ssl_bench.pretrain.loop import Trainer
+from sslbench_methods.msn import MSN
+from sslbench_methods.options import MSNOptions
+
+BATCH, ROUNDS, MOST = 4, 5, 1.05
+WITHOUT = "no fusion"
+REGISTRY = discover()
+FUSIONS = REGISTRY.names("fusion")
+
+
+def method(fusion: str) -> MSN:
+    """MSN with the official options and one of the installed fusions."""
+    torch.manual_seed(0)
+    backbone = build(224, "vit_tiny_patch16_224")
+    if fusion == WITHOUT:
+        return MSN(MSNOptions(), backbone, None)
+    made = REGISTRY.get("fusion", fusion).load()(REGISTRY.options("fusion", fusion, {}, ""), backbone.dim, SCHEMA)
+    return MSN(MSNOptions(), backbone, made)
+
+
+def trainer(fusion: str, folder: Path) -> Trainer:
+    """sslbench's own loop around it."""
+    config = PretrainConfig(epochs=1, batch_size=BATCH, precision="32-true", accelerator="cpu", threads=1)
+    built = method(fusion)
+    return Trainer(
+        built, OneBatch(random_batch(BATCH)), config, build_fabric(config), folder, None, seed=0, identity={}
+    )
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_operations(fusion: str) -> None:
+    counts = {}
+    for name in (WITHOUT, fusion):
+        with FlopCounterMode(display=False) as counter:
+            method(name).training_loss(random_batch(BATCH), 0.0).total.backward()
+        counts[name] = counter.get_total_flops()
+    print(f"\n{fusion}: {counts[fusion] / counts[WITHOUT] - 1:+.3%} operations")
+    assert counts[fusion] < MOST * counts[WITHOUT]
+
+
+def test_step(report, tmp_path: Path) -> None:
+    sides = {name: trainer(name, tmp_path / name) for name in (WITHOUT, *FUSIONS)}
+    cases = {name: lambda side=side: side._step(0) for name, side in sides.items()}
+    times = interleave(cases, ROUNDS, clock=time.process_time)
+    for name in FUSIONS:
+        report.ratio(f"step with {name}", times, name, WITHOUT, target=f"≥ {1 / MOST:.3f}", per=BATCH)

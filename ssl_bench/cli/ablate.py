@@ -1,0 +1,183 @@
+"""``sslbench ablate``: the same method without EHR, with it, and with controls in its place, over paired seeds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from ssl_bench.ablation import Cell
+    from ssl_bench.config import RunConfig
+    from ssl_bench.plugins import Registry
+    from ssl_bench.results.rundir import RunDirectory
+
+CLAIM_SEEDS = 5
+
+
+def ablate(
+    out: Annotated[Path, typer.Option(help="Folder of the ablation: a run directory for every cell, and the table.")],
+    method: Annotated[str | None, typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]")] = None,
+    features: Annotated[str | None, typer.Option(help="EHR features or groups, for example age,sex.")] = None,
+    features_grid: Annotated[
+        str | None, typer.Option(help="Feature sets instead: any of single,groups,pairs,all; ages: age in three forms.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Paired seeds; a claim about methods needs 5.")] = CLAIM_SEEDS,
+    arms: Annotated[str, typer.Option(help="Arms; real and shuffled at least.")] = "none,real,shuffled,constant,noise",
+    fusion: Annotated[str | None, typer.Option(help="How EHR features join the image features.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
+    data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML or TOML file with any keys of the configuration.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any key, for example method.prototypes=512; repeatable.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed; the others follow.")] = 0,
+    protocols: Annotated[str, typer.Option("--eval", help="Evaluators; the first is compared.")] = "linear,leakage",
+    ehr_at_eval: Annotated[
+        bool | None, typer.Option("--ehr-at-eval", help="Also probe EHR alone, and EHR beside the frozen features.")
+    ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+) -> None:
+    """Run a method without EHR, with it and with controls on paired seeds, and say what the difference supports.
+
+    Given the same command again it goes on where it was: finished cells are left as they are.
+    """
+    flags = merge_flags(
+        {
+            "method": method, "fusion": fusion, "backbone.name": backbone, "data.name": data, "data.root": root,
+            "pretrain.epochs": epochs, "pretrain.batch_size": batch_size, "pretrain.lr": lr,
+            "evaluate.protocols": protocols, "evaluate.ehr": ehr_at_eval,
+        },
+        settings or [],
+    )  # fmt: skip
+    from ssl_bench.ablation import cells
+    from ssl_bench.config import load, merge
+    from ssl_bench.plugins import discover
+    from ssl_bench.pretrain.signals import leaving
+    from ssl_bench.recipes import finder
+
+    registry = discover()
+    recipe = finder(registry)
+    base = load(flags, name=preset, file=config, recipe=recipe)
+    sets = feature_sets(base, registry, features, features_grid)
+    planned = cells(sets, [arm.strip() for arm in arms.split(",")], seeds, out, seed)
+    configs = [load(merge(flags, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
+    with leaving(lambda: f"finished cells are kept in {out}; go on with the same command"):
+        run_cells(planned, configs, registry, cache_folder(cache))
+        conclude(planned, configs[0], out)
+
+
+def feature_sets(
+    base: RunConfig, registry: Registry, features: str | None, grid: str | None
+) -> dict[str, tuple[str, ...]]:
+    """The feature sets of an ablation by name.
+
+    Raises:
+        UsageError: there are none, they are asked for in two ways, or the dataset lacks them.
+    """
+    from ssl_bench.config import split_names
+    from ssl_bench.data.features import expand
+    from ssl_bench.data.grid import feature_grid
+
+    if base.ehr.control != "none":
+        raise UsageError("an ablation sets ehr.control for each arm; leave it out, and choose by --arms")
+    if base.pretrain.budget == "flops":
+        raise UsageError("an ablation holds epochs equal, so that arms see the same batches; leave out pretrain.budget")
+    if grid and features:
+        raise UsageError("--features and --features-grid exclude each other; give one of them")
+    if grid:
+        available = registry.get("dataset", base.data.name).features
+        sets = feature_grid(split_names(grid), available)
+        left = len(feature_grid(split_names(grid))) - len(sets)
+        if left:
+            print(f"{left} feature sets are left out: dataset '{base.data.name}' lacks a feature", file=sys.stderr)
+        return sets
+    chosen = features or ",".join(base.ehr.features or registry.get("method", base.method.name).features)
+    if not chosen:
+        raise UsageError("an ablation needs EHR features; add --features, for example age,sex")
+    return {chosen: expand(split_names(chosen))}
+
+
+def run_cells(planned: Sequence[Cell], configs: Sequence[RunConfig], registry: Registry, cache: Path) -> None:
+    """Run what is not finished; everything is planned before anything runs."""
+    from ssl_bench.estimate import rehearse
+    from ssl_bench.pipeline import execute
+    from ssl_bench.plan import make_plan
+    from ssl_bench.results.rundir import RunDirectory
+
+    for number in {cell.arm + cell.features: number for number, cell in enumerate(planned)}.values():
+        rehearse(make_plan(configs[number], registry, cache))
+    for number, (cell, config) in enumerate(zip(planned, configs, strict=True), 1):
+        directory = RunDirectory(cell.folder)
+        begun = check_same(directory, config)
+        if directory.record.is_file():
+            continue
+        print(f"cell {number} of {len(planned)}: {cell.folder}", file=sys.stderr)
+        with directory.claimed(resume=begun):
+            execute(make_plan(config, registry, cache), directory, Quiet(directory), resume=begun)
+
+
+def check_same(directory: RunDirectory, config: RunConfig) -> bool:
+    """Whether a cell has begun; it must have had the same configuration.
+
+    Raises:
+        UsageError: it had another one; the first differences are in the message.
+    """
+    if not directory.config.is_file():
+        return False
+    from ssl_bench.cli.resume import differences
+    from ssl_bench.config import read_file, resolve
+
+    kept, now = resolve([read_file(directory.config)]).model_dump(mode="json"), config.model_dump(mode="json")
+    changed = [f"{key}: {old!r} -> {new!r}" for key, old, new in differences(kept, now)]
+    if changed:
+        raise UsageError(
+            f"{directory.path} was run with another configuration ({'; '.join(changed[:3])}); repeat the first "
+            "command, or choose another --out"
+        )
+    return True
+
+
+class Quiet:
+    """Writes the training log of a cell and prints warnings alone."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self.directory = directory
+
+    def stage(self, sentence: str) -> None:
+        """A new part of the flow: nothing to say."""
+
+    def prepared(self, done: int, total: int) -> None:
+        """Images in the store: nothing to say."""
+
+    def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:
+        """Log a training step."""
+        self.directory.append_log(dict(entry))
+
+    def warn(self, sentence: str) -> None:
+        """Print a warning."""
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+def conclude(planned: Sequence[Cell], config: RunConfig, out: Path) -> None:
+    """Compare the arms, write ``ablation.json`` and ``ablation.md``, and print the latter."""
+    from ssl_bench.files import write_json, write_text
+    from ssl_bench.report.ablation import markdown
+    from ssl_bench.report.arms import summarise
+
+    result = summarise(planned, config)
+    write_json(out / "ablation.json", result)
+    page = markdown(result)
+    write_text(out / "ablation.md", page)
+    print(page, end="")

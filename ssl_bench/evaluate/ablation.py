@@ -1,0 +1,166 @@
+"""Arms of an ablation compared as methods: paired seeds crossed with patients, Holm within each family of contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ssl_bench.ablation import NONE, REAL, SHUFFLED
+from ssl_bench.errors import DataError
+from ssl_bench.evaluate.compare import SEEDS, holm, method_difference
+from ssl_bench.evaluate.intervals import Difference, Support, macro_parts, supports
+from ssl_bench.evaluate.predictions import PredictionTable
+from ssl_bench.evaluate.resample import Floats, bootstrap, point
+from ssl_bench.results.rows import fitted
+
+ALPHA = 0.05
+"""A contrast is claimed where its adjusted p is below this."""
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """AUROC of one run: of every label ``(L,)``, on resamples of patients ``(R, L)``, and what they rest on."""
+
+    labels: tuple[str, ...]
+    values: Floats
+    replicates: Floats
+    base: tuple[Support, ...]
+
+    @property
+    def macro(self) -> float:
+        """Mean over the labels that have a value."""
+        return float(np.nanmean(self.values))
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The difference of two arms in macro AUROC over paired seeds.
+
+    Args:
+        features: name of the feature set.
+        first: arm.
+        second: arm that is subtracted.
+        difference: with interval and p, where there are enough seeds.
+        each: the difference at every seed.
+        p_holm: adjusted for all primary contrasts of the ablation, or for all others.
+    """
+
+    features: str
+    first: str
+    second: str
+    difference: Difference
+    each: tuple[float, ...]
+    p_holm: float | None = None
+
+    @property
+    def primary(self) -> bool:
+        """Whether it is the one that tells signal from capacity."""
+        return (self.first, self.second) == (REAL, SHUFFLED)
+
+    @property
+    def claimed(self) -> int:
+        """1 for a gain, -1 for a loss that the numbers support, else 0."""
+        if self.p_holm is None or self.p_holm >= ALPHA or self.difference.value is None:
+            return 0
+        return 1 if self.difference.value > 0 else -1
+
+
+def resampled(table: PredictionTable, replicates: int, seed: int) -> Resampled:
+    """AUROC of one run's predictions and its resamples; the same seed draws the same patients for every run."""
+    order = np.argsort(table.ids)
+    truth = np.where(fitted(table.scores), table.truth, np.nan)[order]
+    scores, patients = np.nan_to_num(table.scores)[order], table.patients[order]
+    auroc, _ = bootstrap(truth, scores, patients=patients, replicates=replicates, seed=seed)
+    return Resampled(table.labels, point(truth, scores)[0], auroc, supports(truth, patients))
+
+
+def contrast(first: Sequence[Resampled], second: Sequence[Resampled]) -> tuple[Difference, tuple[float, ...]]:
+    """First minus second arm, seed by seed in the same order, with the test of methods.
+
+    Raises:
+        DataError: the runs do not hold the same labels.
+    """
+    if len({run.labels for run in (*first, *second)}) != 1:
+        raise DataError("the runs of an ablation must hold the same findings; remove its folder and start again")
+    values = np.array([a.values - b.values for a, b in zip(first, second, strict=True)])  # (S, L)
+    repeats = np.array([a.replicates - b.replicates for a, b in zip(first, second, strict=True)])  # (S, R, L)
+    held = np.isfinite(values).all(axis=0)
+    if not held.any():
+        return Difference(None, note="no label has both classes"), ()
+    each = values[:, held].mean(axis=1)
+    base = [support for support, kept in zip(first[0].base, held, strict=True) if kept]
+    *_, freedom, _, note = macro_parts(values[:, held].mean(axis=0), repeats[:, :, held].mean(axis=0), base)
+    found = method_difference(each, repeats[:, :, held].mean(axis=2).T, freedom)
+    joined = "; ".join(part for part in (found.note, note) if part)
+    return Difference(found.value, found.low, found.high, note=joined, p=found.p), tuple(map(float, each))
+
+
+def contrasts(runs: Mapping[tuple[str, str], Sequence[Resampled]]) -> list[Contrast]:
+    """Real minus every other arm, for each feature set, adjusted together; the primary one comes first.
+
+    Args:
+        runs: of each feature set and arm, seed by seed; the arm without EHR stands under any of the sets.
+    """
+    none = next((arm for (_, name), arm in runs.items() if name == NONE), None)
+    found: list[Contrast] = []
+    for features in dict.fromkeys(name for name, _ in runs):
+        arms = {arm: runs[features, arm] for name, arm in runs if name == features}
+        arms |= {NONE: none} if none else {}
+        others = sorted(arms.keys() - {REAL}, key=lambda name: (name != SHUFFLED, name != NONE, name))
+        found += [Contrast(features, REAL, arm, *contrast(arms[REAL], arms[arm])) for arm in others]
+    return adjusted(found)
+
+
+def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
+    """The contrasts with Holm's p: the primary ones of all feature sets are one family, the others a second."""
+    pvalues = np.full(len(found), np.nan)
+    for primary in (True, False):
+        family = [place for place, one in enumerate(found) if one.primary == primary]
+        raw = [found[place].difference.p for place in family]
+        pvalues[family] = holm([np.nan if p is None else p for p in raw])
+    return [replace(one, p_holm=None if np.isnan(p) else float(p)) for one, p in zip(found, pvalues, strict=True)]
+
+
+def verdict(found: Sequence[Contrast], seeds: int) -> list[str]:
+    """What the numbers of each feature set support, a sentence each, and no more."""
+    if seeds < SEEDS:
+        return [
+            f"{seeds} paired seeds: nothing is claimed about methods; a claim needs at least {SEEDS} (--seeds {SEEDS})"
+        ]
+    names = dict.fromkeys(one.features for one in found)
+    return [_sentence([one for one in found if one.features == name]) for name in names]
+
+
+def _sentence(found: Sequence[Contrast]) -> str:
+    primary = next(one for one in found if one.primary)
+    alone = next((one for one in found if one.second == NONE), None)
+    told, name = _told(primary), primary.features
+    if primary.claimed > 0:
+        return f"real {name} beats the same rows shuffled by {told}: what it says of patients helps{_besides(alone)}"
+    if primary.claimed < 0:
+        return f"real {name} is worse than the same rows shuffled, by {told}"
+    more = ""
+    if alone and alone.claimed > 0:
+        more = f"; its gain over the image alone, {_told(alone)}, cannot be told from added capacity"
+    return f"no effect of what {name} says of patients is shown: real minus shuffled is {told}{more}"
+
+
+def _besides(alone: Contrast | None) -> str:
+    """What is known of the arm without EHR, where the primary contrast shows a gain."""
+    if alone is None:
+        return ""
+    if alone.claimed > 0:
+        return f"; over the image alone it gains {_told(alone)}"
+    return f"; a gain over the image alone is not shown ({_told(alone)})"
+
+
+def _told(one: Contrast) -> str:
+    """A difference in AUROC points with its interval and p."""
+    difference = one.difference
+    if difference.value is None or difference.low is None or difference.high is None:
+        return f"without an interval ({difference.note})"
+    points = [100 * number for number in (difference.value, difference.low, difference.high)]
+    p = "p < 0.001" if (one.p_holm or 0) < 0.001 else f"p = {one.p_holm:.3f}"
+    return f"{points[0]:+.1f} AUROC points [{points[1]:+.1f} to {points[2]:+.1f}], {p} after Holm"

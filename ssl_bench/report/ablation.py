@@ -1,0 +1,109 @@
+"""The table of an ablation as Markdown: arms, contrasts, what the encoder learnt about people, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from ssl_bench.ablation import NONE
+from ssl_bench.results.rows import MACRO
+
+LEAKAGE = "leakage"
+"""The protocol that tells what a frozen encoder knows about people."""
+
+RANDOM = "random"
+
+
+def people(record: Mapping[str, Any], encoder: str) -> dict[str, float]:
+    """What a run's encoder tells of people: R2 of the age, AUROC of sex and views, by name."""
+    return {
+        f"{row['label']} {'R2' if row['metric'] == 'r2' else 'AUROC'}": row["value"]
+        for row in record["metrics"]
+        if row["protocol"] == LEAKAGE and row["encoder"] == encoder and row["metric"] in ("r2", "auroc")
+        and row["value"] is not None
+    }  # fmt: skip
+
+
+def macro_auroc(record: Mapping[str, Any], encoder: str, protocol: str) -> float | None:
+    """Test macro AUROC of a run's encoder by a protocol."""
+    for row in record["metrics"]:
+        found = (row["encoder"], row["protocol"], row["split"], row["label"], row["metric"], row["subgroup"])
+        if found == (encoder, protocol, "test", MACRO, "auroc", "all") and row["fraction"] == 1.0:
+            return None if row["value"] is None else float(row["value"])
+    return None
+
+
+def arm_row(records: Sequence[Mapping[str, Any]], encoder: str, protocols: Sequence[str]) -> dict[str, Any]:
+    """One line of the table: macro AUROC of every seed and protocol, and the mean of what the encoder tells."""
+    values = {name: [macro_auroc(record, encoder, name) for record in records] for name in protocols}
+    told = [people(record, encoder) for record in records]
+    names = [name for name in told[0] if all(name in one for one in told)]
+    return {
+        "auroc": values,
+        "people": {name: fmean(one[name] for one in told) for name in names},
+    }
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The page that an ablation leaves."""
+    return "\n".join([*_heading(result), "", *_arms(result), "", *_contrasts(result), "", *_closing(result)]) + "\n"
+
+
+def _heading(result: Mapping[str, Any]) -> Iterator[str]:
+    data = result["data"] + (" (SYNTHETIC DATA)" if result["synthetic"] else "")
+    yield f"# Ablation: {result['method']} with {result['fusion']} on {data}"
+    yield ""
+    yield (
+        f"{result['seeds']} paired seeds; test split, {result['n_images']} images of {result['n_patients']} patients; "
+        f"macro AUROC of protocol {result['protocol']}."
+    )
+
+
+def _arms(result: Mapping[str, Any]) -> Iterator[str]:
+    rows = result["arms"]
+    protocols = list(rows[0]["auroc"])
+    told = list(dict.fromkeys(name for row in rows for name in row["people"]))
+    names = ["features", "arm", *(f"{name}, mean (SD of seeds)" for name in protocols), *told]
+    yield from _table(names, ([row["features"], row["arm"], *(_spread(row["auroc"][name]) for name in protocols),
+                               *(_number(row["people"].get(name)) for name in told)] for row in rows))  # fmt: skip
+
+
+def _contrasts(result: Mapping[str, Any]) -> Iterator[str]:
+    rows = []
+    for one in result["contrasts"]:
+        points = [None if one[key] is None else 100 * one[key] for key in ("value", "low", "high")]
+        interval = "none" if points[1] is None else f"{points[1]:+.2f} to {points[2]:+.2f}"
+        first = f"{one['first']} - {one['second']}" + (" (primary)" if one["primary"] else "")
+        told = "" if points[0] is None else f"{points[0]:+.2f}"
+        rows.append([one["features"], first, told, interval, _p(one["p"]), _p(one["p_holm"]), one["note"]])
+    yield from _table(["features", "contrast", "AUROC points", "95 % interval", "p", "p (Holm)", "note"], rows)
+
+
+def _closing(result: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"- {sentence}" for sentence in result["verdict"])
+    yield f"- all arms but {NONE} have the same parameters; arms share data, first weights, crops and order by seed"
+    yield from (f"- note: {note}" for note in result["notes"])
+
+
+def _table(names: Sequence[str], rows: Any) -> Iterator[str]:
+    yield "| " + " | ".join(names) + " |"
+    yield "|" + "---|" * len(names)
+    yield from ("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    return f"{fmean(known):.4f}" + (f" ({stdev(known):.4f})" if len(known) > 1 else "")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

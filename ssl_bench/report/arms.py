@@ -1,0 +1,89 @@
+"""From the run directories of an ablation to its table and contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssl_bench.ablation import NONE, Cell
+from ssl_bench.config import RunConfig
+from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.ablation import Contrast, contrasts, resampled, verdict
+from ssl_bench.evaluate.runs import RunScores, run_scores
+from ssl_bench.report.ablation import RANDOM, arm_row
+
+TRAINED = "trained"
+
+
+def summarise(planned: Sequence[Cell], config: RunConfig) -> dict[str, Any]:
+    """What ``ablation.json`` holds: a row for each arm, the contrasts, and the verdict.
+
+    Raises:
+        UsageError: no protocol gave predictions.
+    """
+    runs = {cell: run_scores(cell.folder) for cell in planned}
+    first = next(iter(runs.values()))
+    protocol = next((name for name in config.evaluate.protocols if name in first.tables), None)
+    if protocol is None:
+        raise UsageError(
+            f"an ablation compares predictions, and {', '.join(config.evaluate.protocols)} gave none; add --eval linear"
+        )
+    measured = {
+        cell: resampled(run.tables[protocol], config.evaluate.replicates, planned[0].seed) for cell, run in runs.items()
+    }
+    seeds = len({cell.seed for cell in planned})
+    keys = list(dict.fromkeys((cell.features, cell.arm) for cell in planned))
+    found = contrasts({key: [measured[cell] for cell in planned if _key(cell) == key] for key in keys})
+    record, table = first.record, first.tables[protocol]
+    return {
+        "schema": 1,
+        "method": config.method.name,
+        "fusion": _fusion(planned, runs),
+        "data": record["data"]["name"],
+        "synthetic": record["synthetic"],
+        "seeds": seeds,
+        "protocol": protocol,
+        "n_images": len(table.ids),
+        "n_patients": len(set(table.patients)),
+        "arms": _rows(keys, runs),
+        "contrasts": [_plain(one) for one in found],
+        "verdict": verdict(found, seeds),
+        "notes": _notes(record["notes"], table.labels),
+        "cells": [str(cell.folder) for cell in planned],
+    }
+
+
+def _key(cell: Cell) -> tuple[str, str]:
+    return cell.features, cell.arm
+
+
+def _fusion(planned: Sequence[Cell], runs: Mapping[Cell, RunScores]) -> str:
+    return next(str(runs[cell].record["fusion"]) for cell in planned if cell.arm != NONE)
+
+
+def _rows(keys: Sequence[tuple[str, str]], runs: Mapping[Cell, RunScores]) -> list[dict[str, Any]]:
+    """The untrained encoder, and each arm; the arm without EHR stands for all feature sets."""
+    protocols = list(next(iter(runs.values())).tables)
+    rows: list[dict[str, Any]] = []
+    for features, arm in keys:
+        records = [run.record for cell, run in runs.items() if _key(cell) == (features, arm)]
+        if not rows:
+            rows.append({"features": "", "arm": "untrained encoder", **arm_row(records, RANDOM, protocols)})
+        rows.append({"features": "" if arm == NONE else features, "arm": arm, **arm_row(records, TRAINED, protocols)})
+    return rows
+
+
+def _plain(one: Contrast) -> dict[str, Any]:
+    difference = one.difference
+    return {
+        "features": one.features, "first": one.first, "second": one.second, "primary": one.primary,
+        "value": difference.value, "low": difference.low, "high": difference.high, "p": difference.p,
+        "p_holm": one.p_holm, "claimed": one.claimed, "note": difference.note, "each": list(one.each),
+    }  # fmt: skip
+
+
+def _notes(notes: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Notes that hold for all arms, and what the macro is over."""
+    own = ("EHR was replaced",)
+    kept = [note for note in notes if not note.startswith(own)]
+    return [*kept, f"macro over {', '.join(labels)}, those without both classes in the test split left out"]
