@@ -106,7 +106,7 @@ def test_linear_against_an_epoch_of_the_papers_head(report):
     encoder = build(registry, "msn", "vit-micro", preset="demo").encoder
     images, labels = pictures(600)
     source = ImageSource(images, torch.device("cpu"), "ram")
-    parts = {"train": np.arange(320), "validate": np.arange(320, 440), "test": np.arange(440, 600)}
+    parts = {"train": np.arange(420), "validate": np.arange(420, 480), "test": np.arange(480, 600)}
     found = {}
 
     def context():
