@@ -16,9 +16,15 @@ from ssl_bench.seeds import derive
 
 
 def controlled(
-    encoded: Encoded, patients: npt.NDArray[np.str_], schema: FeatureSchema, kind: str, seed: int
+    encoded: Encoded,
+    patients: npt.NDArray[np.str_],
+    schema: FeatureSchema,
+    kind: str,
+    seed: int,
+    *,
+    splits: npt.NDArray[np.str_] | None = None,
 ) -> Encoded:
-    """EHR rows of one split with a control in the place of the real ones.
+    """EHR rows with a control in the place of the real ones.
 
     Args:
         encoded: real rows.
@@ -26,9 +32,14 @@ def controlled(
         schema: of the rows.
         kind: ``none``, ``shuffled``, ``constant``, or ``noise``, whose values every step draws for itself.
         seed: of the run.
+        splits: ``(N,)`` split of each row, within which rows are shuffled; None: all are of one.
     """
     if kind == "shuffled":
-        donors = other_patients(patients, seed)
+        donors = np.arange(len(patients))
+        where = np.zeros(len(patients)) if splits is None else splits
+        for split in np.unique(where):
+            rows = np.flatnonzero(where == split)
+            donors[rows] = rows[other_patients(patients[rows], seed)]
         return Encoded(encoded.values[donors], encoded.present[donors])
     if kind == "constant":
         return Encoded(typical_row(encoded, schema) * encoded.present, encoded.present)

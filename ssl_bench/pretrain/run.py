@@ -79,8 +79,9 @@ def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:
     positions = pretraining_positions(plan, material.cohort)
     frame = material.cohort.frame.iloc[positions]
     ehr, pretrain = plan.config.ehr, plan.config.pretrain
-    patients = frame["patient_id"].to_numpy(dtype=str)
-    encoded = controlled(encode(frame, plan.schema), patients, plan.schema, ehr.control, plan.config.seed)
+    patients, splits = (frame[name].to_numpy(dtype=str) for name in ("patient_id", "split"))
+    real = encode(frame, plan.schema)
+    encoded = controlled(real, patients, plan.schema, ehr.control, plan.config.seed, splits=splits)
     steps = pretrain.epochs * (len(positions) // pretrain.batch_size)
     exposure = Exposure(
         plan.schema, plan.config.seed, steps, ehr.dropout, ehr.start, ehr.until, noise=ehr.control == "noise"

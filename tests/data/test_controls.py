@@ -48,6 +48,14 @@ def test_shuffled_rows_stay_whole_with_their_gaps_and_are_fixed_for_the_run() ->
     assert rows(shuffled) != rows(controlled(REAL, PATIENTS, SCHEMA, "shuffled", seed=2))
 
 
+def test_rows_are_shuffled_within_their_split() -> None:
+    splits = np.repeat(["train", "test"], [18, 12])
+    shuffled = controlled(REAL, PATIENTS, SCHEMA, "shuffled", seed=1, splits=splits)
+    for split in ("train", "test"):
+        here = [place for place, name in enumerate(splits) if name == split]
+        assert sorted(rows(shuffled)[place] for place in here) == sorted(rows(REAL)[place] for place in here)
+
+
 def test_a_constant_keeps_the_gaps_and_says_the_same_of_everybody() -> None:
     constant = controlled(REAL, PATIENTS, SCHEMA, "constant", seed=0)
     np.testing.assert_array_equal(constant.present, REAL.present)
