@@ -33,11 +33,10 @@ from scipy.special import expit, logit
 from ssl_bench.assemble import build_method
 from ssl_bench.cli.ablate import Quiet
 from ssl_bench.config import load
-from ssl_bench.contracts import EvalContext
 from ssl_bench.data.material import Material, prepare_material
 from ssl_bench.evaluate.ablation import Resampled, contrast, resampled
+from ssl_bench.evaluate.embedder import Embedder
 from ssl_bench.evaluate.predictions import PredictionTable
-from ssl_bench.evaluate.protocols import embedded
 from ssl_bench.evaluate.resample import point
 from ssl_bench.plan import Plan, make_plan
 from ssl_bench.plugins import discover
@@ -74,7 +73,7 @@ def one_run(plan: Plan, material: Material, arm: str, seed: int, folder: Path) -
     folder.mkdir(parents=True, exist_ok=True)
     method = build_method(own)
     pretrain(own, run, method, material, build_fabric(config.pretrain), Quiet(run))
-    context: EvalContext = embedded(own, run, "trained", method.encoder, material)
+    context = Embedder("trained", method.encoder, run, config.evaluate.batch_size).context(material, "synthetic", seed)
     test = next(item for item in own.parts.evaluators[0].build().evaluate(context) if item.split == "test")
     split = context.splits["test"]
     labels, scores = (np.asarray(values, np.float64) for values in (split.labels, test.scores))
