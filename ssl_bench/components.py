@@ -193,12 +193,15 @@ class Evaluator(Component):
         needs: ``embeddings`` of a frozen encoder, or the ``encoder`` itself.
         ehr: what it needs of the EHR features: nothing, their ``rows``, or the ``fusion`` that joins them as well.
         with_ehr: protocols that run beside it where EHR is given downstream (``--ehr-at-eval``).
+        fits: the protocol learns from the training split; False: it is run once, whatever shares of the training
+            patients are asked for.
     """
 
     kind: ClassVar[str] = "evaluator"
     needs: Literal["embeddings", "encoder"] = "embeddings"
     ehr: Literal["", "rows", "fusion"] = ""
     with_ehr: tuple[str, ...] = ()
+    fits: bool = True
 
 
 KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator)}

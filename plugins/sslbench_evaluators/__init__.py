@@ -37,7 +37,7 @@ def sslbench_components() -> Iterable[Component]:
                   options="sslbench_evaluators.options:KnnOptions",
                   summary="weighted nearest neighbours by cosine, k chosen on the validation split"),
         Evaluator(name="clusters", target="sslbench_evaluators.clusters:Clusters",
-                  options="sslbench_evaluators.options:ClustersOptions",
+                  options="sslbench_evaluators.options:ClustersOptions", fits=False,
                   summary="silhouette and k-means agreement by finding, sex, age group and view, on the test split"),
         Evaluator(name="leakage", target="sslbench_evaluators.leakage:Leakage",
                   options="sslbench_evaluators.options:LeakageOptions",

@@ -204,8 +204,8 @@ def macro_interval(values: Floats, replicates: Floats, support: Sequence[Support
     of another quantity, and each label's remaining resamples are distributed as those that it has by itself.
     """
     value, repeats, freedom, base, note = macro_parts(values, replicates, support)
-    if value is None:
-        return Interval(None, note=note)
+    if value is None or all(s.reason for s in base):
+        return Interval(value, note=note)
     half_pair = min(0.5 / (s.positive_images * s.negative_images) for s in base) / len(base)
     return _noted(_logit_t(value, repeats, freedom, half_pair, min(s.effective for s in base)), note)
 
@@ -219,9 +219,9 @@ def label_difference(value: float, replicates: Floats, support: Support) -> Diff
 
 def macro_difference(values: Floats, replicates: Floats, support: Sequence[Support]) -> Difference:
     """The difference of two encoders' macro means; values (L,) and replicates (R, L) are differences."""
-    value, repeats, freedom, _, note = macro_parts(values, replicates, support)
-    if value is None:
-        return Difference(None, note=note)
+    value, repeats, freedom, base, note = macro_parts(values, replicates, support)
+    if value is None or all(s.reason for s in base):
+        return Difference(value, note=note)
     return _noted(_t(value, repeats, freedom), note)
 
 
@@ -239,7 +239,8 @@ def macro_parts(
     mean = replicates[:, kept].mean(axis=1)
     whole = np.isfinite(mean)
     few = sum(bool(s.reason) for s in base)
-    note = f"{few} of {len(base)} labels have fewer than {FEWEST} patients of a class: too narrow" if few else ""
+    effect = "no interval" if few == len(base) else "too narrow"
+    note = f"{few} of {len(base)} labels have fewer than {FEWEST} patients of a class: {effect}" if few else ""
     centred = replicates[whole][:, kept] - replicates[whole][:, kept].mean(axis=0) if whole.any() else np.zeros((1, 1))
     share = np.maximum(centred.T @ centred.mean(axis=1), 0.0)
     freedom = float(share.sum() ** 2 / (share**2 / [s.freedom for s in base]).sum()) if share.any() else 1.0
@@ -255,6 +256,8 @@ def _logit_t(value: float, replicates: Floats, freedom: float, half_pair: float,
         low, high = (bound, 1.0) if value else (0.0, 1.0 - bound)
         exact = f"exactly {value:.0f}: no spread to resample, binomial interval"
         return _noted(Interval(value, low, high, value, value, note), exact)
+    if np.ptp(drawn) == 0:
+        return Interval(value, note="no spread to resample: no interval")
     centre, *logits = logit(np.clip(np.append(value, drawn), half_pair, 1 - half_pair))
     reach = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.std(logits, ddof=1)
     low, high = expit([centre - reach, centre + reach])

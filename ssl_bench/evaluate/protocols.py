@@ -59,10 +59,16 @@ def evaluate(
         embedder = Embedder(encoder, network, run, settings.batch_size, reuse, schema, joins.build if joins else None)
         for fitting in fittings(embedder, material, abroad, plan.config.seed):
             for subset in subsets(fitting.context, settings.label_fractions, settings.label_draws):
-                for chosen in plan.parts.evaluators:
+                for chosen in due(plan.parts.evaluators, subset, settings.label_fractions):
                     origin = Origin(encoder, fitting.dataset, fitting.dataset, chosen.name, plan.config.seed)
                     found.add(_results(chosen, origin, subset), chosen.name, fitting)
     return found.rows, found.differences()
+
+
+def due(evaluators: Sequence[Chosen], subset: Subset, fractions: Sequence[float]) -> Iterator[Chosen]:
+    """The protocols to run on a subset: those that fit nothing see one only, the first of the largest share."""
+    once = subset.fraction == max(fractions) and subset.draw == 0
+    return (chosen for chosen in evaluators if chosen.component.fits or once)
 
 
 @dataclass
@@ -120,17 +126,19 @@ class Found:
 
 def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored | dict[str, Any]]:
     """What one protocol yields, predictions checked and direct metrics as rows."""
-    context = subset.context
+    context, fraction, draw = subset.context, subset.fraction, subset.draw
+    if not chosen.component.fits:  # of no share, though a part of the training split is all that was asked for
+        fraction, draw = 1.0, 0
     for item in chosen.build().evaluate(context):
         if isinstance(item, Predictions):
-            predictions = replace(item, fraction=subset.fraction, draw=subset.draw)
+            predictions = replace(item, fraction=fraction, draw=draw)
             split = context.abroad[item.split] if item.split in context.abroad else context.splits[item.split]
             scored = Scored(origin, split, predictions)
             check_scores(scored, tuple(context.labels))
             yield scored
         elif isinstance(item, Metric):
             row = plain_row(origin, context.splits[item.split], item)
-            yield {**row, "fraction": subset.fraction, "draw": subset.draw}
+            yield {**row, "fraction": fraction, "draw": draw}
 
 
 def keep_predictions(run: RunDirectory, scored: Scored, labels: tuple[str, ...]) -> None:

@@ -83,13 +83,15 @@ class Evaluation:
 def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
     """The evaluations of a record on test splits: of the run's own dataset, and then of each other one.
 
-    Rows of subgroups are left to tables of their own.
+    Rows of subgroups are left to tables of their own. A protocol without a macro mean (``leakage``: AUROC of sex and view)
+    tells of no findings: see :func:`other_rows`.
     """
     groups: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
+    telling = _of_findings(record)
     for name in ("metrics", "comparisons"):
         for row in on_test(record[name]):
-            if row["metric"] in METRICS and row["subgroup"] == "all":
-                key = tuple(row[field] for field in IDENTITY)
+            key = _identity(row)
+            if row["metric"] in METRICS and key in telling:
                 groups.setdefault(key, {"metrics": [], "comparisons": []})[name].append(row)
     found = [
         Evaluation(
@@ -106,9 +108,25 @@ def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
 
 
 def other_rows(record: Mapping[str, Any]) -> list[Row]:
-    """Rows of the test splits that are neither AUROC nor AUPRC, for example cluster indices.
+    """Rows of the test splits besides the AUROC and AUPRC of findings, for example cluster indices.
 
     Calibration is shown as its mean over findings; single findings are in the record.
     """
-    rows = [row for row in on_test(record["metrics"]) if row["metric"] not in METRICS]
+    telling = _of_findings(record)
+    rows = [row for row in on_test(record["metrics"]) if row["metric"] not in METRICS or _identity(row) not in telling]
     return [row for row in rows if row["metric"] not in CALIBRATION or row["label"] == MACRO]
+
+
+def _of_findings(record: Mapping[str, Any]) -> set[tuple[Any, ...]]:
+    """The evaluations whose AUROC and AUPRC are of findings: those with a macro mean."""
+    rows = on_test(record["metrics"])
+    return {_identity(row) for row in rows if row["label"] == MACRO and row["metric"] in METRICS}
+
+
+def _identity(row: Row) -> tuple[Any, ...]:
+    return tuple(row[field] for field in IDENTITY)
+
+
+def named(row: Row, home: str) -> str:
+    """The name of the evaluation that a row belongs to."""
+    return Evaluation(*_identity(row), home=home, rows=(), differences=()).name

@@ -130,6 +130,7 @@ def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
         "macro": sections.macro_table(one for one in found if not one.away),
         "external": sections.macro_table(one for one in found if one.away),
         "evaluations": list(_evaluated(found, gallery)),
+        "subgroups": sections.subgroup_table(record),
         "others": sections.other_table(record),
         "pretraining": summary.pretraining_table(record),
         "training": gallery.training() if record["pretraining"] else [],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ssl_bench.report.evaluations import Evaluation, Row, other_rows
+from ssl_bench.report.evaluations import Evaluation, Row, named, other_rows
 from ssl_bench.report.table import MACRO, METRICS, interval_text, signed_text
 from ssl_bench.results.rundir import place_name
 
@@ -83,13 +83,35 @@ def left_out(evaluation: Evaluation) -> list[str]:
 
 
 def other_table(record: Mapping[str, Any]) -> Table:
-    """Numbers that are neither AUROC nor AUPRC."""
+    """Numbers besides the AUROC and AUPRC of findings."""
     home = record["data"]["name"]
     rows = tuple(
-        (place_name(row, home), row["encoder"], row["label"], row["metric"], interval_text(row), row["note"])
+        (named(row, home), row["encoder"], row["label"], row["metric"], interval_text(row), row["note"])
         for row in other_rows(record)
     )
     return Table(("protocol", "encoder", "label", "metric", "value", "note"), rows)
+
+
+def subgroup_table(record: Mapping[str, Any]) -> Table:
+    """Macro metrics of every subgroup of the test split, and the gap of each attribute with its two groups."""
+    kept = [
+        row for row in record["metrics"]
+        if row["split"] == "test" and row.get("subgroup", "all") != "all" and row["label"] == MACRO
+    ]  # fmt: skip
+    groups: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for row in kept:
+        key = (named(row, record["data"]["name"]), row["encoder"], row["subgroup"])
+        groups.setdefault(key, {})[row["metric"].removesuffix("_gap")] = row
+    rows = []
+    for (name, encoder, subgroup), cells in groups.items():
+        first = next(iter(cells.values()))
+        gap = first["metric"].endswith("_gap")
+        counts = (_count(first["n_images"]), _count(first["n_patients"]))
+        texts = (_cell(cells.get(metric), signed_text if gap else interval_text) for metric in METRICS)
+        group = f"{subgroup}: gap" if gap else subgroup
+        rows.append((group, *counts, *texts, encoder, name, _notes(cells.values())))
+    headings = (f"macro {name} [95 % interval]" for name in METRICS.values())
+    return _table(("group", "images", "patients", *headings, "encoder", "protocol", "note"), rows, numbers=2)
 
 
 def p_text(p: float | None) -> str:

@@ -91,7 +91,7 @@ def _macro_table(
         table.add_column(column)
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in metrics:
-        if row["label"] == MACRO and row["metric"] in METRICS:
+        if _is_macro(row):
             cells.setdefault((row["protocol"], row["encoder"]), {})[row["metric"]] = interval_text(row)
     for row in comparisons:
         if row["label"] == MACRO:
@@ -102,6 +102,10 @@ def _macro_table(
         table.add_row(protocol if protocol != previous else "", encoder, *(values.get(name, "-") for name in METRICS))
         previous = protocol
     return table
+
+
+def _is_macro(row: Mapping[str, Any]) -> bool:
+    return row["label"] == MACRO and row["metric"] in METRICS
 
 
 def label_table(record: Mapping[str, Any], protocol: str) -> Table:
@@ -166,7 +170,8 @@ def print_result(record: Mapping[str, Any], path: Path) -> None:
     """Print the tables of a finished run to standard output."""
     console = plain_console()
     console.print(macro_table(record))
-    protocols = list(dict.fromkeys(row["protocol"] for row in record["metrics"]))
+    # one that tells of findings, and so has a macro mean; leakage does not
+    protocols = list(dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if _is_macro(row)))
     if protocols:
         console.print(label_table(record, protocols[0]))
     low_label = fraction_table(record)

@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from ssl_bench.contracts import Metric
 from ssl_bench.evaluate.calibration import brier, calibration_error
+from ssl_bench.evaluate.gaps import GroupMetrics
 from ssl_bench.evaluate.groups import groups, known
+from ssl_bench.evaluate.intervals import Difference
 from ssl_bench.evaluate.subsets import restricted
 from ssl_bench.results.rows import MACRO, Scored, fitted, metric_rows, plain_row
 
@@ -26,7 +28,7 @@ def subgroup_rows(scored: Scored, labels: tuple[str, ...], replicates: int) -> I
             part = of_rows(scored, values == name)
             by_group += [{**row, "subgroup": f"{attribute}={name}"} for row in metric_rows(part, labels, replicates)]
         yield from by_group
-        yield from gap_rows(scored, attribute, by_group)
+        yield from gap_rows(scored, attribute, values, by_group, labels, replicates)
 
 
 def of_rows(scored: Scored, rows: npt.NDArray[np.bool_]) -> Scored:
@@ -35,22 +37,58 @@ def of_rows(scored: Scored, rows: npt.NDArray[np.bool_]) -> Scored:
     return replace(scored, split=restricted(scored.split, rows), predictions=predictions)
 
 
-def gap_rows(scored: Scored, attribute: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+def gap_rows(
+    scored: Scored,
+    attribute: str,
+    values: npt.NDArray[Any],
+    rows: Sequence[Mapping[str, Any]],
+    labels: tuple[str, ...],
+    replicates: int,
+) -> Iterator[Row]:
     """The highest minus the lowest group of each finding and metric, over groups that have an interval.
 
     A group with too few patients for an interval would make the gap by chance alone. A macro mean counts where it holds
-    the same findings as in the other groups; the note names the two groups.
+    the same findings as in the other groups. The interval is of the difference between the two groups that the note
+    names, both measured on the same resamples of patients; that they are the extreme ones of several is not in it.
+
+    Args:
+        scored: predictions of the whole split.
+        attribute: ``sex``.
+        values: (N,) the group of every image, None where unknown.
+        rows: of the groups, by :func:`subgroup_rows`.
+        labels: the L findings.
+        replicates: resamples of patients.
     """
+    if not rows:
+        return
+    measured = group_metrics(scored, values, replicates)
+    part = of_rows(scored, known(values))
     for label, metric in dict.fromkeys((row["label"], row["metric"]) for row in rows):
         found = [row for row in rows if (row["label"], row["metric"]) == (label, metric) and row["ci_low"] is not None]
         held = {tuple(row.get("macro_labels", ())) for row in found}
-        value, note = None, "fewer than two groups with an interval"
+        gap, note = Difference(None), "fewer than two groups with an interval"
         if len(held) > 1:
             note = "the groups' macro means hold different findings"
         elif len(found) > 1:
-            low, high = (pick(found, key=lambda row: float(row["value"])) for pick in (min, max))
-            value, note = high["value"] - low["value"], f"{high['subgroup']} minus {low['subgroup']}"
-        yield {**_plain(scored, Metric(scored.split.name, label, f"{metric}_gap", value, note)), "subgroup": attribute}
+            low, high = (pick(found, key=lambda row: float(row["value"]))["subgroup"] for pick in (min, max))
+            pair = [name.removeprefix(f"{attribute}=") for name in (high, low)]
+            gap = measured.macro(metric, *pair) if label == MACRO else measured.label(metric, *pair, labels.index(label))
+            extreme = f", the extremes of {len(found)} groups" if len(found) > 2 else ""
+            note = f"{high} minus {low}{extreme}"
+        told = "; ".join(text for text in (note, gap.note) if text)
+        ends = gap.low, gap.high, gap.percentile_low, gap.percentile_high
+        row = _plain(part, Metric(scored.split.name, label, f"{metric}_gap", gap.value, told, *ends))
+        yield {**row, "subgroup": attribute}
+
+
+def group_metrics(scored: Scored, values: npt.NDArray[Any], replicates: int) -> GroupMetrics:
+    """Metrics of all groups (N,) on the same resamples of patients."""
+    scores = np.asarray(scored.predictions.scores, dtype=np.float64)
+    truth = np.where(fitted(scores), scored.split.labels, np.nan).astype(np.float64)
+    return GroupMetrics(
+        truth, np.nan_to_num(scores), values, sorted(set(values[known(values)])),
+        patients=scored.split.patient_ids, replicates=replicates, seed=scored.origin.seed,
+    )  # fmt: skip
 
 
 def calibration_rows(scored: Scored, labels: tuple[str, ...]) -> Iterator[Row]:

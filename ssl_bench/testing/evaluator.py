@@ -97,6 +97,7 @@ def evaluator_checks(component: EvaluatorComponent | str, **options: Any) -> lis
         check_inputs_are_left_alone,
         check_blindness_to_test_labels,
         check_one_class,
+        check_fits,
     ]
     return listed(EvaluatorSubject(component, EvaluatorComponent, options), checks)
 
@@ -279,3 +280,20 @@ def check_one_class(subject: EvaluatorSubject) -> None:
             subject.expect(
                 np.isfinite(scores[:, 1]).all(), f"loses a finding ({name}) when another one cannot be fitted"
             )
+
+
+def check_fits(subject: EvaluatorSubject) -> None:
+    """One that says that it fits nothing gives the same results whatever the training split holds."""
+    if subject.component.fits:
+        return
+    given = subject.context()
+    train = given.splits["train"]
+    other = replace(train, embeddings=train.embeddings[::-1].copy(), labels=1 - train.labels)
+    results = subject.run(replace(given, splits={**given.splits, "train": other}))
+    same = len(results) == len(subject.results) and all(
+        np.array_equal(a.scores, b.scores, equal_nan=True)
+        if isinstance(a, Predictions) and isinstance(b, Predictions)
+        else a == b
+        for a, b in zip(results, subject.results, strict=True)
+    )
+    subject.expect(same, "gives other results for another training split; leave out fits=False")

@@ -199,3 +199,19 @@ def test_intervals_cover_where_those_of_images_do_not():
         naive += [i.percentile_low <= t <= i.percentile_high for i, t in zip(by_image, truth, strict=True)]
     assert (fair / datasets > 0.88).all()
     assert (naive / datasets < 0.85).all()
+
+
+def test_macro_over_labels_that_all_lack_patients_has_no_interval():
+    few = Support(4, 40, 2, 20, 2.0)
+    drawn = np.random.default_rng(0).uniform(0.4, 0.6, (100, 2))
+    for found in (macro_interval(np.full(2, 0.5), drawn, [few] * 2), macro_difference(np.zeros(2), drawn, [few] * 2)):
+        assert found.value is not None
+        assert found.low is None
+        assert found.note == "2 of 2 labels have fewer than 5 patients of a class: no interval"
+    assert macro_interval(np.full(2, 0.5), drawn, [few, PLENTY]).low is not None
+
+
+def test_resamples_that_are_all_alike_give_no_interval_of_no_width():
+    assert macro_interval(np.full(2, 0.6), np.full((100, 2), 0.6), [PLENTY] * 2).note == (
+        "no spread to resample: no interval"
+    )

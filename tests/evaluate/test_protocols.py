@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ssl_bench.components import Evaluator
 from ssl_bench.contracts import EvalContext, Metric, Split
 from ssl_bench.data.material import Material
 from ssl_bench.data.source import Grey, ImageSource
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.evaluate.embedder import raw_ehr, whole_images
-from ssl_bench.evaluate.protocols import _results
+from ssl_bench.evaluate.protocols import _results, due
 from ssl_bench.evaluate.subsets import Subset, restricted
 from ssl_bench.results.rows import Origin
 from ssl_bench.testing.tiny import backbone
@@ -41,6 +42,8 @@ def test_a_restricted_split_keeps_the_ehr_of_its_rows() -> None:
 def test_a_protocols_own_interval_reaches_the_row() -> None:
     @dataclass
     class Chosen:
+        component = Evaluator(name="leakage", target="", summary="")
+
         def build(self) -> Chosen:
             return self
 
@@ -54,6 +57,32 @@ def test_a_protocols_own_interval_reaches_the_row() -> None:
     assert [first[name] for name in names] == [0.6, 0.8, 0.61, 0.79]
     assert [second[name] for name in names] == [None] * 4
     assert (first["fraction"], first["draw"]) == (0.5, 1)
+
+
+def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
+    @dataclass
+    class Chosen:
+        component: Evaluator
+
+        def build(self) -> Chosen:
+            return self
+
+        def evaluate(self, context: EvalContext) -> list[Metric]:
+            return [Metric("test", "sex", "silhouette", 0.1)]
+
+    fitted, free = (Chosen(Evaluator(name=n, target="", summary="", fits=n == "a")) for n in ("a", "b"))
+    context = EvalContext({"test": some_split({})}, ["Edema"], None, "cpu", 0)  # type: ignore[arg-type]
+    shares = (0.1, 0.5)
+    seen = [
+        (chosen.component.name, subset.fraction, subset.draw)
+        for subset in [Subset(f, d, context) for f in shares for d in range(2)]
+        for chosen in due((fitted, free), subset, shares)  # type: ignore[arg-type]
+    ]
+    assert [item for item in seen if item[0] == "b"] == [("b", 0.5, 0)]
+    assert len(seen) == 5
+    origin = Origin("trained", "tiny", "tiny", "b", 0)
+    (row,) = _results(free, origin, Subset(0.5, 0, context))  # type: ignore[arg-type]
+    assert (row["fraction"], row["draw"]) == (1.0, 0)
 
 
 def test_protocols_see_the_images_that_were_embedded() -> None:

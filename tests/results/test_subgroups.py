@@ -41,6 +41,9 @@ def test_every_group_has_its_metrics_over_its_own_images(scored: Scored) -> None
     gap = rows["sex", "Edema", "auroc_gap"]
     assert gap["value"] == pytest.approx(women["value"] - rows["sex=M", "Edema", "auroc"]["value"])
     assert gap["note"] == "sex=F minus sex=M"
+    assert gap["ci_low"] < gap["value"] < gap["ci_high"]
+    assert gap["percentile_low"] < gap["value"] < gap["percentile_high"]
+    assert (gap["n_images"], gap["n_patients"]) == (SIZE - 10, (SIZE - 10) // 2)
     assert rows["sex", "macro", "auroc_gap"]["value"] == pytest.approx(gap["value"])
     assert rows["sex", "Mass", "auroc_gap"]["value"] is None
     assert (gap["fraction"], gap["draw"]) == (0.5, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -55,6 +56,11 @@ def test_what_is_wrong_is_said_in_one_sentence(
     said = sentence(evaluator_checks(sample(name)), check)
     assert said.startswith("evaluator 'sample' ")
     assert wanted in said
+
+
+def test_one_that_says_it_fits_nothing_and_does_is_told(sentence: Callable[[Sequence[Check], str], str]) -> None:
+    said = sentence(evaluator_checks(replace(sample("Good"), fits=False)), "fits")
+    assert "gives other results for another training split" in said
 
 
 def test_images_are_there_for_a_protocol_that_needs_the_encoder() -> None:
