@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ssl_bench.report.table import MACRO, METRICS, on_test
@@ -61,6 +61,11 @@ class Evaluation:
         return "-".join("".join(letter if letter.isalnum() else " " for letter in words).lower().split())
 
     @property
+    def whole(self) -> Evaluation:
+        """The same with the labels of all training patients, for its name."""
+        return replace(self, fraction=1.0, draw=0)
+
+    @property
     def encoders(self) -> list[str]:
         """The encoders in the record's order."""
         return list(dict.fromkeys(str(row["encoder"]) for row in self.rows))
@@ -83,8 +88,8 @@ class Evaluation:
 def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
     """The evaluations of a record on test splits: of the run's own dataset, and then of each other one.
 
-    Rows of subgroups are left to tables of their own. A protocol without a macro mean (``leakage``: AUROC of sex and view)
-    tells of no findings: see :func:`other_rows`.
+    Rows of subgroups are left to tables of their own. A protocol without a macro mean (``leakage``: AUROC of sex and
+    view) tells of no findings: see :func:`other_rows`.
     """
     groups: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
     telling = _of_findings(record)
@@ -107,6 +112,23 @@ def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
     return sorted(found, key=lambda one: (one.away, places.index((one.dataset, one.fitted_on))))
 
 
+def by_share(found: Sequence[Evaluation]) -> list[list[Evaluation]]:
+    """Evaluations that differ in fraction and draw alone, together, where there are several fractions."""
+    groups: dict[str, list[Evaluation]] = {}
+    for evaluation in found:
+        groups.setdefault(evaluation.whole.name, []).append(evaluation)
+    return [group for group in groups.values() if len({evaluation.fraction for evaluation in group}) > 1]
+
+
+def calibration(record: Mapping[str, Any], evaluation: Evaluation) -> dict[tuple[str, str], Row]:
+    """Expected calibration error by encoder and label; empty where the scores are no probabilities."""
+    return {
+        (row["encoder"], row["label"]): row
+        for row in on_test(record["metrics"])
+        if row["metric"] == CALIBRATION[1] and _identity(row) == _identity_of(evaluation)
+    }
+
+
 def other_rows(record: Mapping[str, Any]) -> list[Row]:
     """Rows of the test splits besides the AUROC and AUPRC of findings, for example cluster indices.
 
@@ -125,6 +147,10 @@ def _of_findings(record: Mapping[str, Any]) -> set[tuple[Any, ...]]:
 
 def _identity(row: Row) -> tuple[Any, ...]:
     return tuple(row[field] for field in IDENTITY)
+
+
+def _identity_of(evaluation: Evaluation) -> tuple[Any, ...]:
+    return tuple(getattr(evaluation, field) for field in IDENTITY)
 
 
 def named(row: Row, home: str) -> str:

@@ -13,11 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ssl_bench.files import write_text
 from ssl_bench.report import sections, summary
-from ssl_bench.report.evaluations import Evaluation, evaluations
+from ssl_bench.report.evaluations import Evaluation, by_share, calibration, evaluations
 from ssl_bench.report.plots.canvas import STAMP, LeftOut, Picture, drawing, save, subject
 from ssl_bench.report.plots.curves import roc_and_pr
+from ssl_bench.report.plots.efficiency import efficiency_curve
 from ssl_bench.report.plots.forest import forest_plot
 from ssl_bench.report.plots.maps import embedding_maps
+from ssl_bench.report.plots.reliability import reliability_plot
 from ssl_bench.report.plots.training import training_curves
 from ssl_bench.report.table import caption, on_test
 from ssl_bench.results.rundir import RunDirectory
@@ -102,6 +104,18 @@ class _Gallery:
         generated = {part["name"] for part in self.record.get("external", ()) if part["synthetic"]}
         return {**self.record, "synthetic": True} if evaluation.dataset in generated else self.record
 
+    def reliability(self, evaluation: Evaluation) -> list[Shown]:
+        if not calibration(self.record, evaluation):
+            return []
+        what = f"reliability plot of {evaluation.name}"
+        return self._kept(what, lambda: [reliability_plot(evaluation, self.run, self.record)])
+
+    def efficiency(self, found: list[Evaluation]) -> list[Shown]:
+        def draw() -> list[Picture]:
+            return [efficiency_curve(shares, self.record) for shares in by_share(found)]
+
+        return self._kept("label-efficiency curves", draw)
+
     def maps(self) -> list[Shown]:
         return self._kept("embedding maps", lambda: embedding_maps(self.run, self.record))
 
@@ -130,6 +144,7 @@ def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
         "macro": sections.macro_table(one for one in found if not one.away),
         "external": sections.macro_table(one for one in found if one.away),
         "evaluations": list(_evaluated(found, gallery)),
+        "efficiency": gallery.efficiency(found),
         "subgroups": sections.subgroup_table(record),
         "others": sections.other_table(record),
         "pretraining": summary.pretraining_table(record),
@@ -145,14 +160,17 @@ def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
 
 
 def _evaluated(found: list[Evaluation], gallery: _Gallery) -> Iterator[dict[str, Any]]:
+    shared = {id(evaluation) for shares in by_share(found) for evaluation in shares}
     for evaluation in found:
+        # the draws of a share are in one picture together, and in tables; one each would be dozens
+        pictured = evaluation.fraction == 1.0 or id(evaluation) not in shared
         yield {
             "name": evaluation.name,
             "findings": sections.finding_table(evaluation),
             "not_in_macro": sections.left_out(evaluation),
             "differences": sections.difference_table(evaluation),
-            "forest": gallery.forest(evaluation),
-            "curves": gallery.curves(evaluation),
+            "forest": gallery.forest(evaluation) if pictured else [],
+            "curves": [*gallery.curves(evaluation), *gallery.reliability(evaluation)] if pictured else [],
         }
 
 

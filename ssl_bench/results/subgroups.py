@@ -72,7 +72,9 @@ def gap_rows(
         elif len(found) > 1:
             low, high = (pick(found, key=lambda row: float(row["value"]))["subgroup"] for pick in (min, max))
             pair = [name.removeprefix(f"{attribute}=") for name in (high, low)]
-            gap = measured.macro(metric, *pair) if label == MACRO else measured.label(metric, *pair, labels.index(label))
+            gap = (
+                measured.macro(metric, *pair) if label == MACRO else measured.label(metric, *pair, labels.index(label))
+            )
             extreme = f", the extremes of {len(found)} groups" if len(found) > 2 else ""
             note = f"{high} minus {low}{extreme}"
         told = "; ".join(text for text in (note, gap.note) if text)

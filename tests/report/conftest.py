@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.contracts import Predictions, Split
+from ssl_bench.contracts import Metric, Predictions, Split
 from ssl_bench.report.report import write_report
-from ssl_bench.results.rows import Origin, Scored, difference_rows, metric_rows
+from ssl_bench.results.rows import Origin, Scored, difference_rows, metric_rows, plain_row
 from ssl_bench.results.rundir import SCHEMA, RunDirectory
+from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
 
 LABELS = ("Effusion", "Mass|Nodule", "Hernia", "Pneumothorax")
 """Enough patients; enough, and a name that Markdown must not split; too few for an interval; none."""
@@ -66,7 +68,7 @@ def predictions(frame: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
 
 
 def finished_run(path: Path, *, synthetic: bool = True, protocols: tuple[str, ...] = ("linear",)) -> RunDirectory:
-    """Write a finished run with two encoders."""
+    """Write a finished run with two encoders, whose scores are of unknown kind."""
     run, frame = RunDirectory(path), cohort()
     path.mkdir()
     rng = np.random.default_rng(0)
@@ -94,6 +96,30 @@ def finished_run(path: Path, *, synthetic: bool = True, protocols: tuple[str, ..
     run.write_config({"seed": 0})
     run.log.write_text("".join(json.dumps(entry) + "\n" for entry in log_lines()))
     run.write_record({**description(synthetic), "metrics": rows, "comparisons": comparisons})
+    return run
+
+
+def widened(run: RunDirectory) -> RunDirectory:
+    """The run with what else a record may hold: calibration, subgroups, two shares of labels, a leakage probe."""
+    record, frame = run.read_record(), cohort()
+    ids = {name: frame[f"{name}_id"].to_numpy(dtype=str) for name in ("image", "patient")}
+    labels = frame[list(LABELS)].to_numpy(np.float64)
+    sex = frame["sex"].astype(object).where(frame["sex"].notna(), None).to_numpy()
+    for encoder, strength in (("trained", 1.0), ("random", 0.3)):
+        kept = pd.read_parquet(run.predictions(encoder, "tiny-test-linear", {
+            "settings": {"strength": strength}, "fraction": 1.0, "draw": 0}))  # fmt: skip
+        scores = kept[[f"p_{label}" for label in LABELS]].to_numpy()
+        split = Split("test", ids["image"], ids["patient"], np.zeros((IMAGES, 1)), labels, np.arange(IMAGES),
+                      {"sex": sex})  # fmt: skip
+        given = Predictions("test", scores, probabilities=True, settings={"strength": strength})
+        scored = Scored(Origin(encoder, "tiny", "tiny", "linear", 0), split, given)
+        record["metrics"] += [*calibration_rows(scored, LABELS), *subgroup_rows(scored, LABELS, 100)]
+        for draw in range(2):
+            less = replace(scored, predictions=replace(given, scores=scores**2 + 0.01 * draw, fraction=0.1, draw=draw))
+            record["metrics"] += metric_rows(less, LABELS, 100)
+        probe = Origin(encoder, "tiny", "tiny", "leakage", 0)
+        record["metrics"].append(plain_row(probe, split, Metric("test", "sex=F", "auroc", 0.7, "", 0.6, 0.8)))
+    run.write_record(record)
     return run
 
 
@@ -134,6 +160,14 @@ def make_run() -> Callable[..., RunDirectory]:
 def reported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A run with its report, which tests only read."""
     run = finished_run(tmp_path_factory.mktemp("reported") / "run")
+    assert write_report(run).left_out == []
+    return run
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A run with calibration, subgroups, two shares of labels and a leakage probe, and its report; only to read."""
+    run = widened(finished_run(tmp_path_factory.mktemp("wide") / "run"))
     assert write_report(run).left_out == []
     return run
 

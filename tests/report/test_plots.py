@@ -14,14 +14,17 @@ from matplotlib.text import Text
 from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
+from ssl_bench.evaluate.calibration import calibration_error
 from ssl_bench.evaluate.resample import bootstrap
-from ssl_bench.report.evaluations import Evaluation, evaluations
+from ssl_bench.report.evaluations import Evaluation, by_share, evaluations
 from ssl_bench.report.plots import kept, maps
 from ssl_bench.report.plots.canvas import DPI, POINTS, STYLES, WIDTH, LeftOut, Picture, drawing
 from ssl_bench.report.plots.curves import roc_and_pr
+from ssl_bench.report.plots.efficiency import efficiency_curve
 from ssl_bench.report.plots.forest import forest_plot
 from ssl_bench.report.plots.maps import coordinates, embedding_maps, prevalent
 from ssl_bench.report.plots.points import GRID, MOST, affordable, curves, resamples
+from ssl_bench.report.plots.reliability import occupied, reliability_plot
 from ssl_bench.report.plots.training import loss_parts, read_log, short, training_curves
 from ssl_bench.results.rundir import RunDirectory
 
@@ -278,3 +281,63 @@ def test_kept_coordinates_are_not_computed_again(tmp_path: Path) -> None:
 def test_the_most_prevalent_findings_are_mapped(reported: RunDirectory) -> None:
     frame = kept.read_table(reported.cohort)
     assert prevalent(frame, reported.read_record()["data"]["labels"]) == ["Effusion", "Mass|Nodule", "Hernia"]
+
+
+# --- reliability and label efficiency -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["reliability-linear", "efficiency-linear"])
+def test_further_pictures_are_files_of_the_report(wide: RunDirectory, name: str) -> None:
+    with Image.open(wide.path / "plots" / f"{name}.png") as image:
+        assert image.width == round(WIDTH * DPI)
+    assert ElementTree.parse(wide.path / "plots" / f"{name}.svg").getroot().tag.endswith("svg")
+    assert f"](plots/{name}.png)" in (wide.path / "report.md").read_text()
+
+
+def further(run: RunDirectory) -> list[Picture]:
+    record = run.read_record()
+    found = evaluations(record)
+    return [reliability_plot(found[0], run, record), *(efficiency_curve(shares, record) for shares in by_share(found))]
+
+
+def test_further_pictures_are_legible_and_whole(wide: RunDirectory) -> None:
+    with drawing():
+        for picture in further(wide):
+            assert min(text.get_fontsize() for text in picture.figure.findobj(Text)) >= POINTS
+            assert outside(picture) <= 0, picture.name
+
+
+def test_the_bins_are_those_of_the_calibration_error() -> None:
+    labels, scores, patients = tied_scores()
+    scores = 1 / (1 + np.exp(-scores))
+    weights = resamples(patients, 200, 0)
+    mean, share, low, high, images, people = occupied(labels, scores, patients, weights)
+    known = ~np.isnan(labels)
+    assert images.sum() == known.sum()
+    error = (np.abs(mean - share) * images).sum() / images.sum()
+    assert error == pytest.approx(calibration_error(labels[:, None], scores[:, None])[0])
+    assert (np.isnan(low) == (people < 5)).all()
+    wide = np.isfinite(low)
+    assert (low[wide] <= share[wide]).all()
+    assert (share[wide] <= high[wide]).all()
+    assert (low[wide] < high[wide]).any()
+
+
+def test_reliability_shows_the_calibration_error_of_the_record(wide: RunDirectory) -> None:
+    record = wide.read_record()
+    row = next(row for row in record["metrics"] if (row["metric"], row["label"]) == ("ece", "Effusion"))
+    with drawing():
+        assert f"{row['value']:.3f}" in texts(further(wide)[0])
+
+
+def test_draws_are_points_and_the_line_their_mean(wide: RunDirectory) -> None:
+    record = wide.read_record()
+    (shares,) = by_share(evaluations(record))
+    with drawing():
+        panel = efficiency_curve(shares, record).figure.axes[0]
+    values = [row["value"] for row in record["metrics"] if row["encoder"] == "trained" and row["label"] == "macro"
+              and row["metric"] == "auroc" and row["fraction"] == 0.1]  # fmt: skip
+    points, line = panel.lines[0].get_ydata(), panel.lines[1].get_ydata()
+    assert len(values) == 2
+    assert set(values) <= set(np.asarray(points).tolist())
+    assert np.asarray(line)[0] == pytest.approx(np.mean(values))

@@ -252,3 +252,30 @@ def test_a_run_keeps_its_cohort_without_paths(
     identifiers = ["image_id", "patient_id", "study_id", "split"]
     assert cohort.columns.tolist() == [*identifiers, "age", "sex", "view", *plan.cohort.labels]
     assert len(cohort) == 120
+
+
+def test_leakage_is_no_evaluation_of_findings(wide: RunDirectory) -> None:
+    names = {path.stem for path in (wide.path / "plots").iterdir()}
+    assert not any("leakage" in name for name in names)
+    rows = table_rows(markdown(wide))
+    assert ["leakage", "trained", "sex=F", "auroc", "0.700 [0.600, 0.800]", ""] in rows
+    assert "leakage" not in {evaluation.protocol for evaluation in evaluations(wide.read_record())}
+
+
+def test_shares_of_the_labels_have_tables_and_one_picture(wide: RunDirectory) -> None:
+    names = {path.stem for path in (wide.path / "plots").iterdir()}
+    assert {"forest-linear", "efficiency-linear"} <= names
+    assert not any("10pc" in name for name in names)
+    assert "### linear, 10 % of the training patients, draw 1" in markdown(wide)
+
+
+def test_subgroups_and_their_gaps_have_a_table(wide: RunDirectory) -> None:
+    record = wide.read_record()
+    rows = {(row[0], row[5], row[6]): row for row in table_rows(markdown(wide)) if len(row) == 8}
+    macro = {(row["subgroup"], row["metric"]): row for row in record["metrics"]
+             if row["subgroup"] != "all" and row["encoder"] == "trained" and row["label"] == "macro"}  # fmt: skip
+    women, gap = macro["sex=F", "auroc"], macro["sex", "auroc_gap"]
+    assert rows["sex=F", "trained", "linear"][1:4] == [
+        str(women["n_images"]), str(women["n_patients"]), interval_text(women),
+    ]  # fmt: skip
+    assert rows["sex: gap", "trained", "linear"][3] == signed_text(gap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,17 +71,22 @@ def curve_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str,
     Raises:
         LeftOut: predictions are missing or damaged.
     """
-    sources = {encoder: run.predictions(encoder, *_file(evaluation, encoder)) for encoder in evaluation.encoders}
+    files = sources(evaluation, run)
     drawn = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
 
     def make() -> Arrays:
         arrays: dict[str, npt.NDArray[Any]] = {}
-        for encoder, path in sources.items():
+        for encoder, path in files.items():
             arrays |= _of_encoder(evaluation, encoder, read_table(path), **drawn)
         return arrays
 
     path = run.path / "plots" / f"curves-{evaluation.slug}.npz"
-    return kept_or_new(path, sources.values(), {**drawn, "version": VERSION}, make)
+    return kept_or_new(path, files.values(), {**drawn, "version": VERSION}, make)
+
+
+def sources(evaluation: Evaluation, run: RunDirectory) -> dict[str, Path]:
+    """The kept predictions behind an evaluation, by encoder."""
+    return {encoder: run.predictions(encoder, *_file(evaluation, encoder)) for encoder in evaluation.encoders}
 
 
 def _file(evaluation: Evaluation, encoder: str) -> tuple[str, Mapping[str, Any]]:
@@ -110,7 +116,7 @@ def _of_encoder(
 def _picture(kind: Kind, evaluation: Evaluation, record: Mapping[str, Any], arrays: Arrays) -> Picture:
     labels = [label for label in evaluation.labels if label != MACRO]
     columns = min(COLUMNS, len(labels))
-    names = [_name(evaluation, label) for label in labels]
+    names = [panel_name(evaluation, label) for label in labels]
     lines = 0.13 * max(name.count("\n") for name in names)
     grid = Grid(rows=math.ceil(len(labels) / columns), columns=columns, height=1.3, left=0.5, bottom=0.65, gap_x=0.2,
                 gap_y=0.34 + lines, top=0.3 + lines)  # fmt: skip
@@ -169,7 +175,7 @@ def _write_value(panel: Axes, kind: Kind, row: Row, number: int, count: int) -> 
                color=style(number).color, transform=panel.transAxes)  # fmt: skip
 
 
-def _name(evaluation: Evaluation, label: str) -> str:
+def panel_name(evaluation: Evaluation, label: str) -> str:
     """A finding with its count of positive patients, over its panel."""
     return wrapped(f"{readable(label)} ({evaluation.of_label(label)[0]['n_positive_patients']})", 22)
 
