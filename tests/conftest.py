@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,3 +123,56 @@ def sslbench(
         return Answer(int(code or 0), *capsys.readouterr())
 
     return run
+
+
+def write_finished(folder: Path, method: str, seed: int, signal: float, **more: Any) -> Path:
+    """A run whose trained encoder tells the findings as well as ``signal`` says; the truth is the same in all.
+
+    Args:
+        folder: where the run's folder is made.
+        method: name of the method.
+        seed: of the run; scores differ with it.
+        signal: distance of positive and negative scores in standard deviations.
+        **more: ``protocols``, ``labels``, ``images``, ``random`` (signal of the random encoder), ``epochs``.
+    """
+    from ssl_bench.contracts import Predictions, Split
+    from ssl_bench.results.rows import Origin, Scored, metric_rows
+    from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
+
+    labels, images = more.get("labels", ("Edema", "Mass_50%")), more.get("images", 120)
+    path = folder / f"{method}-{seed}{more.get('suffix', '')}"
+    run = RunDirectory(path)
+    path.mkdir()
+    truth = np.random.default_rng(0).integers(0, 2, (120, 2)).astype(float)[:images, : len(labels)]
+    ids = np.array([f"i{number}" for number in range(images)])
+    patients = np.array([f"p{number // 2}" for number in range(images)])
+    split = Split("test", ids, patients, np.zeros((images, 1)), truth, np.arange(images))
+    rows: list[dict[str, Any]] = []
+    for protocol in more.get("protocols", ("linear",)):
+        for encoder, strength in (("trained", signal), ("random", more.get("random", 0.2))):
+            noise = np.random.default_rng([seed, len(protocol), int(10 * strength)]).normal(size=truth.shape)
+            scored = Scored(
+                Origin(encoder, "toy", "toy", protocol, seed), split, Predictions("test", strength * truth + noise)
+            )
+            found = list(metric_rows(scored, labels, 100))
+            rows += found
+            frame = pd.DataFrame({"image_id": ids, "patient_id": patients})
+            for column, label in enumerate(labels):
+                frame[f"y_{label}"], frame[f"p_{label}"] = truth[:, column], scored.predictions.scores[:, column]
+            run.write_predictions(encoder, *prediction_file(found[0]), frame)
+    run.write_config({"seed": seed})
+    config = {
+        "seed": seed, "method": {"name": method}, "data": {"name": "toy", "root": str(path)},
+        "backbone": {"name": "vit-micro"}, "pretrain": {"epochs": more.get("epochs", 2), "threads": seed},
+    }  # fmt: skip
+    run.write_record({
+        "schema": SCHEMA, "synthetic": False, "notes": [], "method": method, "fusion": None, "features": [],
+        "config": config, "data": {"name": "toy", "labels": list(labels)}, "metrics": rows, "comparisons": [],
+    })  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_arm() -> Callable[..., Path]:
+    """``write_arm(folder, method, seed, signal)``: a finished run of predictions alone; see :func:`write_finished`."""
+    return write_finished

@@ -8,7 +8,9 @@ import sys
 
 import typer
 
-from ssl_bench.cli import ablate, compare, data, evaluate, export, new, plugins, report, run, score, show
+from ssl_bench.cli import (
+    ablate, compare, data, evaluate, export, new, plugins, probe, report, run, score, show, tables,
+)  # fmt: skip
 from ssl_bench.errors import DataError, HandledError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -27,9 +29,11 @@ app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
+app.command("probe")(probe.probe)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("ablate")(ablate.ablate)
+app.command("tables")(tables.tables)
 app.command("new")(new.new)
 app.add_typer(data.app)
 

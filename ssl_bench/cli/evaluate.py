@@ -38,13 +38,13 @@ def evaluate(
     )
     from ssl_bench.config import read_file, resolve
     from ssl_bench.errors import UsageError
-    from ssl_bench.results.rundir import RunDirectory
+    from ssl_bench.results.rundir import RunDirectory, check_trained
 
     stray = [key for key in flags if key != "evaluate"]
     if stray:
         raise UsageError(f"a finished run can change evaluate.* keys only, found {', '.join(stray)}")
     directory = RunDirectory(run)
-    directory.read_record()
+    check_trained(directory.read_record(), run)
     config = resolve([read_file(directory.config), flags])
 
     from ssl_bench.cli.run import leave_report

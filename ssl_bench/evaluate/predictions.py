@@ -44,8 +44,12 @@ class PredictionTable:
         return PredictionTable(labels, self.ids, self.patients, self.truth[:, columns], self.scores[:, columns])
 
 
-def read_frame(path: Path) -> pd.DataFrame:
+def read_frame(path: Path, what: str = "predictions") -> pd.DataFrame:
     """A CSV or Parquet file, identifiers as text.
+
+    Args:
+        path: of the file.
+        what: it holds, for messages.
 
     Raises:
         DataError: it is missing or cannot be read.
@@ -55,9 +59,9 @@ def read_frame(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError:
-        raise DataError(f"predictions {path} do not exist; give a CSV or Parquet file") from None
+        raise DataError(f"{what} {path} do not exist; give a CSV or Parquet file") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"predictions {path} cannot be read: {' '.join(str(error).split())}") from None
+        raise DataError(f"{what} {path} cannot be read: {' '.join(str(error).split())}") from None
     return frame
 
 
@@ -75,8 +79,8 @@ def read_predictions(path: Path, aggregate: Aggregate | None = None) -> Predicti
     labels = _labels(frame, path)
     problems = Problems()
     problems.run(lambda: _check_unique(frame, path))
-    truth = _numbers(frame, [f"y_{label}" for label in labels], problems)
-    scores = _numbers(frame, [f"p_{label}" for label in labels], problems)
+    truth = numbers(frame, [f"y_{label}" for label in labels], problems)
+    scores = numbers(frame, [f"p_{label}" for label in labels], problems)
     problems.run(lambda: _check_truth(frame, truth, labels))
     problems.run(lambda: _check_scores(frame, scores, labels))
     problems.raise_if_any()
@@ -111,15 +115,16 @@ def _check_unique(frame: pd.DataFrame, path: Path) -> None:
         raise DataError(f"image ids must be unique in {path}; {len(double)} occur twice: {shortened(double, 5)}")
 
 
-def _numbers(frame: pd.DataFrame, columns: list[str], problems: Problems) -> npt.NDArray[np.float64]:
+def numbers(frame: pd.DataFrame, columns: list[str], problems: Problems) -> npt.NDArray[np.float64]:
+    """Columns (N, K) as numbers, blanks as NaN; ``problems`` gets the images whose values are neither."""
     raw = frame[columns]
-    numbers = raw.apply(pd.to_numeric, errors="coerce")
+    found = raw.apply(pd.to_numeric, errors="coerce")
     blank = raw.isna() | (raw.astype(str).apply(lambda column: column.str.strip()) == "")
     for column in columns:
-        bad = frame.loc[numbers[column].isna() & ~blank[column] & (raw[column].astype(str) != "nan"), "image_id"]
+        bad = frame.loc[found[column].isna() & ~blank[column] & (raw[column].astype(str) != "nan"), "image_id"]
         if len(bad):
             problems.add(DataError(f"column {column} must hold numbers; it does not for {shortened(bad.tolist(), 5)}"))
-    return np.asarray(numbers, dtype=np.float64)
+    return np.asarray(found, dtype=np.float64)
 
 
 def _check_truth(frame: pd.DataFrame, truth: npt.NDArray[np.float64], labels: tuple[str, ...]) -> None:

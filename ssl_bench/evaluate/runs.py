@@ -15,6 +15,9 @@ from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.results.rows import MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, place_name, prediction_file
 
+ENCODERS = ("trained", "given", "random")
+"""Whose predictions stand for a run, the first of them that it has: ``given`` is what ``sslbench probe`` evaluated."""
+
 
 @dataclass(frozen=True)
 class RunScores:
@@ -37,7 +40,7 @@ def run_scores(path: Path) -> RunScores:
     record = directory.read_record()
     rows = [row for row in record["metrics"] if row["split"] == "test" and row["label"] == MACRO]
     encoders = {row["encoder"] for row in rows}
-    encoder = "trained" if "trained" in encoders else "random"
+    encoder = next((name for name in ENCODERS if name in encoders), ENCODERS[-1])
     tables, home = {}, record["data"]["name"] if "data" in record else rows[0]["dataset"] if rows else ""
     for row in rows:
         whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"

@@ -22,7 +22,8 @@ from ssl_bench.report.plots.maps import embedding_maps
 from ssl_bench.report.plots.reliability import reliability_plot
 from ssl_bench.report.plots.training import training_curves
 from ssl_bench.report.table import caption, on_test
-from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.report.text import cell
+from ssl_bench.results.rundir import RunDirectory, check_trained
 
 PLOTS = "plots"
 """Folder of the pictures in the run directory."""
@@ -72,6 +73,7 @@ def write_report(run: RunDirectory) -> Written:
         DataError: the record is damaged.
     """
     record = run.read_record()
+    check_trained(record, run.path)
     written = Written()
     content = contents(record, _Gallery(run, record, written))
     for ending in ("md", "html"):
@@ -186,11 +188,3 @@ def templates() -> Environment:
     )
     environment.filters["cell"] = cell
     return environment
-
-
-def cell(text: object) -> str:
-    """Text that cannot break a Markdown table or be read as HTML."""
-    line = " ".join(str(text).split())
-    for character, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
-        line = line.replace(character, safe)
-    return line

@@ -183,6 +183,24 @@ def print_result(record: Mapping[str, Any], path: Path) -> None:
     console.print(f"{seconds['total']:.0f} s in all; encoder, predictions and record.json are in {path}")
 
 
+def print_probe(record: Mapping[str, Any], out: Path | None) -> None:
+    """Print what protocols said of given embeddings: the tables of a run, and numbers that are not of findings."""
+    from ssl_bench.report.sections import other_table
+
+    console = plain_console()
+    console.print(macro_table(record))
+    for protocol in dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if _is_macro(row)):
+        console.print(label_table(record, protocol))
+    others = other_table(record)
+    if others.rows:
+        table = Table(*others.columns, title="other numbers", title_justify="left")
+        for cells in others.rows:
+            table.add_row(*cells)
+        console.print(table)
+    if out:
+        console.print(f"predictions and record.json are in {out}")
+
+
 def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str]) -> None:
     """Print metrics of one set of predictions, a finding a line."""
     table = Table(title=heading, title_justify="left")

@@ -247,6 +247,19 @@ def place_name(row: Mapping[str, Any], home: str) -> str:
     return ", ".join(parts)
 
 
+def check_trained(record: Mapping[str, Any], path: Path) -> None:
+    """Refuse a folder of ``sslbench probe``, which holds predictions and no run.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if "probed" in record:
+        raise UsageError(
+            f"{path} holds what sslbench probe made of {record['probed']}, and no run; it can be used by compare and "
+            "tables, or be probed again"
+        )
+
+
 def _ours(name: str) -> bool:
     """Whether a file is what a run leaves that was killed before it began."""
     return name == ".lock" or any(fnmatch(name, pattern) for pattern in TORN)

@@ -23,10 +23,11 @@ from ssl_bench.plugins import Registry
 from ssl_bench.report import report as module
 from ssl_bench.report.evaluations import evaluations
 from ssl_bench.report.plots import kept
-from ssl_bench.report.report import cell, write_report
+from ssl_bench.report.report import write_report
 from ssl_bench.report.sections import p_text
 from ssl_bench.report.table import interval_text, on_test, signed_text
 from ssl_bench.report.terminal import Terminal
+from ssl_bench.report.text import cell
 from ssl_bench.results.rundir import RunDirectory
 
 PICTURES = ("forest-linear", "roc-linear", "pr-linear", "training", "map-findings", "map-features")

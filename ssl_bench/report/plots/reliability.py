@@ -159,8 +159,7 @@ def _draw_label(
             row = told.get((encoder, label))
             if row is not None and row["value"] is not None:
                 panel.text(0.03, 0.99 - 0.15 * number, f"{row['value']:.3f}", transform=panel.transAxes, va="top",
-                           color=style(number).color, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-                           zorder=4)  # fmt: skip
+                           color=style(number).color, zorder=4)  # fmt: skip
 
 
 def _draw_counts(panel: Axes, evaluation: Evaluation, label: str, arrays: Arrays) -> None:

@@ -1,0 +1,58 @@
+"""``sslbench probe EMBEDDINGS``: the suite's protocols on anybody's features."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssl_bench.pretrain.signals import leaving
+
+
+def probe(
+    embeddings: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV or Parquet with image_id, patient_id, split, y_<label> (blank: unknown), e_0, e_1, ...; NPZ; or "
+            "the embeddings folder of a run."
+        ),
+    ],
+    protocols: Annotated[str, typer.Option("--eval", help="Evaluators that need embeddings alone.")] = "linear,knn",
+    out: Annotated[Path | None, typer.Option(help="Folder to keep predictions and record in, for compare.")] = None,
+    replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of protocols and resamples.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Evaluate the features of any model with the suite's protocols and print the same tables."""
+    with leaving(lambda: "nothing finished is lost; start it again"):
+        from ssl_bench.evaluate.features import read_features
+        from ssl_bench.evaluate.given import Probe, choose_protocols, name_of, write_probe
+        from ssl_bench.plugins import discover
+        from ssl_bench.results.rundir import RunDirectory
+
+        began = time.monotonic()
+        chosen = choose_protocols([name.strip() for name in protocols.split(",") if name.strip()], discover())
+        tables = read_features(embeddings)
+        name, told = name_of(embeddings)
+        directory = RunDirectory(out) if out else None
+        with directory.claimed() if directory else nullcontext():
+            measured = Probe(name, tables, chosen, seed, replicates, _device())
+            record = {**measured.record(embeddings, measured.run(directory), began), **told}
+            if directory:
+                write_probe(directory, record)
+        if as_json:
+            print(json.dumps(record, indent=2))
+            return
+        from ssl_bench.report.table import print_probe
+
+        print_probe(record, out)
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

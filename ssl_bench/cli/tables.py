@@ -1,0 +1,53 @@
+"""``sslbench tables RUNS ...``: linear evaluation and fine-tuning tables of finished runs, as a paper prints them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssl_bench.pretrain.signals import leaving
+
+STYLES = ("paper",)
+FORMATS = ("markdown", "latex", "csv")
+
+
+def tables(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Run directories; those that differ in the seed alone are a line; the first is the reference."
+        ),
+    ],
+    style: Annotated[str, typer.Option(help="paper: a table for linear evaluation, one for fine-tuning.")] = "paper",
+    form: Annotated[str, typer.Option("--format", help="markdown, latex (booktabs) or csv.")] = "markdown",
+    protocols: Annotated[
+        str | None,
+        typer.Option("--eval", help="Protocols. [linear,linear-paper,finetune, if the runs have them]"),
+    ] = None,
+    per_label: Annotated[bool, typer.Option("--per-label", help="Single findings, too.")] = False,
+    replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    out: Annotated[Path | None, typer.Option(help="File to write instead of printing.")] = None,
+) -> None:
+    """Print AUROC and AUPRC of finished runs, seeds as mean and spread, the best in bold, marks with their meaning."""
+    from ssl_bench.errors import UsageError, unknown
+
+    for what, given, known in (("style", style, STYLES), ("format", form, FORMATS)):
+        if given not in known:
+            raise UsageError(unknown(what, given, known))
+    with leaving(lambda: "nothing finished is lost; start it again"):
+        from ssl_bench.evaluate.arms import Bench, read_arms
+        from ssl_bench.report.paper import TITLES, paper_cells
+        from ssl_bench.report.paper_text import rendered
+
+        bench = Bench(read_arms(runs), replicates)
+        names = [name.strip() for name in protocols.split(",")] if protocols else [*TITLES]
+        text = rendered(bench, paper_cells(bench, names, per_label=per_label), form)
+        if out:
+            from ssl_bench.files import write_text
+
+            write_text(out, text)
+            print(f"tables are in {out}")
+        else:
+            print(text, end="")

@@ -1,0 +1,241 @@
+"""Runs that differ in the seed alone, as one arm of a table, and arms tested against a reference. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.compare import SEEDS, method_difference
+from ssl_bench.evaluate.intervals import NAMES, Difference, macro_parts, supports
+from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
+from ssl_bench.evaluate.resample import Floats, bootstrap, point
+from ssl_bench.evaluate.runs import ENCODERS, aligned
+from ssl_bench.results.rows import MACRO, fitted, table_differences
+from ssl_bench.results.rundir import RunDirectory, prediction_file
+
+Record = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+RANDOM = ENCODERS[-1]
+
+PASSING = {
+    "seed": None, "evaluate": None, "data": ("root", "workers", "residency"),
+    "pretrain": ("threads", "log_every", "checkpoint_every", "accelerator"),
+}  # fmt: skip
+"""Keys of the configuration that do not set two arms apart; None: all of the section."""
+
+Place = tuple[str, str, str]
+"""Protocol, dataset that was tested, dataset that was fitted on."""
+
+Level = Literal["methods", "encoders"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of an arm."""
+
+    path: Path
+    record: Record
+    encoder: str
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return int(self.record["config"]["seed"])
+
+    def rows(self, place: Place) -> list[Row]:
+        """Its rows of one place: the whole test split, with the labels of all training patients."""
+        return [
+            row for row in self.record["metrics"]
+            if (row["encoder"], row["split"], row["subgroup"], row["fraction"])
+            == (self.encoder, "test", "all", 1.0) and place_of(row) == place and row["metric"] in NAMES
+        ]  # fmt: skip
+
+    def predictions(self, place: Place) -> PredictionTable:
+        """The kept predictions behind these rows.
+
+        Raises:
+            DataError: they are gone.
+        """
+        directory = RunDirectory(self.path)
+        return read_predictions(directory.predictions(self.encoder, *prediction_file(self.rows(place)[0])))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Runs of one configuration with different seeds."""
+
+    name: str
+    members: tuple[Member, ...]
+
+    def at(self, place: Place) -> dict[int, Member]:
+        """The runs that have rows of a place, by seed; of a random encoder the first run that has them."""
+        return {member.seed: member for member in reversed(self.members) if member.rows(place)}
+
+
+@dataclass(frozen=True)
+class Test:
+    """An arm minus the reference: of methods where there are seeds enough, else of the two encoders.
+
+    Attributes:
+        level: what it speaks of; None: neither, for ``reason``.
+    """
+
+    difference: Difference
+    level: Level | None
+    reason: str = ""
+    __test__ = False  # pytest takes it for a class of tests
+
+
+@dataclass
+class Bench:
+    """Arms with what is computed of their predictions.
+
+    Args:
+        arms: in the order of the table, the reference first.
+        replicates: resamples of patients.
+    """
+
+    arms: Sequence[Arm]
+    replicates: int
+    _tables: dict[tuple[Path, str, Place], PredictionTable] = field(default_factory=dict)
+
+    def table(self, member: Member, place: Place) -> PredictionTable:
+        """Predictions of a run, in the order of the first one's images and with the findings of all.
+
+        Raises:
+            DataError: the test images of the runs differ.
+        """
+        key = (member.path, member.encoder, place)
+        if key not in self._tables:
+            members = [one for arm in self.arms for one in arm.at(place).values()]
+            given = [(one, one.predictions(place)) for one in members]
+            common = tuple(label for label in given[0][1].labels if all(label in other.labels for _, other in given))
+            base = given[0][1].select(common) if common else given[0][1]
+            for one, other in given:
+                found, _ = aligned(other, base, one.path, given[0][0].path)
+                self._tables[one.path, one.encoder, place] = found
+        return self._tables[key]
+
+    def replicated(self, member: Member, place: Place, metric: str) -> tuple[Floats, float]:
+        """Macro metric on resamples of patients (R,), and its degrees of freedom."""
+        table = self.table(member, place)
+        truth, scores = np.where(fitted(table.scores), table.truth, np.nan), np.nan_to_num(table.scores)
+        number = NAMES.index(metric)
+        values = point(truth, scores)[number]
+        drawn = bootstrap(truth, scores, patients=table.patients, replicates=self.replicates)[number]
+        held = np.isfinite(values)
+        return drawn[:, held].mean(axis=1), macro_parts(values, drawn, supports(truth, table.patients))[2]
+
+    def level(self, arm: Arm, place: Place, metric: str) -> Difference:
+        """The mean over seeds of an arm's macro metric, its interval with the seed as a random factor."""
+        return self._over_seeds([{seed: (1.0, member)} for seed, member in arm.at(place).items()], place, metric)
+
+    def test(self, arm: Arm, reference: Arm, place: Place, metric: str) -> Test:
+        """The difference of two arms in the macro metric, paired by seed."""
+        first, second = arm.at(place), reference.at(place)
+        if len(first) == len(second) == 1:
+            tables = (self.table(next(iter(found.values())), place) for found in (first, second))
+            rows = table_differences(*tables, self.replicates, 0)
+            row = next(row for row in rows if (row["label"], row["metric"]) == (MACRO, metric))
+            found = Difference(row["value"], row["ci_low"], row["ci_high"], note=row["note"], p=row["p"])
+            return Test(found, "encoders")
+        paired = sorted(set(first) & set(second))
+        if len(paired) < SEEDS:
+            return Test(Difference(None), None, f"{len(paired)} paired seeds, a claim about methods needs {SEEDS}")
+        pairs = [{seed: (1.0, first[seed]), -1 - seed: (-1.0, second[seed])} for seed in paired]
+        return Test(self._over_seeds(pairs, place, metric), "methods")
+
+    def _over_seeds(self, terms: Sequence[Mapping[int, tuple[float, Member]]], place: Place, metric: str) -> Difference:
+        """Signed sums of runs, one a seed, over seeds."""
+        values, drawn, freedom = [], [], []
+        for parts in terms:
+            found = [(sign, member, *self.replicated(member, place, metric)) for sign, member in parts.values()]
+            values.append(sum(sign * macro(member, place, metric) for sign, member, _, _ in found))
+            drawn.append(sum(sign * resamples for sign, _, resamples, _ in found))
+            freedom += [df for *_, df in found]
+        return method_difference(np.array(values), np.stack(drawn, axis=1), min(freedom))
+
+
+def macro(member: Member, place: Place, metric: str) -> float:
+    """The macro metric on the record; NaN where there is none."""
+    row = next(row for row in member.rows(place) if (row["label"], row["metric"]) == (MACRO, metric))
+    return float("nan") if row["value"] is None else float(row["value"])
+
+
+def place_of(row: Row) -> Place:
+    """Protocol and datasets of a row."""
+    return row["protocol"], row["dataset"], row.get("fitted_on", row["dataset"])
+
+
+def read_arms(paths: Iterable[Path]) -> list[Arm]:
+    """Runs grouped by configuration, in the order given, and then the random encoders by theirs.
+
+    Raises:
+        UsageError: a folder holds no finished run, or two runs have one configuration and seed.
+    """
+    members = []
+    for path in paths:
+        record = RunDirectory(path).read_record()
+        present = {row["encoder"] for row in record["metrics"]}
+        members += [Member(path, record, encoder) for encoder in _two(present)]
+    ordered = sorted(members, key=lambda member: member.encoder == RANDOM)
+    groups: dict[str, list[Member]] = {}
+    for member in ordered:
+        group = groups.setdefault(json.dumps(_identity(member), sort_keys=True), [])
+        twin = next((other for other in group if other.seed == member.seed), None)
+        if twin is not None and member.encoder != RANDOM:  # a random encoder is the same in every run of its seed
+            raise UsageError(f"{twin.path} and {member.path} have one configuration and one seed; leave one out")
+        group.append(member)
+    return [
+        Arm(name, tuple(sorted(group, key=lambda member: member.seed)))
+        for name, group in zip(_names(list(groups.values())), groups.values(), strict=True)
+    ]
+
+
+def _two(present: set[str]) -> list[str]:
+    """The encoder that stands for a run, and the random one."""
+    best = next((name for name in ENCODERS if name in present), None)
+    return list(dict.fromkeys(name for name in (best, RANDOM) if name in present and name is not None))
+
+
+def _identity(member: Member) -> dict[str, Any]:
+    """What an arm's runs share: of a random encoder its architecture and data, else all but :data:`PASSING`."""
+    config, flat = member.record["config"], {}
+    sections = ("data", "backbone") if member.encoder == RANDOM else tuple(config)
+    for section in sections:
+        dropped = PASSING.get(section, ())
+        value = config.get(section)
+        if dropped is None or value is None:
+            continue
+        parts = value if isinstance(value, Mapping) else {"": value}
+        flat |= {f"{section}.{key}".rstrip("."): part for key, part in parts.items() if key not in dropped}
+    named = RANDOM if member.encoder == RANDOM else _called(member.record)
+    return {"arm": named, **flat}
+
+
+def _called(record: Record) -> str:
+    features = f" ({', '.join(record['features'])}; {record['fusion']})" if record["features"] else ""
+    return f"{record['method']}{features}"
+
+
+def _names(groups: Sequence[Sequence[Member]]) -> list[str]:
+    """A name for every arm; arms of one name are told apart by the keys in which they differ."""
+    identities = [_identity(group[0]) for group in groups]
+    names = []
+    for identity in identities:
+        twins = [other for other in identities if other["arm"] == identity["arm"]]
+        keys = [key for key in identity if any(other.get(key) != identity[key] for other in twins)]
+        aside = ", ".join(f"{key}={_short(identity[key])}" for key in keys)
+        names.append(f"{identity['arm']}{', ' if aside else ''}{aside}")
+    return names
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)

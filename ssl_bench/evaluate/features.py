@@ -1,0 +1,220 @@
+"""Anybody's features: a table or arrays of embeddings with labels and splits, or what a run keeps. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ssl_bench.contracts import Split
+from ssl_bench.data.cohort import SPLITS, Cohort
+from ssl_bench.data.splits import check_leakage
+from ssl_bench.errors import DataError, Problems, nearest, shortened
+from ssl_bench.evaluate.groups import GROUPED
+from ssl_bench.evaluate.predictions import numbers, read_frame
+from ssl_bench.results.rundir import RunDirectory
+
+GIVEN = "given"
+"""The encoder's name in the rows of features that come from elsewhere."""
+
+IDENTIFIERS = ("image_id", "patient_id", "split")
+
+ARRAYS = {"image_ids": "image_id", "patient_ids": "patient_id", "splits": "split"}
+"""Arrays ``(N,)`` of an ``.npz`` file, and what their columns are called in a table."""
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Embeddings of one encoder with what protocols must know of the images.
+
+    Args:
+        frame: ``image_id``, ``patient_id``, ``split``, the findings (1, 0, NaN) and, where known, age, sex and view.
+        embeddings: ``(N, D)`` float32.
+        labels: the L findings.
+    """
+
+    frame: pd.DataFrame
+    embeddings: npt.NDArray[np.float32]
+    labels: tuple[str, ...]
+
+    def splits(self) -> dict[str, Split]:
+        """Train, validate and test as protocols see them; rows are row numbers of the table."""
+        found = {}
+        for name in SPLITS:
+            rows = np.flatnonzero(self.frame["split"] == name)
+            part = self.frame.iloc[rows]
+            ids = (part[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
+            labels = part[list(self.labels)].to_numpy(dtype=np.float32)
+            found[name] = Split(name, *ids, self.embeddings[rows], labels, rows, _attributes(part))
+        return found
+
+
+def read_features(path: Path) -> dict[str, FeatureTable]:
+    """Embeddings by encoder: of a CSV, Parquet or NPZ file, or of the ``embeddings`` folder of a finished run.
+
+    Raises:
+        UsageError: the folder is not that of a finished run.
+        DataError: all problems of the file at once: columns, values, duplicates, splits.
+    """
+    if path.is_dir():
+        return {name: checked(table, path) for name, table in _of_run(path).items()}
+    return {GIVEN: checked(_of_arrays(path) if path.suffix == ".npz" else _of_table(path), path)}
+
+
+def checked(table: FeatureTable, path: Path) -> FeatureTable:
+    """The table, if protocols can use it.
+
+    Raises:
+        DataError: duplicate images, embeddings that are not finite, other labels than 1, 0 and unknown, a missing
+            split, a patient in two splits.
+    """
+    problems = Problems()
+    for check in (_check_ids, _check_embeddings, _check_labels, _check_splits):
+        problems.run(partial(check, table, path))
+    problems.raise_if_any()
+    whole = Cohort(path.stem, path, table.frame, (), table.labels)
+    check_leakage(whole)
+    return table
+
+
+def _of_table(path: Path) -> FeatureTable:
+    frame = read_frame(path, "embeddings")
+    numbered = [(int(name[2:]), name) for name in map(str, frame.columns) if name[:2] == "e_" and name[2:].isdigit()]
+    columns = [name for _, name in sorted(numbered)]
+    labels = tuple(str(name)[2:] for name in frame.columns if str(name).startswith("y_"))
+    lacking = [name for name in IDENTIFIERS if name not in frame.columns]
+    lacking += [*(["y_<label>"] if not labels else []), *(["e_0"] if not columns else [])]
+    if lacking:
+        guesses = " ".join(filter(None, (nearest(name, map(str, frame.columns)) for name in lacking)))
+        raise DataError(
+            f"embeddings {path} lack the columns {shortened(lacking)}; {f'{guesses} ' if guesses else ''}"
+            f"(found {shortened([*frame.columns], 12)})"
+        )
+    problems = Problems()
+    truth = numbers(frame, [f"y_{label}" for label in labels], problems)
+    embeddings = numbers(frame, columns, problems).astype(np.float32)
+    about = _about(frame, problems)
+    problems.raise_if_any()
+    return FeatureTable(about.join(_labelled(truth, labels)), embeddings, labels)
+
+
+def _about(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
+    """Identifiers as text, and what is known of age, sex and view."""
+    about = frame[list(IDENTIFIERS)].astype(str)
+    for name in GROUPED:
+        if name in frame.columns:
+            text = frame[name].astype(object).where(frame[name].notna() & (frame[name].astype(str).str.strip() != ""))
+            about[name] = numbers(frame, [name], problems)[:, 0] if name == "age" else text
+    return about.reset_index(drop=True)
+
+
+def _labelled(truth: npt.NDArray[Any], labels: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame(truth, columns=list(labels))
+
+
+def _of_arrays(path: Path) -> FeatureTable:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            arrays = dict(kept)
+    except FileNotFoundError:
+        raise DataError(f"embeddings {path} do not exist; give a CSV, Parquet or NPZ file, or a folder") from None
+    except Exception as error:  # zipfile, pickle and value errors alike
+        raise DataError(f"embeddings {path} cannot be read: {' '.join(str(error).split())}") from None
+    expected = ("embeddings", "labels", "label_names", *ARRAYS)
+    lacking = [name for name in expected if name not in arrays]
+    if lacking:
+        raise DataError(f"embeddings {path} lack the arrays {shortened(lacking)} (found {shortened([*arrays], 12)})")
+    features, truth, labels = arrays["embeddings"], arrays["labels"], tuple(map(str, arrays["label_names"]))
+    size = len(arrays["image_ids"])
+    fitting = features.shape[:1] == (size,) and features.ndim == 2 and truth.shape == (size, len(labels))
+    if not fitting or any(arrays[name].shape != (size,) for name in ARRAYS):
+        shapes = ", ".join(f"{name} {arrays[name].shape}" for name in expected)
+        raise DataError(f"embeddings {path} need embeddings (N, D), labels (N, L) and ids (N,), found {shapes}")
+    frame = pd.DataFrame({column: arrays[name].astype(str) for name, column in ARRAYS.items()})
+    for name in GROUPED:
+        if name in arrays:
+            frame[name] = arrays[name]
+    problems = Problems()
+    about = _about(frame, problems)
+    problems.raise_if_any()
+    return FeatureTable(about.join(_labelled(truth, labels)), features.astype(np.float32), labels)
+
+
+def _of_run(path: Path) -> dict[str, FeatureTable]:
+    """Embeddings of a run's own dataset by encoder, with the labels of its cohort."""
+    run = RunDirectory(path.parent)
+    record = run.read_record()
+    name, labels = record["data"]["name"], tuple(record["data"]["labels"])
+    try:
+        cohort = pd.read_parquet(run.cohort).set_index("image_id", drop=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{run.cohort} cannot be read: {' '.join(str(error).split())}") from None
+    found = {}
+    for encoder in sorted((folder.name for folder in path.iterdir() if folder.is_dir()), reverse=True):
+        files = [run.embeddings(encoder, f"{name}-{split}") for split in SPLITS]
+        lacking = [file.name for file in files if not file.is_file()]
+        if lacking:
+            raise DataError(f"{path / encoder} lacks {shortened(lacking)}; run sslbench evaluate {run.path} again")
+        ids, embeddings = (np.concatenate(parts) for parts in zip(*map(_kept, files), strict=True))
+        frame = cohort.loc[ids].reset_index(drop=True)
+        kept = [*IDENTIFIERS, *(column for column in GROUPED if column in frame), *labels]
+        found[encoder] = FeatureTable(frame[kept], embeddings.astype(np.float32), labels)
+    if not found:
+        raise DataError(f"{path} holds no folder of an encoder; give the embeddings folder of a finished run")
+    return found
+
+
+def _kept(file: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Image ids (N,) and embeddings (N, D) of a split."""
+    with np.load(file, allow_pickle=False) as arrays:
+        return arrays["image_id"], arrays["embeddings"]
+
+
+def _attributes(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
+    """Age as numbers with NaN, sex and view as text with None, as far as the table has them."""
+    known = [name for name in GROUPED if name in frame.columns]
+    text = {name: frame[name].astype(object).where(frame[name].notna(), None).to_numpy() for name in known}
+    ages = {"age": frame["age"].to_numpy(dtype=np.float64, na_value=np.nan)} if "age" in known else {}
+    return {**text, **ages}
+
+
+def _check_ids(table: FeatureTable, path: Path) -> None:
+    ids = table.frame["image_id"]
+    double = ids[ids.duplicated()].unique().tolist()
+    if double:
+        raise DataError(f"image ids must be unique in {path}; {len(double)} occur twice: {shortened(double, 5)}")
+    nameless = np.flatnonzero(table.frame["patient_id"].isin(["", "nan", "None"]))
+    if len(nameless):
+        raise DataError(f"every image in {path} needs a patient_id; {len(nameless)} have none: "
+                        f"{shortened(ids.iloc[nameless].tolist(), 5)}")  # fmt: skip
+
+
+def _check_embeddings(table: FeatureTable, path: Path) -> None:
+    bad = table.frame["image_id"][~np.isfinite(table.embeddings).all(axis=1)].tolist()
+    if bad:
+        raise DataError(f"embeddings must be finite in {path}; {len(bad)} images have others: {shortened(bad, 5)}")
+
+
+def _check_labels(table: FeatureTable, path: Path) -> None:
+    truth = table.frame[list(table.labels)].to_numpy(dtype=np.float64)
+    rows, columns = np.nonzero(~(np.isnan(truth) | np.isin(truth, (0.0, 1.0))))
+    found = [f"{table.frame['image_id'].iloc[row]} {table.labels[column]}={truth[row, column]:g}"
+             for row, column in zip(rows, columns, strict=True)]  # fmt: skip
+    if found:
+        raise DataError(f"labels must be 1, 0 or blank in {path}; found {shortened(found, 5)}")
+
+
+def _check_splits(table: FeatureTable, path: Path) -> None:
+    found = list(dict.fromkeys(table.frame["split"]))
+    strange = [name for name in found if name not in SPLITS]
+    lacking = [name for name in SPLITS if name not in found]
+    if strange or lacking:
+        raise DataError(
+            f"expected the splits {', '.join(SPLITS)} in {path}, found {shortened(found, 5) or 'none'}; fitting, "
+            "choosing and testing each need images of their own"
+        )

@@ -1,0 +1,141 @@
+"""Protocols on embeddings that are given: the same numbers, and a folder that ``sslbench compare`` reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ssl_bench.components import Evaluator
+from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions
+from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.features import FeatureTable
+from ssl_bench.parts import Chosen
+from ssl_bench.plugins import Registry
+from ssl_bench.results.rows import (
+    Origin,
+    Scored,
+    as_table,
+    check_scores,
+    metric_rows,
+    plain_row,
+    prediction_frame,
+)
+from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
+from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
+
+Row = dict[str, Any]
+
+
+def choose_protocols(names: Sequence[str], registry: Registry) -> list[Chosen]:
+    """The evaluators of these names with their default options.
+
+    Raises:
+        UsageError: an unknown name, or a protocol that needs the encoder itself.
+    """
+    components = [cast("Evaluator", registry.get(Evaluator.kind, name)) for name in dict.fromkeys(names)]
+    needing = [component.name for component in components if component.needs != "embeddings"]
+    if needing:
+        usable = [offer.component.name for offer in registry.offers(Evaluator.kind)
+                  if cast("Evaluator", offer.component).needs == "embeddings"]  # fmt: skip
+        raise UsageError(
+            f"{', '.join(needing)} needs the encoder itself; with embeddings alone take some of {', '.join(usable)}"
+        )
+    return [Chosen(component, registry.options(Evaluator.kind, component.name, {})) for component in components]
+
+
+@dataclass
+class Probe:
+    """Protocols on the embeddings of one or more encoders.
+
+    Args:
+        name: of the data, in the rows.
+        tables: embeddings by encoder.
+        protocols: evaluators that need embeddings alone.
+        seed: of protocols and resamples.
+        replicates: resamples of patients.
+        device: where to compute.
+    """
+
+    name: str
+    tables: Mapping[str, FeatureTable]
+    protocols: Sequence[Chosen]
+    seed: int
+    replicates: int
+    device: str
+
+    def run(self, out: RunDirectory | None = None) -> list[Row]:
+        """Rows of the record; predictions are kept in ``out``.
+
+        Raises:
+            DataError: scores that are not finite.
+        """
+        rows: list[Row] = []
+        for encoder, table in self.tables.items():
+            nothing = cast("Backbone", None)  # no evaluator is here that needs it
+            context = EvalContext(table.splits(), table.labels, nothing, self.device, self.seed)
+            for chosen in self.protocols:
+                origin = Origin(encoder, self.name, self.name, chosen.name, self.seed)
+                for item in chosen.build().evaluate(context):
+                    rows += self._rows(origin, context, item, out)
+        return rows
+
+    def _rows(
+        self, origin: Origin, context: EvalContext, item: Predictions | Metric, out: RunDirectory | None
+    ) -> Iterator[Row]:
+        split = context.splits[item.split]
+        if isinstance(item, Metric):
+            yield plain_row(origin, split, item)
+            return
+        labels, scored = tuple(context.labels), Scored(origin, split, item)
+        check_scores(scored, labels)
+        found = list(metric_rows(scored, labels, self.replicates))
+        yield from found
+        if out:
+            name, rest = prediction_file(found[0])
+            out.write_predictions(origin.encoder, name, rest, prediction_frame(as_table(scored, labels)))
+        if split.name == "test":
+            yield from calibration_rows(scored, labels)
+            yield from subgroup_rows(scored, labels, self.replicates)
+
+    def record(self, source: Path, rows: list[Row], began: float) -> dict[str, Any]:
+        """What a run's record says, as far as there is something to say of embeddings alone."""
+        first = next(iter(self.tables.values()))
+        counts = first.frame.groupby("split").agg(images=("image_id", "size"), patients=("patient_id", "nunique"))
+        splits = {str(name): {key: int(value) for key, value in row.items()} for name, row in counts.iterrows()}
+        return {
+            "schema": SCHEMA,
+            "probed": source.name,
+            "synthetic": False,
+            "notes": [],
+            "method": f"embeddings of {source.parent.name if source.is_dir() else source.name}",
+            "fusion": None,
+            "features": [],
+            "config": {
+                "seed": self.seed,
+                "evaluate": {"protocols": [chosen.name for chosen in self.protocols], "replicates": self.replicates},
+            },
+            "options": {chosen.name: chosen.options.model_dump(mode="json") for chosen in self.protocols},
+            "data": {"name": self.name, "labels": list(first.labels), "splits": splits},
+            "pretraining": None,
+            "metrics": rows,
+            "comparisons": [],
+            "seconds": {"total": time.monotonic() - began},
+        }
+
+
+def name_of(source: Path) -> tuple[str, dict[str, Any]]:
+    """The name of the data in rows and files, and what a run that they come from says of them."""
+    if not source.is_dir():
+        return source.stem, {}
+    record = RunDirectory(source.parent).read_record()
+    told = {key: record[key] for key in ("synthetic", "notes")}
+    return str(record["data"]["name"]), told
+
+
+def write_probe(out: RunDirectory, record: Mapping[str, Any]) -> None:
+    """Finish the folder: configuration, record and rows."""
+    out.write_config({"probed": record["probed"], **record["config"]})
+    out.write_record(record)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from ssl_bench.cli import app
+from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.intervals import measure
+from ssl_bench.evaluate.predictions import read_predictions
+
+
+def invoke(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def write_features(path: Path, signal: float, seed: int = 0) -> Path:
+    """Two findings that the first columns tell as well as ``signal`` says; two images a patient."""
+    rng = np.random.default_rng(1)
+    size = 300
+    labels = (rng.random((size, 2)) < 0.4).astype(float)
+    features = np.random.default_rng(seed).normal(size=(size, 5))
+    features[:, :2] += signal * labels
+    patient = np.arange(size) // 2
+    frame = pd.DataFrame({
+        "image_id": [f"i{number}" for number in range(size)], "patient_id": [f"p{number}" for number in patient],
+        "split": np.select([patient < 70, patient < 100], ["train", "validate"], "test"),
+        "sex": np.where(patient % 2, "F", "M"), "y_Edema": labels[:, 0], "y_Mass": labels[:, 1],
+    })  # fmt: skip
+    frame.join(pd.DataFrame(features).add_prefix("e_")).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two folders that the command wrote of features of the same images."""
+    folder = tmp_path_factory.mktemp("probed")
+    for name, signal in (("weak", 0.3), ("strong", 2.0)):
+        path = write_features(folder / f"{name}.csv", signal)
+        invoke("probe", path, "--eval", "linear,knn,clusters", "--out", folder / name, "--replicates", 100)
+    return folder / "weak", folder / "strong"
+
+
+def test_the_kept_predictions_give_the_printed_numbers(probed: tuple[Path, Path]) -> None:
+    record = json.loads((probed[1] / "record.json").read_text())
+    row = next(row for row in record["metrics"]
+               if (row["protocol"], row["split"], row["label"], row["metric"], row["subgroup"])
+               == ("linear", "test", "Edema", "auroc", "all"))  # fmt: skip
+    (path,) = (probed[1] / "predictions" / "given").glob("strong-test-linear-*.parquet")
+    table = read_predictions(path)
+    expected = measure(table.truth, table.scores, patients=table.patients, replicates=100)["auroc"].labels[0]
+    assert (row["value"], row["ci_low"]) == (expected.value, expected.low)
+    assert row["value"] > 0.8
+    protocols = {row["protocol"] for row in record["metrics"]}
+    assert protocols == {"linear", "knn", "clusters"}
+    assert {"sex=F", "sex"} <= {row["subgroup"] for row in record["metrics"]}
+
+
+def test_compare_takes_the_folders(probed: tuple[Path, Path]) -> None:
+    answer = json.loads(invoke("compare", *probed, "--json", "--replicates", 100))
+    rows = answer["comparisons"][0]["rows"]
+    macro = next(row for row in rows if (row["protocol"], row["label"], row["metric"]) == ("linear", "macro", "auroc"))
+    assert macro["value"] > 0.1
+    assert macro["p"] < 0.05
+
+
+def test_tables_and_json_are_those_of_a_run(probed: tuple[Path, Path], tmp_path: Path) -> None:
+    path = write_features(tmp_path / "mine.csv", 2.0)
+    shown = invoke("probe", path, "--eval", "linear,clusters", "--replicates", 100)
+    assert "embeddings of mine.csv" in shown
+    assert "linear: AUROC by finding, test split" in shown
+    assert "silhouette" in shown
+    answer = json.loads(invoke("probe", path, "--eval", "linear", "--json", "--replicates", 100))
+    assert {row["encoder"] for row in answer["metrics"]} == {"given"}
+
+
+def test_a_protocol_that_needs_the_encoder_is_refused(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "mine.csv", 2.0)
+    with pytest.raises(UsageError, match="finetune needs the encoder itself; with embeddings alone take some of"):
+        CliRunner().invoke(app, ["probe", str(path), "--eval", "finetune"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("command", ["report", "evaluate"])
+def test_a_probed_folder_is_no_run(probed: tuple[Path, Path], command: str) -> None:
+    with pytest.raises(UsageError, match=r"holds what sslbench probe made of strong\.csv, and no run"):
+        CliRunner().invoke(app, [command, str(probed[1])], catch_exceptions=False)

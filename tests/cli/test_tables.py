@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from ssl_bench.cli import app
+from ssl_bench.errors import DataError, UsageError
+
+SIGNALS = {"weak": 0.3, "strong": 2.5}
+
+
+def invoke(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["tables", "--replicates", "100", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory, write_arm: Callable[..., Path]) -> list[Path]:
+    """Two methods with five seeds each; one seed of each was fine-tuned, too."""
+    folder = tmp_path_factory.mktemp("seeds")
+    return [
+        write_arm(folder, method, seed, signal, protocols=("linear", "finetune") if seed == 0 else ("linear",))
+        for method, signal in SIGNALS.items()
+        for seed in range(5)
+    ]
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Cells of the first table by the name in front."""
+    lines = [line.strip("|").split("|") for line in text.split("\n\n")[1].splitlines()[2:]]
+    return {line[0].strip(): [cell.strip() for cell in line[1:]] for line in lines}
+
+
+def test_seeds_are_mean_and_spread_with_the_best_in_bold_and_a_mark_for_methods(seeds: list[Path]) -> None:
+    text = invoke(*seeds)
+    found = rows(text)
+    assert list(found) == ["weak", "strong", "random"]
+    assert found["strong"][0].startswith("**0.9")
+    assert found["strong"][0].endswith(r"]\*")
+    assert " ± " in found["weak"][0]
+    assert "**" not in found["weak"][0]
+    assert "the seed as a random factor" in text
+    assert "Linear evaluation (linear)" in text
+    assert text.index("Linear evaluation") < text.index("Fine-tuning (finetune)")
+
+
+def test_one_seed_each_is_marked_as_encoders_alone(seeds: list[Path]) -> None:
+    text = invoke(seeds[0], seeds[5])
+    assert rows(text)["strong"][0].endswith("†")
+    assert r"\*:" not in text
+    assert "it speaks of these two encoders and not of their methods" in text
+
+
+def test_a_few_seeds_have_no_mark_and_the_reason(seeds: list[Path]) -> None:
+    text = invoke(*seeds[:3], *seeds[5:8], "--eval", "linear")
+    cell = rows(text)["strong"][0]
+    assert " ± " in cell
+    assert "[" not in cell
+    assert not cell.endswith(("*", "†"))
+    assert "Not tested: 3 paired seeds, a claim about methods needs 5." in text
+
+
+def test_latex_is_escaped_and_has_booktabs(seeds: list[Path]) -> None:
+    text = invoke(*seeds, "--format", "latex", "--per-label")
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 6
+    assert r"Mass\_50\% & " in text
+    assert r"\textbf{0.9" in text
+    assert r"$\pm$" in text
+    assert "$^{*}$" in text
+    assert "†" not in text
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert all(line.count("&") in (2, 3) for line in body)
+
+
+def test_csv_holds_the_unrounded_numbers(seeds: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "tables.csv"
+    assert "tables are in" in invoke(*seeds, "--format", "csv", "--per-label", "--out", out)
+    frame = pd.read_csv(StringIO(out.read_text()))
+    of = frame[(frame["protocol"] == "linear") & (frame["metric"] == "auroc")]
+    macro = of[of["label"] == "macro"].set_index("arm")
+    assert set(of["label"]) == {"macro", "Edema", "Mass_50%"}
+    assert macro.loc["strong", "seeds"] == 5
+    assert macro.loc["strong", "p_holm"] >= macro.loc["strong", "p"]
+    assert macro.loc["strong", "speaks_of"] == "methods"
+    assert pd.isna(macro.loc["weak", "p"])
+    single = of[of["label"] == "Edema"].set_index("arm")
+    assert single["p"].isna().all()
+
+
+def test_other_label_spaces_are_said_and_not_tested(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "all", 0, 0.3), write_arm(tmp_path, "one", 0, 2.5, labels=("Edema",))]
+    text = invoke(*paths)
+    assert "macro means hold different findings (Edema; Edema, Mass_50%): none is best or tested" in text
+    assert "†" not in text
+
+
+def test_what_cannot_be_is_one_sentence(seeds: list[Path], tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    other = write_arm(tmp_path, "msn", 0, 1.0, images=110)
+    for arguments, error, sentence in (
+        ((seeds[0], "--style", "journal"), UsageError, "unknown style 'journal'"),
+        ((seeds[0], "--format", "word"), UsageError, "unknown format 'word'"),
+        ((seeds[0], "--eval", "knn"), UsageError, "no run holds knn; they have finetune, linear"),
+        ((seeds[0], other), DataError, "same test images only"),
+        ((tmp_path,), UsageError, "holds no run"),
+    ):
+        with pytest.raises(error, match=sentence):
+            CliRunner().invoke(app, ["tables", *map(str, arguments)], catch_exceptions=False)

@@ -1,0 +1,87 @@
+"""Arms of a table: which runs belong together, and which claims their number of seeds permits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.evaluate.arms import Arm, Bench, macro, read_arms
+from ssl_bench.evaluate.compare import method_difference
+from ssl_bench.evaluate.runs import compare_runs, run_scores
+
+PLACE = ("linear", "toy", "toy")
+
+
+def by_name(found: list[Arm]) -> dict[str, Arm]:
+    return {arm.name: arm for arm in found}
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_arm(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, method, seed, 1.0) for method in ("msn", "dino") for seed in (0, 1)]
+    found = read_arms(paths)
+    assert [(arm.name, [member.seed for member in arm.members]) for arm in found] == [
+        ("msn", [0, 1]), ("dino", [0, 1]), ("random", [0, 0, 1, 1]),
+    ]  # fmt: skip
+    assert found[-1].at(PLACE)[0].path == paths[0]
+
+
+def test_arms_of_one_method_are_named_by_what_differs(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.0, epochs=9, suffix="-long")]
+    assert [arm.name for arm in read_arms(paths)] == ["msn, pretrain.epochs=2", "msn, pretrain.epochs=9", "random"]
+
+
+def test_a_run_given_twice_is_refused(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.0, suffix="-again")]
+    with pytest.raises(UsageError, match="have one configuration and one seed; leave one out"):
+        read_arms(paths)
+
+
+def test_one_run_each_is_tested_as_encoders_like_in_compare(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 0.4), write_arm(tmp_path, "dino", 7, 2.0)]
+    msn, dino, _ = read_arms(paths)
+    test = Bench([msn, dino], 100).test(dino, msn, PLACE, "auroc")
+    rows = list(compare_runs(*(run_scores(path) for path in paths), 100, 0))
+    row = next(row for row in rows if (row["label"], row["metric"]) == ("macro", "auroc"))
+    assert test.level == "encoders"
+    assert (test.difference.value, test.difference.p) == (row["value"], row["p"])
+
+
+def test_five_paired_seeds_are_tested_as_methods(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [
+        write_arm(tmp_path, method, seed, signal) for method, signal in (("a", 0.4), ("b", 2.0)) for seed in range(5)
+    ]
+    first, second, _ = read_arms(paths)
+    bench = Bench([first, second], 100)
+    test = bench.test(second, first, PLACE, "auroc")
+    values, drawn, freedom = [], [], []
+    for seed in range(5):
+        pair = second.at(PLACE)[seed], first.at(PLACE)[seed]
+        values.append(macro(pair[0], PLACE, "auroc") - macro(pair[1], PLACE, "auroc"))
+        found = [bench.replicated(member, PLACE, "auroc") for member in pair]
+        drawn.append(found[0][0] - found[1][0])
+        freedom += [found[0][1], found[1][1]]
+    expected = method_difference(np.array(values), np.stack(drawn, axis=1), min(freedom))
+    assert test.level == "methods"
+    assert test.difference.value == pytest.approx(expected.value)
+    assert test.difference.p == pytest.approx(expected.p)
+    assert test.difference.p is not None
+    assert test.difference.p < 0.05
+
+
+def test_too_few_paired_seeds_are_not_tested(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, method, seed, 1.0) for method in "ab" for seed in range(3)]
+    first, second, _ = read_arms(paths)
+    test = Bench([first, second], 100).test(second, first, PLACE, "auroc")
+    assert (test.level, test.difference.p) == (None, None)
+    assert test.reason == "3 paired seeds, a claim about methods needs 5"
+
+
+def test_other_test_images_are_refused(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.0, images=110)]
+    first, second, _ = read_arms(paths)
+    with pytest.raises(DataError, match="same test images only"):
+        Bench([first, second], 100).test(second, first, PLACE, "auroc")
