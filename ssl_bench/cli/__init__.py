@@ -54,5 +54,5 @@ def main() -> None:
               "free some space and go on with --resume", file=sys.stderr)  # fmt: skip
         sys.exit(DataError.exit_code)
     except KeyboardInterrupt:
-        print("sslbench: interrupted", file=sys.stderr)
+        print("sslbench: interrupted; nothing finished is lost", file=sys.stderr)
         sys.exit(130)

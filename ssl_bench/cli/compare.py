@@ -8,12 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from ssl_bench.pretrain.signals import leaving
+
 SAYING = (
     "a difference speaks of these two encoders, not of their methods: runs of one method that differ in the seed alone "
     "often differ as much"
 )
 
 
+@leaving(lambda: "nothing finished is lost; start it again")
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run directories; the others are compared with the first.")],
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
@@ -22,13 +25,18 @@ def compare(
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
     from ssl_bench.errors import UsageError
-    from ssl_bench.evaluate.runs import adjust, compare_runs, run_scores
+    from ssl_bench.evaluate.runs import adjust, compare_runs, other_findings, run_scores
 
     if len(runs) < 2:
         raise UsageError(f"compare needs at least two run directories, found {len(runs)}")
     base, *others = [run_scores(path) for path in runs]
     found: list[dict[str, Any]] = [
-        {"run": str(other.run), "against": str(base.run), "rows": list(compare_runs(base, other, replicates, seed))}
+        {
+            "run": str(other.run),
+            "against": str(base.run),
+            "notes": other_findings(base, other),
+            "rows": list(compare_runs(base, other, replicates, seed)),
+        }
         for other in others
     ]
     adjust([comparison["rows"] for comparison in found])

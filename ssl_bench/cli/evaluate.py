@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.pretrain.signals import leaving
 
 
+@leaving(lambda: "nothing finished is lost: the record is whole and features computed so far are kept; start it again")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators, comma-separated; see plugins.")] = None,

@@ -13,6 +13,7 @@ import typer
 from ssl_bench.pretrain.signals import leaving
 
 
+@leaving(lambda: "nothing finished is lost; start it again")
 def probe(
     embeddings: Annotated[
         Path,
@@ -28,28 +29,27 @@ def probe(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Evaluate the features of any model with the suite's protocols and print the same tables."""
-    with leaving(lambda: "nothing finished is lost; start it again"):
-        from ssl_bench.evaluate.features import read_features
-        from ssl_bench.evaluate.given import Probe, choose_protocols, name_of, write_probe
-        from ssl_bench.plugins import discover
-        from ssl_bench.results.rundir import RunDirectory
+    from ssl_bench.evaluate.features import read_features
+    from ssl_bench.evaluate.given import Probe, choose_protocols, name_of, write_probe
+    from ssl_bench.plugins import discover
+    from ssl_bench.results.rundir import RunDirectory
 
-        began = time.monotonic()
-        chosen = choose_protocols([name.strip() for name in protocols.split(",") if name.strip()], discover())
-        tables = read_features(embeddings)
-        name, told = name_of(embeddings)
-        directory = RunDirectory(out) if out else None
-        with directory.claimed() if directory else nullcontext():
-            measured = Probe(name, tables, chosen, seed, replicates, _device())
-            record = {**measured.record(embeddings, measured.run(directory), began), **told}
-            if directory:
-                write_probe(directory, record)
-        if as_json:
-            print(json.dumps(record, indent=2))
-            return
-        from ssl_bench.report.table import print_probe
+    began = time.monotonic()
+    chosen = choose_protocols([name.strip() for name in protocols.split(",") if name.strip()], discover())
+    tables = read_features(embeddings)
+    name, told = name_of(embeddings)
+    directory = RunDirectory(out) if out else None
+    with directory.claimed() if directory else nullcontext():
+        measured = Probe(name, tables, chosen, seed, replicates, _device())
+        record = {**measured.record(embeddings, measured.run(directory), began), **told}
+        if directory:
+            write_probe(directory, record)
+    if as_json:
+        print(json.dumps(record, indent=2))
+        return
+    from ssl_bench.report.table import print_probe
 
-        print_probe(record, out)
+    print_probe(record, out)
 
 
 def _device() -> str:

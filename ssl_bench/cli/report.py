@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from ssl_bench.errors import UsageError
+from ssl_bench.pretrain.signals import leaving
 
 
+@leaving(lambda: "nothing finished is lost, the record is whole; start it again")
 def report(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")]) -> None:
     """Write report.md, report.html and the pictures of a finished run again; no data, training or GPU is needed."""
     from ssl_bench.report.report import write_report

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ssl_bench.pretrain.signals import leaving
+
 if TYPE_CHECKING:
     from ssl_bench.evaluate.predictions import PredictionTable
 
 
+@leaving(lambda: "nothing finished is lost; start it again")
 def score(
     predictions: Annotated[
         Path, typer.Argument(help="CSV or Parquet with image_id, patient_id, y_<label> (blank: unknown), p_<label>.")

@@ -13,6 +13,7 @@ STYLES = ("paper",)
 FORMATS = ("markdown", "latex", "csv")
 
 
+@leaving(lambda: "nothing finished is lost; start it again")
 def tables(
     runs: Annotated[
         list[Path],
@@ -36,18 +37,17 @@ def tables(
     for what, given, known in (("style", style, STYLES), ("format", form, FORMATS)):
         if given not in known:
             raise UsageError(unknown(what, given, known))
-    with leaving(lambda: "nothing finished is lost; start it again"):
-        from ssl_bench.evaluate.arms import Bench, read_arms
-        from ssl_bench.report.paper import TITLES, paper_cells
-        from ssl_bench.report.paper_text import rendered
+    from ssl_bench.evaluate.arms import Bench, read_arms
+    from ssl_bench.report.paper import TITLES, paper_cells
+    from ssl_bench.report.paper_text import rendered
 
-        bench = Bench(read_arms(runs), replicates)
-        names = [name.strip() for name in protocols.split(",")] if protocols else [*TITLES]
-        text = rendered(bench, paper_cells(bench, names, per_label=per_label), form)
-        if out:
-            from ssl_bench.files import write_text
+    bench = Bench(read_arms(runs), replicates)
+    names = [name.strip() for name in protocols.split(",")] if protocols else [*TITLES]
+    text = rendered(bench, paper_cells(bench, names, per_label=per_label), form)
+    if out:
+        from ssl_bench.files import write_text
 
-            write_text(out, text)
-            print(f"tables are in {out}")
-        else:
-            print(text, end="")
+        write_text(out, text)
+        print(f"tables are in {out}")
+    else:
+        print(text, end="")

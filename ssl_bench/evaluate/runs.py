@@ -67,6 +67,20 @@ def compare_runs(base: RunScores, other: RunScores, replicates: int, seed: int) 
             yield {"protocol": protocol, **row, "delong_p": _delong(first, second, row)}
 
 
+def other_findings(base: RunScores, other: RunScores) -> list[str]:
+    """What a reader must know where two runs have other findings: which are compared, and which only one has."""
+    notes = []
+    for protocol in (name for name in base.tables if name in other.tables):
+        pair = base.tables[protocol].labels, other.tables[protocol].labels
+        common = [label for label in pair[0] if label in pair[1]]
+        alone = [[label for label in labels if label not in common] for labels in pair]
+        if any(alone):
+            told = [f"{shortened(labels)} only in {run.run}" for labels, run in zip(alone, (base, other), strict=True)
+                    if labels]  # fmt: skip
+            notes.append(f"{protocol}: macro and findings over the {len(common)} that both have; {', '.join(told)}")
+    return notes
+
+
 def adjust(comparisons: Iterable[list[dict[str, Any]]]) -> None:
     """Add ``p_holm`` to the macro AUROC rows: Holm over all comparisons that were asked for together."""
     macro = [row for rows in comparisons for row in rows if row["label"] == MACRO and row["metric"] == "auroc"]

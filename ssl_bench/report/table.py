@@ -247,7 +247,10 @@ def print_comparison(comparison: Mapping[str, Any], replicates: int) -> None:
         first = cells["auroc"]
         p = _p(first["p"]) + (f" (Holm {_p(first['p_holm'])})" if first.get("p_holm") is not None else "")
         table.add_row(protocol, label, *(signed_text(cells[name]) for name in METRICS), p, _p(first["delong_p"]))
-    plain_console().print(table)
+    console = plain_console()
+    console.print(table)
+    for note in comparison.get("notes", ()):
+        console.print(f"note: {note}")
 
 
 def _p(value: float | None) -> str:

@@ -11,7 +11,7 @@ import pytest
 from ssl_bench.cli import app
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.evaluate.intervals import measure_difference
-from ssl_bench.evaluate.runs import adjust, compare_runs, run_scores
+from ssl_bench.evaluate.runs import adjust, compare_runs, other_findings, run_scores
 from ssl_bench.results.describe import SCHEMA
 from ssl_bench.results.rundir import RunDirectory
 
@@ -75,6 +75,9 @@ def test_holm_covers_all_comparisons_of_a_call(tmp_path: Path) -> None:
 def test_common_findings_are_compared(tmp_path: Path) -> None:
     base, other = run_scores(make_run(tmp_path / "a", 3)), run_scores(make_run(tmp_path / "b", 1, labels=LABELS[:1]))
     assert {row["label"] for row in compare_runs(base, other, 200, 0)} == {"Edema", "macro"}
+    (note,) = other_findings(base, other)
+    assert note == f"linear: macro and findings over the 1 that both have; Effusion only in {tmp_path / 'a'}"
+    assert other_findings(base, base) == []
 
 
 def test_other_test_images_are_refused_with_the_difference(tmp_path: Path) -> None:
@@ -96,3 +99,9 @@ def test_the_command_prints_json_and_speaks_of_encoders(tmp_path: Path) -> None:
     answer = json.loads(result.stdout)
     assert answer["comparisons"][0]["run"] == paths[1]
     assert "not of their methods" in answer["note"]
+
+
+def test_the_command_says_which_findings_are_compared(tmp_path: Path) -> None:
+    paths = [str(make_run(tmp_path / "a", 3)), str(make_run(tmp_path / "b", 1, labels=LABELS[:1]))]
+    shown = typer_testing.CliRunner().invoke(app, ["compare", *paths, "--replicates", "200"]).stdout
+    assert "the 1 that both have" in " ".join(shown.split())

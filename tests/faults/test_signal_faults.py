@@ -131,3 +131,18 @@ def test_fault_26_a_signal_during_the_report_leaves_a_finished_run(bench: Any, m
         f"sslbench: error: SIGTERM: the run is finished and on record; its report comes by: sslbench report {bench.out}"
     )
     assert (bench.out / "record.json").is_file()
+
+
+@pytest.mark.parametrize("command", ["score", "compare", "report", "probe", "tables", "evaluate"])
+def test_fault_26_a_signal_in_a_command_that_only_reads_loses_nothing(
+    sslbench: Any, monkeypatch: pytest.MonkeyPatch, command: str, tmp_path: Any
+) -> None:
+    def interrupted(*arguments: Any, **more: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    for place in ("predictions.read_frame", "features.read_frame"):
+        monkeypatch.setattr(f"ssl_bench.evaluate.{place}", interrupted)
+    monkeypatch.setattr("ssl_bench.results.rundir.RunDirectory.read_record", interrupted)
+    answer = sslbench(command, tmp_path / "a", *([tmp_path / "b"] if command == "compare" else []))
+    assert answer.code == 130
+    assert answer.sentence.startswith("SIGTERM: nothing finished is lost")
