@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ssl_bench.cli import app
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import DataError, UsageError
 from ssl_bench.evaluate.intervals import measure
 
 
@@ -63,3 +64,29 @@ def test_an_unknown_aggregate_is_refused(predictions: Path) -> None:
     result = CliRunner().invoke(app, ["score", str(predictions), "--aggregate", "median"])
     assert isinstance(result.exception, UsageError)
     assert "expected one of max, mean" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda f: f.rename(columns={"p_Edema": "score"}), "lack the columns p_Edema"),
+        (lambda f: f.assign(image_id="i0"), "image ids must be unique in .*; 1 occur twice: i0"),
+        (lambda f: f.assign(y_Edema=3), r"labels must be 1, 0 or blank; found i0 y_Edema=3"),
+    ],
+)
+def test_a_file_that_is_wrong_is_one_sentence(predictions: Path, spoil: Any, sentence: str) -> None:
+    spoil(pd.read_csv(predictions)).to_csv(predictions, index=False)
+    with pytest.raises(DataError, match=sentence):
+        CliRunner().invoke(app, ["score", str(predictions), "--json"], catch_exceptions=False)
+
+
+def test_scores_outside_the_unit_interval_are_said_and_ranked_as_they_are(predictions: Path) -> None:
+    shown = CliRunner().invoke(app, ["score", str(predictions)]).stdout
+    assert "outside [0, 1]: they are ranked as they are" in " ".join(shown.split())
+    frame = pd.read_csv(predictions)
+    frame["p_Edema"] = 1 / (1 + np.exp(-frame["p_Edema"]))  # the same order, as probabilities
+    before = json.loads(CliRunner().invoke(app, ["score", str(predictions), "--json"]).stdout)
+    frame.to_csv(predictions, index=False)
+    after = json.loads(CliRunner().invoke(app, ["score", str(predictions), "--json"]).stdout)
+    assert before["metrics"] == after["metrics"]
+    assert after["notes"] == []
