@@ -133,7 +133,8 @@ def study_methods(
         base = supports(labels, patient)
         drawn = [bootstrap(labels, run, patients=patient, replicates=replicates, seed=number)[0] for run in runs]
         values = np.array([point(labels, run)[0] for run in runs])
-        macro, repeats = values.mean(axis=1), np.stack([part.mean(axis=1) for part in drawn], axis=1)
+        held = np.isfinite(values).all(axis=0)
+        macro, repeats = values[:, held].mean(axis=1), np.stack([part[:, held].mean(axis=1) for part in drawn], axis=1)
         freedom = min(macro_freedom(value, part, base) for value, part in zip(values, drawn, strict=True))
         differences = macro[:pairs] - macro[pairs:]
         crossed = method_difference(differences, repeats[:, :pairs] - repeats[:, pairs:], freedom)

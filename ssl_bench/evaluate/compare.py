@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.evaluate.intervals import LEVEL, Difference
+from ssl_bench.evaluate.intervals import LEVEL, RESAMPLES, Difference
 from ssl_bench.evaluate.resample import Array, Floats, checked
 
 SEEDS = 5
@@ -108,6 +108,8 @@ def method_difference(values: Floats, replicates: Floats, freedom: float) -> Dif
     if seeds < SEEDS:
         return Difference(mean, note=f"{seeds} paired seeds, a claim about methods needs {SEEDS}")
     drawn = replicates[np.isfinite(replicates).all(axis=1)]
+    if len(drawn) < RESAMPLES:
+        return Difference(mean, note=f"{len(drawn)} of {len(replicates)} resamples have a value in every seed")
     between = float(np.var(values, ddof=1)) / seeds
     common = float(np.var(drawn.mean(axis=1), ddof=1))
     apart = max(float(np.var(drawn, axis=0, ddof=1).mean()) - common, 0.0) / (seeds - 1)  # interaction / seeds

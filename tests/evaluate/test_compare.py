@@ -86,3 +86,11 @@ def test_methods_need_five_seeds_and_find_a_large_difference():
     found = method_difference(*simulated(rng, truth=0.1), freedom=60)
     assert found.p < 0.01
     assert found.low < 0.1 < found.high
+
+
+def test_a_claim_about_methods_needs_resamples_in_which_every_seed_has_a_value():
+    drawn = np.full((100, 5), np.nan)
+    drawn[:10] = 0.1
+    found = method_difference(np.linspace(0.1, 0.2, 5), drawn, 10.0)
+    assert (found.p, found.low) == (None, None)
+    assert found.note == "10 of 100 resamples have a value in every seed"
