@@ -23,6 +23,9 @@ def probe(
         ),
     ],
     protocols: Annotated[str, typer.Option("--eval", help="Evaluators that need embeddings alone.")] = "linear,knn",
+    called: Annotated[
+        str | None, typer.Option("--name", help="Name of the data, as in the runs to stand beside. [the file's]")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to keep predictions and record in, for compare.")] = None,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of protocols and resamples.")] = 0,
@@ -38,6 +41,7 @@ def probe(
     chosen = choose_protocols([name.strip() for name in protocols.split(",") if name.strip()], discover())
     tables = read_features(embeddings)
     name, told = name_of(embeddings)
+    name = called or name
     directory = RunDirectory(out) if out else None
     with directory.claimed() if directory else nullcontext():
         measured = Probe(name, tables, chosen, seed, replicates, _device())
@@ -47,7 +51,7 @@ def probe(
     if as_json:
         print(json.dumps(record, indent=2))
         return
-    from ssl_bench.report.table import print_probe
+    from ssl_bench.report.probed import print_probe
 
     print_probe(record, out)
 

@@ -30,6 +30,9 @@ PASSING = {
 }  # fmt: skip
 """Keys of the configuration that do not set two arms apart; None: all of the section."""
 
+SEEN = ("name", "options", "labels", "uncertain", "blank", "size", "fit")
+"""Keys of the data that decide what a random encoder is tested on."""
+
 Place = tuple[str, str, str]
 """Protocol, dataset that was tested, dataset that was fitted on."""
 
@@ -141,8 +144,8 @@ class Bench:
         """The difference of two arms in the macro metric, paired by seed."""
         first, second = arm.at(place), reference.at(place)
         if len(first) == len(second) == 1:
-            tables = (self.table(next(iter(found.values())), place) for found in (first, second))
-            rows = table_differences(*tables, self.replicates, 0)
+            one, other = (self.table(next(iter(found.values())), place) for found in (first, second))
+            rows = table_differences(one, other, self.replicates, 0)
             row = next(row for row in rows if (row["label"], row["metric"]) == (MACRO, metric))
             found = Difference(row["value"], row["ci_low"], row["ci_high"], note=row["note"], p=row["p"])
             return Test(found, "encoders")
@@ -207,7 +210,8 @@ def _two(present: set[str]) -> list[str]:
 
 def _identity(member: Member) -> dict[str, Any]:
     """What an arm's runs share: of a random encoder its architecture and data, else all but :data:`PASSING`."""
-    config, flat = member.record["config"], {}
+    config = member.record["config"]
+    flat: dict[str, Any] = {}
     sections = ("data", "backbone") if member.encoder == RANDOM else tuple(config)
     for section in sections:
         dropped = PASSING.get(section, ())
@@ -215,7 +219,10 @@ def _identity(member: Member) -> dict[str, Any]:
         if dropped is None or value is None:
             continue
         parts = value if isinstance(value, Mapping) else {"": value}
-        flat |= {f"{section}.{key}".rstrip("."): part for key, part in parts.items() if key not in dropped}
+        kept = {key: part for key, part in parts.items() if key not in dropped}
+        if member.encoder == RANDOM and section == "data":  # how a method is trained on them is no part of it
+            kept = {key: part for key, part in kept.items() if key in SEEN}
+        flat |= {f"{section}.{key}".rstrip("."): part for key, part in kept.items()}
     named = RANDOM if member.encoder == RANDOM else _called(member.record)
     return {"arm": named, **flat}
 

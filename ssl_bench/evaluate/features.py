@@ -48,9 +48,9 @@ class FeatureTable:
         for name in SPLITS:
             rows = np.flatnonzero(self.frame["split"] == name)
             part = self.frame.iloc[rows]
-            ids = (part[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
+            images, patients = (part[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
             labels = part[list(self.labels)].to_numpy(dtype=np.float32)
-            found[name] = Split(name, *ids, self.embeddings[rows], labels, rows, _attributes(part))
+            found[name] = Split(name, images, patients, self.embeddings[rows], labels, rows, _attributes(part))
         return found
 
 
@@ -195,7 +195,8 @@ def _check_ids(table: FeatureTable, path: Path) -> None:
 
 
 def _check_embeddings(table: FeatureTable, path: Path) -> None:
-    bad = table.frame["image_id"][~np.isfinite(table.embeddings).all(axis=1)].tolist()
+    rows = np.flatnonzero(~np.isfinite(table.embeddings).all(axis=1))
+    bad = table.frame["image_id"].iloc[rows].tolist()
     if bad:
         raise DataError(f"embeddings must be finite in {path}; {len(bad)} images have others: {shortened(bad, 5)}")
 

@@ -56,6 +56,10 @@ class GroupMetrics:
         self.replicates = dict(zip(NAMES, (value.reshape(-1, *size) for value in drawn), strict=True))  # (R, G, L)
         self.supports = [supports(part, patients) for part in masked]
 
+    def difference(self, metric: str, first: str, second: str, column: int | None) -> Difference:
+        """First minus second group on one label, or of the macro mean where no label is given."""
+        return self.macro(metric, first, second) if column is None else self.label(metric, first, second, column)
+
     def label(self, metric: str, first: str, second: str, column: int) -> Difference:
         """First minus second group on one label."""
         values, replicates, base = self._pair(metric, first, second)

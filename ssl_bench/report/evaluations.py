@@ -155,4 +155,5 @@ def _identity_of(evaluation: Evaluation) -> tuple[Any, ...]:
 
 def named(row: Row, home: str) -> str:
     """The name of the evaluation that a row belongs to."""
-    return Evaluation(*_identity(row), home=home, rows=(), differences=()).name
+    dataset, fitted_on, protocol, fraction, draw = _identity(row)
+    return Evaluation(dataset, fitted_on, protocol, fraction, draw, home, (), ()).name

@@ -91,7 +91,7 @@ def _macro_table(
         table.add_column(column)
     cells: dict[tuple[str, str], dict[str, str]] = {}
     for row in metrics:
-        if _is_macro(row):
+        if is_macro(row):
             cells.setdefault((row["protocol"], row["encoder"]), {})[row["metric"]] = interval_text(row)
     for row in comparisons:
         if row["label"] == MACRO:
@@ -104,7 +104,8 @@ def _macro_table(
     return table
 
 
-def _is_macro(row: Mapping[str, Any]) -> bool:
+def is_macro(row: Mapping[str, Any]) -> bool:
+    """Whether a row is the macro mean of AUROC or AUPRC."""
     return row["label"] == MACRO and row["metric"] in METRICS
 
 
@@ -171,7 +172,7 @@ def print_result(record: Mapping[str, Any], path: Path) -> None:
     console = plain_console()
     console.print(macro_table(record))
     # one that tells of findings, and so has a macro mean; leakage does not
-    protocols = list(dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if _is_macro(row)))
+    protocols = list(dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if is_macro(row)))
     if protocols:
         console.print(label_table(record, protocols[0]))
     low_label = fraction_table(record)
@@ -181,24 +182,6 @@ def print_result(record: Mapping[str, Any], path: Path) -> None:
         console.print(table)
     seconds = record["seconds"]
     console.print(f"{seconds['total']:.0f} s in all; encoder, predictions and record.json are in {path}")
-
-
-def print_probe(record: Mapping[str, Any], out: Path | None) -> None:
-    """Print what protocols said of given embeddings: the tables of a run, and numbers that are not of findings."""
-    from ssl_bench.report.sections import other_table
-
-    console = plain_console()
-    console.print(macro_table(record))
-    for protocol in dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if _is_macro(row)):
-        console.print(label_table(record, protocol))
-    others = other_table(record)
-    if others.rows:
-        table = Table(*others.columns, title="other numbers", title_justify="left")
-        for cells in others.rows:
-            table.add_row(*cells)
-        console.print(table)
-    if out:
-        console.print(f"predictions and record.json are in {out}")
 
 
 def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str]) -> None:

@@ -71,10 +71,8 @@ def gap_rows(
             note = "the groups' macro means hold different findings"
         elif len(found) > 1:
             low, high = (pick(found, key=lambda row: float(row["value"]))["subgroup"] for pick in (min, max))
-            pair = [name.removeprefix(f"{attribute}=") for name in (high, low)]
-            gap = (
-                measured.macro(metric, *pair) if label == MACRO else measured.label(metric, *pair, labels.index(label))
-            )
+            first, second = (name.removeprefix(f"{attribute}=") for name in (high, low))
+            gap = measured.difference(metric, first, second, None if label == MACRO else labels.index(label))
             extreme = f", the extremes of {len(found)} groups" if len(found) > 2 else ""
             note = f"{high} minus {low}{extreme}"
         told = "; ".join(text for text in (note, gap.note) if text)

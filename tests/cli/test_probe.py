@@ -76,7 +76,8 @@ def test_tables_and_json_are_those_of_a_run(probed: tuple[Path, Path], tmp_path:
     assert "embeddings of mine.csv" in shown
     assert "linear: AUROC by finding, test split" in shown
     assert "silhouette" in shown
-    answer = json.loads(invoke("probe", path, "--eval", "linear", "--json", "--replicates", 100))
+    answer = json.loads(invoke("probe", path, "--eval", "linear", "--json", "--replicates", 100, "--name", "toy"))
+    assert {row["dataset"] for row in answer["metrics"]} == {"toy"}
     assert {row["encoder"] for row in answer["metrics"]} == {"given"}
 
 

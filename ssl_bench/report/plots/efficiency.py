@@ -61,12 +61,12 @@ def _draw_encoder(panel: Axes, shares: Sequence[Evaluation], encoder: str, metri
     panel.plot(fractions, [np.mean([row["value"] for row in draws]) for draws in at], color=look.color,
                linestyle=look.dashes, zorder=2.5)  # fmt: skip
     whole = [all(row["ci_low"] is not None for row in draws) for draws in at]
-    ends = [
+    low, high = (
         [np.mean([row[end] for row in draws]) if given else np.nan for draws, given in zip(at, whole, strict=True)]
         for end in ("ci_low", "ci_high")
-    ]
-    panel.fill_between(fractions, *ends, color=look.color, alpha=0.16, linewidth=0, zorder=1)
-    for end in ends:  # the band's edge, so that two bands stay apart in grey print
+    )
+    panel.fill_between(fractions, low, high, color=look.color, alpha=0.16, linewidth=0, zorder=1)
+    for end in (low, high):  # the band's edge, so that two bands stay apart in grey print
         panel.plot(fractions, end, color=look.color, linestyle=look.dashes, linewidth=0.5, zorder=1.5)
 
 

@@ -141,7 +141,7 @@ def _split(panel: Axes) -> Axes:
     place = panel.get_position()
     below = COUNTS * place.height
     panel.set_position((place.x0, place.y0 + below, place.width, place.height - below))
-    return panel.figure.add_axes((place.x0, place.y0, place.width, below * 0.8))  # type: ignore[no-any-return]
+    return panel.figure.add_axes((place.x0, place.y0, place.width, below * 0.8))
 
 
 def _draw_label(
