@@ -8,7 +8,6 @@ from typing import Any
 
 from ssl_bench.report.evaluations import Evaluation, Row, named, other_rows
 from ssl_bench.report.table import MACRO, METRICS, interval_text, signed_text
-from ssl_bench.results.rundir import place_name
 
 NO_VALUE = "-"
 
