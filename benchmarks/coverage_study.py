@@ -27,7 +27,7 @@ from ssl_bench.evaluate.intervals import (
     Difference,
     Interval,
     macro_difference,
-    macro_freedom,
+    macro_parts,
     measure,
     measure_difference,
     supports,
@@ -135,7 +135,7 @@ def study_methods(
         values = np.array([point(labels, run)[0] for run in runs])
         held = np.isfinite(values).all(axis=0)
         macro, repeats = values[:, held].mean(axis=1), np.stack([part[:, held].mean(axis=1) for part in drawn], axis=1)
-        freedom = min(macro_freedom(value, part, base) for value, part in zip(values, drawn, strict=True))
+        freedom = min(macro_parts(value, part, base)[2] for value, part in zip(values, drawn, strict=True))
         differences = macro[:pairs] - macro[pairs:]
         crossed = method_difference(differences, repeats[:, :pairs] - repeats[:, pairs:], freedom)
         single = macro_difference(values[0] - values[pairs], drawn[0] - drawn[pairs], base)

@@ -9,7 +9,19 @@ import sys
 import typer
 
 from ssl_bench.cli import (
-    ablate, compare, data, evaluate, export, new, plugins, probe, report, run, score, show, tables,
+    ablate,
+    compare,
+    data,
+    evaluate,
+    export,
+    new,
+    plugins,
+    probe,
+    report,
+    run,
+    score,
+    show,
+    tables,
 )  # fmt: skip
 from ssl_bench.errors import DataError, HandledError
 

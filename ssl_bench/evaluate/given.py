@@ -36,14 +36,20 @@ def choose_protocols(names: Sequence[str], registry: Registry) -> list[Chosen]:
         UsageError: an unknown name, or a protocol that needs the encoder itself.
     """
     components = [cast("Evaluator", registry.get(Evaluator.kind, name)) for name in dict.fromkeys(names)]
-    needing = [component.name for component in components if component.needs != "embeddings"]
+    needing = [component.name for component in components if not _alone(component)]
     if needing:
         usable = [offer.component.name for offer in registry.offers(Evaluator.kind)
-                  if cast("Evaluator", offer.component).needs == "embeddings"]  # fmt: skip
+                  if _alone(cast("Evaluator", offer.component))]  # fmt: skip
         raise UsageError(
-            f"{', '.join(needing)} needs the encoder itself; with embeddings alone take some of {', '.join(usable)}"
+            f"{', '.join(needing)} needs the encoder or EHR features; with embeddings alone take some of "
+            f"{', '.join(usable)}"
         )
     return [Chosen(component, registry.options(Evaluator.kind, component.name, {})) for component in components]
+
+
+def _alone(component: Evaluator) -> bool:
+    """Whether embeddings are all that a protocol needs."""
+    return component.needs == "embeddings" and not component.ehr
 
 
 @dataclass
