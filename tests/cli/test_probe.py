@@ -83,9 +83,7 @@ def test_tables_and_json_are_those_of_a_run(probed: tuple[Path, Path], tmp_path:
 
 def test_a_protocol_that_needs_the_encoder_is_refused(tmp_path: Path) -> None:
     path = write_features(tmp_path / "mine.csv", 2.0)
-    with pytest.raises(
-        UsageError, match="finetune needs the encoder or EHR features; with embeddings alone"
-    ):
+    with pytest.raises(UsageError, match="finetune needs the encoder or EHR features; with embeddings alone"):
         CliRunner().invoke(app, ["probe", str(path), "--eval", "finetune"], catch_exceptions=False)
 
 
