@@ -201,5 +201,31 @@ class Evaluator(Component):
     with_ehr: tuple[str, ...] = ()
 
 
-KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator)}
+@dataclass(frozen=True, kw_only=True)
+class Launcher(Component):
+    """A way to start the runs of a sweep; the target is a :class:`ssl_bench.contracts.Launcher`.
+
+    Args:
+        requires: modules that must be installed for it, each with the name under which pip finds it.
+    """
+
+    kind: ClassVar[str] = "launcher"
+    requires: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logger(Component):
+    """A place where training curves go besides ``log.jsonl``; the target is a :class:`ssl_bench.contracts.Logger`.
+
+    Args:
+        requires: modules that must be installed for it, each with the name under which pip finds it.
+    """
+
+    kind: ClassVar[str] = "logger"
+    requires: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+KINDS: dict[str, type[Component]] = {
+    kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator, Launcher, Logger)
+}
 """Every kind of component by its name."""

@@ -254,6 +254,7 @@ def choose_backbone(registry: Registry, name: str) -> Backbone:
 
 
 def _check_fit(config: RunConfig, parts: Parts) -> None:
+    _check_batch(config.pretrain)
     if parts.image_size > config.data.size:
         raise UsageError(
             f"backbone '{parts.backbone.name}' sees {parts.image_size} px, the prepared images have "
@@ -272,6 +273,15 @@ def _check_fit(config: RunConfig, parts: Parts) -> None:
         )
     if parts.method.component.trains and config.pretrain.optimizer_for(patch) == "lars":
         _check_lars(config.pretrain)
+
+
+def _check_batch(pretrain: PretrainConfig) -> None:
+    """Every process gets an equal part of the batch, of two images at least."""
+    if pretrain.batch_size % pretrain.processes or pretrain.batch_size < 2 * pretrain.processes:
+        raise UsageError(
+            f"a batch is shared equally by {pretrain.processes} processes (devices x nodes), found a batch of "
+            f"{pretrain.batch_size}; choose a multiple of {pretrain.processes} from {2 * pretrain.processes} on"
+        )
 
 
 def _check_weights(config: RunConfig, method: Chosen) -> None:

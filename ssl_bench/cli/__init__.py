@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 
 import typer
 
 from ssl_bench.cli import ablate, compare, data, evaluate, export, new, plugins, report, run, score, show
-from ssl_bench.errors import DataError, HandledError
+from ssl_bench.errors import DataError, HandledError, Interrupted
+from ssl_bench.ranks import is_first_process
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -41,7 +43,10 @@ def main() -> None:
     try:
         app()
     except HandledError as error:
-        print(f"sslbench: error: {error}", file=sys.stderr)
+        if is_first_process():
+            print(f"sslbench: error: {error}", file=sys.stderr)
+        elif not (error.everywhere or isinstance(error, Interrupted)):
+            print(f"sslbench: error of another process on {socket.gethostname()}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.errno not in DISK_FULL:

@@ -18,6 +18,8 @@ CHANGEABLE = (
     "pretrain.epochs",
     "pretrain.log_every",
     "pretrain.checkpoint_every",
+    "pretrain.devices",
+    "pretrain.nodes",
     "evaluate.protocols",
     "evaluate.options",
     "evaluate.test_on",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import resource
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from ssl_bench.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
@@ -57,6 +60,8 @@ def build_fabric(config: PretrainConfig) -> Fabric:
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UsageError("pretrain.accelerator is cuda, and torch finds no GPU; choose cpu or auto")
+    if accelerator == "cuda" and torch.cuda.device_count() < config.devices:
+        raise UsageError(f"pretrain.devices is {config.devices}, and torch finds {torch.cuda.device_count()} GPUs here")
     if config.compile:
         check_compiler(accelerator)
     if config.threads:
@@ -64,7 +69,17 @@ def build_fabric(config: PretrainConfig) -> Fabric:
     precision = config.precision
     if precision == "auto":
         precision = "bf16-mixed" if fast_bf16(accelerator) else "32-true"
-    return Fabric(accelerator=accelerator, devices=1, precision=precision)
+    strategy = _together() if config.processes > 1 else "auto"
+    return Fabric(
+        accelerator=accelerator, devices=config.devices, num_nodes=config.nodes, strategy=strategy, precision=precision
+    )
+
+
+def _together() -> DDPStrategy:
+    """DDP that leaves buffers alone: they are reduced where they are made, and DINO's centre is a new tensor a step."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    key = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # torch renamed it
+    return DDPStrategy(**{key: False})
 
 
 def fast_bf16(accelerator: str) -> bool:

@@ -17,6 +17,22 @@ QUIET_SECONDS = 10.0
 """Least time between two plain progress lines."""
 
 
+class Quiet:
+    """Says nothing: for the processes of a training that the first one speaks for."""
+
+    def stage(self, sentence: str) -> None:
+        """Nothing."""
+
+    def prepared(self, done: int, total: int) -> None:
+        """Nothing."""
+
+    def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def warn(self, sentence: str) -> None:
+        """Nothing."""
+
+
 class Terminal:
     """Tells a person what a run does, and writes the training log.
 
