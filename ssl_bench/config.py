@@ -193,6 +193,9 @@ class RunConfig(Section):
     backbone: BackboneConfig = BackboneConfig()
     pretrain: PretrainConfig = PretrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    loggers: Annotated[tuple[Named, ...], BeforeValidator(split_names)] = Field(
+        (), description="where training curves go besides log.jsonl"
+    )
     seed: int = Field(0, ge=0, lt=2**31)
 
 

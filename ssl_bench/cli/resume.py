@@ -12,6 +12,7 @@ from ssl_bench.errors import UsageError, shortened
 from ssl_bench.results.rundir import RunDirectory
 
 CHANGEABLE = (
+    "loggers",
     "data.workers",
     "data.residency",
     "data.root",

@@ -76,6 +76,9 @@ def run(
     nodes: Annotated[int | None, typer.Option(help="Machines that train together. [1]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. [0]")] = None,
     protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators. [linear,knn]")] = None,
+    logger: Annotated[
+        list[str] | None, typer.Option(help="tensorboard, wandb or mlflow; several by comma or repeated.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; a new one under runs/ if not given.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
     allow_inexact_resume: Annotated[
@@ -126,6 +129,7 @@ def run(
             "seed": seed,
             "evaluate.protocols": protocols,
             "evaluate.test_on": test_on or None,
+            "loggers": ",".join(logger) if logger else None,
         },
         settings or [],
     )
@@ -224,7 +228,9 @@ def carry_out(
     """Execute a plan in its folder and show the table; of several processes the first one claims and shows."""
     from ssl_bench.distributed import is_first
     from ssl_bench.estimate import rehearse
+    from ssl_bench.loggers import Loggers
     from ssl_bench.pipeline import execute
+    from ssl_bench.plugins import tell_observers
     from ssl_bench.report.terminal import Quiet, Terminal
 
     rehearse(plan)
@@ -233,9 +239,12 @@ def carry_out(
         return
     with directory.claimed(resume=resume):
         terminal = Terminal(directory)
+        terminal.loggers = Loggers(plan.parts.loggers, directory, terminal.warn)
         with terminal:
             record = execute(plan, directory, terminal, resume=resume, allow_inexact=allow_inexact, fabric=fabric)
         terminal.show(record)
+        for failure in tell_observers(record, directory.path):
+            terminal.warn(failure)
         leave_report(directory, terminal)
 
 

@@ -190,7 +190,9 @@ def test_processes_that_somebody_else_started_must_be_as_many_as_configured(monk
     for name, value in {"TORCHELASTIC_RUN_ID": "1", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
     check_started(pretrain_config.model_copy(update={"devices": 2, "nodes": 2}))
-    with pytest.raises(UsageError, match=r"^2 processes on each of 2 machines were started, .* add --devices 2 --nodes"):
+    with pytest.raises(
+        UsageError, match=r"^2 processes on each of 2 machines were started, .* add --devices 2 --nodes"
+    ):
         check_started(pretrain_config)
 
 
