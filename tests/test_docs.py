@@ -38,7 +38,7 @@ OPTIONS = {name: [opt for param in command.params for opt in param.opts if opt.s
 
 
 def test_there_are_hooks() -> None:
-    assert HOOKS == ["sslbench_components"]
+    assert HOOKS == ["sslbench_components", "sslbench_run_finished"]
 
 
 @pytest.mark.parametrize("hook", HOOKS)

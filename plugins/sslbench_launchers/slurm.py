@@ -10,11 +10,13 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from ssl_bench.errors import UsageError
-from ssl_bench.files import write_json
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.files import check_unlocked, write_json
 from ssl_bench.services import Job, JobState
+from sslbench_launchers.local import PARENT
 from sslbench_launchers.options import SlurmOptions
 
 WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SUSPENDED", "SPECIAL_EXIT")
@@ -44,15 +46,34 @@ class Task:
     def __call__(self) -> int:
         """Start or resume the run, and leave its exit code."""
         job = self.job
+        if first := int(os.environ.get("SLURM_PROCID", 0)) == 0:
+            self._wait_for_the_one_before()
+        if (job.run / "record.json").is_file():
+            return 0
         command = job.resume if (job.run / "config.yaml").is_file() else job.start
         with job.log.open("ab") as log:
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                           env=os.environ | {PARENT: str(os.getpid())})  # fmt: skip
+        signal.signal(signal.SIGTERM, self._pass_on)  # submitit lets it drop
         code = self._child.wait()
         if code in (INTERRUPTED, -signal.SIGTERM):
             time.sleep(PATIENCE)  # a job that ends now would not be requeued
-        if int(os.environ.get("SLURM_PROCID", 0)) == 0:
+        if first:
             write_json(job.exit, {"code": code})
         return code
+
+    def _wait_for_the_one_before(self) -> None:
+        """A requeued job can start while the processes of its first try still save."""
+        for _ in range(int(PATIENCE)):
+            try:
+                check_unlocked(self.job.run / ".lock", "the run")
+                return
+            except DataError:
+                time.sleep(1.0)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self._child:
+            self._child.send_signal(number)
 
     def checkpoint(self) -> Any:
         """Called by submitit before the time limit: let the run save, then have the job requeued."""
@@ -101,7 +122,8 @@ class Slurm:
         named = {"partition": options.partition, "account": options.account, "qos": options.qos}
         wanted: dict[str, Any] = {
             "name": job.name, "timeout_min": options.minutes, "nodes": job.nodes, "tasks_per_node": job.devices,
-            "cpus_per_task": options.cpus, "slurm_setup": list(options.setup),
+            "cpus_per_task": options.cpus, "slurm_use_srun": job.devices * job.nodes > 1,
+            "slurm_setup": list(options.setup),
             "slurm_additional_parameters": {"requeue": True, **options.more},
             **{f"slurm_{key}": value for key, value in named.items() if value},
         }  # fmt: skip

@@ -16,7 +16,7 @@ LOGGERS = (
            requires={"wandb": "wandb"},
            summary="Weights & Biases, offline unless it is told otherwise"),
     Logger(name="mlflow", target="sslbench_loggers.mlflow:Mlflow", options="sslbench_loggers.options:MlflowOptions",
-           requires={"mlflow": "mlflow-skinny"},
+           requires={"mlflow": "mlflow-skinny", "sqlalchemy": "sqlalchemy", "alembic": "alembic"},
            summary="MLflow, in the run directory unless a server is named"),
 )  # fmt: skip
 

@@ -27,8 +27,10 @@ class Wandb:
         folder.mkdir(parents=True, exist_ok=True)
         mode = os.environ.get("WANDB_MODE", options.mode)
         same = sha256(str(folder.resolve()).encode()).hexdigest()[:12]  # a resumed run goes on in the same curves
-        self._logger = WandbLogger(name=name, save_dir=str(folder), project=options.project, id=same,
-                                   offline=mode == "offline", mode=mode, resume="allow" if mode == "online" else None)  # fmt: skip
+        self._logger = WandbLogger(
+            name=name, save_dir=str(folder), project=options.project, id=same, offline=mode == "offline", mode=mode,
+            resume="allow" if mode == "online" else None,
+        )  # fmt: skip
 
     def log(self, numbers: Mapping[str, float], step: int) -> None:
         """Scalars under ``train/``."""
@@ -40,4 +42,4 @@ class Wandb:
         if record:
             run.config.update(dict(record["config"]), allow_val_change=True)
             run.summary.update(final_numbers(record))
-        run.finish(quiet=True)
+        run.finish()

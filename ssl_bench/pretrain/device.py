@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import resource
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,6 +56,7 @@ def build_fabric(config: PretrainConfig) -> Fabric:
         UsageError: a GPU is asked for and there is none, or a compiler.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision on every start
+    warnings.filterwarnings("ignore", message="The `srun` command is available")  # a login node has it, too
     accelerator = config.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"

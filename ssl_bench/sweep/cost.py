@@ -91,7 +91,7 @@ def measure_step(plan: Plan, private: Path) -> float:
     batch = whole if fabric.device.type == "cuda" else min(whole, SMALL)
     config = config.model_copy(update={"batch_size": batch, "epochs": 10 * (WARM + MEASURED)})
     method = build_method(plan)
-    trainer = Trainer(method, _random_stream(plan, method, fabric.device, batch), config, fabric, private, _Silent(),
+    trainer = Trainer(method, random_stream(plan, method, fabric.device, batch), config, fabric, private, Silent(),
                       seed=plan.config.seed, identity={})  # fmt: skip
     for step in range(WARM):
         trainer._step(step)
@@ -110,7 +110,8 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _random_stream(plan: Plan, method: Any, device: torch.device, batch: int) -> BatchStream:
+def random_stream(plan: Plan, method: Any, device: torch.device, batch: int) -> BatchStream:
+    """Batches of noise with the shapes of a plan."""
     rng = np.random.default_rng(0)
     size, columns, labels = plan.config.data.size, len(plan.schema), len(plan.cohort.labels)
     images = rng.integers(0, 256, (batch, size, size), dtype=np.uint8)
@@ -119,7 +120,7 @@ def _random_stream(plan: Plan, method: Any, device: torch.device, batch: int) ->
                        batch_size=batch, seed=plan.config.seed)  # fmt: skip
 
 
-class _Silent:
+class Silent:
     """A reporter of nothing."""
 
     def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:

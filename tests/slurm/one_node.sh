@@ -83,7 +83,7 @@ sinfo
 
 say "two cells, one job each"
 cd "$work"
-sweep=(python -m ssl_bench sweep --method simclr,msn --seeds 1 --preset smoke --set pretrain.epochs=60
+sweep=(python -m ssl_bench sweep --method simclr,msn --seeds 1 --preset smoke --set pretrain.epochs=20
   --set pretrain.checkpoint_every=2 --set evaluate.replicates=100 --set pretrain.accelerator=cpu
   --launcher slurm --launcher-set cpus=1 --launcher-set minutes=60 --cache "$work/cache" --out "$work/sweep")
 "${sweep[@]}" >"$work/first.txt" 2>"$work/first.log" &
