@@ -31,8 +31,11 @@ def steps(method: str, processes: int, threads: int, timed: int) -> float:
     from ssl_bench.pretrain.loop import Trainer
     from ssl_bench.sweep.cost import Silent, random_stream
 
-    flags: dict[str, Any] = {"method": method, "data": {"size": 72, "options": {"images": 400}}, "pretrain": {
-        "accelerator": "cpu", "devices": processes, "threads": threads, "precision": "32-true", "epochs": 1000}}  # fmt: skip
+    flags: dict[str, Any] = {
+        "method": method,
+        "data": {"size": 72, "options": {"images": 400}},
+        "pretrain": {"accelerator": "cpu", "devices": processes, "threads": threads, "precision": "32-true"},
+    }
     config = load(flags, name="demo")
     with launched(config.pretrain) as fabric, tempfile.TemporaryDirectory() as folder:
         plan = first(lambda: make_plan(config, discover(), Path(os.environ["SSLBENCH_CACHE"])))
@@ -78,9 +81,12 @@ def main() -> None:
             ones.append(measured(method, 1, 2, arguments.steps))
             twos.append(measured(method, 2, 1, arguments.steps))
         ratios = [two / one for one, two in zip(ones, twos, strict=True)]
-        print(f"{method}: 1 process x 2 threads {statistics.median(ones):.0f} images/s, 2 processes x 1 thread "
-              f"{statistics.median(twos):.0f} images/s, ratio {statistics.median(twos) / statistics.median(ones):.2f} "
-              f"(rounds {min(ratios):.2f} to {max(ratios):.2f}); load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+        one, two = statistics.median(ones), statistics.median(twos)
+        print(
+            f"{method}: 1 process x 2 threads {one:.0f} images/s, 2 processes x 1 thread {two:.0f} images/s, ratio "
+            f"{two / one:.2f} (rounds {min(ratios):.2f} to {max(ratios):.2f}); load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

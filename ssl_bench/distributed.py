@@ -70,7 +70,7 @@ def first(work: Callable[[], T]) -> T:
     """
     if world_size() == 1:
         return work()
-    group = dist.new_group(backend="gloo", timeout=PATIENCE)
+    group: Any = dist.new_group(backend="gloo", timeout=PATIENCE)
     if is_first():
         worked = [False]
         try:
