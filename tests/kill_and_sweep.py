@@ -80,7 +80,7 @@ def sweep(folder: Path, cache: Path) -> None:
         "grid": {"method": list(METHODS)},
     })  # fmt: skip
     with claimed(folder):
-        cells = make_cells(layers(grid, discover()))
+        cells = make_cells(layers(grid, discover()), discover())
         states = Sweep(cells, folder, Forks(), cache, lambda states: None, pause=0.05).run()
     lines = [f"{name} {state.phase} {result_text(state)} {state.reason}" for name, state in states.items()]
     (folder / "table.txt").write_text("\n".join(lines))

@@ -188,13 +188,16 @@ def start_together(
     config: RunConfig, cache: Path, out: Path | None, *, resume: bool = False, allow_inexact: bool = False
 ) -> None:
     """Plan a run of several processes and carry it out; the first of them checks and prepares before the others."""
+    from ssl_bench.budget import fitted
     from ssl_bench.distributed import first, is_first
+    from ssl_bench.parts import choose_parts
     from ssl_bench.plan import make_plan
     from ssl_bench.plugins import discover
     from ssl_bench.pretrain.launch import launched
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory
 
+    choose_parts(config, discover())  # what is wrong without a look at the data is told by one process alone
     with launched(config.pretrain) as fabric:
         directory = RunDirectory(fabric.broadcast(out or free_path(config)))
 
@@ -202,7 +205,7 @@ def start_together(
             if is_first():
                 directory.check_free()
                 directory.check(resume=resume)
-            return make_plan(config, discover(), cache)
+            return fitted(make_plan(config, discover(), cache))
 
         with leaving(directory.what_next):
             plan = first(check_and_plan)

@@ -8,10 +8,11 @@ import resource
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from ssl_bench.config import PretrainConfig
@@ -81,7 +82,8 @@ def _together() -> DDPStrategy:
     """DDP that leaves buffers alone: they are reduced where they are made, and DINO's centre is a new tensor a step."""
     known = inspect.signature(DistributedDataParallel).parameters
     key = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # torch renamed it
-    return DDPStrategy(**{key: False})
+    alone: dict[str, Any] = {key: False}
+    return DDPStrategy(**alone)
 
 
 def fast_bf16(accelerator: str) -> bool:

@@ -9,14 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.config import RunConfig, resolve
-from ssl_bench.data.features import learn_schema
-from ssl_bench.data.splits import pretraining_rows
+from ssl_bench.components import Method
+from ssl_bench.config import RunConfig, load
 from ssl_bench.errors import HandledError, Problems, shortened
 from ssl_bench.parts import choose_parts
-from ssl_bench.plan import Plan, make_plan
+from ssl_bench.plan import Plan, make_plan, pretraining_images, read_schema
 from ssl_bench.plugins import Registry
-from ssl_bench.sweep.grid import Values, with_preset
+from ssl_bench.recipes import finder, named
+from ssl_bench.sweep.grid import Values
 
 NEUTRAL = ("loggers", "data.workers", "data.residency")
 """Keys that change nothing of what a run computes, so that they are left out of its address."""
@@ -47,16 +47,21 @@ def address(config: RunConfig) -> str:
     return "-".join(parts)
 
 
-def make_cells(values: Iterable[Values]) -> list[Cell]:
+def make_cells(values: Iterable[Values], registry: Registry) -> list[Cell]:
     """The cells of a grid, equal ones once.
 
     Raises:
         UsageError: unknown keys or values of the wrong type, of all cells at once.
     """
     cells: dict[str, Cell] = {}
-    problems = Grouped()
+    problems, found = Grouped(), finder(registry)
+
+    def recipe(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        # A method that nobody knows is told of with everything else that is wrong.
+        return found(asked) if named(asked, "method") in registry.names(Method.kind) else {}
+
     for cell in values:
-        with_problems = problems.run(_label(cell), lambda cell=cell: resolve(with_preset(cell)))  # type: ignore[misc]
+        with_problems = problems.run(_label(cell), lambda cell=cell: load(cell, recipe=recipe))  # type: ignore[misc]
         if with_problems is not None:
             name = address(with_problems)
             cells.setdefault(name, Cell(name, with_problems))
@@ -117,15 +122,18 @@ def plan_cells(cells: Sequence[Cell], registry: Registry, cache: Path) -> dict[s
 def _by_data(cells: Iterable[Cell]) -> Iterator[list[Cell]]:
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(cell.config.data.model_dump_json(), []).append(cell)
+        read = [
+            cell.config.data.model_dump_json(),
+            *(other.model_dump_json() for other in cell.config.evaluate.test_on),
+        ]
+        groups.setdefault(" ".join(read), []).append(cell)
     yield from groups.values()
 
 
 def _of(cell: Cell, shared: Plan, parts: Any, registry: Registry) -> Plan:
     """The plan of a cell on the cohort that another one with the same data has read."""
     config = cell.config
-    rows = pretraining_rows(shared.cohort, allow_test=config.data.allow_test_in_pretraining)
-    schema = learn_schema(shared.cohort.frame.loc[rows], parts.features, impute=config.ehr.impute == "train")
+    schema = read_schema(config, parts, shared.cohort.frame.loc[pretraining_images(config.data, shared.cohort)])
     return replace(shared, config=config, parts=parts, schema=schema, components=parts.provenance(registry))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from ssl_bench.components import Method
-from ssl_bench.config import CHOICES, DEFAULT_METHOD, Named, Section, merge, named, preset, read_file, split_names
+from ssl_bench.config import CHOICES, DEFAULT_METHOD, Named, Section, merge, named, read_file, split_names
 from ssl_bench.data.features import GROUPS, expand
 from ssl_bench.errors import UsageError
 from ssl_bench.options import validate
@@ -106,16 +106,6 @@ def _matches(pattern: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
         elif wanted != found and tuple(split_names(wanted) or ()) != tuple(split_names(found) or ()):
             return False
     return True
-
-
-def with_preset(values: Values) -> list[Values]:
-    """The layers of a cell: defaults < preset < its own values, as ``sslbench run`` puts them together.
-
-    Raises:
-        UsageError: there is no such preset.
-    """
-    chosen = str(values.get("preset", "demo"))
-    return [{"method": DEFAULT_METHOD}, preset(chosen), values, {"preset": chosen}]
 
 
 FEATURE_GRIDS = ("single", "groups", "pairs", "all")
