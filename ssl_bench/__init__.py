@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Method, Recipe
+from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Launcher, Logger, Method, Recipe
 from ssl_bench.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ __all__ = [
     "Dataset",
     "Evaluator",
     "Fusion",
+    "Launcher",
+    "Logger",
     "Method",
     "Options",
     "Recipe",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ssl_bench.errors import PluginError
+from ssl_bench.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from ssl_bench.options import Options, WriterOptions
@@ -204,5 +205,43 @@ class Evaluator(Component):
     fits: bool = True
 
 
-KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator)}
+@dataclass(frozen=True, kw_only=True)
+class Service(Component):
+    """Something around a run that changes nothing of what it computes, often by a package of its own.
+
+    Args:
+        requires: modules that must be installed for it, each with what pip installs it by.
+    """
+
+    requires: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def check_installed(self) -> None:
+        """What it needs besides sslbench is there.
+
+        Raises:
+            UsageError: it is not; the message says how to get it.
+        """
+        missing = [package for module, package in self.requires.items() if not find_spec(module)]
+        if missing:
+            wanted = " ".join(f"'{package}'" for package in missing)
+            raise UsageError(f"{self.kind} '{self.name}' needs {', '.join(missing)}; pip install {wanted}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launcher(Service):
+    """A way to start the runs of a sweep; the target is a :class:`ssl_bench.services.Launcher`."""
+
+    kind: ClassVar[str] = "launcher"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logger(Service):
+    """A place where training curves go besides ``log.jsonl``; the target is a :class:`ssl_bench.services.Logger`."""
+
+    kind: ClassVar[str] = "logger"
+
+
+KINDS: dict[str, type[Component]] = {
+    kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator, Launcher, Logger)
+}
 """Every kind of component by its name."""

@@ -145,9 +145,16 @@ class PretrainConfig(Section):
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where it is fast")
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="device")
     compile: bool = Field(False, description="torch.compile of the backbones: minutes at the start, for long runs")
+    devices: int = Field(1, ge=1, description="processes on each machine, one a GPU; each gets its part of a batch")
+    nodes: int = Field(1, ge=1, description="machines")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for one a core")
     log_every: int = Field(10, ge=1, description="steps between log lines")
     checkpoint_every: float = Field(1.0, gt=0, description="epochs between checkpoints")
+
+    @property
+    def processes(self) -> int:
+        """Processes that train together."""
+        return self.devices * self.nodes
 
     def optimizer_for(self, patch_size: int) -> Literal["adamw", "lars"]:
         """The optimiser for a backbone of this patch size (0 for a CNN); it never depends on the method."""
@@ -186,6 +193,9 @@ class RunConfig(Section):
     backbone: BackboneConfig = BackboneConfig()
     pretrain: PretrainConfig = PretrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    loggers: Annotated[tuple[Named, ...], BeforeValidator(split_names)] = Field(
+        (), description="where training curves go besides log.jsonl"
+    )
     seed: int = Field(0, ge=0, lt=2**31)
 
 

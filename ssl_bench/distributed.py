@@ -6,12 +6,17 @@ gradient of one process that saw the joined batch.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ssl_bench.errors import Elsewhere
 
 
 def world_size() -> int:
@@ -22,6 +27,89 @@ def world_size() -> int:
 def rank() -> int:
     """Number of this process."""
     return dist.get_rank() if world_size() > 1 else 0
+
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(days=7)
+"""How long processes wait for the first one to prepare; the waiting for a step keeps torch's own limit."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which rows of a joined batch are this process's: part ``rank`` of ``world`` equal parts."""
+
+    rank: int = 0
+    world: int = 1
+
+    def rows(self, count: int, views: int = 1) -> Tensor:
+        """Numbers of the own rows among ``count`` view-major rows of all processes."""
+        return torch.arange(count).view(views, self.world, -1)[:, self.rank].flatten()
+
+    def part(self, count: int) -> list[int]:
+        """Numbers of the own rows among ``count``, as many on each process: the last ones repeat the last row."""
+        each = -(-count // self.world)
+        return [min(number, count - 1) for number in range(self.rank * each, (self.rank + 1) * each)]
+
+
+def own_share() -> Share:
+    """The share of this process."""
+    return Share(rank(), world_size())
+
+
+def is_first() -> bool:
+    """Whether this process is the one that locks, prepares and writes."""
+    return rank() == 0
+
+
+def first(work: Callable[[], T]) -> T:
+    """Let the first process work while the others wait, and then do the same; a failure of the first ends all.
+
+    Raises:
+        Elsewhere: on the others, where the first failed; it tells why.
+    """
+    if world_size() == 1:
+        return work()
+    group: Any = dist.new_group(backend="gloo", timeout=PATIENCE)
+    if is_first():
+        worked = [False]
+        try:
+            result = work()
+            worked = [True]
+            return result
+        finally:
+            dist.broadcast_object_list(worked, src=0, group=group)
+    told = [False]
+    dist.broadcast_object_list(told, src=0, group=group)
+    if not told[0]:
+        raise Elsewhere("the first process failed")
+    return work()
+
+
+def largest(number: int, device: torch.device) -> int:
+    """The largest of the numbers that the processes hold."""
+    if world_size() == 1:
+        return number
+    held = torch.tensor(number, device=device)
+    dist.all_reduce(held, op=dist.ReduceOp.MAX)
+    return int(held)
+
+
+@torch.no_grad()
+def gather_rows(tensor: Tensor) -> Tensor:
+    """``(B, ...)`` of every rank as ``(world * B, ...)`` in rank order, without gradients."""
+    if world_size() == 1:
+        return tensor
+    parts = [torch.empty_like(tensor) for _ in range(world_size())]
+    dist.all_gather(parts, tensor.contiguous())
+    return torch.cat(parts)
+
+
+def leave() -> None:
+    """Part from the other processes: from here on each is alone."""
+    if world_size() > 1:
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 class _Sum(torch.autograd.Function):

@@ -13,6 +13,8 @@ class HandledError(Exception):
     """A fault with one sentence for the user: what was expected, what was found, what to do."""
 
     exit_code = 1
+    everywhere = False
+    """Every process of a training raises it at once, so only the first one tells of it."""
     several: tuple[HandledError, ...] = ()
     """The problems that this one error tells of, where :func:`joined` made it."""
 
@@ -45,6 +47,12 @@ class Interrupted(HandledError):
     """A signal asked the run to stop; it was saved at the step boundary."""
 
     exit_code = 130
+
+
+class Elsewhere(HandledError):
+    """Another process of the training failed and tells why; this one ends with it."""
+
+    everywhere = True
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -9,7 +10,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +27,13 @@ if TYPE_CHECKING:
 
 TORN = (".*.tmp", ".tmp*")
 """Patterns of what a kill in the middle of a write leaves: our temporary file, and the one of safetensors."""
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the one that started it dies, whatever kills it."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import pluggy
 
@@ -23,4 +25,17 @@ def sslbench_components() -> Iterable[Component]:  # type: ignore[empty-body]
 
     Returns:
         The components of the plugin, of any kinds.
+    """
+
+
+@hookspec
+def sslbench_run_finished(record: Mapping[str, Any], run_dir: Path) -> None:
+    """Learn that a run is finished and on record.
+
+    Called once at the end of ``sslbench run``, in every installed plugin that implements it. Whatever it raises is a
+    warning and changes nothing of the run.
+
+    Args:
+        record: as written to ``record.json``; leave it as it is.
+        run_dir: the run directory.
     """

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.contracts import Backbone, Batch, Encoding, Fused, Fusion, Loss, ParameterGroup, ViewGroup
-from ssl_bench.distributed import BatchNorm
+from ssl_bench.distributed import BatchNorm, own_share
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -140,17 +140,22 @@ def projection_head(
     return nn.Sequential(*layers)
 
 
-def random_keep(rows: int, patches: int, drop: float, device: torch.device) -> Tensor:
+def random_keep(rows: int, patches: int, drop: float, device: torch.device, views: int = 1) -> Tensor:
     """Patch numbers ``(rows, K)`` that stay, drawn per row without replacement, in ascending order.
 
+    On several processes the rows of all are drawn everywhere and the own ones are kept, as one process would draw.
+
     Args:
-        rows: images.
+        rows: images of this process, view-major.
         patches: patches of an image, the class token not counted.
         drop: share that is dropped.
         device: of the result.
+        views: of an image among the rows.
     """
     kept = patches - round(patches * drop)
-    noise = torch.rand(rows, patches)  # on the CPU generator: the same masks on every device
+    share = own_share()
+    joined = rows * share.world
+    noise = torch.rand(joined, patches)[share.rows(joined, views)]  # on the CPU generator: the same on every device
     return noise.argsort(dim=1)[:, :kept].sort(dim=1).values.to(device)
 
 

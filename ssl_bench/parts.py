@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Method
+from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Logger, Method
 from ssl_bench.config import PretrainConfig, RunConfig
 from ssl_bench.data.features import check_available, expand
 from ssl_bench.errors import Problems, UsageError
@@ -55,6 +55,7 @@ class Parts:
     joins: Chosen | None = None
     more: tuple[Chosen, ...] = ()
     external: tuple[Chosen, ...] = ()
+    loggers: tuple[Chosen, ...] = ()
 
     @property
     def datasets(self) -> tuple[Chosen, ...]:
@@ -63,7 +64,7 @@ class Parts:
 
     def provenance(self, registry: Registry) -> list[dict[str, str]]:
         """Distribution and version of every component."""
-        chosen = [self.method, *self.datasets, *self.evaluators, *([self.fusion] if self.fusion else [])]
+        chosen = [self.method, *self.datasets, *self.evaluators, *self.loggers, *([self.fusion] if self.fusion else [])]
         used = list(dict.fromkeys((item.component.kind, item.name) for item in chosen))
         if self.backbone.name in registry.names(Backbone.kind):
             used.append((Backbone.kind, self.backbone.name))
@@ -92,7 +93,8 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     size = config.backbone.image_size or backbone.image_size
     joins = _downstream(config, registry, method, fusion)
     evaluators = _evaluators(config, registry)
-    parts = Parts(method, fusion, dataset, backbone, size, evaluators, features, joins, more, external)
+    loggers = tuple(_chosen(registry, Logger, item.name, item.options, config.preset) for item in config.loggers)
+    parts = Parts(method, fusion, dataset, backbone, size, evaluators, features, joins, more, external, loggers)
     _check_fit(config, parts)
     _check_downstream(parts)
     return parts
@@ -110,11 +112,15 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
             (Evaluator, name, evaluate.options.get(name, {}))
             for name in {**dict.fromkeys(evaluate.protocols), **evaluate.options}
         ),
+        *((Logger, item.name, item.options) for item in config.loggers),
     ]
     _check_branches(config, registry)
     problems = Problems()
     for kind, name, values in wanted:
         problems.run(partial(registry.options, kind.kind, name, values, config.preset))
+    for item in config.loggers:
+        if item.name in registry.names(Logger.kind):
+            problems.run(registry.get(Logger.kind, item.name).check_installed)
     problems.run(partial(choose_backbone, registry, config.backbone.name))
     problems.run(partial(expand, config.ehr.features))
     problems.run(partial(expand, config.ehr.impute_features))
@@ -254,6 +260,7 @@ def choose_backbone(registry: Registry, name: str) -> Backbone:
 
 
 def _check_fit(config: RunConfig, parts: Parts) -> None:
+    _check_batch(config.pretrain)
     if parts.image_size > config.data.size:
         raise UsageError(
             f"backbone '{parts.backbone.name}' sees {parts.image_size} px, the prepared images have "
@@ -272,6 +279,15 @@ def _check_fit(config: RunConfig, parts: Parts) -> None:
         )
     if parts.method.component.trains and config.pretrain.optimizer_for(patch) == "lars":
         _check_lars(config.pretrain)
+
+
+def _check_batch(pretrain: PretrainConfig) -> None:
+    """Every process gets an equal part of the batch, of two images at least."""
+    if pretrain.batch_size % pretrain.processes or pretrain.batch_size < 2 * pretrain.processes:
+        raise UsageError(
+            f"a batch is shared equally by {pretrain.processes} processes (devices x nodes), found a batch of "
+            f"{pretrain.batch_size}; choose a multiple of {pretrain.processes} from {2 * pretrain.processes} on"
+        )
 
 
 def _check_weights(config: RunConfig, method: Chosen) -> None:

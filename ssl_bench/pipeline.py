@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssl_bench.assemble import build_backbone, build_method
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
 from ssl_bench.data.joined import DATASET
 from ssl_bench.data.material import prepare_external, prepare_material
+from ssl_bench.distributed import first, is_first, leave, world_size
 from ssl_bench.estimate import estimate
-from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
+from ssl_bench.evaluate.protocols import RANDOM, TRAINED, embed_together, evaluate
 from ssl_bench.files import write_json
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
@@ -22,11 +23,22 @@ from ssl_bench.results.environment import environment
 from ssl_bench.results.export import export_encoder
 from ssl_bench.results.rundir import RunDirectory
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 
 def execute(
-    plan: Plan, run: RunDirectory, narrator: Narrator, *, resume: bool = False, allow_inexact: bool = False
+    plan: Plan,
+    run: RunDirectory,
+    narrator: Narrator,
+    *,
+    resume: bool = False,
+    allow_inexact: bool = False,
+    fabric: Fabric | None = None,
 ) -> dict[str, Any]:
     """Run a plan to its record.
+
+    Several processes train and embed together; then the first one goes on alone.
 
     Args:
         plan: checked.
@@ -34,30 +46,38 @@ def execute(
         narrator: told what happens.
         resume: go on from the last checkpoint.
         allow_inexact: resume even where the bits will differ.
+        fabric: of several processes, launched.
 
     Returns:
-        The record, as written to ``record.json``.
+        The record, as written to ``record.json``; an empty one on all processes but the first.
     """
     began = time.monotonic()
-    fabric = build_fabric(plan.config.pretrain)
-    start = last_checkpoint(plan, run, narrator, allow_inexact=allow_inexact) if resume else None
+    fabric = fabric or build_fabric(plan.config.pretrain)
+    start = first(lambda: last_checkpoint(plan, run, narrator, allow_inexact=allow_inexact)) if resume else None
     method, random = build_method(plan), build_backbone(plan, initial=True)
     narrator.stage(f"preparing {len(plan.cohort):,} images")
-    material = prepare_material(plan, fabric.device, narrator.prepared)
-    abroad = prepare_external(plan, material, narrator.prepared, narrator.stage)
+    material = first(lambda: prepare_material(plan, fabric.device, narrator.prepared))
+    abroad = first(lambda: prepare_external(plan, material, narrator.prepared, narrator.stage))
     for note in left_out(plan, material, abroad):
         narrator.warn(note)
     seconds = {"prepare": time.monotonic() - began}
-    write_preamble(plan, run, material.cohort)
+    if is_first():
+        write_preamble(plan, run, material.cohort)
     summary, encoders = None, {RANDOM: random}
     if plan.parts.method.component.trains:
         narrator.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
         summary = pretrain(plan, run, method, material, fabric, narrator, start=start)
     if summary or plan.config.backbone.init:
         encoders = {TRAINED: method.encoder, **encoders}
-    export_encoder(next(iter(encoders.values())), material.grey, run.encoder)
     evaluating = time.monotonic()
-    rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, abroad=abroad)
+    if together := world_size() > 1:
+        speaks = is_first()
+        embed_together(plan, run, encoders, material, narrator.stage, abroad)
+        leave()
+        if not speaks:
+            return {}
+    export_encoder(next(iter(encoders.values())), material.grey, run.encoder)
+    rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, reuse=together, abroad=abroad)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
     record = {
         **describe(plan, material, summary, abroad), "environment": environment(), "cost": cost(plan),

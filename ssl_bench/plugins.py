@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from re import fullmatch
 from typing import TYPE_CHECKING, Any, cast
 
@@ -186,6 +187,18 @@ class PluginHost:
                 offers += [Offer(component, source) for component in components]
         return Registry(offers, failures)
 
+    def tell_observers(self, record: Mapping[str, Any], run_dir: Path) -> list[str]:
+        """Call ``sslbench_run_finished`` of every plugin, each on its own; a sentence for each that failed."""
+        failures = []
+        for implementation in self._manager.hook.sslbench_run_finished.get_hookimpls():
+            known = {"record": record, "run_dir": run_dir}
+            try:
+                implementation.function(**{name: known[name] for name in implementation.argnames})
+            except (Exception, SystemExit) as error:
+                source = self._sources[implementation.plugin_name]
+                failures.append(f"observer {source} failed: {_reason(error)}")
+        return failures
+
 
 def _checked(component: object) -> Component:
     if not isinstance(component, Component) or component.kind not in KINDS:
@@ -203,6 +216,11 @@ def _checked(component: object) -> Component:
 def _reason(error: BaseException) -> str:
     """An error as one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def tell_observers(record: Mapping[str, Any], run_dir: Path) -> list[str]:
+    """Tell every installed plugin that a run is finished; a sentence for each that failed."""
+    return PluginHost().tell_observers(record, run_dir)
 
 
 def discover() -> Registry:

@@ -21,6 +21,7 @@ def test_exit_codes_are_those_of_the_documentation() -> None:
         "PluginError": 4,
         "TrainingStopped": 5,
         "Interrupted": 130,
+        "Elsewhere": 1,
     }
 
 

@@ -84,7 +84,7 @@ def test_built_ins_come_from_this_distribution(registry: Registry) -> None:
         ("sslbench", __version__)
     }
     assert {offer.source.entry_point for offer in registry.offers()} == {
-        "methods", "fusions", "datasets", "evaluators"
+        "methods", "fusions", "datasets", "evaluators", "launchers", "loggers"
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 
 from ssl_bench.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
-from ssl_bench.distributed import all_reduce_mean
+from ssl_bench.distributed import all_reduce_mean, own_share
 from ssl_bench.methods import (
     BaseMethod,
     apply_fusion,
@@ -166,12 +166,29 @@ class DinoLoss(nn.Module):
         self.center = self.center.to(mean.dtype).lerp(mean, 1 - self.center_momentum)
 
 
+class OwnDropPath(DropPath):
+    """Stochastic depth whose rows are drawn for all processes, of which each keeps its own.
+
+    The processes share one random stream, so that masks are those of one process; without this each of them would drop
+    the same rows.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop whole rows of ``(B, ...)`` and scale the others."""
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        share, kept = own_share(), 1 - self.drop_prob
+        joined = len(x) * share.world
+        mask = x.new_empty(joined, *[1] * (x.ndim - 1)).bernoulli_(kept).div_(kept)
+        return x * (mask if share.world == 1 else mask[share.rows(joined).to(x.device)])
+
+
 def add_drop_path(backbone: Backbone, rate: float) -> None:
     """Stochastic depth in a ViT's blocks, rising linearly from 0 to ``rate``; CNNs stay as they are [2]."""
     blocks: list[Any] = [module for module in backbone.modules() if hasattr(module, "drop_path1")]  # type: ignore[attr-defined]
     for number, block in enumerate(blocks):
         share = rate * number / max(len(blocks) - 1, 1)
-        block.drop_path1, block.drop_path2 = DropPath(share), DropPath(share)
+        block.drop_path1, block.drop_path2 = OwnDropPath(share), OwnDropPath(share)
 
 
 def view_groups(options: DINOOptions, image_size: int, patch_size: int) -> list[ViewGroup]:

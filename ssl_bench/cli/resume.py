@@ -12,12 +12,15 @@ from ssl_bench.errors import UsageError, shortened
 from ssl_bench.results.rundir import RunDirectory
 
 CHANGEABLE = (
+    "loggers",
     "data.workers",
     "data.residency",
     "data.root",
     "pretrain.epochs",
     "pretrain.log_every",
     "pretrain.checkpoint_every",
+    "pretrain.devices",
+    "pretrain.nodes",
     "evaluate.protocols",
     "evaluate.options",
     "evaluate.test_on",

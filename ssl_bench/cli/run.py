@@ -11,6 +11,8 @@ from ssl_bench.cli.options import cache_folder, merge_flags
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from ssl_bench.config import RunConfig
     from ssl_bench.plan import Plan
     from ssl_bench.report.terminal import Terminal
@@ -69,8 +71,14 @@ def run(
     tflop: Annotated[float | None, typer.Option(help="Training operations in 10^12, for --budget flops.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    accelerator: Annotated[str | None, typer.Option(help="Device: auto, cpu or cuda. [auto]")] = None,
+    devices: Annotated[int | None, typer.Option(help="Processes on each machine that train together. [1]")] = None,
+    nodes: Annotated[int | None, typer.Option(help="Machines that train together. [1]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. [0]")] = None,
     protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators. [linear,knn]")] = None,
+    logger: Annotated[
+        list[str] | None, typer.Option(help="tensorboard, wandb or mlflow; several by comma or repeated.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; a new one under runs/ if not given.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
     allow_inexact_resume: Annotated[
@@ -115,9 +123,13 @@ def run(
             "pretrain.tflop": tflop,
             "pretrain.batch_size": batch_size,
             "pretrain.lr": lr,
+            "pretrain.accelerator": accelerator,
+            "pretrain.devices": devices,
+            "pretrain.nodes": nodes,
             "seed": seed,
             "evaluate.protocols": protocols,
             "evaluate.test_on": test_on or None,
+            "loggers": ",".join(logger) if logger else None,
         },
         settings or [],
     )
@@ -150,11 +162,12 @@ def start(
     from ssl_bench.plan import make_plan
     from ssl_bench.plugins import discover
     from ssl_bench.pretrain.signals import leaving
-    from ssl_bench.results.rundir import RunDirectory, new_run_path
+    from ssl_bench.results.rundir import RunDirectory
 
-    names = "+".join((config.data.name, *(source.name for source in config.data.more)))
-    path = out or new_run_path(Path("runs"), f"{config.method.name}-{names}-seed{config.seed}")
-    directory = RunDirectory(path)
+    if config.pretrain.processes > 1 and not dry_run:
+        start_together(config, cache, out, resume=resume, allow_inexact=allow_inexact)
+        return
+    directory = RunDirectory(out or free_path(config))
     directory.check_free()
     directory.check(resume=resume)
     with leaving(directory.what_next):
@@ -171,18 +184,70 @@ def start(
             carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact)
 
 
-def carry_out(plan: Plan, directory: RunDirectory, *, resume: bool = False, allow_inexact: bool = False) -> None:
-    """Execute a plan in its folder and show the table."""
+def start_together(
+    config: RunConfig, cache: Path, out: Path | None, *, resume: bool = False, allow_inexact: bool = False
+) -> None:
+    """Plan a run of several processes and carry it out; the first of them checks and prepares before the others."""
+    from ssl_bench.budget import fitted
+    from ssl_bench.distributed import first, is_first
+    from ssl_bench.parts import choose_parts
+    from ssl_bench.plan import make_plan
+    from ssl_bench.plugins import discover
+    from ssl_bench.pretrain.launch import launched
+    from ssl_bench.pretrain.signals import leaving
+    from ssl_bench.results.rundir import RunDirectory
+
+    choose_parts(config, discover())  # what is wrong without a look at the data is told by one process alone
+    with launched(config.pretrain) as fabric:
+        directory = RunDirectory(fabric.broadcast(out or free_path(config)))
+
+        def check_and_plan() -> Plan:
+            if is_first():
+                directory.check_free()
+                directory.check(resume=resume)
+            return fitted(make_plan(config, discover(), cache))
+
+        with leaving(directory.what_next):
+            plan = first(check_and_plan)
+            carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact, fabric=fabric)
+
+
+def free_path(config: RunConfig) -> Path:
+    """A new folder under ``runs/``."""
+    from ssl_bench.results.rundir import new_run_path
+
+    names = "+".join((config.data.name, *(source.name for source in config.data.more)))
+    return new_run_path(Path("runs"), f"{config.method.name}-{names}-seed{config.seed}")
+
+
+def carry_out(
+    plan: Plan,
+    directory: RunDirectory,
+    *,
+    resume: bool = False,
+    allow_inexact: bool = False,
+    fabric: Fabric | None = None,
+) -> None:
+    """Execute a plan in its folder and show the table; of several processes the first one claims and shows."""
+    from ssl_bench.distributed import is_first
     from ssl_bench.estimate import rehearse
+    from ssl_bench.loggers import Loggers
     from ssl_bench.pipeline import execute
-    from ssl_bench.report.terminal import Terminal
+    from ssl_bench.plugins import tell_observers
+    from ssl_bench.report.terminal import Quiet, Terminal
 
     rehearse(plan)
+    if not is_first():
+        execute(plan, directory, Quiet(), resume=resume, allow_inexact=allow_inexact, fabric=fabric)
+        return
     with directory.claimed(resume=resume):
         terminal = Terminal(directory)
+        terminal.loggers = Loggers(plan.parts.loggers, directory, terminal.warn)
         with terminal:
-            record = execute(plan, directory, terminal, resume=resume, allow_inexact=allow_inexact)
+            record = execute(plan, directory, terminal, resume=resume, allow_inexact=allow_inexact, fabric=fabric)
         terminal.show(record)
+        for failure in tell_observers(record, directory.path):
+            terminal.warn(failure)
         leave_report(directory, terminal)
 
 

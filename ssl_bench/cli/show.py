@@ -13,7 +13,7 @@ from ssl_bench.plugins import discover
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help="method, fusion, dataset, backbone or evaluator.")],
+    kind: Annotated[str, typer.Argument(help="method, fusion, dataset, backbone, evaluator, launcher or logger.")],
     name: Annotated[str, typer.Argument(help="Name of the component.")],
 ) -> None:
     """Print a component's options with their defaults, and where it comes from."""

@@ -30,7 +30,7 @@ class Changes:
     sigma: Tensor
     solarize: Tensor
 
-    def part(self, rows: slice) -> Changes:
+    def part(self, rows: slice | Tensor) -> Changes:
         """The changes of some of the views."""
         return Changes(self.brightness[rows], self.contrast[rows], self.sigma[rows], self.solarize[rows])
 

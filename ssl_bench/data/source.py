@@ -17,6 +17,7 @@ from torch import Tensor
 from ssl_bench.contracts import Batch, ViewGroup
 from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.views import draw_views
+from ssl_bench.distributed import own_share
 from ssl_bench.errors import DataError
 from ssl_bench.seeds import generator
 
@@ -42,7 +43,7 @@ class ImageSource:
         images: ``(N, S, S)`` uint8, usually memory-mapped.
         device: where batches go.
         residency: ``device`` and ``ram`` read the whole store at once, ``disk`` reads batches as they come; ``auto``
-            takes the first that fits into half of the free memory.
+            takes the first that fits into half of the free memory, and no ``ram`` for one of several processes.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class ImageSource:
             return residency
         if self.device.type == "cuda" and images.nbytes < MEMORY_SHARE * torch.cuda.mem_get_info(self.device)[0]:
             return "device"
-        return "ram" if images.nbytes < MEMORY_SHARE * _free_memory() else "disk"
+        # Processes of one machine share the pages of the file, where copies of their own would multiply.
+        alone = own_share().world == 1
+        return "ram" if alone and images.nbytes < MEMORY_SHARE * _free_memory() else "disk"
 
     def read(self, rows: Rows) -> Tensor:
         """The images of some rows, in that order."""
@@ -178,6 +181,8 @@ def grey_of(histogram: npt.NDArray[np.float64]) -> Grey:
 class BatchStream:
     """Training batches as a function of (seed, step): nothing to save, nothing to restore.
 
+    On several processes each reads and crops its own part of the batch that one process would see.
+
     Args:
         source: images.
         rows: store rows of the training images.
@@ -238,11 +243,12 @@ class BatchStream:
         return [self.image_ids[position] for position in self.positions(step)] if len(self.image_ids) else []
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, counted from the start of the training."""
-        chosen = self.positions(step)
+        """The batch of a step, counted from the start of the training; of it the part of this process."""
+        share, joined = own_share(), self.positions(step)
+        chosen = joined[share.rows(len(joined)).numpy()]
         images = self.source.read(self.rows[chosen])
         crops = draw_views(
-            images, self.views, generator(self.seed, "crops", step), mean=self.grey.mean, std=self.grey.std
+            images, self.views, generator(self.seed, "crops", step), mean=self.grey.mean, std=self.grey.std, share=share
         )
         position = torch.from_numpy(chosen)
         ehr, present, labels = (table[position] for table in self._tables)

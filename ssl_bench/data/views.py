@@ -16,10 +16,14 @@ from torch import Tensor
 from ssl_bench.contracts import Photometric, ViewGroup
 from ssl_bench.data.photometric import WHITE, Changes, apply_changes, draw_changes
 from ssl_bench.data.resize import PAD, as_table, resized_crops
+from ssl_bench.distributed import Share
 from ssl_bench.errors import HandledError
 
 TRIES = 10
 """Crops tried per view before the centre is taken, as in torchvision."""
+
+ALONE = Share()
+"""One process has all images of a batch."""
 
 CPU_PIXELS, DEVICE_PIXELS = 2**20, 2**26
 """Intermediate px handled at once: 4 MB stay in a core's cache, 256 MB keep an accelerator busy."""
@@ -51,6 +55,7 @@ def draw_views(
     mean: float,
     std: float,
     dtype: torch.dtype = torch.float32,
+    share: Share = ALONE,
 ) -> dict[str, Tensor]:
     """Draw every group's views of every image; groups are drawn in the order given.
 
@@ -63,6 +68,8 @@ def draw_views(
         mean: mean grey value in [0, 1] that is subtracted.
         std: what is divided by then.
         dtype: of the result; grey values are computed in float32.
+        share: which part of a joined batch the images are; what is drawn for the others is left aside, so that every
+            image has the views that it would have on one process.
 
     Returns:
         For each group's name ``(count * B, 1, size, size)``, view-major: view 0 of all images comes first.
@@ -75,7 +82,7 @@ def draw_views(
     table = as_table(images)
     views = {}
     for group in groups:
-        draws = draw_group(group, len(images), images.shape[-1], generator)
+        draws = draw_group(group, len(images), images.shape[-1], generator, share)
         views[group.name] = images.new_empty((len(draws.owner), 1, group.size, group.size), dtype=dtype)
         for rows in _chunks(table, group.size, len(draws.owner)):
             changes = draws.changes.part(rows)
@@ -113,13 +120,17 @@ def whole_view(images: Tensor, size: int, *, mean: float, std: float, dtype: tor
     return view
 
 
-def draw_group(group: ViewGroup, images: int, side: int, generator: torch.Generator) -> Draws:
-    """Draw the crops, flips and changes of one group for ``images`` images of ``side`` px."""
-    count = group.count * images
+def draw_group(group: ViewGroup, images: int, side: int, generator: torch.Generator, share: Share = ALONE) -> Draws:
+    """Draw the crops, flips and changes of one group for ``images`` images of ``side`` px, a share of the batch."""
+    count = group.count * images * share.world
     boxes = draw_boxes(group.scale, group.ratio, count, side, generator)
     flip = torch.rand(count, generator=generator) < group.flip
     changes = draw_changes(group.photometric, count, group.size, generator)
-    return Draws(torch.arange(images).repeat(group.count), boxes, flip, changes)
+    owner = torch.arange(images).repeat(group.count)
+    if share.world == 1:
+        return Draws(owner, boxes, flip, changes)
+    own = share.rows(count, group.count)
+    return Draws(owner, boxes[own], flip[own], changes.part(own))
 
 
 def draw_boxes(

@@ -13,6 +13,7 @@ from torch import nn
 from ssl_bench.contracts import Backbone
 from ssl_bench.data.source import Grey, Rows, Source
 from ssl_bench.data.views import whole_view
+from ssl_bench.distributed import gather_rows, own_share
 from ssl_bench.errors import DataError, shortened
 
 
@@ -28,6 +29,8 @@ def embed(
 ) -> npt.NDArray[np.float32]:
     """Pooled features ``(len(rows), D)`` in float32, in the order of ``rows``.
 
+    Several processes embed a part each, and all of them get the features of all, each image once.
+
     Args:
         encoder: a backbone; it is put into evaluation mode on the source's device.
         source: images.
@@ -40,11 +43,12 @@ def embed(
         DataError: features are not finite; the message names the images.
     """
     cast("nn.Module", encoder).to(source.device).eval()
-    parts = []
-    for start in range(0, len(rows), batch_size):
-        images = source.read(rows[start : start + batch_size])
+    share, parts = own_share(), []
+    for start in range(0, len(rows), batch_size * share.world):
+        block = rows[start : start + batch_size * share.world]
+        images = source.read(block[share.part(len(block))])
         view = whole_view(images, encoder.image_size, mean=grey.mean, std=grey.std)
-        parts.append(encoder(view).pooled.float().cpu().numpy())
+        parts.append(gather_rows(encoder(view).pooled.float())[: len(block)].cpu().numpy())
     features = np.concatenate(parts)
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(bad):

@@ -17,6 +17,7 @@ from ssl_bench.data.cohort import SPLITS
 from ssl_bench.data.features import FeatureSchema, column_of, encode
 from ssl_bench.data.material import Material
 from ssl_bench.data.views import whole_view
+from ssl_bench.distributed import is_first
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.results.rundir import RunDirectory
 
@@ -103,7 +104,8 @@ class Embedder:
         found = embed(self.network, material.source, rows, material.grey, batch_size=self.batch_size, names=images)
         arrays = {"image_id": images, "patient_id": patients, "embeddings": found,
                   "fingerprint": np.array(material.fingerprint)}  # fmt: skip
-        self.run.write_embeddings(self.encoder, file, arrays)
+        if is_first():
+            self.run.write_embeddings(self.encoder, file, arrays)
         return found
 
 

@@ -71,6 +71,22 @@ def due(evaluators: Sequence[Chosen], subset: Subset, fractions: Sequence[float]
     return (chosen for chosen in evaluators if chosen.component.fits or once)
 
 
+def embed_together(
+    plan: Plan,
+    run: RunDirectory,
+    encoders: Mapping[str, Backbone],
+    material: Material,
+    stage: Callable[[str], None],
+    abroad: Sequence[ExternalMaterial] = (),
+) -> None:
+    """Embed everything by every encoder on all processes; the first one keeps the result in the run directory."""
+    for name, network in encoders.items():
+        stage(f"embedding by the {name} encoder")
+        embedder = Embedder(name, network, run, plan.config.evaluate.batch_size)
+        for _ in fittings(embedder, material, abroad, plan.config.seed):
+            pass  # embedding is what makes them
+
+
 @dataclass
 class Found:
     """Rows of the record as protocols yield their results, and the predictions that encoders are compared on.

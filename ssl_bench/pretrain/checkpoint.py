@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ssl_bench.distributed import world_size
 from ssl_bench.errors import DataError
 from ssl_bench.files import sha256, write_json, write_tensors
 
@@ -36,7 +37,7 @@ class Checkpoint:
 
 
 def conditions() -> dict[str, Any]:
-    """What bit-identity needs: machine type, package versions and thread count."""
+    """What bit-identity needs: machine type, package versions, thread and process count."""
     return {
         "machine": platform.machine(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
@@ -44,6 +45,7 @@ def conditions() -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "threads": torch.get_num_threads(),
+        "processes": world_size(),
     }
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import resource
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from ssl_bench.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
@@ -52,11 +57,14 @@ def build_fabric(config: PretrainConfig) -> Fabric:
         UsageError: a GPU is asked for and there is none, or a compiler.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision on every start
+    warnings.filterwarnings("ignore", message="The `srun` command is available")  # a login node has it, too
     accelerator = config.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UsageError("pretrain.accelerator is cuda, and torch finds no GPU; choose cpu or auto")
+    if accelerator == "cuda" and torch.cuda.device_count() < config.devices:
+        raise UsageError(f"pretrain.devices is {config.devices}, and torch finds {torch.cuda.device_count()} GPUs here")
     if config.compile:
         check_compiler(accelerator)
     if config.threads:
@@ -64,7 +72,18 @@ def build_fabric(config: PretrainConfig) -> Fabric:
     precision = config.precision
     if precision == "auto":
         precision = "bf16-mixed" if fast_bf16(accelerator) else "32-true"
-    return Fabric(accelerator=accelerator, devices=1, precision=precision)
+    strategy = _together() if config.processes > 1 else "auto"
+    return Fabric(
+        accelerator=accelerator, devices=config.devices, num_nodes=config.nodes, strategy=strategy, precision=precision
+    )
+
+
+def _together() -> DDPStrategy:
+    """DDP that leaves buffers alone: they are reduced where they are made, and DINO's centre is a new tensor a step."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    key = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # torch renamed it
+    alone: dict[str, Any] = {key: False}
+    return DDPStrategy(**alone)
 
 
 def fast_bf16(accelerator: str) -> bool:

@@ -18,7 +18,8 @@ from torch import nn
 from ssl_bench.config import PretrainConfig
 from ssl_bench.contracts import Batch, Loss, Method
 from ssl_bench.data.source import BatchStream
-from ssl_bench.errors import Interrupted, TrainingStopped
+from ssl_bench.distributed import all_reduce_mean, gather_rows, is_first, largest, world_size
+from ssl_bench.errors import HandledError, Interrupted, TrainingStopped
 from ssl_bench.files import write_json
 from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.compiled import compiled
@@ -74,6 +75,36 @@ class Summary:
     final: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = ""
     changes: tuple[str, ...] = ()
+    processes: int = 1
+
+
+class ForwardPass(nn.Module):
+    """A method whose ``forward`` is its training loss: what DDP and Fabric's precision wrap.
+
+    The batch is handed over as an attribute, because Fabric would take a frozen dataclass apart to cast its tensors.
+
+    Args:
+        method: the method.
+    """
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+        self.batch: Batch | None = None
+
+    def forward(self, progress: float) -> Loss:
+        """The loss of the batch."""
+        assert self.batch is not None
+        return self.method.training_loss(self.batch, progress)
+
+
+def joined(loss: Loss) -> Loss:
+    """The loss that one process would have had, from those of all: means of the scalars, rows side by side."""
+    if world_size() == 1:
+        return loss
+    scalars = {name: all_reduce_mean(part.detach()) for name, part in loss.parts.items()}
+    rows = [None if part is None else gather_rows(part.detach()) for part in (loss.features, loss.probabilities)]
+    return Loss(all_reduce_mean(loss.total.detach()), scalars, *rows)
 
 
 class Trainer:
@@ -109,9 +140,9 @@ class Trainer:
         self.module.to(fabric.device).train()
         self.groups = method.parameter_groups()
         self.optimizer = build_optimizer(self.groups, config, config.optimizer_for(method.encoder.patch_size))
-        wrapped, self.wrapped_optimizer = fabric.setup(self.module, self.optimizer)
-        wrapped.mark_forward_method("training_loss")
-        self.training_loss = cast("Callable[[Batch, float], Loss]", wrapped.training_loss)
+        self.forward_pass = ForwardPass(method)
+        wrapped, self.wrapped_optimizer = fabric.setup(self.forward_pass, self.optimizer)
+        self.training_loss = cast("Callable[[float], Loss]", wrapped)
         self.total = config.epochs * stream.steps_per_epoch
         self.guard = CollapseGuard()
         self.recent: list[tuple[int, torch.Tensor]] = []
@@ -134,9 +165,13 @@ class Trainer:
             for step in range(first, self.total):
                 with explained_memory(self.fabric.device, self.config.batch_size):
                     loss, values = self._step(step)
-                if step + 1 == self.total or (step + 1) % self.config.log_every == 0:
-                    entry = self._log(step, loss, values)
-                self._keep(step + 1, stop)
+                try:
+                    if step + 1 == self.total or (step + 1) % self.config.log_every == 0:
+                        entry = self._log(step, loss, values)
+                    self._keep(step + 1, stop)
+                except HandledError as error:  # processes look at the same numbers, so all of them end here
+                    error.everywhere = True
+                    raise
         return self._summary(first, time.monotonic() - self.began, entry)
 
     def _step(self, step: int) -> tuple[Loss, dict[str, Any]]:
@@ -144,11 +179,10 @@ class Trainer:
         progress = step / self.total
         now = rates(self.config, progress, self.method.schedule_stretch)
         set_rates(self.optimizer, self.groups, now)
-        batch = self.stream.batch(step)
+        self.forward_pass.batch = self.stream.batch(step)
         seed_torch(self.seed, "step", step)
         self.method.before_step(progress)
-        with self.fabric.autocast():  # Fabric redirects a marked method, and so applies it, under DDP only
-            loss = self.training_loss(batch, progress)
+        loss = self.training_loss(progress)
         self.fabric.backward(loss.total)
         for parameter in self.method.frozen:
             parameter.grad = None
@@ -162,6 +196,7 @@ class Trainer:
     def _log(self, step: int, loss: Loss, values: Mapping[str, Any]) -> dict[str, Any]:
         """Check, write and return the entry of a step."""
         self._check_recent()
+        loss = joined(loss)
         seen = observe(loss)
         numbers = {"loss": loss.total, **loss.parts, **values, **seen}
         entry: dict[str, Any] = {"step": step + 1, "epoch": (step + 1) / self.stream.steps_per_epoch}
@@ -184,7 +219,7 @@ class Trainer:
             return
         steps, values = zip(*self.recent, strict=True)
         self.recent.clear()
-        for step, (loss, norm) in zip(steps, torch.stack(values).tolist(), strict=True):
+        for step, (loss, norm) in zip(steps, all_reduce_mean(torch.stack(values)).tolist(), strict=True):
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise TrainingStopped(
                     f"the loss is {loss} and its gradient's norm {norm} at step {step + 1}; lower pretrain.lr or look "
@@ -194,20 +229,28 @@ class Trainer:
     def _keep_batch(self, step: int) -> Path:
         """Write down which images a fatal step saw."""
         path = self.folder.parent / "stopped.json"
-        rows = self.stream.store_rows(step).tolist()
-        write_json(path, {"step": step + 1, "image_ids": self.stream.names(step), "store_rows": rows})
+        if is_first():
+            rows = self.stream.store_rows(step).tolist()
+            write_json(path, {"step": step + 1, "image_ids": self.stream.names(step), "store_rows": rows})
         return path
 
     def _keep(self, done: int, stop: StopFlag) -> None:
         """Save where it is due, and leave where a signal asked for it."""
         every = max(1, round(self.config.checkpoint_every * self.stream.steps_per_epoch))
         due = done % every == 0 and not self.guard.strikes  # features that look collapsed replace no good checkpoint
-        if stop.caught is not None or due or done == self.total:
+        caught = self._caught(stop, meeting=due or done == self.total or done % self.config.log_every == 0)
+        if caught or due or done == self.total:
             self._check_recent()
             self.save(done)
-        if stop.caught is not None:
-            name = signal.Signals(stop.caught).name
+        if caught:
+            name = signal.Signals(caught).name
             raise Interrupted(f"{name}: saved at step {done} of {self.total}; go on with --resume {self.folder.parent}")
+
+    def _caught(self, stop: StopFlag, *, meeting: bool) -> int:
+        """The signal that a process caught, 0 for none; several ask each other only where they meet anyway."""
+        if world_size() > 1 and not meeting:
+            return 0
+        return largest(stop.caught or 0, self.fabric.device)
 
     def save(self, step: int) -> None:
         """Write a checkpoint of the current state.
@@ -223,7 +266,8 @@ class Trainer:
                 f"at the images of the batch, listed in {self._keep_batch(step - 1)}; the last good checkpoint is kept"
             )
         meta = {"identity": self.identity, "conditions": checkpoints.conditions()}
-        checkpoints.save(self.folder, step, tensors, meta)
+        if is_first():
+            checkpoints.save(self.folder, step, tensors, meta)
 
     def _summary(self, first: int, seconds: float, entry: Mapping[str, Any]) -> Summary:
         images = (self.total - first) * self.config.batch_size
@@ -238,4 +282,5 @@ class Trainer:
             optimizer=type(self.optimizer).__name__,
             resumed_at=first,
             final=entry,
+            processes=world_size(),
         )

@@ -15,6 +15,7 @@ from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.features import encode
 from ssl_bench.data.material import Material, pretraining_positions
 from ssl_bench.data.source import BatchStream
+from ssl_bench.distributed import is_first
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain import checkpoint as checkpoints
@@ -117,7 +118,7 @@ def last_checkpoint(plan: Plan, run: RunDirectory, reporter: Reporter, *, allow_
     for reason in refused:
         reporter.warn(f"checkpoint refused, using the one before it: {reason}")
     if found is None:
-        run.forget_log_after(0)
+        _forget_log_after(run, 0)
         return None
     _check_same_run(plan, run, found)
     if (other := _other_conditions(found)) and not allow_inexact:
@@ -127,8 +128,13 @@ def last_checkpoint(plan: Plan, run: RunDirectory, reporter: Reporter, *, allow_
         )
     for change in changed(plan, found):
         reporter.warn(change)
-    run.forget_log_after(found.step)
+    _forget_log_after(run, found.step)
     return found
+
+
+def _forget_log_after(run: RunDirectory, step: int) -> None:
+    if is_first():
+        run.forget_log_after(step)
 
 
 def _check_same_run(plan: Plan, run: RunDirectory, found: Checkpoint) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -37,18 +38,28 @@ def leaving(what_next: Callable[[], str]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+ECHO = 0.3
+"""Seconds within which a signal that comes again is the same one."""
+
+
 class StopFlag:
-    """Turns SIGINT, SIGTERM and SIGUSR1 into a flag that is read at the step boundary; a second one leaves at once."""
+    """Turns SIGINT, SIGTERM and SIGUSR1 into a flag that is read at the step boundary; a second one leaves at once.
+
+    Clusters send the same signal by several ways at once, so the same one within :data:`ECHO` seconds is the same.
+    """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
     def __init__(self) -> None:
         self.caught: int | None = None
+        self._when = 0.0
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.caught is not None:
+        now = time.monotonic()
+        if self.caught is None:
+            self.caught, self._when = number, now
+        elif number != self.caught or now - self._when > ECHO:
             raise KeyboardInterrupt
-        self.caught = number
 
     @contextmanager
     def listening(self) -> Iterator[None]:

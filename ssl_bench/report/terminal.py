@@ -10,11 +10,28 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ssl_bench.loggers import Loggers
 from ssl_bench.report.table import print_result
 from ssl_bench.results.rundir import RunDirectory
 
 QUIET_SECONDS = 10.0
 """Least time between two plain progress lines."""
+
+
+class Quiet:
+    """Says nothing: for the processes of a training that the first one speaks for."""
+
+    def stage(self, sentence: str) -> None:
+        """Nothing."""
+
+    def prepared(self, done: int, total: int) -> None:
+        """Nothing."""
+
+    def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def warn(self, sentence: str) -> None:
+        """Nothing."""
 
 
 class Terminal:
@@ -23,10 +40,12 @@ class Terminal:
     Args:
         directory: of the run.
         console: where to print; standard error by default, so that results alone go to standard output.
+        loggers: told of every logged step, too.
     """
 
-    def __init__(self, directory: RunDirectory, console: Console | None = None) -> None:
+    def __init__(self, directory: RunDirectory, console: Console | None = None, loggers: Loggers | None = None) -> None:
         self.directory = directory
+        self.loggers = loggers
         self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
         columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn(),
                    TextColumn("{task.fields[status]}"))  # fmt: skip
@@ -42,6 +61,8 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
+        if self.loggers:
+            self.loggers.finish()
 
     def stage(self, sentence: str) -> None:
         """Announce a new part of the flow."""
@@ -58,6 +79,8 @@ class Terminal:
     def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:
         """Show and log a training step."""
         self.directory.append_log(entry)
+        if self.loggers:
+            self.loggers.step(entry)
         status = f"loss {entry['loss']:.3f}  {entry['images_per_second']:,.0f} images/s"
         self._advance("pretrain", done, total, status)
 

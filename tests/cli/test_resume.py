@@ -58,8 +58,8 @@ def test_fault_21_what_changes_no_weight_may_change(tmp_path: Path) -> None:
 
 def test_the_short_list_names_keys_that_exist() -> None:
     for key in CHANGEABLE:
-        section, name = key.split(".")
-        assert name in type(getattr(RunConfig(), section)).model_fields
+        section, _, name = key.rpartition(".")
+        assert name in type(getattr(RunConfig(), section) if section else RunConfig()).model_fields
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ssl_bench.contracts import Batch, Loss, ViewGroup
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
 from ssl_bench.errors import Interrupted, TrainingStopped
 from ssl_bench.methods import BaseMethod, ema_update, frozen_copy
+from ssl_bench.pretrain import signals
 from ssl_bench.pretrain.checkpoint import Checkpoint, load_latest, state_tensors
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Summary, Trainer
@@ -274,14 +275,30 @@ def test_a_signal_saves_at_the_step_boundary(tmp_path: Path, number: signal.Sign
     assert signal.getsignal(number) == before
 
 
-def test_a_second_signal_leaves_without_saving(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("second", "echo"), [(signal.SIGTERM, -1.0), (signal.SIGINT, 60.0)])
+def test_a_second_signal_leaves_without_saving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: signal.Signals, echo: float
+) -> None:
+    monkeypatch.setattr(signals, "ECHO", echo)
+
     def twice() -> None:
         send(signal.SIGTERM)()
-        send(signal.SIGTERM)()
+        send(second)()
 
     with pytest.raises(KeyboardInterrupt):
         trainer(tmp_path, Toy(), Told({5: twice})).run()
     assert last(tmp_path).step == 3  # of the epoch before
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "ECHO", 60.0)
+
+    def twice() -> None:
+        send(signal.SIGTERM)()
+        send(signal.SIGTERM)()
+
+    with pytest.raises(Interrupted, match="SIGTERM: saved at step 5 of 12"):
+        trainer(tmp_path, Toy(), Told({5: twice})).run()
 
 
 # --- foul weather -----------------------------------------------------------------------------------------------------

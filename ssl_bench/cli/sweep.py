@@ -1,0 +1,180 @@
+"""``sslbench sweep``: many runs from one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.errors import HandledError, UsageError
+
+if TYPE_CHECKING:
+    from ssl_bench.plan import Plan
+    from ssl_bench.plugins import Registry
+    from ssl_bench.services import Launcher
+    from ssl_bench.sweep.cells import Cell
+    from ssl_bench.sweep.grid import Grid
+
+
+def sweep(
+    grid: Annotated[Path | None, typer.Argument(help="YAML or TOML file with base, grid, cells, exclude.")] = None,
+    method: Annotated[str | None, typer.Option(help="Methods, for example simclr,msn,msn-ehr.")] = None,
+    features: Annotated[str | None, typer.Option(help="Feature sets, for example 'age;sex;age,sex'.")] = None,
+    features_grid: Annotated[
+        str | None, typer.Option(help="Feature sets by kind: single, groups, pairs, all; several by comma.")
+    ] = None,
+    fusion: Annotated[str | None, typer.Option(help="Fusions, comma-separated.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Encoders, comma-separated.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds, counted from 0.")] = None,
+    data: Annotated[str | None, typer.Option(help="Dataset of all cells. [synthetic]")] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke, demo or paper. [demo]")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any key of the configuration, for all cells; repeatable.")
+    ] = None,
+    protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators of all cells. [linear,knn]")] = None,
+    logger: Annotated[str | None, typer.Option(help="Loggers of all cells.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the sweep. [runs/<name of the grid>]")] = None,
+    launcher: Annotated[str | None, typer.Option(help="What starts the runs: local or slurm. [local]")] = None,
+    launcher_set: Annotated[
+        list[str] | None, typer.Option(help="An option of the launcher, for example partition=gpu; repeatable.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="Runs at once. [one a GPU, or one]")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed cells again.")] = False,
+    allow_inexact_resume: Annotated[
+        bool, typer.Option("--allow-inexact-resume", help="Resume cells although the bits will differ.")
+    ] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what they cost, and stop.")] = False,
+) -> None:
+    """Run every cell of a grid, skip what is finished, and show one table; the same command goes on after a kill."""
+    from ssl_bench.plugins import discover
+
+    registry = discover()
+    shared = merge_flags(
+        {"preset": preset, "data.name": data, "data.root": str(root) if root else None,
+         "evaluate.protocols": protocols, "loggers": logger}, settings or [],
+    )  # fmt: skip
+    axes = {"method": _listed(method), "ehr.features": _sets(features), "fusion": _listed(fusion),
+            "backbone.name": _listed(backbone), "seed": None if seeds is None else list(range(seeds))}  # fmt: skip
+    if seeds is not None and seeds < 1:
+        raise UsageError(f"--seeds expects how many seeds to run, 1 or more, found {seeds}")
+    whole = _grid(grid, shared, {key: values for key, values in axes.items() if values})
+    if features_grid:
+        whole = _with_feature_grid(whole, features_grid, registry)
+    if launcher or launcher_set:
+        chosen = launcher or (whole.launcher.name if whole.launcher else "local")
+        kept = whole.launcher.options if whole.launcher and whole.launcher.name == chosen else {}
+        whole = whole.model_validate({**whole.model_dump(), "launcher": {
+            "name": chosen, **kept, **merge_flags({}, launcher_set or [])}})  # fmt: skip
+    folder = out or Path("runs") / (grid.stem if grid else "sweep")
+    cells, plans = check(whole, registry, cache_folder(cache))
+    starter = whole.launcher.name if whole.launcher else "local"
+    options = registry.options("launcher", starter, whole.launcher.options if whole.launcher else {})
+    registry.get("launcher", starter).check_installed()
+    if dry_run:
+        tell_costs(plans, folder, jobs or whole.jobs)
+        return
+    target = registry.get("launcher", starter).load()
+    carry_out(cells, folder, lambda: target(options, jobs or whole.jobs, folder / ".sweep" / starter),
+              cache_folder(cache), retry_failed=retry_failed, inexact=allow_inexact_resume)  # fmt: skip
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+
+
+def _sets(text: str | None) -> list[str] | None:
+    """Feature sets are separated by semicolons, because the features of one are by commas; none is an empty one."""
+    return [part.strip() for part in text.split(";")] if text is not None else None
+
+
+def _grid(path: Path | None, shared: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> Grid:
+    """The grid of a file with the flags on top, or of the flags alone."""
+    from ssl_bench.config import merge
+    from ssl_bench.sweep.grid import Grid, nested, read_grid
+
+    kept = read_grid(path) if path else Grid()
+    if not (path or axes):
+        raise UsageError("a sweep expects a grid file, or lists such as --method simclr,msn --seeds 3")
+    base = merge(nested(kept.base), shared)
+    return kept.model_copy(update={"base": base, "grid": tuple({**table, **axes} for table in kept.grid or ({},))})
+
+
+def _with_feature_grid(grid: Grid, kinds: str, registry: Registry) -> Grid:
+    from ssl_bench.sweep.grid import FEATURES, feature_sets
+
+    name = grid.base.get("data", {}).get("name", "synthetic")
+    available = registry.get("dataset", name).features
+    sets = feature_sets([kind.strip() for kind in kinds.split(",")], available)
+    tables = ({**table, FEATURES: [*table.get(FEATURES, []), *sets]} for table in grid.grid or ({},))
+    return grid.model_copy(update={"grid": tuple(tables)})
+
+
+def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict[str, Plan]]:
+    """Every cell, checked with all others before the first one starts.
+
+    Raises:
+        HandledError: unknown keys and cells that cannot run, all at once.
+    """
+    from ssl_bench.budget import fitted
+    from ssl_bench.sweep.cells import make_cells, plan_cells, rehearse_cells
+    from ssl_bench.sweep.grid import layers
+
+    cells = make_cells(layers(grid, registry), registry)
+    if not cells:
+        raise UsageError("the grid has no cell left; exclude fewer")
+    plans = plan_cells(cells, registry, cache)
+    rehearse_cells(plans)
+    return cells, {name: fitted(plan) for name, plan in plans.items()}
+
+
+def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
+    """Print the cells with what their training costs."""
+    from tempfile import TemporaryDirectory
+
+    from ssl_bench.report.sweep import print_cells, seconds_text
+    from ssl_bench.sweep.cost import costs
+
+    with TemporaryDirectory() as private:
+        found = costs(plans, folder, Path(private))
+    rows = [
+        (name, f"{cost.steps:,}", f"{cost.step_seconds * 1000:,.0f} ms {cost.source}" if cost.steps else cost.source,
+         seconds_text(cost.seconds) if cost.steps else "-", "done" if (folder / name / "record.json").is_file() else "")
+        for name, cost in found.items()
+    ]  # fmt: skip
+    left = sum(cost.seconds for name, cost in found.items() if not (folder / name / "record.json").is_file())
+    caption = (
+        f"{len(found)} cells, {seconds_text(left)} of training left one after the other"
+        + (f", {seconds_text(left / jobs)} with {jobs} at once" if jobs > 1 else "")
+        + "; preparing and evaluating come on top"
+    )
+    print_cells(rows, ("cell", "steps", "a step", "training", ""), caption)
+
+
+def carry_out(
+    cells: list[Cell], folder: Path, make_launcher: Any, cache: Path, *, retry_failed: bool, inexact: bool
+) -> None:
+    """Run the cells and print the table.
+
+    Raises:
+        HandledError: cells have failed; the table says why.
+    """
+    from ssl_bench.report.sweep import SweepBoard, print_sweep
+    from ssl_bench.sweep.loop import Sweep, claimed
+
+    flags = ["--allow-inexact-resume"] if inexact else []
+    with claimed(folder), SweepBoard() as board:
+        starter: Launcher = make_launcher()
+        running = Sweep(cells, folder, starter, cache, board.show, retry_failed=retry_failed, flags=flags)
+        states = running.run()
+    print_sweep(states)
+    failed = [name for name, state in states.items() if state.phase == "failed"]
+    if failed:
+        raise HandledError(
+            f"{len(failed)} of {len(states)} cells failed, what they said is in {folder / '.sweep' / 'logs'}; "
+            "--retry-failed tries them again"
+        )

@@ -1,0 +1,123 @@
+"""The table of a sweep: live where a person watches, lines where a file does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from ssl_bench.report.table import interval_text, plain_console
+from ssl_bench.sweep.state import State
+
+QUIET_SECONDS = 30.0
+"""Least time between two lines on the progress of the same cell."""
+
+URGENT = {"running": 0, "failed": 1, "queued": 2, "done": 3}
+"""Which cells are shown first where not all have room."""
+
+AROUND = 7
+"""Lines of a table besides its rows."""
+
+
+def sweep_table(states: Mapping[str, State], limit: int = 0) -> Table:
+    """Every cell with its state, progress and macro AUROC; with a limit the most urgent ones, in their order."""
+    shown = list(states)
+    if limit and len(states) > limit:
+        shown = sorted(states, key=lambda name: URGENT[states[name].phase])[:limit]
+        shown.sort(key=list(states).index)
+    table = Table(caption=summary(states), caption_justify="left")
+    for column in ("cell", "state", "macro AUROC [95 % interval]", ""):
+        table.add_column(column, overflow="fold")
+    for name in shown:
+        table.add_row(name, state_text(states[name]), result_text(states[name]), states[name].reason)
+    return table
+
+
+def state_text(state: State) -> str:
+    """``running  45 %  120 s left``, or just the phase."""
+    if state.phase != "running" or state.progress is None:
+        return state.phase
+    share, left = state.progress
+    return f"running {share:4.0%}, {seconds_text(left)} left"
+
+
+def seconds_text(seconds: float) -> str:
+    """``45 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+
+
+def result_text(state: State) -> str:
+    """``linear 0.742 [0.701, 0.779]``, empty before the end."""
+    if not state.result:
+        return "-" if state.phase == "done" else ""
+    untrained = " (random)" if state.result["encoder"] == "random" else ""
+    return f"{state.result['protocol']}{untrained} {interval_text(state.result)}"
+
+
+def summary(states: Mapping[str, State]) -> str:
+    """``3 done, 1 running, 2 queued, 0 failed of 6 cells``."""
+    phases = [state.phase for state in states.values()]
+    counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in ("done", "running", "queued", "failed"))
+    return f"{counts} of {len(phases)} cells"
+
+
+class SweepBoard:
+    """Shows the states of a sweep while it runs.
+
+    Args:
+        console: where; standard error by default, so that the final table alone goes to standard output.
+        clock: seconds, for tests.
+    """
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self._live = Live(console=self.console, auto_refresh=False, transient=True)
+        self._said: dict[str, tuple[str, float]] = {}
+        self._clock = clock
+
+    def __enter__(self) -> SweepBoard:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, states: Mapping[str, State]) -> None:
+        """Draw the table, or say in a line what has changed."""
+        if self.console.is_terminal:
+            self._live.update(sweep_table(states, max(3, self.console.height - AROUND)), refresh=True)
+            return
+        for name, state in states.items():
+            self._say(name, state)
+
+    def _say(self, name: str, state: State) -> None:
+        now = self._clock()
+        phase, spoke = self._said.get(name, ("queued", now))
+        if phase != state.phase or (state.progress and now - spoke > QUIET_SECONDS):
+            self._said[name] = (state.phase, now)
+            parts = [f"{name}: {state_text(state)}", result_text(state), state.reason]
+            self.console.print("  ".join(part for part in parts if part), soft_wrap=True)
+
+
+def print_sweep(states: Mapping[str, State]) -> None:
+    """Print the final table to standard output."""
+    plain_console().print(sweep_table(states))
+
+
+def print_cells(rows: Sequence[Sequence[str]], columns: Sequence[str], caption: str) -> None:
+    """Print what a dry run has found out."""
+    table = Table(caption=caption, caption_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    plain_console().print(table)

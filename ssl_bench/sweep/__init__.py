@@ -1,0 +1,1 @@
+"""Many runs from one grid: cells, their states on the disk, and the loop that starts and watches them."""

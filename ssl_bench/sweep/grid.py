@@ -1,0 +1,131 @@
+"""A grid of runs as layers of configuration: a product of lists, extra cells, and what is left out. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from ssl_bench.components import Method
+from ssl_bench.config import CHOICES, DEFAULT_METHOD, Named, Section, merge, named, read_file, split_names
+from ssl_bench.data.features import GROUPS, expand
+from ssl_bench.errors import UsageError
+from ssl_bench.options import validate
+from ssl_bench.plugins import Registry
+
+Values = dict[str, Any]
+
+FEATURES = "ehr.features"
+"""The axis that only methods with a fusion have."""
+
+
+def one_or_more(value: Any) -> Any:
+    """A lone table as a list of one."""
+    return [value] if isinstance(value, Mapping) else value
+
+
+class Grid(Section):
+    """A grid file."""
+
+    base: Values = Field(default_factory=dict, description="keys of the configuration that all cells share")
+    grid: Annotated[tuple[dict[str, list[Any]], ...], BeforeValidator(one_or_more)] = Field(
+        (), description="lists of values by dotted key, whose product is taken; or several such tables"
+    )
+    cells: tuple[Values, ...] = Field((), description="further cells, each with its keys")
+    exclude: tuple[Values, ...] = Field((), description="cells with all of these values are left out")
+    launcher: Named | None = Field(None, description="what starts the runs, with its options")
+    jobs: int = Field(0, ge=0, description="runs at once, 0 for the launcher's own choice")
+
+
+def read_grid(path: Path) -> Grid:
+    """The grid in a YAML or TOML file.
+
+    Raises:
+        UsageError: it cannot be read, or has unknown keys; all of them at once.
+    """
+    return validate(Grid, read_file(path), f"grid {path}")
+
+
+def nest(path: str, value: Any) -> Values:
+    """``nest("ehr.features", "age")`` is ``{"ehr": {"features": "age"}}``."""
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def nested(values: Mapping[str, Any]) -> Values:
+    """A table whose keys may be dotted as one whose keys are not."""
+    table: Values = {}
+    for path, value in values.items():
+        table = merge(table, nest(path, value))
+    return table
+
+
+def layers(grid: Grid, registry: Registry) -> Iterator[Values]:
+    """The configuration of every cell before it is resolved, the product first, equal cells more than once.
+
+    A method that joins no features by itself, in a cell that names no fusion, is given none of the axis
+    ``ehr.features``: so one grid holds ``msn`` and ``msn-ehr``.
+    """
+    for axes in grid.grid:
+        for chosen in product(*axes.values()):
+            values = merge(nested(grid.base), nested(dict(zip(axes, chosen, strict=True))))
+            if FEATURES in axes and not _joins(values, registry):
+                values.pop("ehr")
+            if not _excluded(values, grid.exclude):
+                yield values
+    for extra in grid.cells:
+        yield merge(nested(grid.base), nested(extra))
+
+
+def _joins(values: Values, registry: Registry) -> bool:
+    """Whether the method of a cell takes EHR features; a name that nobody knows is told of later."""
+    name = named(values.get("method", DEFAULT_METHOD)).get("name")
+    if name not in registry.names(Method.kind):
+        return True
+    method: Method = registry.get(Method.kind, name)
+    return method.trains and bool(method.fusion or values.get("fusion"))
+
+
+def _excluded(values: Values, patterns: Iterable[Values]) -> bool:
+    return any(_matches(nested(pattern), values) for pattern in patterns)
+
+
+def _matches(pattern: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether all keys of a pattern have their values."""
+    for key, wanted in pattern.items():
+        found = values.get(key)
+        if key in CHOICES:
+            wanted, found = named(wanted), named(found)
+        if isinstance(wanted, Mapping):
+            if not isinstance(found, Mapping) or not _matches(wanted, found):
+                return False
+        elif wanted != found and tuple(split_names(wanted) or ()) != tuple(split_names(found) or ()):
+            return False
+    return True
+
+
+FEATURE_GRIDS = ("single", "groups", "pairs", "all")
+"""Names that ``--features-grid`` knows."""
+
+
+def feature_sets(kinds: Sequence[str], available: Sequence[str]) -> list[str]:
+    """Feature sets by kind: each feature, each group, each pair of groups, all groups; what the dataset has of them.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    groups = {name: [part for part in parts if part in available] for name, parts in GROUPS.items()}
+    groups = {name: parts for name, parts in groups.items() if parts}
+    found: dict[str, Sequence[tuple[str, ...]]] = {
+        "single": [(feature,) for parts in groups.values() for feature in parts],
+        "groups": [tuple(parts) for parts in groups.values()],
+        "pairs": [(*groups[one], *groups[two]) for one, two in combinations(groups, 2)],
+        "all": [tuple(feature for parts in groups.values() for feature in parts)],
+    }
+    if stray := [kind for kind in kinds if kind not in found]:
+        raise UsageError(f"--features-grid knows {', '.join(found)}, found {', '.join(stray)}")
+    return list(dict.fromkeys(",".join(expand(names)) for kind in kinds for names in found[kind]))

@@ -1,0 +1,141 @@
+"""``sslbench sweep``: what is refused before the first run, the dry run, and a sweep of real runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ssl_bench.services import Job, JobState
+
+Cli = Callable[..., Any]
+SMALL = ("--preset", "smoke", "--eval", "linear", "--set", "evaluate.replicates=100", "--set", "pretrain.epochs=1",
+         "--set", "pretrain.accelerator=cpu")  # fmt: skip
+
+
+@pytest.fixture
+def data(tiny_nih: Callable[..., Path]) -> tuple[object, ...]:
+    return ("--data", "nih14", "--root", tiny_nih(patients=30))
+
+
+class Here:
+    """A launcher that runs each job at once, in this process."""
+
+    slots = shared = 1
+    stays = False
+
+    def __init__(self, options: Any, jobs: int, folder: Path) -> None:
+        self.codes: dict[str, int] = {}
+
+    def submit(self, job: Job) -> str:
+        from ssl_bench.cli import main
+
+        command = job.resume if (job.run / "config.yaml").is_file() else job.start
+        before, sys.argv = sys.argv, ["sslbench", *command[3:]]
+        with pytest.raises(SystemExit) as ended:
+            main()
+        sys.argv = before
+        self.codes[job.name] = int(ended.value.code or 0)
+        return job.name
+
+    def states(self, handles: Mapping[str, Job]) -> Mapping[str, JobState]:
+        return {handle: JobState("ended", self.codes[handle]) for handle in handles}
+
+    def stop(self, handles: Sequence[str]) -> None:
+        raise AssertionError("nothing runs beside")
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sslbench_launchers.local.Local", Here)
+    monkeypatch.setattr("ssl_bench.cli.run.leave_report", lambda directory, terminal: None)
+
+
+@pytest.mark.usefixtures("here")
+def test_cells_run_once_and_the_table_says_what_came_of_them(
+    sslbench: Cli, tmp_path: Path, data: tuple[object, ...]
+) -> None:
+    asked = ("sweep", "--method", "random,simclr", "--seeds", 1, *SMALL, *data, "--out", tmp_path / "out", "--jobs", 1)
+    first = sslbench(*asked)
+    assert first.code == 0, first.err
+    assert "2 done, 0 running, 0 queued, 0 failed of 2 cells" in first.out
+    records = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/record.json")}
+    assert len(records) == 2
+    again = sslbench(*asked)
+    assert again.out
+    assert first.out.endswith(again.out)  # runs of this launcher print here, too
+    assert {path: path.stat().st_mtime_ns for path in records} == records
+    dry = sslbench(*asked, "--dry-run")
+    assert "nothing to train" in dry.out
+    assert "recorded" in dry.out
+    assert "2 cells, 0 s of training left" in dry.out
+
+
+@pytest.mark.usefixtures("here")
+def test_a_cell_that_fails_is_told_and_the_others_go_on(
+    sslbench: Cli, tmp_path: Path, data: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ssl_bench.errors import TrainingStopped
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise TrainingStopped("out of memory at batch size 16")
+
+    monkeypatch.setattr("ssl_bench.pipeline.pretrain", stop)
+    asked = ("sweep", "--method", "simclr,random", "--seeds", 1, *SMALL, *data, "--out", tmp_path / "out")
+    answer = sslbench(*asked)
+    assert answer.code == 1
+    assert "1 done, 0 running, 0 queued, 1 failed of 2 cells" in answer.out
+    assert "1 of 2 cells failed, what they said is in " in answer.err
+
+
+def test_unknown_keys_and_impossible_cells_are_refused_all_at_once(
+    sslbench: Cli, tmp_path: Path, data: tuple[object, ...]
+) -> None:
+    grid = {"base": {"preset": "smoke", "data.name": "nih14", "data.root": str(data[3])},
+            "grid": {"method": ["msnn", "msn"], "backbone.name": ["resnet18", "vit-micro"]},
+            "cells": [{"method": "random", "ehr.features": "age"}, {"fusion": "concatt"}]}  # fmt: skip
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
+    answer = sslbench("sweep", tmp_path / "grid.yaml", "--out", tmp_path / "out")
+    assert answer.code == 2
+    lines = answer.err.splitlines()
+    assert lines[0] == "sslbench: error: 4 problems"
+    for part in ("unknown method 'msnn'; did you mean 'msn'?", "drops patches and needs a ViT", "unknown fusion",
+                 "method 'random' is not trained"):  # fmt: skip
+        assert part in answer.err
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "grid.yaml").write_text("base: {pretrain.epoch: 3}\ngrid: {method: [msn]}\n")
+    answer = sslbench("sweep", tmp_path / "grid.yaml")
+    assert "unknown key 'pretrain.epoch' of the configuration; did you mean 'epochs'?" in answer.sentence
+
+
+REFUSED = [
+    ((), "a sweep expects a grid file, or lists such as --method simclr,msn --seeds 3"),
+    (("--seeds", "0"), "--seeds expects how many seeds to run, 1 or more, found 0"),
+    (("--method", "simclr", "--features-grid", "groupes"), "--features-grid knows single, groups, pairs, all"),
+    (("--method", "simclr", "--preset", "smoke", "--launcher", "locall"), "unknown launcher 'locall'; did you mean"),
+    (("--method", "simclr", "--preset", "smoke", "--launcher-set", "gpus=3"), "unknown key 'gpus' of launcher 'local'"),
+    (("nowhere.yaml",), "config nowhere.yaml cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), REFUSED)
+def test_what_makes_no_sweep_is_refused(sslbench: Cli, arguments: tuple[str, ...], sentence: str) -> None:
+    answer = sslbench("sweep", *arguments)
+    assert answer.code == 2
+    assert answer.sentence.startswith(sentence)
+
+
+def test_the_papers_grid_says_in_a_sentence_what_is_missing(sslbench: Cli) -> None:
+    answer = sslbench("sweep", Path(__file__).parents[2] / "sweeps" / "paper.yaml", "--dry-run")
+    assert answer.code in (2, 3)
+    assert "mimic-cxr" in answer.sentence
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(sslbench: Cli, data: tuple[object, ...]) -> None:
+    answer = sslbench("run", "--preset", "smoke", *data, "--devices", 3, "--nodes", 2, "--batch-size", 16)
+    assert answer.code == 2
+    assert answer.sentence.startswith("a batch is shared equally by 6 processes (devices x nodes), found a batch of 16")

@@ -1,0 +1,200 @@
+"""Two processes train, stop, resume and embed as one process does.
+
+Run as a script this file is one of the processes, ``python test_together.py FOLDER ROOT``; the first starts the other.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from ssl_bench.assemble import build_backbone, build_method
+from ssl_bench.config import load
+from ssl_bench.data.material import Material, prepare_material
+from ssl_bench.data.source import BatchStream
+from ssl_bench.distributed import first, rank
+from ssl_bench.errors import Interrupted, UsageError
+from ssl_bench.evaluate.embed import embed
+from ssl_bench.plan import Plan, make_plan
+from ssl_bench.plugins import discover
+from ssl_bench.pretrain.device import build_fabric
+from ssl_bench.pretrain.launch import check_started, launched
+from ssl_bench.pretrain.run import last_checkpoint, pretrain
+from ssl_bench.results.rundir import RunDirectory
+
+METHODS: dict[str, dict[str, Any]] = {
+    "simclr": {"output_dim": 8},
+    "msn-ehr": {"prototypes": 8, "hidden_dim": 16, "output_dim": 8, "focal_views": 2},
+    "mae": {"decoder_dim": 32, "decoder_depth": 1},
+}
+"""A head with BatchNorm, one with masks and EHR besides, and a method without BatchNorm."""
+
+ROWS, AT_ONCE = 21, 4
+
+
+class Told:
+    """Keeps the losses, and asks one of the processes to stop after a step."""
+
+    def __init__(self, stop_at: int = 0, stopped: int = 1) -> None:
+        self.stop_at, self.stopped = stop_at, stopped
+        self.losses: list[float] = []
+
+    def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:
+        self.losses.append(entry["loss"])
+        if done == self.stop_at and rank() == self.stopped:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def warn(self, sentence: str) -> None:
+        raise AssertionError(sentence)
+
+
+def planned(name: str, root: Path, folder: Path, devices: int) -> Plan:
+    values = {
+        "method": {"name": name, **METHODS[name]},
+        "data": {"name": "nih14", "root": str(root)},
+        "backbone": {"name": "vit-micro", "options": {"embed_dim": 16, "depth": 1, "num_heads": 2}},
+        "pretrain": {"epochs": 2, "batch_size": 12, "log_every": 1, "accelerator": "cpu", "precision": "32-true",
+                     "devices": devices, "threads": 1},
+    }  # fmt: skip
+    return make_plan(load(values, name="smoke"), discover(), folder / "cache")
+
+
+@contextmanager
+def doubled() -> Iterator[None]:
+    """Batches in float64, so that differences are mistakes and not rounding."""
+    before = BatchStream.batch
+
+    def batch(stream: BatchStream, step: int) -> Any:
+        made = before(stream, step)
+        wide = {name: views.double() for name, views in made.views.items()}
+        return replace(made, views=wide, ehr=made.ehr.double(), present=made.present.double())
+
+    BatchStream.batch = batch  # type: ignore[method-assign]
+    yield
+    BatchStream.batch = before  # type: ignore[method-assign]
+
+
+def trained(plan: Plan, material: Material, fabric: Any, run: Path) -> dict[str, Any]:
+    """Losses and final state of a method in float64."""
+    method: Any = build_method(plan)
+    told = Told()
+    with doubled():
+        summary = pretrain(plan, RunDirectory(run), method.double(), material, fabric, told)
+    return {"losses": told.losses, "state": method.state_dict(), "processes": summary.processes,
+            "null": list(method.null_parameters)}  # fmt: skip
+
+
+def embedded(plan: Plan, material: Material) -> Any:
+    return embed(build_backbone(plan), material.source, material.rows[:ROWS], material.grey, batch_size=AT_ONCE)
+
+
+def work(folder: Path, root: Path) -> None:
+    """One of two processes: everything that the tests ask for, in one launch."""
+    plans = {name: planned(name, root, folder, 2) for name in METHODS}
+    plan = plans["msn-ehr"]
+    with launched(plan.config.pretrain) as fabric:
+        material = first(lambda: prepare_material(plan, fabric.device, lambda done, total: None))
+        found: dict[str, Any] = {name: trained(plans[name], material, fabric, folder / f"{name}-2") for name in METHODS}
+        found["embedded"] = embedded(plan, material)
+        for name, told in (("alone", [Told()]), ("cut", [Told(stop_at=3), Told()])):
+            found[name] = [again(plan, material, fabric, RunDirectory(folder / name), teller) for teller in told]
+        torch.save(found, folder / f"{rank()}.pt")
+
+
+def again(plan: Plan, material: Material, fabric: Any, run: RunDirectory, told: Told) -> str:
+    """Train or go on; what interrupted it."""
+    start = first(lambda: last_checkpoint(plan, run, told, allow_inexact=False))
+    try:
+        pretrain(plan, run, build_method(plan), material, fabric, told, start=start)
+    except Interrupted as error:
+        return str(error)
+    return "" if start is None else f"from {start.step}"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, tiny_nih: Callable[..., Path]) -> tuple[Path, list[dict[str, Any]]]:
+    """The folder of the two processes, and what each of them found."""
+    folder = tmp_path_factory.mktemp("together")
+    command = [sys.executable, __file__, str(folder), str(tiny_nih(patients=20))]
+    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=300, check=False)
+    assert done.returncode == 0
+    return folder, [torch.load(folder / f"{number}.pt", weights_only=False) for number in range(2)]
+
+
+@pytest.fixture(scope="module")
+def material(both: Any, tiny_nih: Callable[..., Path]) -> Material:
+    plan = planned("msn-ehr", tiny_nih(patients=20), both[0], 1)
+    return prepare_material(plan, torch.device("cpu"), lambda done, total: None)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_processes_train_as_one_does(
+    name: str, both: Any, material: Material, tiny_nih: Callable[..., Path], tmp_path: Path
+) -> None:
+    plan = planned(name, tiny_nih(patients=20), both[0], 1)
+    one = trained(plan, material, build_fabric(plan.config.pretrain), tmp_path / "one")
+    for found in (process[name] for process in both[1]):
+        assert (one["processes"], found["processes"]) == (1, 2)
+        assert found["losses"] == pytest.approx(one["losses"], rel=1e-9)
+        for key, value in one["state"].items():
+            if key not in one["null"] and value.is_floating_point() and not idle(key):
+                assert distance(found["state"][key], value) < 1e-6, key
+
+
+def idle(key: str) -> bool:
+    """Whether AdamW blows up rounding there: the keys' bias adds the same to all scores of a softmax."""
+    return key.endswith("qkv.bias")
+
+
+def distance(found: Tensor, wanted: Tensor) -> float:
+    return float((found - wanted).norm() / (wanted.norm() + 1e-3))
+
+
+def test_both_processes_end_with_the_same_weights(both: Any) -> None:
+    for name in METHODS:
+        first_, second = (process[name]["state"] for process in both[1])
+        assert all(torch.equal(first_[key], second[key]) for key in first_)
+
+
+def test_a_signal_to_one_process_stops_both_and_a_resume_ends_in_the_same_bits(both: Any) -> None:
+    folder, found = both
+    told = f"SIGTERM: saved at step 3 of 4; go on with --resume {folder / 'cut'}"
+    assert [process["cut"] for process in found] == [[told, "from 3"]] * 2
+    contents = [max((folder / name / "checkpoints").glob("*.safetensors")).read_bytes() for name in ("alone", "cut")]
+    assert contents[0] == contents[1]
+
+
+def test_embedding_is_shared_and_returns_each_image_once(
+    both: Any, material: Material, tiny_nih: Callable[..., Path]
+) -> None:
+    wanted = embedded(planned("msn-ehr", tiny_nih(patients=20), both[0], 1), material)
+    for process in both[1]:
+        assert process["embedded"].shape == (ROWS, 16)
+        torch.testing.assert_close(torch.from_numpy(process["embedded"]), torch.from_numpy(wanted))
+
+
+def test_processes_that_somebody_else_started_must_be_as_many_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretrain_config = load({}, name="smoke").pretrain
+    check_started(pretrain_config)
+    for name, value in {"TORCHELASTIC_RUN_ID": "1", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    check_started(pretrain_config.model_copy(update={"devices": 2, "nodes": 2}))
+    with pytest.raises(
+        UsageError, match=r"^2 processes on each of 2 machines were started, .* add --devices 2 --nodes"
+    ):
+        check_started(pretrain_config)
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]), Path(sys.argv[2]))
