@@ -22,9 +22,9 @@ def leaderboard(
     ] = None,
     protocols: Annotated[str | None, typer.Option("--eval", help="Protocols. [all that the runs have]")] = None,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
-    maps: Annotated[
-        bool, typer.Option(help="With a map of the test embeddings, a point an image, on the page.")
-    ] = True,
+    no_maps: Annotated[
+        bool, typer.Option("--no-maps", help="Without the map of the test embeddings, a point an image.")
+    ] = False,
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="With small images on the map; only of data that permit it.")
     ] = False,
@@ -35,7 +35,7 @@ def leaderboard(
     from ssl_bench.report.leaderboard import read_board
     from ssl_bench.report.leaderboard_text import print_board
 
-    if thumbnails and not (html and maps):
+    if thumbnails and (no_maps or not html):
         raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
     names = [name.strip() for name in protocols.split(",")] if protocols else []
     board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates)
@@ -44,7 +44,7 @@ def leaderboard(
         from ssl_bench.report.page.page import write_page
 
         store = cache_folder(cache) if thumbnails else None
-        left_out = write_page(board, html, maps=maps, cache=store)
+        left_out = write_page(board, html, maps=not no_maps, cache=store)
         print_board(board)
         for reason in left_out:
             print(f"not on the page: {reason}")

@@ -50,7 +50,7 @@ class Entry:
     @property
     def seeds(self) -> list[int]:
         """Seeds of its runs."""
-        return list(self.arm.at(self.place))
+        return sorted(self.arm.at(self.place))
 
     @property
     def method(self) -> str:

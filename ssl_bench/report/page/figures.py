@@ -73,6 +73,7 @@ def forest(entries: Sequence[Entry], baseline: str, title: str) -> Figure:
     if base is not None:
         figure.add_vline(x=base, line={"color": BLACK, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="macro AUROC")
+    figure.update_yaxes(categoryorder="array", categoryarray=rows)
     caption = (
         "Line: 95 % interval, where there is one. Small circles: single runs of a configuration with several seeds. "
         f"Square and dotted line: the baseline, {baseline}. Overlapping intervals are no test; the table has the tests."
@@ -101,7 +102,7 @@ def efficiency(entries: Sequence[Entry], title: str) -> Figure | None:
         return None
     ticks = sorted(shares)
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{100 * share:g} %" for share in ticks],
-                        title_text="share of the training patients whose labels were used")  # fmt: skip
+                        title_text="share of labelled training patients")  # fmt: skip
     figure.update_yaxes(title_text="macro AUROC")
     caption = "Line: mean over seeds and draws. Small points: each seed and draw."
     return Figure(title, caption, f"{title}. The numbers are in the table below it.", _spec(figure))
@@ -126,12 +127,14 @@ def run_values(entry: Entry, metric: str) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def gap_figure(gaps: Sequence[Gap], title: str, *, synthetic: bool) -> Figure:
-    """Gaps of every configuration by attribute: one line each."""
-    shown = list(reversed(gaps))
-    rows = [f"{label(gap.name)}" for gap in shown]
-    figure = _figure(len({gap.name for gap in gaps}) * 1.4, synthetic=synthetic)
-    for number, attribute in enumerate(dict.fromkeys(gap.attribute for gap in gaps)):
+def gap_figure(gaps: Sequence[Gap], title: str, *, synthetic: bool) -> Figure | None:
+    """Gaps of every configuration by attribute, one line each; None where no gap has a value."""
+    shown = [gap for gap in reversed(gaps) if gap.value is not None]
+    if not shown:
+        return None
+    rows = [label(gap.name) for gap in shown]
+    figure = _figure(len({gap.name for gap in shown}) * 1.4, synthetic=synthetic)
+    for number, attribute in enumerate(dict.fromkeys(gap.attribute for gap in gaps if gap.value is not None)):
         of = [(row, gap) for row, gap in zip(rows, shown, strict=True) if gap.attribute == attribute]
         look = style(number)
         figure.add_scatter(
@@ -142,6 +145,7 @@ def gap_figure(gaps: Sequence[Gap], title: str, *, synthetic: bool) -> Figure:
         )  # fmt: skip
     figure.update_layout(scattermode="group")
     figure.update_xaxes(title_text="gap in macro AUROC", rangemode="tozero")
+    figure.update_yaxes(categoryorder="array", categoryarray=list(dict.fromkeys(rows)))
     caption = (
         "A gap is the highest minus the lowest group; that they were chosen as the extremes is not in its interval. Of "
         "several seeds: the mean of their gaps, without interval."

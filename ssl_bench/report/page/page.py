@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
 from functools import cache as once
 from importlib.resources import files
 from pathlib import Path
@@ -15,40 +14,15 @@ from plotly.offline import get_plotlyjs
 
 from ssl_bench.files import write_text
 from ssl_bench.report.leaderboard import Board, Entry
-from ssl_bench.report.leaderboard_text import cost_texts, metric_texts
 from ssl_bench.report.page.figures import Figure, efficiency, efficiency_points, forest, gap_figure
+from ssl_bench.report.page.grid import grid
 from ssl_bench.report.page.maps import maps
 from ssl_bench.report.page.provenance import provenance
 from ssl_bench.report.page.subgroups import gaps
 from ssl_bench.report.page.thumbnails import check_permitted, thumbnails
 from ssl_bench.report.plots.canvas import STAMP
 from ssl_bench.report.report import templates
-from ssl_bench.report.sections import Table, p_text
-from ssl_bench.report.table import METRICS
-
-FACETS = ("method", "features", "fusion", "backbone", "data", "protocol")
-"""Columns that a reader filters by."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of the sortable table: text, what is small beneath it, and the number it is sorted by."""
-
-    text: str
-    order: float | None = None
-    small: str = ""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of the sortable table, with the number of its configuration's provenance."""
-
-    rank: int
-    name: str
-    origin: int
-    baseline: bool
-    facets: tuple[str, ...]
-    cells: tuple[Cell, ...]
+from ssl_bench.report.sections import Table
 
 
 def write_page(board: Board, path: Path, *, maps: bool = True, cache: Path | None = None) -> list[str]:
@@ -85,60 +59,16 @@ def contents(board: Board, map_json: dict[str, Any] | None, left_out: list[str])
         "stamp": STAMP,
         "notes": board.notes(),
         "baseline": board.baseline.name,
-        "facets": FACETS,
-        "choices": {name: sorted({line.facets[number] for line in lines(board)}) for number, name in enumerate(FACETS)},
-        "columns": _columns(),
-        "lines": lines(board),
+        "grid": grid(board),
         "excluded": board.excluded,
         "forests": plots,
         "efficiency": [pair for entries in places.values() if (pair := _efficiency(entries)) is not None],
-        "gaps": [pair for entries in places.values() if (pair := _gaps(entries)) is not None],
+        "gaps": [gap for entries in places.values() if (gap := _gaps(entries)) is not None],
         "map": map_json,
         "origins": [provenance(arm, places) for arm in board.arms],
         "left_out": left_out,
         **_libraries(),
     }
-
-
-def _columns() -> list[str]:
-    metrics = [text for name in METRICS.values() for text in (f"macro {name}", f"{name} SD", f"{name} to baseline")]
-    return ["rank", "configuration", *FACETS, "seeds", *metrics, "crops", "TFLOP", "hours"]
-
-
-def lines(board: Board) -> list[Line]:
-    """The rows of the table."""
-    number = {arm.name: index for index, arm in enumerate(board.arms)}
-    return [
-        Line(
-            entry.rank, entry.arm.name, number[entry.arm.name], entry.arm.name == board.baseline.name,
-            (entry.method, entry.features, entry.fusion, entry.backbone, entry.data, entry.place[0]),
-            (Cell(str(len(entry.seeds)), len(entry.seeds), f"seed {', '.join(map(str, entry.seeds))}"),
-             *(cell for metric in METRICS for cell in _metric_cells(entry, metric)), *_cost_cells(entry)),
-        )
-        for entry in board.entries
-    ]  # fmt: skip
-
-
-def _metric_cells(entry: Entry, metric: str) -> list[Cell]:
-    value, spread, difference = metric_texts(entry, metric)
-    cell = entry.cells.get(metric)
-    if cell is None:
-        return [Cell("-")] * 3
-    test = cell.test
-    p = f"p {p_text(cell.p_holm)}" if cell.p_holm is not None else test.reason if test and test.reason else ""
-    head, _, ends = difference.partition(" [")
-    small = " · ".join(part for part in (f"[{ends.split(']')[0]}]" if ends else "", p) if part)
-    mark = f" {cell.mark}" if cell.mark else ""
-    return [
-        Cell(value.partition(" ")[0], cell.interval.value, value.partition(" ")[2]),
-        Cell(spread, cell.sd),
-        Cell(f"{head.split()[0]}{mark}", entry.differences[metric], small),
-    ]
-
-
-def _cost_cells(entry: Entry) -> list[Cell]:
-    numbers = (entry.cost("crops_per_image"), entry.cost("flops"), entry.hours)
-    return [Cell(text, number) for text, number in zip(cost_texts(entry), numbers, strict=True)]
 
 
 def _where(entry: Entry) -> str:
@@ -147,7 +77,7 @@ def _where(entry: Entry) -> str:
 
 def _efficiency(entries: list[Entry]) -> tuple[Figure, Table] | None:
     figure = efficiency(entries, f"Label efficiency, {_where(entries[0])}")
-    if figure is None:
+    if not figure:
         return None
     points = {entry.arm.name: efficiency_points(entry) for entry in entries}
     shares = sorted({share for found in points.values() for share, _ in found})
@@ -163,7 +93,7 @@ def _mean_text(values: list[float]) -> str:
     return f"{mean(values):.3f}{ends}"
 
 
-def _gaps(entries: list[Entry]) -> tuple[Figure, Table] | None:
+def _gaps(entries: list[Entry]) -> tuple[Figure | None, Table] | None:
     found = list(gaps(entries))
     if not found:
         return None

@@ -48,7 +48,7 @@ def provenance(arm: Arm, places: Iterable[Place]) -> Provenance:
     return Provenance(
         arm.name,
         tuple(dict.fromkeys(note for record in records for note in _public_notes(record))),
-        Table(("run", "seed", "git commit", "data", "data fingerprint", "split hash (SHA-256)"),
+        Table(("run", "seed", "git commit", "data", "data fingerprint", "split hash"),
               tuple(_run(member) for member in arm.members)),
         Table(("protocol", "run", "seed", *(f"macro {name}" for name in METRICS.values()), "settings"), numbers),
         Table(("kind", "component", "from"), tuple(parts)),

@@ -50,7 +50,7 @@ def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
             found = [row for row in rows if (row["subgroup"], row["metric"]) == (attribute, "auroc_gap")]
             values = [row["value"] for row in found if row["value"] is not None]
             low, high = (found[0]["ci_low"], found[0]["ci_high"]) if len(found) == 1 else (None, None)
-            note = found[0]["note"] if len(found) == 1 else f"mean of {len(values)} seeds"
+            note = found[0]["note"] if len(found) == 1 or not values else f"mean of {len(values)} seeds"
             value = mean(values) if values else None
             yield Gap(entry.arm.name, attribute, _groups(rows, attribute), value, low, high, note)
 
@@ -69,4 +69,4 @@ def _groups(rows: Sequence[Row], attribute: str) -> str:
         name = row["subgroup"]
         if name.startswith(f"{attribute}=") and row["value"] is not None:
             found.setdefault(name.removeprefix(f"{attribute}="), []).append(row["value"])
-    return ", ".join(f"{name} {mean(values):.3f}" for name, values in found.items())
+    return ", ".join(f"{name}\N{NO-BREAK SPACE}{mean(values):.3f}" for name, values in found.items())

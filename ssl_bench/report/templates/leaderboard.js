@@ -1,31 +1,33 @@
 // What is drawn and moved on the page; the work is DataTables' and Plotly's.
 const QUIET = { displaylogo: false, responsive: true, displayModeBar: false };
-const FIRST = 2; // the first column that can be filtered: after rank and configuration
-const RANK = 0, DATA = 6, PROTOCOL = 7;
 
 for (const holder of document.querySelectorAll(".plot > script")) {
   const { data, layout } = JSON.parse(holder.textContent);
   Plotly.newPlot(holder.parentElement, data, layout, QUIET);
 }
 
+const plain = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
+
 async function sortable() {
   const bytes = Uint8Array.from(atob(document.getElementById("datatables").textContent), (c) => c.charCodeAt(0));
   const url = URL.createObjectURL(new Blob([bytes], { type: "text/javascript" }));
   const { default: DataTable } = await import(url);
   URL.revokeObjectURL(url);
-  const table = new DataTable("#leaderboard", {
-    paging: false, info: true, responsive: true, autoWidth: false,
-    order: [[DATA, "asc"], [PROTOCOL, "asc"], [RANK, "asc"]],
-    columnDefs: [{ targets: "_all", orderSequence: ["desc", "asc"] }, { targets: [0, 1, 2, 3, 4, 5, 6, 7], orderSequence: ["asc", "desc"] }],
+  const grid = document.getElementById("leaderboard");
+  const texts = [...grid.tHead.rows[0].cells].map((_, n) => n).filter((n) => !grid.tBodies[0].rows[0].cells[n].dataset.order);
+  const table = new DataTable(grid, {
+    paging: false, autoWidth: false, order: [], // as written: by protocol and rank
+    columnDefs: [{ targets: texts, orderSequence: ["asc", "desc"] }, { targets: "_all", orderSequence: ["desc", "asc"] }],
     language: { search: "search", info: "_TOTAL_ rows", infoFiltered: "of _MAX_", infoEmpty: "no row", zeroRecords: "no row fits the filters" },
-    layout: { topStart: null, topEnd: "search", bottomStart: "info", bottomEnd: null },
+    layout: { topStart: "search", topEnd: null, bottomStart: "info", bottomEnd: null },
   });
   for (const choice of document.querySelectorAll("#filters select")) {
-    const column = table.column(FIRST + Number(choice.dataset.column));
-    choice.addEventListener("change", () => {
-      column.search((cell) => choice.value === "" || cell === choice.value).draw();
-    });
+    const column = table.column(Number(choice.dataset.column));
+    choice.addEventListener("change", () => column.search((cell) => !choice.value || plain(cell) === choice.value).draw());
   }
+  const roles = { thead: "rowgroup", tbody: "rowgroup", tr: "row", td: "cell", "tbody th": "rowheader", "thead th": "columnheader" };
+  for (const [tags, role] of Object.entries(roles)) // on a narrow screen a row is a card, and must stay a row to a screen reader
+    grid.querySelectorAll(tags).forEach((element) => element.setAttribute("role", role));
   document.documentElement.dataset.ready = "yes";
 }
 await sortable();
@@ -61,7 +63,7 @@ if (source) {
       const rows = shown.x.map((_, row) => row).filter((row) => colour.codes[row] === code);
       const told = rows.map((row) => shown.variables.map((one) => `${escaped(one.name)}: ${escaped(one.values[one.codes[row]].name)}`).join("<br>"));
       return { type: "scatter", mode: "markers", name: escaped(`${value.name} (${rows.length})`), x: rows.map((row) => shown.x[row]), y: rows.map((row) => shown.y[row]),
-        customdata: rows, text: told, hovertemplate: "%{text}<extra></extra>", marker: { color: value.color, symbol: value.symbol, size: 7, opacity: 0.8 } };
+        customdata: rows, text: told, hovertemplate: "%{text}<extra></extra>", marker: { color: value.color, symbol: value.symbol, size: 7, opacity: 0.85, line: { color: "#444", width: 0.5 } } };
     }).filter((trace) => trace.x.length);
     const bare = { showticklabels: false, zeroline: false, showgrid: false, showline: true, mirror: true, linecolor: "#BFBFBF" };
     Plotly.react(plot, traces, { height: 520, margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", xaxis: bare, yaxis: bare,
