@@ -37,6 +37,8 @@ def leaderboard(
 
     if thumbnails and (no_maps or not html):
         raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
+    if html and html.is_dir():
+        raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
     names = [name.strip() for name in protocols.split(",")] if protocols else []
     board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates)
     if html:

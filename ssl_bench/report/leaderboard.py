@@ -96,10 +96,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A run or configuration that is not in the ranking, and why."""
+    """A run or configuration that is not in the ranking, and why.
+
+    Attributes:
+        what: its name.
+        reason: for the terminal; it may name folders and images.
+        shareable: the reason without those, for a page that is passed on.
+        folder: of a run that has no name, because it cannot be read.
+    """
 
     what: str
     reason: str
+    shareable: str
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +203,8 @@ def _finished(paths: Iterable[Path]) -> tuple[list[Path], list[Excluded]]:
         try:
             RunDirectory(path).read_record()
         except HandledError as error:
-            excluded.append(Excluded(str(path), str(error)))
+            told = "the run is not finished, or its record cannot be read"
+            excluded.append(Excluded(path.resolve().name, str(error), told, path))
         else:
             runs.append(path)
     if not runs:
@@ -219,10 +229,10 @@ def _of_place(arms: Sequence[Arm], reference: Arm, place: Place, replicates: int
     excluded = []
     for arm in here:
         obstacle = _obstacle([*kept[:1], arm], place)
-        if obstacle:
-            excluded.append(Excluded(f"{arm.name} ({place[0]}, {place[1]})", obstacle))
-        else:
+        if obstacle is None:
             kept.append(arm)
+        else:
+            excluded.append(obstacle)
     if not kept:
         return [], excluded
     cells = list(place_cells(Bench(kept, replicates), place, per_label=False))
@@ -231,16 +241,19 @@ def _of_place(arms: Sequence[Arm], reference: Arm, place: Place, replicates: int
     return cells, excluded
 
 
-def _obstacle(arms: Sequence[Arm], place: Place) -> str:
-    """Why arms cannot stand in one ranking; empty where they can."""
+def _obstacle(arms: Sequence[Arm], place: Place) -> Excluded | None:
+    """Why the last of some arms cannot stand in a ranking with the others."""
+    what = f"{arms[-1].name} ({place[0]}, {place[1]})"
     try:
         Bench(arms, 0).table(next(iter(arms[0].at(place).values())), place)
     except HandledError as error:
-        return str(error)
+        told = f"other test images or labels than {arms[0].name}" if len(arms) > 1 else "runs on different test images"
+        return Excluded(what, str(error), f"{told}, or predictions that are gone; the terminal says which")
     held = held_in(arms, place)
     if len(held) > 1:
-        return f"macro means hold different findings: {'; '.join(shortened(labels) for labels in sorted(held))}"
-    return ""
+        reason = f"macro means hold different findings: {'; '.join(shortened(labels) for labels in sorted(held))}"
+        return Excluded(what, reason, reason)
+    return None
 
 
 def _entries(cells: Sequence[Cell], arms: Sequence[Arm], reference: Arm) -> Iterator[Entry]:

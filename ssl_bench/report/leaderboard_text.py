@@ -25,7 +25,7 @@ def print_board(board: Board) -> None:
     for note in board.notes():
         console.print(f"note: {note}", soft_wrap=True)
     for one in board.excluded:
-        console.print(f"left out: {one.what}: {one.reason}", soft_wrap=True)
+        console.print(f"left out: {one.folder or one.what}: {one.reason}", soft_wrap=True)
 
 
 def _table(entries: list[Entry], baseline: str) -> Table:

@@ -39,6 +39,7 @@ def test_no_maps_and_chosen_protocols(sslbench: Callable[..., Any], runs: Path, 
     [
         (("--thumbnails",), "--thumbnails belongs to the map of a page; add --html FILE"),
         (("--html", "page.html", "--thumbnails", "--cache", "."), "nothing says that those of toy may be shown"),
+        (("--html", "."), "--html needs a file to write, . is a folder"),
         (("--baseline", "dina"), "unknown baseline 'dina'; did you mean 'dino'?"),
     ],
 )

@@ -98,7 +98,7 @@ def test_unfinished_runs_are_left_out_and_folders_stand_for_their_runs(
     (stopped / "config.yaml").write_text("seed: 0")
     assert expanded([tmp_path, done]) == [done, stopped]
     board = read_board([tmp_path], replicates=100)
-    assert [(one.what, "--resume" in one.reason) for one in board.excluded] == [(str(stopped), True)]
+    assert [(one.folder, "--resume" in one.reason) for one in board.excluded] == [(stopped, True)]
     with pytest.raises(UsageError, match=r"no finished run: .*no record.json"):
         read_board([stopped])
 

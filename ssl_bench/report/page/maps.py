@@ -26,7 +26,7 @@ AGES = ("under 40", "40 to 49", "50 to 59", "60 to 69", "70 to 79", "80 and over
 AGE_COLOURS = ("#00224E", "#35456C", "#666970", "#948E77", "#C8B866", "#FEE838")
 """Cividis (Nuñez et al., PLoS ONE, 2018) at six places."""
 
-UNKNOWN = {"name": "unknown", "color": "#808080", "symbol": "x-thin-open"}
+UNKNOWN = {"name": "unknown", "color": "#808080", "symbol": "hourglass"}
 
 
 def maps(board: Board, left_out: list[str]) -> list[tuple[Map, npt.NDArray[Any], Arm]]:

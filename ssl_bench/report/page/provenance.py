@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,10 @@ from ssl_bench.evaluate.arms import Arm, Member, Place, macro
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.report.table import METRICS
 
-PRIVATE = {"data": ("root",), "backbone": ("init",)}
-"""Keys of the configuration that name folders of the machine."""
+FOLDER = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}/|.*[^ ][/\\][^ ]*$")
+"""Values of the configuration that name folders or files of the machine."""
+
+HIDDEN = "(a path, not shown)"
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,14 @@ def _public_notes(record: Mapping[str, Any]) -> list[str]:
 
 
 def public_config(record: Mapping[str, Any]) -> str:
-    """The configuration as YAML."""
-    config = {
-        section: {key: value for key, value in values.items() if key not in PRIVATE.get(section, ())}
-        if isinstance(values, Mapping) else values
-        for section, values in record["config"].items()
-    }  # fmt: skip
-    return str(yaml.safe_dump({**config, "resolved options": record.get("options", {})}, sort_keys=False))
+    """The configuration as YAML, without folders of the machine."""
+    return str(yaml.safe_dump(_public({**record["config"], "resolved options": record.get("options", {})}),
+                              sort_keys=False))  # fmt: skip
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _public(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_public(part) for part in value]
+    return HIDDEN if isinstance(value, str) and FOLDER.match(value) else value

@@ -19,6 +19,7 @@ from ssl_bench.plugins import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page import thumbnails
 from ssl_bench.report.page.page import map_data, write_page
+from ssl_bench.report.page.provenance import public_config
 from ssl_bench.results.rundir import RunDirectory
 
 LOADING = {"src", "srcset", "poster", "data", "action", "xlink:href", "background"}
@@ -113,7 +114,9 @@ def test_what_cannot_be_compared_is_named(page: Path) -> None:
     text = page.read_text()
     assert "Not in the ranking" in text
     assert "byol (linear, toy)" in text
-    assert "same test images only" in text
+    assert "other test images or labels than random" in text
+    assert "i110" not in text  # a name of an image
+    assert "/runs" not in text.split("<script>")[0]  # a folder of this machine
 
 
 def test_columns_that_differ_have_filters_and_the_others_are_said_once(page: Path, read: Reader) -> None:
@@ -135,6 +138,15 @@ def test_provenance_is_one_link_away(full: Path, read_full: Reader, wide: RunDir
         assert told in text
     assert str(wide.path.parent) not in text
     assert "i999" not in text  # a rejected image
+
+
+@pytest.mark.parametrize("path", ["/data/nih", "~/nih", "data/nih", "C:\\nih", "../nih", "./nih"])
+def test_the_configuration_names_no_folder(path: str) -> None:
+    config = {"data": {"root": path, "labels": "native"}, "test_on": {"chexpert": path}, "list": [path], "n": 3}
+    text = public_config({"config": config})
+    assert path not in text
+    assert "labels: native" in text
+    assert "n: 3" in text
 
 
 def test_page_has_shares_gaps_and_maps_without_names_of_images(full: Path, read_full: Reader) -> None:
