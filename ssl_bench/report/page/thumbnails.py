@@ -41,6 +41,8 @@ def check_permitted(board: Board, registry: Registry | None = None) -> None:
 
 
 def _permitted(record: Mapping[str, Any], registry: Registry) -> bool:
+    if len(record["data"].get("datasets", ())) > 1:  # synthetic in part says nothing of the rest
+        return False
     if record["synthetic"]:
         return True
     try:

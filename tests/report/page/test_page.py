@@ -177,15 +177,18 @@ def test_real_images_are_refused_unless_their_dataset_permits(board: Board, tmp_
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_licence_permits_thumbnails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_licence_or_synthetic_data_permit_thumbnails() -> None:
     class Registered(Registry):
         def get(self, kind: str, name: str) -> Any:
             return Dataset(name=name, target="x:y", summary="", thumbnails=name == "open")
 
-    record = {"synthetic": False, "config": {"data": {"name": "open"}}}
-    closed = {"synthetic": False, "config": {"data": {"name": "closed"}}}
-    found = [thumbnails._permitted(one, Registered()) for one in (record, closed, {**closed, "synthetic": True})]
-    assert found == [True, False, True]
+    record = {"synthetic": False, "config": {"data": {"name": "open"}}, "data": {}}
+    closed = {**record, "config": {"data": {"name": "closed"}}}
+    virtual = {**closed, "synthetic": True}
+    mixed = {**virtual, "data": {"datasets": ["synthetic", "closed"]}}
+    assert [thumbnails._permitted(one, Registered()) for one in (record, closed, virtual, mixed)] == [
+        True, False, True, False,
+    ]  # fmt: skip
 
 
 def test_thumbnails_are_those_of_the_points(wide: RunDirectory, tmp_path: Path) -> None:
