@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.plugins import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page import thumbnails
+from ssl_bench.report.page.grid import grid
 from ssl_bench.report.page.page import map_data, write_page
 from ssl_bench.report.page.provenance import public_config
 from ssl_bench.results.rundir import RunDirectory
@@ -87,6 +89,20 @@ def test_every_row_stands_there_with_the_numbers_of_the_records(read: Reader, bo
         ]  # fmt: skip
         assert float(order[column] or "nan") == pytest.approx(np.mean(recorded), abs=1e-12)
         assert row[column].startswith(f"{np.mean(recorded):.3f}")
+
+
+def test_a_mark_stands_beside_its_difference_with_interval_and_p(
+    tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 0.1), write_arm(tmp_path, "dino", 0, 3.0)]
+    board = read_board(paths, baseline="msn", replicates=100)
+    shown, entry = grid(board), board.entries[0]
+    cell = shown.lines[0].cells[shown.columns.index("AUROC to baseline") - 2]
+    test = entry.cells["auroc"].test
+    assert test is not None
+    assert cell.text == f"{test.difference.value:+.3f} †"
+    assert cell.small == f"[{test.difference.low:+.3f}, {test.difference.high:+.3f}] p < 0.001"
+    assert cell.order == test.difference.value
 
 
 def test_names_are_text_and_no_markup(page: Path, read: Reader) -> None:
