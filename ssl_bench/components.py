@@ -136,6 +136,7 @@ class Dataset(Component):
         optional: those of them that a download may lack; the cohort says which are there.
         label_space: the name of its own label space (:mod:`ssl_bench.data.labels`).
         synthetic: results on it must say so.
+        thumbnails: small images of it may be shown on pages that are passed on; True only where the licence says so.
         published: counts of the whole release by the names of ``Cohort.sources``, for ``sslbench data check``; also
             ``images``, ``studies`` and ``patients`` of the cohort, where ``sources`` has no such name.
         writer: ``"package.module:function"`` that writes virtual patients in this layout, for ``sslbench data synth``:
@@ -149,6 +150,7 @@ class Dataset(Component):
     optional: tuple[str, ...] = ()
     label_space: str = ""
     synthetic: bool = False
+    thumbnails: bool = False
     published: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     writer: str = ""
     writer_options: str = ""

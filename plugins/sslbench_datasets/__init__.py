@@ -21,9 +21,11 @@ def sslbench_components() -> Iterable[Component]:
             features=FEATURES,
             label_space="native",
             synthetic=True,
+            thumbnails=True,
             presets={"smoke": {"images": 240}},
             summary="procedural chest radiographs with planted findings, written on first use in NIH layout",
         ),
+        # No thumbnails: its terms permit any use, but with a link, a citation and an acknowledgement beside the images.
         Dataset(
             name="nih14",
             target="sslbench_datasets.nih14:Nih14",

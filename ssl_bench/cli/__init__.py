@@ -15,6 +15,7 @@ from ssl_bench.cli import (
     data,
     evaluate,
     export,
+    leaderboard,
     new,
     plugins,
     probe,
@@ -50,6 +51,7 @@ app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("ablate")(ablate.ablate)
 app.command("tables")(tables.tables)
+app.command("leaderboard")(leaderboard.leaderboard)
 app.command("new")(new.new)
 app.add_typer(data.app)
 

@@ -38,6 +38,9 @@ Place = tuple[str, str, str]
 
 Level = Literal["methods", "encoders"]
 
+Drawn = dict[str, tuple[Floats, float]]
+"""By metric: the macro value on resamples of patients (R,), and its degrees of freedom."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -108,6 +111,7 @@ class Bench:
     arms: Sequence[Arm]
     replicates: int
     _tables: dict[tuple[Path, str, Place], PredictionTable] = field(default_factory=dict)
+    _drawn: dict[tuple[Path, str, Place], Drawn] = field(default_factory=dict)
 
     def table(self, member: Member, place: Place) -> PredictionTable:
         """Predictions of a run, in the order of the first one's images and with the findings of all.
@@ -128,13 +132,19 @@ class Bench:
 
     def replicated(self, member: Member, place: Place, metric: str) -> tuple[Floats, float]:
         """Macro metric on resamples of patients (R,), and its degrees of freedom."""
-        table = self.table(member, place)
+        key = (member.path, member.encoder, place)
+        if key not in self._drawn:  # an arm is resampled once, however many tests it is in
+            self._drawn[key] = self._resampled(self.table(member, place))
+        return self._drawn[key][metric]
+
+    def _resampled(self, table: PredictionTable) -> Drawn:
         truth, scores = np.where(fitted(table.scores), table.truth, np.nan), np.nan_to_num(table.scores)
-        number = NAMES.index(metric)
-        values = point(truth, scores)[number]
-        drawn = bootstrap(truth, scores, patients=table.patients, replicates=self.replicates)[number]
-        held = np.isfinite(values)
-        return drawn[:, held].mean(axis=1), macro_parts(values, drawn, supports(truth, table.patients))[2]
+        measured = point(truth, scores), bootstrap(truth, scores, patients=table.patients, replicates=self.replicates)
+        base = supports(truth, table.patients)
+        return {
+            metric: (drawn[:, np.isfinite(values)].mean(axis=1), macro_parts(values, drawn, base)[2])
+            for metric, values, drawn in zip(NAMES, *measured, strict=True)
+        }
 
     def level(self, arm: Arm, place: Place, metric: str) -> Difference:
         """The mean over seeds of an arm's macro metric, its interval with the seed as a random factor."""

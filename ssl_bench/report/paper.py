@@ -86,19 +86,24 @@ def paper_cells(bench: Bench, protocols: Sequence[str], *, per_label: bool) -> l
         UsageError: no run has a row of these protocols.
         DataError: test images differ, or predictions are gone.
     """
-    places = [place for name in protocols for place in _places(bench) if place[0] == name]
+    known = places_of(bench.arms)
+    places = [place for name in protocols for place in known if place[0] == name]
     if not places:
-        have = sorted({place[0] for place in _places(bench)})
+        have = sorted({place[0] for place in known})
         raise UsageError(f"no run holds {', '.join(protocols)}; they have {', '.join(have)}: name some by --eval")
-    cells = [cell for place in places for cell in _of_place(bench, place, per_label=per_label)]
-    adjusted = holm([np.nan if cell.test is None or cell.test.difference.p is None else cell.test.difference.p
+    return adjusted([cell for place in places for cell in place_cells(bench, place, per_label=per_label)])
+
+
+def adjusted(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells with p adjusted by Holm over the tests of all of them."""
+    found = holm([np.nan if cell.test is None or cell.test.difference.p is None else cell.test.difference.p
                      for cell in cells])  # fmt: skip
-    return [replace(cell, p_holm=None if np.isnan(p) else float(p)) for cell, p in zip(cells, adjusted, strict=True)]
+    return [replace(cell, p_holm=None if np.isnan(p) else float(p)) for cell, p in zip(cells, found, strict=True)]
 
 
-def _places(bench: Bench) -> list[Place]:
-    """Home first, in the order of the records."""
-    rows = [row for arm in bench.arms for member in arm.members for row in member.record["metrics"]]
+def places_of(arms: Iterable[Arm]) -> list[Place]:
+    """Where the arms have macro means on test splits: home first, in the order of the records."""
+    rows = [row for arm in arms for member in arm.members for row in member.record["metrics"]]
     found = dict.fromkeys(place_of(row) for row in rows if _shown(row))
     return sorted(found, key=lambda place: place[1] != place[2])
 
@@ -107,7 +112,12 @@ def _shown(row: Row) -> bool:
     return row["label"] == MACRO and row["metric"] in METRICS and row["split"] == "test"
 
 
-def _of_place(bench: Bench, place: Place, *, per_label: bool) -> Iterator[Cell]:
+def place_cells(bench: Bench, place: Place, *, per_label: bool) -> Iterator[Cell]:
+    """The numbers of one protocol on one dataset, each arm tested against the first of the bench.
+
+    Raises:
+        DataError: test images differ, or predictions are gone.
+    """
     arms = [arm for arm in bench.arms if arm.at(place)]
     alike = len(held_in(arms, place)) == 1
     if len(arms) > 1:
@@ -220,7 +230,7 @@ def footnotes(bench: Bench, cells: Sequence[Cell]) -> list[str]:
         )
     tests = [cell.test for cell in cells if cell.test is not None]
     if tests:
-        notes += _on_marks(bench.arms[0].name, tests)
+        notes += on_marks(bench.arms[0].name, tests)
     for place in dict.fromkeys(cell.place for cell in cells):
         held = held_in([arm for arm in bench.arms if arm.at(place)], place)
         if len(held) > 1:
@@ -231,7 +241,8 @@ def footnotes(bench: Bench, cells: Sequence[Cell]) -> list[str]:
     return notes
 
 
-def _on_marks(reference: str, tests: Sequence[Test]) -> list[str]:
+def on_marks(reference: str, tests: Sequence[Test]) -> list[str]:
+    """What the marks mean, and why some tests were not made."""
     made = [test for test in tests if test.level is not None and test.difference.p is not None]
     family = f"{len(made)} tests against {reference}, p adjusted by Holm"
     notes = []

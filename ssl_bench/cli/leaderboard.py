@@ -1,0 +1,55 @@
+"""``sslbench leaderboard RUNS ...``: finished runs ranked, in the terminal and as one page that needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssl_bench.pretrain.signals import leaving
+
+
+@leaving(lambda: "nothing finished is lost; start it again")
+def leaderboard(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run directories, or folders of them; those that differ in the seed alone are one row."),
+    ],
+    html: Annotated[Path | None, typer.Option(help="File to write: a page with tables, plots and provenance.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Configuration, or one of its runs, that others are tested against. [random]")
+    ] = None,
+    protocols: Annotated[str | None, typer.Option("--eval", help="Protocols. [all that the runs have]")] = None,
+    replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    no_maps: Annotated[
+        bool, typer.Option("--no-maps", help="Without the map of the test embeddings, a point an image.")
+    ] = False,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="With small images on the map; only of data that permit it.")
+    ] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+) -> None:
+    """Rank configurations by macro AUROC, with intervals, spread between seeds and tests against a baseline."""
+    from ssl_bench.errors import UsageError
+    from ssl_bench.report.leaderboard import read_board
+    from ssl_bench.report.leaderboard_text import print_board
+
+    if thumbnails and (no_maps or not html):
+        raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
+    if html and html.is_dir():
+        raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
+    names = [name.strip() for name in protocols.split(",")] if protocols else []
+    board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates)
+    if html:
+        from ssl_bench.cli.options import cache_folder
+        from ssl_bench.report.page.page import write_page
+
+        store = cache_folder(cache) if thumbnails else None
+        left_out = write_page(board, html, maps=not no_maps, cache=store)
+        print_board(board)
+        for reason in left_out:
+            print(f"not on the page: {reason}")
+        print(f"the page is in {html}")
+    else:
+        print_board(board)

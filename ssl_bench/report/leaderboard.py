@@ -1,0 +1,285 @@
+"""Finished runs as one ranking: a row for each configuration and protocol, and what cannot stand in it with the reason.
+
+Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:mod:`ssl_bench.evaluate.arms`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from ssl_bench.errors import HandledError, UsageError, shortened, unknown
+from ssl_bench.evaluate.arms import RANDOM, Arm, Bench, Place, read_arms
+from ssl_bench.evaluate.compare import SEEDS
+from ssl_bench.report.paper import Cell, adjusted, held_in, on_marks, place_cells, places_of
+from ssl_bench.report.table import METRICS
+from ssl_bench.results.rundir import RunDirectory
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the leaderboard.
+
+    Attributes:
+        arm: the runs.
+        place: protocol, dataset that was tested, dataset that was fitted on.
+        rank: by macro AUROC among the entries of the place.
+        cells: the macro numbers by metric, tested and marked.
+        differences: to the baseline, by metric; None where one of the two is missing.
+    """
+
+    arm: Arm
+    place: Place
+    rank: int
+    cells: Mapping[str, Cell]
+    differences: Mapping[str, float | None]
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """Of the first run; the others differ in the seed alone."""
+        return self.arm.members[0].record
+
+    @property
+    def random(self) -> bool:
+        """Whether the encoder is as initialised."""
+        return self.arm.members[0].encoder == RANDOM
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of its runs."""
+        return sorted(self.arm.at(self.place))
+
+    @property
+    def method(self) -> str:
+        """The method's name, ``random`` for an encoder as initialised."""
+        return RANDOM if self.random else str(self.record["method"])
+
+    @property
+    def features(self) -> str:
+        """EHR features that were joined in pretraining."""
+        return "none" if self.random else ", ".join(self.record["features"]) or "none"
+
+    @property
+    def fusion(self) -> str:
+        """How they were joined."""
+        return "none" if self.random else str(self.record["fusion"] or "none")
+
+    @property
+    def backbone(self) -> str:
+        """The image encoder; a dash where embeddings came without one."""
+        return str(self.record["config"].get("backbone", {}).get("name", "-"))
+
+    @property
+    def data(self) -> str:
+        """The dataset that was tested, and where the protocol was fitted if not there."""
+        _, dataset, fitted_on = self.place
+        return dataset if fitted_on == dataset else f"{dataset} (fitted on {fitted_on})"
+
+    def cost(self, key: str) -> float | None:
+        """Mean over the runs of a number in the record's ``cost``; None where nothing was trained."""
+        return self._mean(member.record.get("cost", {}).get(key) for member in self.arm.members)
+
+    @property
+    def hours(self) -> float | None:
+        """Mean wall time of pretraining; None where nothing was trained."""
+        summaries = [member.record.get("pretraining") or {} for member in self.arm.members]
+        seconds = self._mean(summary.get("seconds") for summary in summaries)
+        return None if seconds is None else seconds / 3600
+
+    def _mean(self, values: Iterable[float | None]) -> float | None:
+        known = [] if self.random else [value for value in values if value]
+        return mean(known) if known else None
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A run or configuration that is not in the ranking, and why.
+
+    Attributes:
+        what: its name.
+        reason: for the terminal; it may name folders and images.
+        shareable: the reason without those, for a page that is passed on.
+        folder: of a run that has no name, because it cannot be read.
+    """
+
+    what: str
+    reason: str
+    shareable: str
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Board:
+    """All that the terminal and the page show.
+
+    Attributes:
+        entries: by place, the highest macro AUROC first.
+        excluded: what is left out.
+        baseline: the configuration that others are tested against.
+        replicates: resamples of patients.
+    """
+
+    entries: tuple[Entry, ...]
+    excluded: tuple[Excluded, ...]
+    baseline: Arm
+    replicates: int
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of the numbers says nothing about patients."""
+        return any(member.record["synthetic"] for arm in self.arms for member in arm.members)
+
+    @property
+    def arms(self) -> list[Arm]:
+        """Configurations that are in the ranking."""
+        return list({entry.arm.name: entry.arm for entry in self.entries}.values())
+
+    def by_place(self) -> dict[Place, list[Entry]]:
+        """Entries of each protocol and dataset."""
+        found: dict[Place, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.place, []).append(entry)
+        return found
+
+    def notes(self) -> list[str]:
+        """What a reader must know of the numbers and marks."""
+        cells = [cell for entry in self.entries for cell in entry.cells.values()]
+        tests = [cell.test for cell in cells if cell.test is not None]
+        notes = ["Data are synthetic: these numbers say nothing about patients."] * self.synthetic
+        notes.append(f"Brackets: 95 % intervals from {self.replicates:,} resamples of patients. A rank is no claim.")
+        if any(cell.sd is not None for cell in cells):
+            notes.append(f"Of several seeds the value is their mean, SD their standard deviation; an interval of the "
+                         f"mean, from {SEEDS} seeds on, takes the seed as a random factor.")  # fmt: skip
+        return [*notes, *on_marks(self.baseline.name, tests)]
+
+
+def read_board(
+    paths: Sequence[Path], *, baseline: str | None = None, protocols: Sequence[str] = (), replicates: int = 1000
+) -> Board:
+    """Read runs and rank them.
+
+    Args:
+        paths: run directories, or folders of run directories.
+        baseline: a configuration's name or one of its run directories; None: the random encoder, or else the first.
+        protocols: those to show; empty: all.
+        replicates: resamples of patients.
+
+    Raises:
+        UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
+    """
+    runs, excluded = _finished(expanded(paths))
+    arms = read_arms(runs)
+    reference = _baseline(arms, baseline)
+    known = places_of(arms)
+    strange = sorted(set(protocols) - {place[0] for place in known})
+    if strange:
+        raise UsageError(unknown("protocol", strange[0], sorted({place[0] for place in known})))
+    cells: list[Cell] = []
+    for place in known:
+        if not protocols or place[0] in protocols:
+            found, out = _of_place(arms, reference, place, replicates)
+            cells, excluded = [*cells, *found], [*excluded, *out]
+    if not cells:
+        raise UsageError(f"no run can be ranked: {'; '.join(f'{one.what}: {one.reason}' for one in excluded) or '-'}")
+    return Board(tuple(_entries(adjusted(cells), arms, reference)), tuple(excluded), reference, replicates)
+
+
+def expanded(paths: Iterable[Path]) -> list[Path]:
+    """Each run directory once; a folder that is no run stands for the runs in it."""
+    found = []
+    for path in paths:
+        inside = sorted(config.parent for config in path.glob("*/config.yaml"))
+        found += inside if inside and not (path / "config.yaml").is_file() else [path]
+    return list({path.resolve(): path for path in found}.values())
+
+
+def _finished(paths: Iterable[Path]) -> tuple[list[Path], list[Excluded]]:
+    """Runs that can be read, and the others with the reason; all of them unreadable is an error."""
+    runs, excluded = [], []
+    for path in paths:
+        try:
+            RunDirectory(path).read_record()
+        except HandledError as error:
+            told = "the run is not finished, or its record cannot be read"
+            excluded.append(Excluded(path.resolve().name, str(error), told, path))
+        else:
+            runs.append(path)
+    if not runs:
+        raise UsageError(f"no finished run: {'; '.join(one.reason for one in excluded) or 'no folder was given'}")
+    return runs, excluded
+
+
+def _baseline(arms: Sequence[Arm], name: str | None) -> Arm:
+    if name is None:
+        return next((arm for arm in arms if arm.members[0].encoder == RANDOM), arms[0])
+    for arm in arms:
+        folders = {member.path.resolve() for member in arm.members if member.encoder != RANDOM}
+        if arm.name == name or Path(name).resolve() in folders:
+            return arm
+    raise UsageError(unknown("baseline", name, [arm.name for arm in arms]))
+
+
+def _of_place(arms: Sequence[Arm], reference: Arm, place: Place, replicates: int) -> tuple[list[Cell], list[Excluded]]:
+    """Numbers of the arms that share their test images, the baseline's if it has any, else the first arm's."""
+    here = sorted((arm for arm in arms if arm.at(place)), key=lambda arm: arm is not reference)
+    kept: list[Arm] = []
+    excluded = []
+    for arm in here:
+        obstacle = _obstacle([*kept[:1], arm], place)
+        if obstacle is None:
+            kept.append(arm)
+        else:
+            excluded.append(obstacle)
+    if not kept:
+        return [], excluded
+    cells = list(place_cells(Bench(kept, replicates), place, per_label=False))
+    if kept[0] is not reference:  # nothing here was to be tested against another one
+        cells = [replace(cell, test=None) for cell in cells]
+    return cells, excluded
+
+
+def _obstacle(arms: Sequence[Arm], place: Place) -> Excluded | None:
+    """Why the last of some arms cannot stand in a ranking with the others."""
+    what = f"{arms[-1].name} ({place[0]}, {place[1]})"
+    try:
+        Bench(arms, 0).table(next(iter(arms[0].at(place).values())), place)
+    except HandledError as error:
+        told = f"other test images or labels than {arms[0].name}" if len(arms) > 1 else "runs on different test images"
+        return Excluded(what, str(error), f"{told}, or predictions that are gone; the terminal says which")
+    held = held_in(arms, place)
+    if len(held) > 1:
+        reason = f"macro means hold different findings: {'; '.join(shortened(labels) for labels in sorted(held))}"
+        return Excluded(what, reason, reason)
+    return None
+
+
+def _entries(cells: Sequence[Cell], arms: Sequence[Arm], reference: Arm) -> Iterator[Entry]:
+    by_name = {arm.name: arm for arm in arms}
+    for place in dict.fromkeys(cell.place for cell in cells):
+        found: dict[str, dict[str, Cell]] = {}
+        for cell in cells:
+            if cell.place == place:
+                found.setdefault(cell.arm, {})[cell.metric] = cell
+        base = found.get(reference.name, {})
+        ranked = sorted(found.items(), key=lambda item: -_value(item[1], "auroc", float("-inf")))
+        for rank, (name, of_arm) in enumerate(ranked, 1):
+            away = {metric: _away(of_arm, base, metric) if name != reference.name else None for metric in METRICS}
+            yield Entry(by_name[name], place, rank, of_arm, away)
+
+
+def _away(of_arm: Mapping[str, Cell], base: Mapping[str, Cell], metric: str) -> float | None:
+    """The tested difference, else that of the two values: the latter comes without interval and mark."""
+    if metric not in of_arm or metric not in base:
+        return None
+    test = of_arm[metric].test
+    if test is not None and test.difference.value is not None:
+        return test.difference.value
+    return _value(of_arm, metric, 0.0) - _value(base, metric, 0.0)
+
+
+def _value(cells: Mapping[str, Cell], metric: str, missing: float) -> float:
+    value = cells[metric].interval.value if metric in cells else None
+    return missing if value is None else value

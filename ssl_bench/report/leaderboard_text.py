@@ -1,0 +1,77 @@
+"""The leaderboard in the terminal, and the texts of its cells that the page shows too."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from ssl_bench.evaluate.intervals import Interval
+from ssl_bench.report.leaderboard import Board, Entry
+from ssl_bench.report.paper import Cell
+from ssl_bench.report.plots.canvas import STAMP
+from ssl_bench.report.table import METRICS, plain_console
+
+COLUMNS = ("", "configuration", "backbone", "seeds")
+
+
+def print_board(board: Board) -> None:
+    """Print a table for each protocol and dataset, what the marks mean, and what is left out."""
+    console = plain_console()
+    if not console.is_terminal:
+        console.width = 160
+    for (protocol, *_), entries in board.by_place().items():
+        stamp = f" ({STAMP})" if any(member.record["synthetic"] for e in entries for member in e.arm.members) else ""
+        console.print(f"{protocol} on {entries[0].data}{stamp}, test split, macro means")
+        console.print(_table(entries, board.baseline.name))
+    for note in board.notes():
+        console.print(f"note: {note}", soft_wrap=True)
+    for one in board.excluded:
+        console.print(f"left out: {one.folder or one.what}: {one.reason}", soft_wrap=True)
+
+
+def _table(entries: list[Entry], baseline: str) -> Table:
+    headings = [heading for name in METRICS.values() for heading in (f"{name} [95 %]", "SD", "to baseline")]
+    table = Table()
+    for column in (*COLUMNS, *headings, "crops", "TFLOP", "hours"):
+        table.add_column(column, justify="right" if column in ("", "crops", "TFLOP", "hours") else "left")
+    for entry in entries:
+        name = f"{entry.arm.name}{' (baseline)' if entry.arm.name == baseline else ''}"
+        numbers = [text for metric in METRICS for text in metric_texts(entry, metric)]
+        table.add_row(str(entry.rank), name, entry.backbone, str(len(entry.seeds)), *numbers, *cost_texts(entry))
+    return table
+
+
+def metric_texts(entry: Entry, metric: str) -> tuple[str, str, str]:
+    """Value with interval, spread between seeds, difference to the baseline with its mark."""
+    cell = entry.cells.get(metric)
+    if cell is None:
+        return "-", "-", "-"
+    spread = "-" if cell.sd is None else f"{cell.sd:.3f}"
+    return ranged(cell.interval, ".3f"), spread, difference_text(cell, entry.differences[metric])
+
+
+def difference_text(cell: Cell, difference: float | None) -> str:
+    """``+0.031 [+0.008, +0.054] †``; without interval and mark where the rules permit no test."""
+    if difference is None:
+        return "-"
+    found = cell.test.difference if cell.test else Interval(None)
+    ends = (found.low, found.high) if found.value is not None else (None, None)
+    return f"{ranged(Interval(difference, *ends), '+.3f')} {cell.mark}".strip()
+
+
+def ranged(interval: Interval, form: str) -> str:
+    """A value with its interval where it has one."""
+    if interval.value is None:
+        return "-"
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:{form}}"
+    return f"{interval.value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def cost_texts(entry: Entry) -> tuple[str, str, str]:
+    """Crops of an image, TFLOP and hours of pretraining."""
+    crops, flops = entry.cost("crops_per_image"), entry.cost("flops")
+    return (
+        "-" if crops is None else f"{crops:g}",
+        "-" if flops is None else f"{flops / 1e12:,.3g}",
+        "-" if entry.hours is None else f"{entry.hours:,.2g}",
+    )

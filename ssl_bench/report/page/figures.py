@@ -1,0 +1,190 @@
+"""Interactive plots of the leaderboard, as Plotly figures: forest plot, label efficiency, subgroup gaps.
+
+Colours, and markers that differ with them, are those of the report's pictures (:mod:`ssl_bench.report.plots.canvas`).
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from statistics import mean
+from typing import Any
+
+import plotly.graph_objects as go
+
+from ssl_bench.evaluate.arms import place_of
+from ssl_bench.report.leaderboard import Entry
+from ssl_bench.report.leaderboard_text import ranged
+from ssl_bench.report.page.subgroups import Gap
+from ssl_bench.report.plots.canvas import BLACK, BLUE, GREY, LIGHT, STAMP, style
+from ssl_bench.report.table import MACRO
+
+SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross",
+           "X": "x"}  # fmt: skip
+DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "dash")
+ROW = 34
+"""Height of a line of a forest plot, in px."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot of the page.
+
+    Attributes:
+        title: what it shows.
+        caption: how to read it.
+        alt: the same for those who cannot see it, with where its numbers stand as text.
+        spec: data and layout, as Plotly.js reads them.
+    """
+
+    title: str
+    caption: str
+    alt: str
+    spec: Mapping[str, Any]
+
+
+def label(name: str, width: int = 24) -> str:
+    """A name in short lines that Plotly shows as it is: it would take ``<b>`` for bold and draw links."""
+    return "<br>".join(escape(line) for line in textwrap.wrap(name, width) or [""])
+
+
+def forest(entries: Sequence[Entry], baseline: str, title: str) -> Figure:
+    """Macro AUROC of every configuration with its interval, and its single runs."""
+    shown = list(reversed(entries))
+    rows = [label(entry.arm.name) for entry in shown]
+    cells = [entry.cells["auroc"] for entry in shown]
+    figure = _figure(len(shown), synthetic=_synthetic(entries))
+    singles = [(row, value) for row, entry in zip(rows, shown, strict=True) for value in run_values(entry, "auroc")
+               if len(entry.seeds) > 1]  # fmt: skip
+    figure.add_scatter(
+        x=[value for _, value in singles], y=[row for row, _ in singles], mode="markers", name="single runs",
+        marker={"symbol": "circle-open", "color": GREY, "size": 7}, hovertemplate="%{x:.3f}<extra>a run</extra>",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=[cell.interval.value for cell in cells], y=rows, mode="markers", name="value, or mean over seeds",
+        marker={"symbol": [_symbol(entry, baseline) for entry in shown], "color": BLUE, "size": 10},
+        error_x=_bars([(cell.interval.value, cell.interval.low, cell.interval.high) for cell in cells]),
+        text=[ranged(cell.interval, ".3f") for cell in cells], hovertemplate="%{y}: %{text}<extra></extra>",
+    )  # fmt: skip
+    base = next((entry.cells["auroc"].interval.value for entry in entries if entry.arm.name == baseline), None)
+    if base is not None:
+        figure.add_vline(x=base, line={"color": BLACK, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title_text="macro AUROC")
+    figure.update_yaxes(categoryorder="array", categoryarray=rows)
+    caption = (
+        "Line: 95 % interval, where there is one. Small circles: single runs of a configuration with several seeds. "
+        f"Square and dotted line: the baseline, {baseline}. Overlapping intervals are no test; the table has the tests."
+    )
+    return Figure(title, caption, f"{title}. The numbers are in the table of results.", _spec(figure))
+
+
+def efficiency(entries: Sequence[Entry], title: str) -> Figure | None:
+    """Macro AUROC against the share of the training patients whose labels were used; None where all were."""
+    figure = _figure(9, synthetic=_synthetic(entries))
+    shares: set[float] = set()
+    for number, entry in enumerate(entries):
+        points = efficiency_points(entry)
+        shares |= {share for share, _ in points}
+        means = {share: mean(v for s, v in points if s == share) for share in sorted({share for share, _ in points})}
+        look = style(number)
+        common = {"legendgroup": entry.arm.name, "name": label(entry.arm.name, 40)}
+        marker = {"color": look.color, "symbol": SYMBOLS[look.marker], "size": 9}
+        figure.add_scatter(x=list(means), y=list(means.values()), mode="lines+markers", marker=marker, **common,
+                           line={"color": look.color, "dash": DASHES[number % len(DASHES)]},
+                           hovertemplate="%{x:.1%} of the patients: %{y:.3f}")  # fmt: skip
+        figure.add_scatter(x=[share for share, _ in points], y=[value for _, value in points], mode="markers",
+                           showlegend=False, marker={**marker, "size": 5, "opacity": 0.5}, hoverinfo="skip",
+                           **common)  # fmt: skip
+    if shares <= {1.0}:
+        return None
+    ticks = sorted(shares)
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{100 * share:g} %" for share in ticks],
+                        title_text="share of labelled training patients")  # fmt: skip
+    figure.update_yaxes(title_text="macro AUROC")
+    caption = "Line: mean over seeds and draws. Small points: each seed and draw."
+    return Figure(title, caption, f"{title}. The numbers are in the table below it.", _spec(figure))
+
+
+def efficiency_points(entry: Entry) -> list[tuple[float, float]]:
+    """Share and macro AUROC of every seed and draw."""
+    return [
+        (row["fraction"], row["value"])
+        for member in entry.arm.at(entry.place).values()
+        for row in member.record["metrics"]
+        if (row["encoder"], row["split"], row["subgroup"], row["label"], row["metric"])
+        == (member.encoder, "test", "all", MACRO, "auroc")
+        and place_of(row) == entry.place and row["value"] is not None
+    ]  # fmt: skip
+
+
+def run_values(entry: Entry, metric: str) -> list[float]:
+    """The macro metric of each run, in the order of the seeds."""
+    rows = [row for member in entry.arm.at(entry.place).values() for row in member.rows(entry.place)]
+    values = [row["value"] for row in rows if (row["label"], row["metric"]) == (MACRO, metric)]
+    return [value for value in values if value is not None]
+
+
+def gap_figure(gaps: Sequence[Gap], title: str, *, synthetic: bool) -> Figure | None:
+    """Gaps of every configuration by attribute, one line each; None where no gap has a value."""
+    shown = [gap for gap in reversed(gaps) if gap.value is not None]
+    if not shown:
+        return None
+    rows = [label(gap.name) for gap in shown]
+    figure = _figure(len({gap.name for gap in shown}) * 1.4, synthetic=synthetic)
+    for number, attribute in enumerate(dict.fromkeys(gap.attribute for gap in gaps if gap.value is not None)):
+        of = [(row, gap) for row, gap in zip(rows, shown, strict=True) if gap.attribute == attribute]
+        look = style(number)
+        figure.add_scatter(
+            x=[gap.value for _, gap in of], y=[row for row, _ in of], mode="markers", name=escape(attribute),
+            marker={"color": look.color, "symbol": SYMBOLS[look.marker], "size": 10},
+            error_x=_bars([(gap.value, gap.low, gap.high) for _, gap in of]), text=[gap.note for _, gap in of],
+            hovertemplate="%{y}: %{x:.3f} (%{text})",
+        )  # fmt: skip
+    figure.update_layout(scattermode="group")
+    figure.update_xaxes(title_text="gap in macro AUROC", rangemode="tozero")
+    figure.update_yaxes(categoryorder="array", categoryarray=list(dict.fromkeys(rows)))
+    caption = (
+        "A gap is the highest minus the lowest group; that they were chosen as the extremes is not in its interval. Of "
+        "several seeds: the mean of their gaps, without interval."
+    )
+    return Figure(title, caption, f"{title}. The numbers are in the table below it.", _spec(figure))
+
+
+def _figure(rows: float, *, synthetic: bool) -> go.Figure:
+    figure = go.Figure()
+    figure.update_layout(
+        template="none", height=int(ROW * rows) + 130, margin={"l": 10, "r": 10, "t": 24, "b": 40}, hovermode="closest",
+        font={"family": "system-ui, sans-serif", "size": 13}, legend={"orientation": "h", "y": -0.25, "yref": "paper"},
+    )  # fmt: skip
+    figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom", "x": 0})
+    figure.update_xaxes(automargin=True, gridcolor="#E5E5E5", zeroline=False, fixedrange=True)
+    figure.update_yaxes(automargin=True, gridcolor="#F0F0F0", zeroline=False, fixedrange=True, linecolor=LIGHT)
+    if synthetic:
+        figure.add_annotation(text=STAMP, x=1, y=1, xref="paper", yref="paper", yanchor="bottom", xanchor="right",
+                              showarrow=False, font={"color": "#B34E00", "size": 12})  # fmt: skip
+    return figure
+
+
+def _bars(values: Iterable[tuple[float | None, float | None, float | None]]) -> dict[str, Any]:
+    """Error bars of values with their low and high ends; none where there is no interval."""
+    up, down = [], []
+    for value, low, high in values:
+        known = value is not None and low is not None and high is not None
+        up.append(high - value if known else None)  # type: ignore[operator]
+        down.append(value - low if known else None)  # type: ignore[operator]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "width": 4, "thickness": 1.5}
+
+
+def _symbol(entry: Entry, baseline: str) -> str:
+    return "square" if entry.arm.name == baseline else "diamond"
+
+
+def _synthetic(entries: Iterable[Entry]) -> bool:
+    return any(member.record["synthetic"] for entry in entries for member in entry.arm.members)
+
+
+def _spec(figure: go.Figure) -> dict[str, Any]:
+    return dict(json.loads(figure.to_json()))

@@ -1,0 +1,121 @@
+"""The sortable table of the page: columns, rows and the filters above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ssl_bench.report.leaderboard import Board, Entry
+from ssl_bench.report.leaderboard_text import cost_texts, metric_texts
+from ssl_bench.report.sections import p_text
+from ssl_bench.report.table import METRICS
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: its text, the number it is sorted by if it holds one, and what stands small beneath."""
+
+    text: str
+    order: float | None = None
+    small: str = ""
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: the configuration, the number of its provenance, and a cell for each further column."""
+
+    rank: int
+    name: str
+    origin: int
+    baseline: bool
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A choice above the table: values of one of its columns, counted from 0."""
+
+    name: str
+    column: int
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The whole table.
+
+    Attributes:
+        columns: headings.
+        lines: rows.
+        filters: one for each property in which rows differ.
+        common: properties that all rows share, by name; they have no column.
+    """
+
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    filters: tuple[Filter, ...]
+    common: dict[str, str]
+
+
+def grid(board: Board) -> Grid:
+    """The table of a leaderboard; columns that would say nothing are left out."""
+    number = {arm.name: index for index, arm in enumerate(board.arms)}
+    rows = [_cells(entry) for entry in board.entries]
+    kept = [name for name in rows[0] if len({row[name] for row in rows}) > 1 or rows[0][name].number]
+    kept = [name for name in kept if not name.endswith(" SD") or any(row[name].order is not None for row in rows)]
+    columns = ("rank", "configuration", *kept)
+    facets = [name for name in kept if not rows[0][name].number]
+    return Grid(
+        columns,
+        tuple(
+            Line(entry.rank, entry.arm.name, number[entry.arm.name], entry.arm.name == board.baseline.name,
+                 tuple(row[name] for name in kept))
+            for entry, row in zip(board.entries, rows, strict=True)
+        ),
+        tuple(Filter(name, columns.index(name), _values(row[name] for row in rows)) for name in facets),
+        {name: cell.text for name, cell in rows[0].items() if name not in kept and not cell.number},
+    )  # fmt: skip
+
+
+def _values(cells: Iterable[Cell]) -> tuple[str, ...]:
+    return tuple(sorted({cell.text for cell in cells}))
+
+
+def _cells(entry: Entry) -> dict[str, Cell]:
+    """Every column of a row by its heading."""
+    facets = {"method": entry.method, "features": entry.features, "fusion": entry.fusion, "backbone": entry.backbone,
+              "data": entry.data, "protocol": entry.place[0]}  # fmt: skip
+    cells = {name: Cell(text) for name, text in facets.items()}
+    cells["seeds"] = Cell(str(len(entry.seeds)), len(entry.seeds), number=True)
+    for metric, name in METRICS.items():
+        value, spread, difference = _metric_cells(entry, metric)
+        cells |= {f"macro {name}": value, f"{name} SD": spread, f"{name} to baseline": difference}
+    cost = (entry.cost("crops_per_image"), entry.cost("flops"), entry.hours)
+    for name, text, order in zip(("crops", "TFLOP", "hours"), cost_texts(entry), cost, strict=True):
+        cells[name] = Cell(text, order, number=True)
+    return cells
+
+
+def _metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
+    cell = entry.cells.get(metric)
+    if cell is None:
+        return (Cell("-", number=True),) * 3
+    value, spread, difference = metric_texts(entry, metric)
+    reason = cell.test.reason if cell.test else ""
+    p = f"p {p_text(cell.p_holm)}" if cell.p_holm is not None else reason.partition(",")[0]
+    away, ends = _parts(difference)
+    return (
+        Cell(_parts(value)[0], cell.interval.value, _parts(value)[1], number=True),
+        Cell(spread, cell.sd, number=True),
+        Cell(away, entry.differences[metric], " ".join(part for part in (ends, p) if part), number=True),
+    )
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """``+0.03 [+0.01, +0.05] *`` as ``+0.03 *`` and ``[+0.01, +0.05]``."""
+    if "[" not in text:
+        return text, ""
+    value, _, rest = text.partition(" [")
+    ends, _, mark = rest.partition("]")
+    return f"{value}{mark}", f"[{ends}]"

@@ -1,0 +1,139 @@
+"""The page: one file with its data, styles and scripts, which a browser opens without a network."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cache as once
+from importlib.resources import files
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import itables.options
+from plotly.offline import get_plotlyjs
+
+from ssl_bench.files import write_text
+from ssl_bench.report.leaderboard import Board, Entry
+from ssl_bench.report.page.figures import Figure, efficiency, efficiency_points, forest, gap_figure
+from ssl_bench.report.page.grid import grid
+from ssl_bench.report.page.maps import maps
+from ssl_bench.report.page.provenance import provenance
+from ssl_bench.report.page.subgroups import gaps
+from ssl_bench.report.page.thumbnails import check_permitted, thumbnails
+from ssl_bench.report.plots.canvas import STAMP
+from ssl_bench.report.report import templates
+from ssl_bench.report.sections import Table
+
+
+def write_page(board: Board, path: Path, *, maps: bool = True, cache: Path | None = None) -> list[str]:
+    """Write the page.
+
+    Args:
+        board: what it shows.
+        path: of the file.
+        maps: with the map of the test embeddings.
+        cache: folder of prepared stores: with thumbnails on the map; None: without.
+
+    Returns:
+        What could not be drawn, with the reason.
+
+    Raises:
+        UsageError: thumbnails are asked for that the data do not permit, or that are gone.
+    """
+    if cache is not None:
+        check_permitted(board)
+    left_out: list[str] = []
+    shown = map_data(board, left_out, cache) if maps else None
+    text = templates().get_template("leaderboard.html.jinja").render(contents(board, shown, left_out))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+    return left_out
+
+
+def contents(board: Board, map_json: dict[str, Any] | None, left_out: list[str]) -> dict[str, Any]:
+    """Everything that the template shows."""
+    places = board.by_place()
+    plots = [forest(entries, board.baseline.name, f"Macro AUROC, {_where(entries[0])}") for entries in places.values()]
+    return {
+        "synthetic": board.synthetic,
+        "stamp": STAMP,
+        "notes": board.notes(),
+        "baseline": board.baseline.name,
+        "grid": grid(board),
+        "excluded": board.excluded,
+        "forests": plots,
+        "efficiency": [pair for entries in places.values() if (pair := _efficiency(entries)) is not None],
+        "gaps": [gap for entries in places.values() if (gap := _gaps(entries)) is not None],
+        "map": map_json,
+        "origins": [provenance(arm, places) for arm in board.arms],
+        "left_out": left_out,
+        **_libraries(),
+    }
+
+
+def _where(entry: Entry) -> str:
+    return f"{entry.place[0]} on {entry.data}"
+
+
+def _efficiency(entries: list[Entry]) -> tuple[Figure, Table] | None:
+    figure = efficiency(entries, f"Label efficiency, {_where(entries[0])}")
+    if not figure:
+        return None
+    points = {entry.arm.name: efficiency_points(entry) for entry in entries}
+    shares = sorted({share for found in points.values() for share, _ in found})
+    rows = [(name, *(_mean_text([v for s, v in found if s == share]) for share in shares))
+            for name, found in points.items()]  # fmt: skip
+    return figure, Table(("configuration", *(f"{100 * share:g} %" for share in shares)), tuple(rows))
+
+
+def _mean_text(values: list[float]) -> str:
+    if not values:
+        return "-"
+    ends = f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
+    return f"{mean(values):.3f}{ends}"
+
+
+def _gaps(entries: list[Entry]) -> tuple[Figure | None, Table] | None:
+    found = list(gaps(entries))
+    if not found:
+        return None
+    synthetic = any(member.record["synthetic"] for entry in entries for member in entry.arm.members)
+    figure = gap_figure(found, f"Subgroup gaps, {_where(entries[0])}", synthetic=synthetic)
+    rows = tuple((gap.name, gap.attribute, gap.groups, gap.text, gap.note) for gap in found)
+    return figure, Table(("configuration", "attribute", "macro AUROC of the groups", "gap", "note"), rows)
+
+
+def map_data(board: Board, left_out: list[str], cache: Path | None) -> dict[str, Any] | None:
+    """Maps of all configurations, with thumbnails where a cache is given; None where no map can be drawn."""
+    drawn = maps(board, left_out)
+    pictures: dict[str, str] = {}
+    for shown, images, arm in drawn:
+        if cache is not None:
+            names = [f"{arm.members[0].record['data']['fingerprint']}/{image}" for image in images]
+            missing = [number for number, name in enumerate(names) if name not in pictures]
+            made = thumbnails(arm.members[0].record, [images[number] for number in missing], cache)
+            pictures |= {names[number]: text for number, text in zip(missing, made, strict=True)}
+            order = {name: number for number, name in enumerate(pictures)}
+            shown["pictures"] = [order[name] for name in names]
+    if not drawn:
+        return None
+    return {"maps": [shown for shown, *_ in drawn], "pictures": list(pictures.values())}
+
+
+@once
+def _libraries() -> dict[str, str]:
+    """DataTables and Plotly as itables and plotly bring them, and the page's own script and style."""
+    bundle = Path(itables.options.dt_bundle)
+    own = files("ssl_bench.report") / "templates"
+    return {
+        "datatables_js": b64encode(bundle.read_bytes()).decode(),
+        "datatables_css": bundle.with_suffix(".css").read_text(encoding="utf-8"),
+        "plotly_js": _inline(get_plotlyjs()),
+        "page_js": (own / "leaderboard.js").read_text(encoding="utf-8"),
+        "page_css": (own / "leaderboard.css").read_text(encoding="utf-8"),
+    }
+
+
+def _inline(script: str) -> str:
+    """A script that cannot end the element it stands in."""
+    return script.replace("</script", "<\\/script")

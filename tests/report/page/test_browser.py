@@ -1,0 +1,104 @@
+"""The page in headless Chromium: it opens without an error or a request, and works with mouse and keyboard.
+
+Needs ``pip install '.[browser]'`` and a Chromium on the path; Playwright's own browsers are not downloaded.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[browser]')")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: Any, path: Path, width: int = 1280) -> tuple[Any, list[str]]:
+    """The page once all is drawn, and what went wrong: messages of the console, and requests to elsewhere."""
+    tab, wrong = browser.new_page(viewport={"width": width, "height": 900}), []
+    tab.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("request", lambda request: wrong.append(request.url) if request.url.startswith("http") else None)
+    tab.goto(path.as_uri())
+    tab.wait_for_selector("html[data-drawn]", timeout=60_000)
+    return tab, wrong
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Any, page: Path) -> tuple[Any, list[str]]:
+    return opened(browser, page)
+
+
+def column(tab: Any, heading: str) -> list[str]:
+    """Texts of a column, top to bottom."""
+    headings = tab.locator("#leaderboard thead th").all_inner_texts()
+    number = [text.strip() for text in headings].index(heading) + 1
+    return [
+        text.split("\n")[0] for text in tab.locator(f"#leaderboard tbody tr > :nth-child({number})").all_inner_texts()
+    ]
+
+
+def test_sorting_and_filtering(tab: tuple[Any, list[str]]) -> None:
+    shown, wrong = tab
+    everything = column(shown, "macro AUROC")
+    heading = shown.locator("#leaderboard thead th", has_text="macro AUROC")
+    heading.click()
+    assert column(shown, "macro AUROC") == sorted(everything, reverse=True)
+    assert heading.get_attribute("aria-sort") == "descending"
+    shown.locator("label", has_text="protocol").locator("select").select_option("knn")
+    assert set(column(shown, "protocol")) == {"knn"}
+    shown.locator("label", has_text="protocol").locator("select").select_option("")
+    shown.get_by_label("search").fill("dino")
+    assert set(column(shown, "configuration")) == {"dino"}
+    shown.get_by_label("search").fill("")
+    assert len(column(shown, "rank")) == len(everything)
+    assert wrong == []
+
+
+def test_the_keyboard_reaches_sorting_filters_and_provenance(tab: tuple[Any, list[str]]) -> None:
+    shown, wrong = tab
+    shown.locator("nav a").first.focus()
+    seen = []
+    for _ in range(40):
+        shown.keyboard.press("Tab")
+        seen.append(shown.evaluate(
+            "(e => e.closest('th') && e.closest('thead') ? 'sort ' + e.closest('th').innerText.trim() "
+            ": e.closest('tbody') ? 'row' : e.tagName.toLowerCase())(document.activeElement)"))  # fmt: skip
+        if seen[-1] == "sort macro AUROC":
+            shown.keyboard.press("Enter")
+        if seen[-1] == "row":
+            break
+    assert {"select", "input", "sort macro AUROC", "row"} <= set(seen)
+    values = column(shown, "macro AUROC")
+    assert values in (sorted(values), sorted(values, reverse=True))
+    shown.keyboard.press("Enter")
+    shown.wait_for_function("document.activeElement.id.startsWith('origin-')")
+    assert shown.locator("details[open]").count() == 1
+    assert wrong == []
+
+
+def test_everything_is_drawn_and_fits_a_narrow_screen(browser: Any, full: Path) -> None:
+    shown, wrong = opened(browser, full, 400)
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 400
+    plots = shown.locator(".plot")
+    assert plots.count() > 3
+    assert plots.locator("svg.main-svg").count() >= plots.count()
+    shown.select_option("#map-variable", "sex")
+    assert shown.locator("#map-plot .point").count() == 60
+    legend = "".join(shown.locator("#map-plot .legendtext").all_text_contents())
+    assert "F (" in legend
+    assert "unknown (1)" in legend
+    assert wrong == []

@@ -1,0 +1,224 @@
+"""What stands on the page: numbers of the records, safe names, no address of anything outside, provenance."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ssl_bench.components import Dataset
+from ssl_bench.errors import UsageError
+from ssl_bench.plugins import Registry
+from ssl_bench.report.leaderboard import Board, read_board
+from ssl_bench.report.page import thumbnails
+from ssl_bench.report.page.grid import grid
+from ssl_bench.report.page.page import map_data, write_page
+from ssl_bench.report.page.provenance import public_config
+from ssl_bench.results.rundir import RunDirectory
+
+LOADING = {"src", "srcset", "poster", "data", "action", "xlink:href", "background"}
+
+
+class Reader(HTMLParser):
+    """Rows of the table of results, all attributes, ids, and texts of scripts of data."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.orders: list[list[str | None]] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.data: list[str] = []
+        self.headings: list[str] = []
+        self._inside = self._json = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.attributes += [(tag, name, value) for name, value in found.items()]
+        self._json = found.get("type") == "application/json"
+        if found.get("id") == "leaderboard":
+            self._inside = True
+        elif self._inside and tag == "tr":
+            self.rows.append([])
+            self.orders.append([])
+        elif self._inside and tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.orders[-1].append(found.get("data-order"))
+        if tag in ("h1", "h2", "h3", "h4"):
+            self.headings.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._json:
+            self.data.append(data)
+            self._json = False
+        elif self._inside and self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def read(page: Path) -> Reader:
+    return Reader(page.read_text())
+
+
+@pytest.fixture(scope="module")
+def read_full(full: Path) -> Reader:
+    return Reader(full.read_text())
+
+
+def test_every_row_stands_there_with_the_numbers_of_the_records(read: Reader, board: Board) -> None:
+    heading, *rows = read.rows
+    assert len(rows) == len(board.entries)
+    column = heading.index("macro AUROC")
+    for row, order, entry in zip(rows, read.orders[1:], board.entries, strict=True):
+        assert row[1].removesuffix("baseline") == entry.arm.name
+        recorded = [
+            line["value"] for member in entry.arm.at(entry.place).values() for line in member.rows(entry.place)
+            if (line["label"], line["metric"]) == ("macro", "auroc")
+        ]  # fmt: skip
+        assert float(order[column] or "nan") == pytest.approx(np.mean(recorded), abs=1e-12)
+        assert row[column].startswith(f"{np.mean(recorded):.3f}")
+
+
+def test_a_mark_stands_beside_its_difference_with_interval_and_p(
+    tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 0.1), write_arm(tmp_path, "dino", 0, 3.0)]
+    board = read_board(paths, baseline="msn", replicates=100)
+    shown, entry = grid(board), board.entries[0]
+    cell = shown.lines[0].cells[shown.columns.index("AUROC to baseline") - 2]
+    test = entry.cells["auroc"].test
+    assert test is not None
+    assert cell.text == f"{test.difference.value:+.3f} †"
+    assert cell.small == f"[{test.difference.low:+.3f}, {test.difference.high:+.3f}] p < 0.001"
+    assert cell.order == test.difference.value
+
+
+def test_names_are_text_and_no_markup(page: Path, read: Reader) -> None:
+    text = page.read_text()
+    assert "<b>x" not in text
+    assert any("<b>x</b></script>" in row[1] for row in read.rows)
+    forest = next(json.loads(data) for data in read.data if "yaxis" in data)
+    assert any("&lt;b&gt;x" in str(label) for trace in forest["data"] for label in trace["y"])
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Path, full: Path) -> None:
+    for path in (page, full):
+        for tag, name, value in Reader(path.read_text()).attributes:
+            assert not (name in LOADING and not value.startswith("data:")), (tag, name, value)
+            assert not (name == "href" and not value.startswith("#")), (tag, value)
+        styles = "".join(re.findall(r"<style>(.*?)</style>", path.read_text(), re.DOTALL))
+        assert not [url for url in re.findall(r"url\(['\"]?([^)'\"]*)", styles) if not url.startswith("data:")]
+        assert "@import" not in styles
+        assert "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; img-src data:" in (
+            path.read_text()
+        )
+
+
+def test_what_cannot_be_compared_is_named(page: Path) -> None:
+    text = page.read_text()
+    assert "Not in the ranking" in text
+    assert "byol (linear, toy)" in text
+    assert "other test images or labels than random" in text
+    assert "i110" not in text  # a name of an image
+    assert "/runs" not in text.split("<script>")[0]  # a folder of this machine
+
+
+def test_columns_that_differ_have_filters_and_the_others_are_said_once(page: Path, read: Reader) -> None:
+    chosen = {int(value) for tag, name, value in read.attributes if name == "data-column"}
+    assert {read.rows[0][column] for column in chosen} == {"method", "protocol"}
+    assert "data <b>toy</b>" in page.read_text()
+    assert "crops" in read.rows[0]
+
+
+def test_provenance_is_one_link_away(full: Path, read_full: Reader, wide: RunDirectory) -> None:
+    ids = {value for _, name, value in read_full.attributes if name == "id"}
+    links = {value for tag, name, value in read_full.attributes if name == "href" and value.startswith("#origin")}
+    assert links
+    assert {link.removeprefix("#") for link in links} <= ids
+    text = full.read_text()
+    record = wide.read_record()
+    for told in (record["data"]["fingerprint"], record["data"]["splits_sha256"], "sslbench 9.8.7", "2.11.0",
+                 "strength 1.0", "prototypes: 32"):  # fmt: skip
+        assert told in text
+    assert str(wide.path.parent) not in text
+    assert "i999" not in text  # a rejected image
+
+
+@pytest.mark.parametrize("path", ["/data/nih", "~/nih", "data/nih", "C:\\nih", "../nih", "./nih"])
+def test_the_configuration_names_no_folder(path: str) -> None:
+    config = {"data": {"root": path, "labels": "native"}, "test_on": {"chexpert": path}, "list": [path], "n": 3}
+    text = public_config({"config": config})
+    assert path not in text
+    assert "labels: native" in text
+    assert "n: 3" in text
+
+
+def test_page_has_shares_gaps_and_maps_without_names_of_images(full: Path, read_full: Reader) -> None:
+    text = full.read_text()
+    specs = [json.loads(data) for data in read_full.data]
+    shown = next(spec for spec in specs if "maps" in spec)["maps"]
+    assert {one["name"] for one in shown} == {"msn-ehr (age, sex; concat)", "random"}
+    names = [variable["name"] for variable in shown[0]["variables"]]
+    assert names[-3:] == ["sex", "age", "view"]
+    assert {len(variable["codes"]) for variable in shown[0]["variables"]} == {len(shown[0]["x"])}
+    age = next(variable for variable in shown[0]["variables"] if variable["name"] == "age")
+    assert age["codes"].count(len(age["values"]) - 1) == 1  # one age is unknown
+    assert "Label efficiency" in text
+    assert "Macro AUROC by subgroup and its gaps" in text
+    assert "SYNTHETIC DATA" in text
+    assert not re.search(r"\bi00\d\b|\bp1\d\b", "".join(read_full.data))
+
+
+def test_headings_do_not_skip_a_level(read_full: Reader) -> None:
+    levels = [int(tag[1]) for tag in read_full.headings]
+    assert levels[0] == 1
+    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
+
+
+def test_real_images_are_refused_unless_their_dataset_permits(board: Board, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing says that those of toy may be shown"):
+        write_page(board, tmp_path / "page.html", cache=tmp_path)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_licence_or_synthetic_data_permit_thumbnails() -> None:
+    class Registered(Registry):
+        def get(self, kind: str, name: str) -> Any:
+            return Dataset(name=name, target="x:y", summary="", thumbnails=name == "open")
+
+    record = {"synthetic": False, "config": {"data": {"name": "open"}}, "data": {}}
+    closed = {**record, "config": {"data": {"name": "closed"}}}
+    virtual = {**closed, "synthetic": True}
+    mixed = {**virtual, "data": {"datasets": ["synthetic", "closed"]}}
+    assert [thumbnails._permitted(one, Registered()) for one in (record, closed, virtual, mixed)] == [
+        True, False, True, False,
+    ]  # fmt: skip
+
+
+def test_thumbnails_are_those_of_the_points(wide: RunDirectory, tmp_path: Path) -> None:
+    board = read_board([wide.path], replicates=100)
+    with pytest.raises(UsageError, match="name their folder by --cache"):
+        map_data(board, [], tmp_path)
+    folder = tmp_path / "stores" / "tiny-8px-f1n6e9"
+    folder.mkdir(parents=True)
+    ids = [f"i{number:03}" for number in reversed(range(60))]
+    np.save(folder / "images.npy", np.arange(60, dtype=np.uint8)[:, None, None] * np.full((1, 8, 8), 4, np.uint8))
+    pd.DataFrame({"image_id": ids}).to_parquet(folder / "cohort.parquet")
+    (folder / "manifest.json").write_text(json.dumps({"rejected": {}, "fingerprint": "f1n6e9"}))
+    shown = map_data(board, [], tmp_path)
+    assert shown is not None
+    assert len(shown["pictures"]) == 60  # shared by all encoders
+    assert shown["maps"][0]["pictures"] == list(range(60))
+    assert len(set(shown["pictures"])) == 60

@@ -1,0 +1,113 @@
+"""The ranking: who is in it, in which order, tested against whom, and what is left out with which reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.arms import Bench, read_arms
+from ssl_bench.report.leaderboard import Board, expanded, read_board
+from ssl_bench.report.leaderboard_text import difference_text, metric_texts
+from ssl_bench.report.paper import paper_cells
+
+SIGNALS = {"weak": 0.3, "strong": 2.5}
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory, write_arm: Callable[..., Path]) -> list[Path]:
+    """Two methods with five seeds each."""
+    folder = tmp_path_factory.mktemp("seeds")
+    return [write_arm(folder, method, seed, signal) for method, signal in SIGNALS.items() for seed in range(5)]
+
+
+@pytest.fixture(scope="module")
+def board(seeds: list[Path]) -> Board:
+    return read_board(seeds, replicates=100, baseline="weak")
+
+
+def test_configurations_are_ranked_by_macro_auroc(board: Board) -> None:
+    assert board.entries[0].arm.name == "strong"
+    values = [entry.cells["auroc"].interval.value for entry in board.entries]
+    assert values == sorted(values, reverse=True)
+    assert [entry.rank for entry in board.entries] == [1, 2, 3]
+    assert board.entries[0].seeds == [0, 1, 2, 3, 4]
+
+
+def test_numbers_tests_and_marks_are_those_of_the_papers_tables(board: Board, seeds: list[Path]) -> None:
+    arms = read_arms(seeds)
+    cells = {(c.arm, c.metric): c for c in paper_cells(Bench(arms, 100), ["linear"], per_label=False)}
+    for entry in board.entries:
+        for metric, cell in entry.cells.items():
+            expected = cells[entry.arm.name, metric]
+            assert (cell.interval, cell.sd, cell.p_holm, cell.mark) == (
+                expected.interval, expected.sd, expected.p_holm, expected.mark,
+            )  # fmt: skip
+    assert board.entries[0].cells["auroc"].mark == "*"
+    assert any(note.startswith("*: the method differs from weak") for note in board.notes())
+
+
+def test_the_random_encoder_is_the_baseline_unless_another_is_named(seeds: list[Path]) -> None:
+    assert read_board(seeds[:2], replicates=100).baseline.name == "random"
+    assert read_board(seeds[:2], replicates=100, baseline=str(seeds[0])).baseline.name == "weak"
+    with pytest.raises(UsageError, match=r"unknown baseline 'stong'.*strong"):
+        read_board(seeds, baseline="stong", replicates=100)
+
+
+def test_too_few_seeds_give_a_difference_without_interval_and_mark(seeds: list[Path]) -> None:
+    board = read_board([*seeds[:3], *seeds[5:8]], baseline="weak", replicates=100)
+    strong, weak = (next(e for e in board.entries if e.arm.name == name) for name in ("strong", "weak"))
+    text = metric_texts(strong, "auroc")[2]
+    away = (strong.cells["auroc"].interval.value or 0) - (weak.cells["auroc"].interval.value or 0)
+    assert text == f"{away:+.3f}"
+    assert metric_texts(weak, "auroc")[2] == "-"
+    assert "Not tested: 3 paired seeds, a claim about methods needs 5." in board.notes()
+
+
+def test_one_run_each_speaks_of_encoders(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 0.1), write_arm(tmp_path, "dino", 0, 3.0)]
+    entry = read_board(paths, baseline="msn", replicates=100).entries[0]
+    assert entry.cells["auroc"].mark == "†"
+    text = difference_text(entry.cells["auroc"], entry.differences["auroc"])
+    assert text.endswith("] †")
+    assert "[" in text
+
+
+def test_other_test_images_are_left_out_with_the_reason(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.0, images=110)]
+    board = read_board(paths, replicates=100)
+    assert {entry.arm.name for entry in board.entries} == {"msn", "random"}
+    assert [(one.what, "same test images only" in one.reason) for one in board.excluded] == [
+        ("dino (linear, toy)", True),
+    ]  # fmt: skip
+
+
+def test_other_findings_are_left_out_with_the_reason(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.0, labels=("Edema",))]
+    board = read_board(paths, replicates=100)
+    assert "hold different findings: Edema; Edema, Mass_50%" in board.excluded[0].reason
+
+
+def test_unfinished_runs_are_left_out_and_folders_stand_for_their_runs(
+    tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
+    done, stopped = write_arm(tmp_path, "msn", 0, 1.0), tmp_path / "stopped"
+    stopped.mkdir()
+    (stopped / "config.yaml").write_text("seed: 0")
+    assert expanded([tmp_path, done]) == [done, stopped]
+    board = read_board([tmp_path], replicates=100)
+    assert [(one.folder, "--resume" in one.reason) for one in board.excluded] == [(stopped, True)]
+    with pytest.raises(UsageError, match=r"no finished run: .*no record.json"):
+        read_board([stopped])
+
+
+def test_lost_predictions_leave_the_others_standing(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.0)]
+    for file in (paths[1] / "predictions" / "trained").iterdir():
+        file.unlink()
+    board = read_board(paths, replicates=100)
+    assert [one.what for one in board.excluded] == ["dino (linear, toy)"]
+    with pytest.raises(UsageError, match=r"unknown protocol 'liner'.*linear"):
+        read_board(paths, protocols=["liner"])
