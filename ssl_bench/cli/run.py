@@ -9,6 +9,7 @@ import typer
 
 from ssl_bench.cli.options import cache_folder, merge_flags
 from ssl_bench.errors import UsageError
+from ssl_bench.ranks import started_outside
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -93,6 +94,8 @@ def run(
         raise UsageError("--features expects names such as age,sex; for a run without EHR take method msn")
     from ssl_bench.roots import data_flags
 
+    if devices is None and nodes is None:
+        devices, nodes = started_outside() or (None, None)
     flags = merge_flags(
         {
             "method": method,
@@ -164,7 +167,7 @@ def start(
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory
 
-    if config.pretrain.processes > 1 and not dry_run:
+    if (config.pretrain.processes > 1 or started_outside()) and not dry_run:
         start_together(config, cache, out, resume=resume, allow_inexact=allow_inexact)
         return
     directory = RunDirectory(out or free_path(config))

@@ -105,11 +105,13 @@ def _grid(path: Path | None, shared: Mapping[str, Any], axes: Mapping[str, list[
 
 
 def _with_feature_grid(grid: Grid, kinds: str, registry: Registry) -> Grid:
-    from ssl_bench.sweep.grid import FEATURES, feature_sets
+    from ssl_bench.config import split_names
+    from ssl_bench.data.grid import feature_grid
+    from ssl_bench.sweep.grid import FEATURES
 
     name = grid.base.get("data", {}).get("name", "synthetic")
     available = registry.get("dataset", name).features
-    sets = feature_sets([kind.strip() for kind in kinds.split(",")], available)
+    sets = [",".join(features) for features in feature_grid(split_names(kinds), available).values()]
     tables = ({**table, FEATURES: [*table.get(FEATURES, []), *sets]} for table in grid.grid or ({},))
     return grid.model_copy(update={"grid": tuple(tables)})
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import combinations, product
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +11,6 @@ from pydantic import BeforeValidator, Field
 
 from ssl_bench.components import Method
 from ssl_bench.config import CHOICES, DEFAULT_METHOD, Named, Section, merge, named, read_file, split_names
-from ssl_bench.data.features import GROUPS, expand
-from ssl_bench.errors import UsageError
 from ssl_bench.options import validate
 from ssl_bench.plugins import Registry
 
@@ -106,26 +104,3 @@ def _matches(pattern: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
         elif wanted != found and tuple(split_names(wanted) or ()) != tuple(split_names(found) or ()):
             return False
     return True
-
-
-FEATURE_GRIDS = ("single", "groups", "pairs", "all")
-"""Names that ``--features-grid`` knows."""
-
-
-def feature_sets(kinds: Sequence[str], available: Sequence[str]) -> list[str]:
-    """Feature sets by kind: each feature, each group, each pair of groups, all groups; what the dataset has of them.
-
-    Raises:
-        UsageError: there is no such kind.
-    """
-    groups = {name: [part for part in parts if part in available] for name, parts in GROUPS.items()}
-    groups = {name: parts for name, parts in groups.items() if parts}
-    found: dict[str, Sequence[tuple[str, ...]]] = {
-        "single": [(feature,) for parts in groups.values() for feature in parts],
-        "groups": [tuple(parts) for parts in groups.values()],
-        "pairs": [(*groups[one], *groups[two]) for one, two in combinations(groups, 2)],
-        "all": [tuple(feature for parts in groups.values() for feature in parts)],
-    }
-    if stray := [kind for kind in kinds if kind not in found]:
-        raise UsageError(f"--features-grid knows {', '.join(found)}, found {', '.join(stray)}")
-    return list(dict.fromkeys(",".join(expand(names)) for kind in kinds for names in found[kind]))

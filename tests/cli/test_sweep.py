@@ -115,7 +115,7 @@ def test_unknown_keys_and_impossible_cells_are_refused_all_at_once(
 REFUSED = [
     ((), "a sweep expects a grid file, or lists such as --method simclr,msn --seeds 3"),
     (("--seeds", "0"), "--seeds expects how many seeds to run, 1 or more, found 0"),
-    (("--method", "simclr", "--features-grid", "groupes"), "--features-grid knows single, groups, pairs, all"),
+    (("--method", "simclr", "--features-grid", "groupes"), "unknown part of the feature grid 'groupes'"),
     (("--method", "simclr", "--preset", "smoke", "--launcher", "locall"), "unknown launcher 'locall'; did you mean"),
     (("--method", "simclr", "--preset", "smoke", "--launcher-set", "gpus=3"), "unknown key 'gpus' of launcher 'local'"),
     (("nowhere.yaml",), "config nowhere.yaml cannot be read"),

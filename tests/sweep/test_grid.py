@@ -9,7 +9,7 @@ import pytest
 
 from ssl_bench.errors import UsageError
 from ssl_bench.plugins import Registry
-from ssl_bench.sweep.grid import Grid, feature_sets, layers, read_grid
+from ssl_bench.sweep.grid import Grid, layers, read_grid
 
 
 def made(registry: Registry, **values: Any) -> list[dict[str, Any]]:
@@ -50,12 +50,3 @@ def test_unknown_keys_of_a_grid_file_are_told_with_the_nearest(tmp_path: Path) -
     (tmp_path / "grid.yaml").write_text("bases: {}\ngrids: {}\n")
     with pytest.raises(UsageError, match=r"(?s)2 problems.*'bases' of grid .*did you mean 'base'.*did you mean 'grid'"):
         read_grid(tmp_path / "grid.yaml")
-
-
-def test_feature_sets_hold_what_the_dataset_has() -> None:
-    assert feature_sets(["single", "groups", "pairs", "all"], ["age", "sex", "view"]) == [
-        "age", "sex", "view", "age,sex", "age,sex,view"
-    ]  # fmt: skip
-    assert len(feature_sets(["pairs"], ["age", "sex", "view", "position", "mortality", "icu"])) == 3
-    with pytest.raises(UsageError, match="found groupes"):
-        feature_sets(["groupes"], ["age"])
