@@ -23,7 +23,7 @@ from ssl_bench.testing import tiny
 from sslbench_methods.msn import MSN
 from sslbench_methods.options import MSNOptions
 
-OPTIONS = {"dino": {"drop_path": 0.0}}
+OPTIONS = {name: {"drop_path": 0.0} for name in ("dino", "dino-ehr")}
 """What is drawn at random inside the network is left out."""
 
 METHODS = [name for name in discover().names("method") if discover().get("method", name).trains]

@@ -92,9 +92,10 @@ class MSN(BaseMethod):
         return self.head(torch.cat([part.features for part in fused])), losses
 
     def _encode(self, crops: Tensor, *, masked: bool) -> Encoding:
-        options, patches = self.options, self.backbone.patches(crops.shape[-1])
+        options = self.options
         if not (masked and options.mask_ratio):
             return self.backbone(crops)
+        patches = self.backbone.patches(crops.shape[-1])
         if options.mask_last_patch:
             return self.backbone(crops, random_keep(len(crops), patches, options.mask_ratio, crops.device))
         # The released code counts the class token as one of the patches, so the last of them has no number.

@@ -38,17 +38,22 @@ def show(
         )
         presets = [f"{preset} {_text(values[key])}" for preset, values in component.presets.items() if key in values]
         aside = f" ({', '.join(presets)})" if presets else ""
-        print(f"  {_place(component)}.{key} = {_text(default)}{aside}\n      {field.description or ''}".rstrip())
+        print(f"  {_place(component)}{key} = {_text(default)}{aside}\n      {field.description or ''}".rstrip())
 
 
 def _place(component: Component) -> str:
-    """Where the configuration keeps the options of a component, as ``--set`` takes it."""
+    """Where the configuration keeps the options of a component, as ``--set`` takes it.
+
+    Nothing for a launcher, whose options are a sweep's (``--launcher-set``), and a logger, which stands in a list.
+    """
     places = {
-        "dataset": "data.options",
-        "backbone": "backbone.options",
-        "evaluator": f"evaluate.options.{component.name}",
+        "dataset": "data.options.",
+        "backbone": "backbone.options.",
+        "evaluator": f"evaluate.options.{component.name}.",
+        "launcher": "",
+        "logger": "",
     }
-    return places.get(component.kind, component.kind)
+    return places.get(component.kind, f"{component.kind}.")
 
 
 def _text(value: Any) -> str:

@@ -44,9 +44,11 @@ class Bench:
         """The run directory."""
         return self.home / "run"
 
-    def run(self, *arguments: object, method: tuple[object, ...] = MSN, out: Path | None = None) -> Any:
+    def run(
+        self, *arguments: object, method: tuple[object, ...] = MSN, out: Path | None = None, data: str = "nih14"
+    ) -> Any:
         """``sslbench run`` of ten steps."""
-        where = ("--data", "nih14", "--root", self.root, "--out", out or self.out)
+        where = ("--data", data, "--root", self.root, "--out", out or self.out)
         return self.cli("run", *SMALL, *method, *where, *arguments)
 
     def resume(self, *arguments: object, out: Path | None = None) -> Any:

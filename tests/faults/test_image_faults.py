@@ -145,7 +145,7 @@ class Absolute:
 
 def test_fault_13_an_absolute_path_is_refused(bench: Any, plugin: Any) -> None:
     plugin("absolute", ABSOLUTE)
-    sentence = bench.refused(3, "--data", "absolute")
+    sentence = bench.refused(3, data="absolute")
     assert sentence.startswith(f"image paths must stay below {bench.root}; refused: {bench.root}/images/00000001_000")
     assert sentence.endswith(" and 100 more")
 

@@ -87,7 +87,7 @@ class Changed:
 
 def test_fault_03_a_reader_without_a_column_is_told_which(bench: Any, plugin: Any) -> None:
     plugin("changed", CHANGED + "        return frame.rename(columns={'patient_id': 'patientid'})\n")
-    sentence = bench.refused(3, "--data", "changed")
+    sentence = bench.refused(3, data="changed")
     assert sentence.startswith("the cohort of 'changed' lacks the columns patient_id (did you mean 'patientid'?); ")
 
 
@@ -229,6 +229,6 @@ def test_fault_10_label_value_2_or_minus_2_is_an_error_with_its_row(bench: Any, 
     written = f"float('{value}')" if value == float("inf") else value
     plugin("changed", CHANGED + f"        frame = frame.astype({{'Edema': object}})\n"
                                 f"        frame.loc[4, 'Edema'] = {written}\n        return frame\n")  # fmt: skip
-    assert bench.refused(3, "--data", "changed") == (
+    assert bench.refused(3, data="changed") == (
         f"labels must be 1, 0, -1 or blank; found 00000003_000.png Edema={value}; correct those rows"
     )

@@ -15,7 +15,7 @@ COMPONENTS = {component.name: component for component in sslbench_components()}
 
 
 def test_names() -> None:
-    assert set(COMPONENTS) == {"synthetic", "nih14", "chexpert", "table"}
+    assert set(COMPONENTS) == {"synthetic", "nih14", "chexpert", "table", "mimic-cxr"}
     assert all(isinstance(component, Dataset) for component in COMPONENTS.values())
 
 
