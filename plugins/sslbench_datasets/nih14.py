@@ -17,7 +17,8 @@ from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.errors import DataError, Problems, nearest, shortened
 from sslbench_datasets.options import Nih14Options
-from sslbench_datasets.tables import TextTable, count_ages, count_values, locate, parse_age, read_csv
+from sslbench_datasets.tables import TextTable, find, locate, read_csv
+from sslbench_datasets.values import count_ages, count_values, parse_age
 
 LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 LISTS = {"train": "train_val_list.txt", "test": "test_list.txt"}
@@ -91,14 +92,7 @@ class Nih14:
 
     def _label_file(self, root: Path) -> Path:
         names = (self.options.labels_file,) if self.options.labels_file else LABEL_FILES
-        for name in names:
-            if (root / name).is_file():
-                return root / name
-        present = sorted(path.name for path in root.glob("*.csv"))
-        raise DataError(
-            f"expected {' or '.join(names)} in {root}; found {shortened(present) or 'no CSV file'}; "
-            "check --root or give the name by the option labels_file"
-        )
+        return find(root, names, "check --root or give the name by the option labels_file")
 
 
 def read_table(path: Path) -> TextTable:

@@ -16,16 +16,8 @@ from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
-from sslbench_datasets.tables import (
-    TextTable,
-    check_columns,
-    count_ages,
-    count_values,
-    locate,
-    parse_age,
-    parse_marks,
-    read_csv,
-)
+from sslbench_datasets.tables import TextTable, check_columns, locate, read_csv
+from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks
 
 
 class Table:
@@ -76,7 +68,7 @@ class Table:
         for feature in columns.features:
             frame[feature], noticed = read_feature(text, feature, columns)
             counts |= noticed
-        labels, noticed = read_labels(text, columns, frame["image_id"])
+        labels, noticed = read_labels(table, columns, frame["image_id"])
         return Cohort(
             self.name,
             root,
@@ -105,7 +97,7 @@ def read_table(path: Path, columns: ColumnMap) -> TextTable:
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from None
     names = [str(name) for name in frame.columns]
-    check_columns(path, names, list(columns.columns.values()), {name: names.count(name) for name in names})
+    check_columns(path, names, list(columns.columns.values()))
     if frame.empty:
         raise DataError(f"{path} has columns and no rows")
     text = {ours: _as_text(frame[name]) for ours, name in columns.columns.items()}
@@ -147,7 +139,7 @@ def check_rows(table: TextTable, columns: ColumnMap) -> None:
         if name in table.frame:
             problems.run(partial(table.check_filled, name))
     problems.run(lambda: read_split(table, columns))
-    problems.run(lambda: read_labels(table.frame, columns, table.frame["image_path"]))
+    problems.run(lambda: read_labels(table, columns, table.frame["image_path"]))
     problems.raise_if_any()
 
 
@@ -182,16 +174,17 @@ def read_feature(text: pd.DataFrame, feature: str, columns: ColumnMap) -> tuple[
     return known, count_values(raw, known, feature)
 
 
-def read_labels(text: pd.DataFrame, columns: ColumnMap, image_ids: pd.Series) -> tuple[pd.DataFrame, dict[str, int]]:
+def read_labels(table: TextTable, columns: ColumnMap, image_ids: pd.Series) -> tuple[pd.DataFrame, dict[str, int]]:
     """Labels as 1, 0, -1 or NaN, a column each, and what was noticed.
 
     Raises:
         DataError: a value that means nothing, naming the rows, or no finding at all.
     """
+    text = table.frame
     if isinstance(columns.labels, Findings):
         return _from_names(text["label:"], columns.labels)
     raw = {name: _meaning(text[f"label:{name}"], columns.label_values(name)) for name in columns.label_columns}
-    return parse_marks(pd.DataFrame(raw), image_ids), {}
+    return parse_marks(pd.DataFrame(raw), image_ids, table.path), {}
 
 
 def _meaning(raw: pd.Series, values: Mapping[str, str] | None) -> pd.Series:

@@ -176,7 +176,7 @@ def test_fault_03_and_10_rows_are_told_at_once(root: Path) -> None:
     rewrite(root, person=["", "000"], set=["training", "holdout"], Edema=["2", "yes"])
     with pytest.raises(DataError) as error:
         read(root)
-    for sentence in ("person must not be blank; found 1 rows without it, first on line 2",
+    for sentence in ("person must not be blank;", "has 1 rows without it, first on line 2",
                      "set of", "found holdout; say what they mean", "films/0-1.png Edema='yes'"):  # fmt: skip
         assert sentence in str(error.value)
     rewrite(root, person=["000"], set=["train", "train"], Edema=["2", "1"])
