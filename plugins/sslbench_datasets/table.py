@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ssl_bench.data.cohort import Cohort
@@ -17,7 +16,7 @@ from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
 from sslbench_datasets.tables import TextTable, check_columns, locate, read_csv
-from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks
+from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age, parse_marks
 
 
 class Table:
@@ -202,12 +201,8 @@ def _from_names(text: pd.Series, findings: Findings) -> tuple[pd.DataFrame, dict
             f"no row has the findings {shortened(absent)} in {findings.column}; found {shortened(found)}; "
             "correct 'findings' of the column map"
         )
-    positions = pd.Index(wanted).get_indexer(pd.Index(named))
-    values = np.zeros((len(text), len(wanted)))
-    known = positions >= 0
-    values[named.index.to_numpy()[known], positions[known]] = 1.0
-    values[(text == "").to_numpy()] = np.nan
+    marks = marks_of_names(named, wanted, text.index).mask(text == "")
     left = [name for name in found if name not in wanted]
     noticed = {"rows without any finding named": int((text == "").sum())}
     noticed |= {f"findings that are not read: {shortened(left)}": int(named.isin(left).sum())} if left else {}
-    return pd.DataFrame(values, columns=wanted, index=text.index), noticed
+    return marks, noticed

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ssl_bench.errors import DataError, UsageError, nearest, shortened
+from ssl_bench.errors import DataError, UsageError, guesses, shortened
 
 ENDINGS = (".csv.gz", ".csv")
 BROKEN = (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
@@ -175,7 +175,7 @@ def check_columns(
     times = Counter(spelling(name) for name in header)
     missing = [name for name in wanted if not times[spelling(name)]]
     if missing:
-        hints = " ".join(filter(None, (nearest(name, filter(None, header)) for name in missing)))
+        hints = guesses(missing, filter(None, header))
         raise DataError(
             f"{path} lacks {shortened(missing)}{f' ({hints})' if hints else ''}; expected the columns "
             f"{shortened(wanted)}; found {shortened(header) or 'an empty file'}"

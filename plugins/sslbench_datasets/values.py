@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ssl_bench.errors import DataError, shortened
@@ -58,3 +60,18 @@ def parse_marks(text: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
         ]
         raise DataError(f"labels must be 1, 0, -1 or blank; {path} has {shortened(found)}; correct those rows")
     return marks
+
+
+def marks_of_names(named: pd.Series, findings: Sequence[str], rows: pd.Index) -> pd.DataFrame:
+    """Labels of rows that name their findings: 1 where a row names the finding, else 0.
+
+    Args:
+        named: a finding each, under the number of its row; names other than the findings are passed over.
+        findings: the columns.
+        rows: ``0 ... N - 1``.
+    """
+    places = pd.Index(findings).get_indexer(pd.Index(named))
+    marks = np.zeros((len(rows), len(findings)))
+    known = places >= 0
+    marks[named.index.to_numpy()[known], places[known]] = 1.0
+    return pd.DataFrame(marks, columns=list(findings), index=rows)
