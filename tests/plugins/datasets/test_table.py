@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +164,11 @@ def test_fault_02_missing_image_files(root: Path) -> None:
     (root / "films/3-1.png").unlink()
     with pytest.raises(DataError, match=r"1 of 60 images are not below .*: films/3-1\.png"):
         check_images(read(root))
+
+
+def test_a_gzipped_table_reads_as_the_plain_one(root: Path) -> None:
+    (root / "mine.csv.gz").write_bytes(gzip.compress((root / "mine.csv").read_bytes()))
+    pd.testing.assert_frame_equal(read(root, table="mine.csv.gz").frame, read(root).frame)
 
 
 def test_fault_03_columns(root: Path) -> None:
