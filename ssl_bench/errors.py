@@ -62,6 +62,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{spelt[match[0]]}'?" if match else ""
 
 
+def guesses(names: Iterable[str], known: Iterable[str]) -> str:
+    """The questions of :func:`nearest` for several misspelt names, as far as something is near."""
+    candidates = list(known)
+    return " ".join(filter(None, (nearest(name, candidates) for name in names)))
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The sentence for an unknown name: what exists, and the nearest match.
 

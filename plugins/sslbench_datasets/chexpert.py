@@ -20,11 +20,15 @@ from ssl_bench.data.splits import select
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.errors import DataError, Problems, UsageError, shortened, unknown
 from sslbench_datasets.options import ChexpertOptions
-from sslbench_datasets.tables import TextTable, count_ages, count_values, locate, parse_age, parse_marks, read_csv
+from sslbench_datasets.tables import TextTable, first_present, locate, read_csv
+from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks
 
 FILES = {"train": "train.csv", "validate": "valid.csv", "test": "test.csv"}
 TRUTHS = ("test_labels.csv", "groundtruth.csv", "test_groundtruth.csv")
 """Names under which the truth of the test split goes around."""
+
+TRUTH_KEYS = {"study": "Study", "path": "Path"}
+"""What a row of it may be for."""
 
 FEATURES = ("age", "sex", "view")
 FINDINGS = {finding: finding for finding in CHEXPERT14}
@@ -188,11 +192,8 @@ def read_truth(home: Path, name: str) -> TextTable | None:
         if name:
             raise DataError(f"expected the truth of the test split at {home / name}; found no file; check test_labels")
         return None
-    columns = {"study": "Study", "path": "Path", **FINDINGS}
-    table = read_csv(file, columns, optional=("study", "path"))
-    if not {"study", "path"} & set(table.frame):
-        read_csv(file, {"study": "Study", **FINDINGS})  # says what is missing
-    return _stripped(table)
+    by = first_present(file, TRUTH_KEYS)
+    return _stripped(read_csv(file, {by: TRUTH_KEYS[by], **FINDINGS}))
 
 
 def _stripped(table: TextTable) -> TextTable:
@@ -262,4 +263,4 @@ def _frame(table: TextTable) -> tuple[pd.DataFrame, dict[str, int]]:
     frame["view"] = text["view"].map(VIEWS).mask((text["side"] == "Lateral") & (text["view"] == ""), "LATERAL")
     counts = count_ages(text["age"], frame["age"]) | count_values(text["sex"], frame["sex"], "sex")
     counts["unknown view"] = int(frame["view"].isna().sum())
-    return frame.join(parse_marks(text[list(CHEXPERT14)], frame["image_id"])), counts
+    return frame.join(parse_marks(text[list(CHEXPERT14)], frame["image_id"], table.path)), counts

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.labels import NIH14
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
-from ssl_bench.errors import DataError, Problems, nearest, shortened
+from ssl_bench.errors import DataError, Problems, guesses, shortened
 from sslbench_datasets.options import Nih14Options
-from sslbench_datasets.tables import TextTable, count_ages, count_values, locate, parse_age, read_csv
+from sslbench_datasets.tables import TextTable, find, locate, read_csv
+from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age
 
 LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 LISTS = {"train": "train_val_list.txt", "test": "test_list.txt"}
@@ -91,14 +91,7 @@ class Nih14:
 
     def _label_file(self, root: Path) -> Path:
         names = (self.options.labels_file,) if self.options.labels_file else LABEL_FILES
-        for name in names:
-            if (root / name).is_file():
-                return root / name
-        present = sorted(path.name for path in root.glob("*.csv"))
-        raise DataError(
-            f"expected {' or '.join(names)} in {root}; found {shortened(present) or 'no CSV file'}; "
-            "check --root or give the name by the option labels_file"
-        )
+        return find(root, names, "check --root or give the name by the option labels_file")
 
 
 def read_table(path: Path) -> TextTable:
@@ -192,15 +185,11 @@ def parse_labels(text: pd.Series, image_ids: pd.Series) -> pd.DataFrame:
     strange = named[~named.isin((*NIH14, NO_FINDING))]
     if len(strange):
         rows = [f"{image}: '{name}'" for image, name in zip(image_ids[strange.index], strange, strict=True)]
-        hints = " ".join(hint for hint in (nearest(name, NIH14) for name in strange.unique()) if hint)
+        hints = guesses(strange.unique(), NIH14)
         raise DataError(
             f"labels must be {NO_FINDING} or findings of nih14; found {shortened(rows)}{'; ' + hints if hints else ''}"
         )
-    positions = pd.Index(NIH14).get_indexer(pd.Index(named))
-    values = np.zeros((len(text), len(NIH14)))
-    known = positions >= 0
-    values[named.index.to_numpy()[known], positions[known]] = 1.0
-    return pd.DataFrame(values, columns=list(NIH14), index=text.index)
+    return marks_of_names(named, NIH14, text.index)
 
 
 def _split(frame: pd.DataFrame, lists: Mapping[str, frozenset[str]]) -> pd.Series:

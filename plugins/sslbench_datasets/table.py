@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ssl_bench.data.cohort import Cohort
@@ -16,16 +15,8 @@ from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
-from sslbench_datasets.tables import (
-    TextTable,
-    check_columns,
-    count_ages,
-    count_values,
-    locate,
-    parse_age,
-    parse_marks,
-    read_csv,
-)
+from sslbench_datasets.tables import TextTable, check_columns, locate, read_csv
+from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age, parse_marks
 
 
 class Table:
@@ -76,7 +67,7 @@ class Table:
         for feature in columns.features:
             frame[feature], noticed = read_feature(text, feature, columns)
             counts |= noticed
-        labels, noticed = read_labels(text, columns, frame["image_id"])
+        labels, noticed = read_labels(table, columns, frame["image_id"])
         return Cohort(
             self.name,
             root,
@@ -105,7 +96,7 @@ def read_table(path: Path, columns: ColumnMap) -> TextTable:
     except (OSError, ValueError) as error:
         raise DataError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from None
     names = [str(name) for name in frame.columns]
-    check_columns(path, names, list(columns.columns.values()), {name: names.count(name) for name in names})
+    check_columns(path, names, list(columns.columns.values()))
     if frame.empty:
         raise DataError(f"{path} has columns and no rows")
     text = {ours: _as_text(frame[name]) for ours, name in columns.columns.items()}
@@ -147,7 +138,7 @@ def check_rows(table: TextTable, columns: ColumnMap) -> None:
         if name in table.frame:
             problems.run(partial(table.check_filled, name))
     problems.run(lambda: read_split(table, columns))
-    problems.run(lambda: read_labels(table.frame, columns, table.frame["image_path"]))
+    problems.run(lambda: read_labels(table, columns, table.frame["image_path"]))
     problems.raise_if_any()
 
 
@@ -182,16 +173,17 @@ def read_feature(text: pd.DataFrame, feature: str, columns: ColumnMap) -> tuple[
     return known, count_values(raw, known, feature)
 
 
-def read_labels(text: pd.DataFrame, columns: ColumnMap, image_ids: pd.Series) -> tuple[pd.DataFrame, dict[str, int]]:
+def read_labels(table: TextTable, columns: ColumnMap, image_ids: pd.Series) -> tuple[pd.DataFrame, dict[str, int]]:
     """Labels as 1, 0, -1 or NaN, a column each, and what was noticed.
 
     Raises:
         DataError: a value that means nothing, naming the rows, or no finding at all.
     """
+    text = table.frame
     if isinstance(columns.labels, Findings):
         return _from_names(text["label:"], columns.labels)
     raw = {name: _meaning(text[f"label:{name}"], columns.label_values(name)) for name in columns.label_columns}
-    return parse_marks(pd.DataFrame(raw), image_ids), {}
+    return parse_marks(pd.DataFrame(raw), image_ids, table.path), {}
 
 
 def _meaning(raw: pd.Series, values: Mapping[str, str] | None) -> pd.Series:
@@ -209,12 +201,8 @@ def _from_names(text: pd.Series, findings: Findings) -> tuple[pd.DataFrame, dict
             f"no row has the findings {shortened(absent)} in {findings.column}; found {shortened(found)}; "
             "correct 'findings' of the column map"
         )
-    positions = pd.Index(wanted).get_indexer(pd.Index(named))
-    values = np.zeros((len(text), len(wanted)))
-    known = positions >= 0
-    values[named.index.to_numpy()[known], positions[known]] = 1.0
-    values[(text == "").to_numpy()] = np.nan
+    marks = marks_of_names(named, wanted, text.index).mask(text == "")
     left = [name for name in found if name not in wanted]
     noticed = {"rows without any finding named": int((text == "").sum())}
     noticed |= {f"findings that are not read: {shortened(left)}": int(named.isin(left).sum())} if left else {}
-    return pd.DataFrame(values, columns=wanted, index=text.index), noticed
+    return marks, noticed

@@ -1,19 +1,22 @@
-"""Tables as text with columns found by name, ages, labels and the folder: what readers of native layouts share."""
+"""The one reader of native tables: CSV files as text, gzipped or plain, with columns found by name."""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ssl_bench.errors import DataError, UsageError, nearest, shortened
+from ssl_bench.errors import DataError, UsageError, guesses, shortened
 
-MAX_AGE = 120
-YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25, "": 1.0}
-"""Years in each unit of an age (DICOM's age string)."""
+ENDINGS = (".csv.gz", ".csv")
+BROKEN = (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
+"""What a file raises that is cut off, or is no text."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class TextTable:
 
     Args:
         path: of the file.
-        frame: the columns that were asked for and found.
+        frame: the columns that were asked for and found, without surrounding spaces, blank where a row ends early.
         source: the file's name of each column, for messages.
     """
 
@@ -34,15 +37,14 @@ class TextTable:
         """Refuse blanks in columns that every row needs.
 
         Raises:
-            DataError: naming the first line.
+            DataError: naming the column, the number of rows and the line of the first.
         """
         for column in columns:
             blank = (self.frame[column] == "").to_numpy()
             if blank.any():
-                line = int(blank.argmax()) + 2
                 raise DataError(
-                    f"{self.source[column]} must not be blank; found {int(blank.sum())} rows without it, first on line "
-                    f"{line}; correct {self.path.name}, or download it again if it is cut off"
+                    f"{self.source[column]} must not be blank; {self.path} has {int(blank.sum())} rows without it, "
+                    f"first on line {int(blank.argmax()) + 2}; correct the file, or download it again if it is cut off"
                 )
 
 
@@ -60,6 +62,24 @@ def locate(name: str, root: Path | None) -> Path:
     return root
 
 
+def find(folder: Path, names: Sequence[str], advice: str = "complete the download, or check the folder") -> Path:
+    """The first file that is there, of several names.
+
+    Raises:
+        DataError: none is; naming what was expected and what the folder holds, with the advice.
+    """
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    present = sorted(path.name for path in folder.glob("*.csv*")) if folder.is_dir() else []
+    raise DataError(f"expected {' or '.join(names)} in {folder}; found {shortened(present) or 'no CSV file'}; {advice}")
+
+
+def gzipped_or_plain(stems: Iterable[str]) -> list[str]:
+    """Names of files with each ending that a table may have."""
+    return [f"{stem}{ending}" for stem in stems for ending in ENDINGS]
+
+
 def as_written(name: str) -> str:
     """A column's name as it must be spelt."""
     return name
@@ -71,121 +91,111 @@ def read_csv(
     *,
     optional: Iterable[str] = (),
     spelling: Callable[[str], str] = as_written,
-    rows: bool = True,
 ) -> TextTable:
-    """A CSV file as text, with the wanted columns under our names.
-
-    Columns are found by the header alone: pandas takes the first for an index where rows end in a comma that the
-    header lacks, and splits nothing where the header has an unquoted comma of its own.
+    """A CSV file as text, with the wanted columns under our names; a name that ends in ``.gz`` is gzipped.
 
     Args:
         path: of the file.
         columns: the file's name of each column by ours.
         optional: our names of those that the file may lack.
         spelling: what two spellings of a name have in common.
-        rows: refuse a file that has none.
 
     Raises:
-        DataError: the file is empty or not CSV, or columns are missing, or occur twice.
+        DataError: the file is empty, cut off or not CSV, rows have too many values, or columns are missing, or occur
+            twice.
     """
     header = _header(path)
-    places: dict[str, list[int]] = {}
-    for position, name in enumerate(header):
-        places.setdefault(spelling(name), []).append(position)
-    optional = set(optional)
-    wanted = {ours: name for ours, name in columns.items() if ours not in optional or spelling(name) in places}
-    check_columns(path, header, list(wanted.values()), {name: len(found) for name, found in places.items()}, spelling)
-    found = {ours: places[spelling(name)][0] for ours, name in wanted.items()}
-    table = _rows(path, len(header))[list(found.values())].set_axis(list(found), axis=1)
-    if rows and table.empty:
-        raise DataError(f"{path} has a header and no rows; download it again")
-    text = table.apply(lambda column: column.str.strip())
-    return TextTable(path, text, {ours: header[position] for ours, position in found.items()})
+    spelt, optional = [spelling(name) for name in header], set(optional)
+    wanted = {ours: name for ours, name in columns.items() if ours not in optional or spelling(name) in spelt}
+    check_columns(path, header, list(wanted.values()), spelling)
+    places = {ours: spelt.index(spelling(name)) for ours, name in wanted.items()}
+    rows = _rows(path, len(header))
+    # Column by column: the whole file as text may be large.
+    frame = pd.DataFrame({ours: rows[place].fillna("").str.strip() for ours, place in places.items()})
+    return TextTable(path, frame, {ours: header[place] for ours, place in places.items()})
+
+
+def first_present(path: Path, columns: Mapping[str, str]) -> str:
+    """Our name of the first column that the file has; where it has none the first, which a reader then misses.
+
+    Raises:
+        DataError: the file is cut off or not CSV.
+    """
+    header = _header(path)
+    return next((ours for ours, name in columns.items() if name in header), next(iter(columns)))
 
 
 def _header(path: Path) -> list[str]:
+    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             return [name.strip() for name in next(csv.reader(file), [])]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file: {error}; download it again") from error
+    except BROKEN as error:
+        raise _unreadable(path, error) from error
 
 
 def _rows(path: Path, fields: int) -> pd.DataFrame:
-    """The rows as text with numbered columns; one more than the header has is room for a final comma."""
-    names = list(range(fields + 1))
+    """The rows as text with numbered columns; one more than the header has takes up what a row has too much.
+
+    By place in the file's own header: pandas would rename a column that occurs twice, take the first for an index
+    where rows end in a comma that the header lacks, and split nothing where the header has an unquoted comma.
+    """
     try:
-        return pd.read_csv(
-            path, header=None, skiprows=1, names=names, dtype=str, keep_default_na=False, index_col=False
-        )
+        rows = pd.read_csv(
+            path, header=None, skiprows=1, names=range(fields + 1), index_col=False, dtype=str, keep_default_na=False,
+            encoding="utf-8-sig",
+        )  # fmt: skip
     except pd.errors.EmptyDataError:
-        return pd.DataFrame(columns=names, dtype=str)
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV file: {error}; download it again") from error
+        rows = pd.DataFrame()
+    except (pd.errors.ParserError, *BROKEN) as error:
+        raise _unreadable(path, error) from error
+    if rows.empty:
+        raise DataError(f"{path} has a header and no rows; download it again")
+    longer = (rows[fields].fillna("") != "").to_numpy()
+    if longer.any():
+        raise DataError(
+            f"{path} must have {fields} values in a row; {int(longer.sum())} rows have more, first on line "
+            f"{int(longer.argmax()) + 2}; quote values that hold a comma, or download it again"
+        )
+    return rows
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} is not a whole CSV file: {' '.join(str(error).split())}; download it again")
 
 
 def check_columns(
-    path: Path,
-    header: Sequence[str],
-    wanted: Sequence[str],
-    times: Mapping[str, int],
-    spelling: Callable[[str], str] = as_written,
+    path: Path, header: Sequence[str], wanted: Sequence[str], spelling: Callable[[str], str] = as_written
 ) -> None:
     """Refuse a header that lacks columns or has one of them twice.
 
     Raises:
         DataError: expected against found, with the nearest match.
     """
-    missing = [name for name in wanted if spelling(name) not in times]
+    times = Counter(spelling(name) for name in header)
+    missing = [name for name in wanted if not times[spelling(name)]]
     if missing:
-        hints = " ".join(hint for hint in (nearest(name, filter(None, header)) for name in missing) if hint)
+        hints = guesses(missing, filter(None, header))
         raise DataError(
             f"{path} lacks {shortened(missing)}{f' ({hints})' if hints else ''}; expected the columns "
-            f"{shortened(wanted)}; found {shortened(header)}"
+            f"{shortened(wanted)}; found {shortened(header) or 'an empty file'}"
         )
     double = [name for name in wanted if times[spelling(name)] > 1]
     if double:
         raise DataError(f"{path} has the columns {shortened(double)} twice; keep one of each")
 
 
-def parse_age(text: pd.Series) -> pd.Series:
-    """Age in years from ``57``, ``040Y``, ``005M`` or ``012D``; NaN where unreadable, 0 or less, or over 120."""
-    parts = text.str.extract(r"^\s*(-?\d+(?:\.\d+)?)\s*([YMWDymwd]?)\s*$")
-    years = pd.to_numeric(parts[0], errors="coerce") * parts[1].str.upper().map(YEARS)
-    return years.where((years > 0) & (years <= MAX_AGE)).astype(float)
-
-
-def count_ages(text: pd.Series, years: pd.Series) -> dict[str, int]:
-    """How many ages are missing, and how many are there but mean nothing."""
-    return {
-        "implausible or unreadable age": int((years.isna() & (text != "")).sum()),
-        "missing age": int((text == "").sum()),
-    }
-
-
-def count_values(text: pd.Series, known: pd.Series, feature: str) -> dict[str, int]:
-    """How many values of a feature are missing, and how many are none that it has."""
-    return {
-        f"missing {feature}": int((text == "").sum()),
-        f"unknown {feature}": int((known.isna() & (text != "")).sum()),
-    }
-
-
-def parse_marks(text: pd.DataFrame, image_ids: pd.Series) -> pd.DataFrame:
-    """Labels as numbers, a column each: 1, 0, -1 for uncertain, NaN for blank.
-
-    Other numbers stay, for the check that every dataset's labels go through.
+def unique_rows(table: pd.DataFrame, path: Path, keys: Sequence[str]) -> pd.DataFrame:
+    """The table with rows that say the same merged.
 
     Raises:
-        DataError: a value is no number, naming the first rows.
+        DataError: rows with the same keys differ.
     """
-    marks = text.apply(lambda column: pd.to_numeric(column, errors="coerce").astype(float))
-    strange = marks.isna() & (text != "")
-    if strange.to_numpy().any():
-        found = [
-            f"{image_ids[row]} {column}={text.at[row, column]!r}"
-            for column in text
-            for row in strange.index[strange[column]]
-        ]
-        raise DataError(f"labels must be 1, 0, -1 or blank; found {shortened(found)}; correct those rows")
-    return marks
+    table = table.drop_duplicates()
+    double = table.loc[table.duplicated(list(keys)), keys[-1]].unique().tolist()
+    if double:
+        raise DataError(
+            f"{path} must have one row for each {keys[-1]}; {len(double)} have several that differ: "
+            f"{shortened(double)}; keep one of each"
+        )
+    return table

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +47,8 @@ def probe(
     directory = RunDirectory(out) if out else None
     with directory.claimed() if directory else nullcontext():
         measured = Probe(name, tables, chosen, seed, replicates, _device())
-        record = {**measured.record(embeddings, measured.run(directory), began), **told}
+        rows = measured.run(directory, partial(print, file=sys.stderr))
+        record = {**measured.record(embeddings, rows, began), **told}
         if directory:
             write_probe(directory, record)
     if as_json:

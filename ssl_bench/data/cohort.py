@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ssl_bench.data import labels as label_space
-from ssl_bench.errors import DataError, Problems, nearest, shortened
+from ssl_bench.errors import DataError, Problems, guesses, shortened
 
 IDENTIFIERS = ("image_id", "image_path", "patient_id", "study_id", "split")
 """Text columns that every cohort has; ``image_path`` is relative to the root, with forward slashes."""
@@ -100,7 +100,7 @@ def check_columns(cohort: Cohort) -> None:
     wanted = (*IDENTIFIERS, *cohort.features, *cohort.labels)
     missing = [column for column in wanted if column not in found]
     if missing:
-        hints = " ".join(filter(None, (nearest(name, found) for name in missing)))
+        hints = guesses(missing, found)
         raise DataError(
             f"the cohort of '{cohort.name}' lacks the columns {shortened(missing)}{f' ({hints})' if hints else ''}; "
             f"found {shortened(found)}; correct the dataset's reader"

@@ -14,7 +14,7 @@ import pandas as pd
 from ssl_bench.contracts import Split
 from ssl_bench.data.cohort import SPLITS, Cohort
 from ssl_bench.data.splits import check_leakage
-from ssl_bench.errors import DataError, Problems, nearest, shortened
+from ssl_bench.errors import DataError, Problems, guesses, shortened
 from ssl_bench.evaluate.groups import GROUPED
 from ssl_bench.evaluate.predictions import numbers, read_frame
 from ssl_bench.results.rundir import RunDirectory
@@ -90,9 +90,9 @@ def _of_table(path: Path) -> FeatureTable:
     lacking = [name for name in IDENTIFIERS if name not in frame.columns]
     lacking += [*(["y_<label>"] if not labels else []), *(["e_0"] if not columns else [])]
     if lacking:
-        guesses = " ".join(filter(None, (nearest(name, map(str, frame.columns)) for name in lacking)))
+        hints = guesses(lacking, map(str, frame.columns))
         raise DataError(
-            f"embeddings {path} lack the columns {shortened(lacking)}; {f'{guesses} ' if guesses else ''}"
+            f"embeddings {path} lack the columns {shortened(lacking)}; {f'{hints} ' if hints else ''}"
             f"(found {shortened([*frame.columns], 12)})"
         )
     problems = Problems()

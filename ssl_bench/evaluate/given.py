@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +12,7 @@ from ssl_bench.components import Evaluator
 from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.features import FeatureTable
+from ssl_bench.evaluate.notices import Notices
 from ssl_bench.parts import Chosen
 from ssl_bench.plugins import Registry
 from ssl_bench.results.rows import (
@@ -72,20 +73,21 @@ class Probe:
     replicates: int
     device: str
 
-    def run(self, out: RunDirectory | None = None) -> list[Row]:
-        """Rows of the record; predictions are kept in ``out``.
+    def run(self, out: RunDirectory | None, tell: Callable[[str], None]) -> list[Row]:
+        """Rows of the record; predictions are kept in ``out``, and ``tell`` is told what a protocol warns of.
 
         Raises:
             DataError: scores that are not finite.
         """
-        rows: list[Row] = []
+        rows, notices = list[Row](), Notices(tell)
         for encoder, table in self.tables.items():
             nothing = cast("Backbone", None)  # no evaluator is here that needs it
             context = EvalContext(table.splits(), table.labels, nothing, self.device, self.seed)
             for chosen in self.protocols:
                 origin = Origin(encoder, self.name, self.name, chosen.name, self.seed)
-                for item in chosen.build().evaluate(context):
-                    rows += self._rows(origin, context, item, out)
+                with notices.of(chosen.name):
+                    for item in chosen.build().evaluate(context):
+                        rows += self._rows(origin, context, item, out)
         return rows
 
     def _rows(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.errors import DataError, Problems, nearest, shortened
+from ssl_bench.errors import DataError, Problems, guesses, shortened
 
 Aggregate = Literal["max", "mean"]
 
@@ -99,9 +99,9 @@ def _labels(frame: pd.DataFrame, path: Path) -> tuple[str, ...]:
     if not truth and not scores:
         expected += ["y_<label>", "p_<label>"]
     if expected:
-        guesses = " ".join(filter(None, (nearest(name, frame.columns) for name in expected[:3])))
+        hints = guesses(expected[:3], frame.columns)
         raise DataError(
-            f"predictions {path} lack the columns {shortened(expected)}; {f'{guesses} ' if guesses else ''}"
+            f"predictions {path} lack the columns {shortened(expected)}; {f'{hints} ' if hints else ''}"
             f"(found {shortened([*frame.columns], 12)})"
         )
     if not len(frame):

@@ -112,7 +112,10 @@ def _fit(design: Tensor, spectrum: Tensor, labels: Tensor, cost: Tensor) -> Tens
         heads.keep(moving)
         heads.step(design, guess[moving])
     result[heads.place] = heads.weights
-    warnings.warn(f"{len(heads.place)} of {len(result)} heads had not converged after {STEPS} steps", stacklevel=3)
+    warnings.warn(
+        f"{len(heads.place)} of {len(result)} heads had not converged after {STEPS} steps and are taken as they are",
+        stacklevel=3,
+    )
     return result
 
 

@@ -10,6 +10,7 @@ from ssl_bench.contracts import Backbone, Metric, Predictions
 from ssl_bench.data.material import ExternalMaterial, Material
 from ssl_bench.evaluate.embedder import Embedder
 from ssl_bench.evaluate.fittings import Fitting, fittings
+from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.subsets import Subset, subsets
 from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
@@ -48,11 +49,12 @@ def evaluate(
         run: where embeddings and predictions are kept.
         encoders: by their name in the table.
         material: prepared images and cohort.
-        stage: told which encoder is evaluated.
+        stage: told which encoder is evaluated, what a protocol cannot do and what it warns of.
         reuse: take the embeddings that the run directory holds.
         abroad: other datasets to test on.
     """
-    settings, found = plan.config.evaluate, Found(run, plan.config.evaluate.replicates, stage)
+    settings = plan.config.evaluate
+    found = Found(run, settings.replicates, Notices(stage))
     for encoder, network in encoders.items():
         stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
         joins, schema = plan.parts.joins, plan.schema if plan.schema.features else None
@@ -94,30 +96,31 @@ class Found:
     Args:
         run: where predictions are kept.
         replicates: resamples of patients.
-        stage: told what a protocol cannot do.
+        notices: told what a protocol cannot do and what it warns of.
     """
 
     run: RunDirectory
     replicates: int
-    stage: Callable[[str], None]
+    notices: Notices
     rows: list[dict[str, Any]] = field(default_factory=list)
     scored: dict[tuple[Any, ...], tuple[Scored, tuple[str, ...]]] = field(default_factory=dict)
-    told: set[tuple[str, ...]] = field(default_factory=set)
 
     def add(self, results: Iterable[Scored | dict[str, Any]], protocol: str, fitting: Fitting) -> None:
         """Everything that one protocol yields for one training set."""
         predicted: set[str] = set()
-        for item in results:
-            if isinstance(item, Scored):
-                predicted.add(item.predictions.split)
-                for place in fitting.places[item.predictions.split]:
-                    self._measure(place.of(item), place.labels)
-            else:
-                self.rows.append(item)
-        lacking = tuple(name for name in fitting.context.abroad if name not in predicted)
-        if lacking and (protocol, *lacking) not in self.told:
-            self.told.add((protocol, *lacking))
-            self.stage(f"protocol '{protocol}' predicts nothing on other datasets, so {', '.join(lacking)} is left out")
+        with self.notices.of(protocol):  # results are computed as they are asked for
+            for item in results:
+                if isinstance(item, Scored):
+                    predicted.add(item.predictions.split)
+                    for place in fitting.places[item.predictions.split]:
+                        self._measure(place.of(item), place.labels)
+                else:
+                    self.rows.append(item)
+        lacking = [name for name in fitting.context.abroad if name not in predicted]
+        if lacking:
+            self.notices.once(
+                f"protocol '{protocol}' predicts nothing on other datasets, so {', '.join(lacking)} is left out"
+            )
 
     def _measure(self, item: Scored, labels: tuple[str, ...]) -> None:
         """Keep the predictions of one place, and add its rows."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,17 @@ def test_the_kept_predictions_give_the_printed_numbers(probed: tuple[Path, Path]
     protocols = {row["protocol"] for row in record["metrics"]}
     assert protocols == {"linear", "knn", "clusters"}
     assert {"sex=F", "sex"} <= {row["subgroup"] for row in record["metrics"]}
+
+
+def test_heads_that_have_not_converged_are_one_sentence_on_standard_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ssl_bench.evaluate.probe.STEPS", 1)
+    path = write_features(tmp_path / "weak.csv", 0.3)
+    answer = CliRunner().invoke(app, ["probe", str(path), "--eval", "linear", "--replicates", "100", "--json"])
+    assert json.loads(answer.stdout)["metrics"]
+    (line,) = answer.stderr.splitlines()
+    assert re.fullmatch(r"protocol 'linear': \d+ of \d+ heads had not converged after 1 steps and are .*", line)
 
 
 def test_compare_takes_the_folders(probed: tuple[Path, Path]) -> None:

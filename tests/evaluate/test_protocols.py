@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,12 @@ from ssl_bench.data.material import Material
 from ssl_bench.data.source import Grey, ImageSource
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.evaluate.embedder import raw_ehr, whole_images
-from ssl_bench.evaluate.protocols import _results, due
+from ssl_bench.evaluate.fittings import Fitting
+from ssl_bench.evaluate.notices import Notices
+from ssl_bench.evaluate.protocols import Found, _results, due
 from ssl_bench.evaluate.subsets import Subset, restricted
 from ssl_bench.results.rows import Origin
+from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.testing.tiny import backbone
 
 
@@ -83,6 +89,24 @@ def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
     origin = Origin("trained", "tiny", "tiny", "b", 0)
     (row,) = _results(free, origin, Subset(0.5, 0, context))  # type: ignore[arg-type]
     assert (row["fraction"], row["draw"]) == (1.0, 0)
+
+
+def test_what_a_protocol_warns_of_is_told_with_the_stages(tmp_path: Path) -> None:
+    told: list[str] = []
+    found = Found(RunDirectory(tmp_path), 100, Notices(told.append))
+    fitting = Fitting("tiny", EvalContext({}, [], None, "cpu", 0, abroad={"nih14": "test"}), {})  # type: ignore[arg-type]
+
+    def results() -> Iterator[dict[str, Any]]:
+        warnings.warn("1 of 2 heads had not converged", stacklevel=1)
+        yield {"value": 1.0}
+
+    for _ in ("trained", "random"):
+        found.add(results(), "linear", fitting)
+    assert told == [
+        "protocol 'linear': 1 of 2 heads had not converged",
+        "protocol 'linear' predicts nothing on other datasets, so nih14 is left out",
+    ]
+    assert len(found.rows) == 2
 
 
 def test_protocols_see_the_images_that_were_embedded() -> None:

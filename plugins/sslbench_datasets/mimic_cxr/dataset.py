@@ -19,8 +19,7 @@ from ssl_bench.errors import Problems, UsageError
 from sslbench_datasets.mimic_cxr import mimic_iv, release
 from sslbench_datasets.mimic_cxr.films import Noticed, read_films, read_labels, read_split, read_test_labels
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
-from sslbench_datasets.mimic_cxr.tables import find
-from sslbench_datasets.tables import locate
+from sslbench_datasets.tables import find, gzipped_or_plain, locate
 
 VERSIONS = ("2.1.0", "2.0.0")
 TEST_LABELS = "mimic-cxr-2.1.0-test-set-labeled"
@@ -101,7 +100,7 @@ def _stems(what: str) -> list[str]:
 
 
 def _add(files: dict[str, Path], what: str, root: Path, stems: list[str]) -> None:
-    files[what] = find(root, stems)
+    files[what] = find(root, gzipped_or_plain(stems))
 
 
 def _add_own(files: dict[str, Path], split: str) -> None:

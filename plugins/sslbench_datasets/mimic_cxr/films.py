@@ -10,7 +10,8 @@ import pandas as pd
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.errors import DataError, shortened
-from sslbench_datasets.mimic_cxr.tables import check_ids, header_of, read_columns, unique_rows
+from sslbench_datasets.tables import first_present, read_csv, unique_rows
+from sslbench_datasets.values import count_values, parse_marks
 
 IDS = {"image_id": "dicom_id", "study_id": "study_id", "patient_id": "subject_id"}
 """Our identifiers and MIMIC's, the finest first."""
@@ -47,10 +48,9 @@ def read_films(path: Path, views: tuple[str, ...]) -> Films:
     Raises:
         DataError: identifiers are blank, or no image has such a view.
     """
-    names = {**IDS, **SCAN, **WHEN}
-    table = read_columns(path, list(names.values()))
-    check_ids(table, path, list(IDS.values()))
-    table.columns = pd.Index(names)
+    text = read_csv(path, {**IDS, **SCAN, **WHEN})
+    text.check_filled(*IDS)
+    table = text.frame
     whole = {"images": len(table), "studies": table["study_id"].nunique(), "patients": table["patient_id"].nunique()}
     counts: dict[str, int] = {}
     if "all" not in views:
@@ -62,17 +62,11 @@ def read_films(path: Path, views: tuple[str, ...]) -> Films:
             raise DataError(f"no image of {path} has the view {' or '.join(views)}; found {shortened(found)}")
         table = table[kept].reset_index(drop=True)
     for feature in SCAN:
-        counts |= _settle(table, feature)
+        given = table[feature]
+        table[feature] = given.where(given.isin(CATEGORIES[feature]))
+        counts |= count_values(given, table[feature], feature)
     table["image_path"] = image_paths(table)
     return Films(table, counts, whole)
-
-
-def _settle(table: pd.DataFrame, feature: str) -> dict[str, int]:
-    """Make what is no value of a feature missing, in place; returns how many there were."""
-    text = table[feature]
-    table[feature] = text.where(text.isin(CATEGORIES[feature]))
-    blank = text == ""
-    return {f"missing {feature}": int(blank.sum()), f"unknown {feature}": int((table[feature].isna() & ~blank).sum())}
 
 
 def image_paths(table: pd.DataFrame) -> pd.Series:
@@ -88,10 +82,9 @@ def read_split(path: Path, films: pd.DataFrame, *, official: bool = True) -> pd.
     Raises:
         DataError: the file has no identifier, says two things of one, or lacks images.
     """
-    header = [] if official else header_of(path)
-    ours = next((name for name, theirs in IDS.items() if theirs in header), "image_id")
+    ours = "image_id" if official else first_present(path, IDS)
     key = IDS[ours]
-    table = unique_rows(read_columns(path, [key, "split"]), path, [key])
+    table = unique_rows(read_csv(path, {key: key, "split": "split"}).frame, path, [key])
     split = films[ours].map(table.set_index(key)["split"])
     lacking = films.loc[split.isna(), "image_id"].tolist()
     if lacking:
@@ -134,15 +127,7 @@ def read_test_labels(path: Path, films: pd.DataFrame, labels: pd.DataFrame) -> N
 
 def _findings(path: Path, keys: list[str]) -> pd.DataFrame:
     """Keys as text and the findings as numbers, one row for each study."""
-    table = read_columns(path, [*keys, *CHEXPERT14])
-    check_ids(table, path, keys)
-    text = table[list(CHEXPERT14)]
-    numbers = text.apply(pd.to_numeric, errors="coerce")
-    rows, places = (numbers.isna() & (text != "")).to_numpy().nonzero()
-    if len(rows):
-        found = [
-            f"{table['study_id'].iloc[row]} {CHEXPERT14[place]}={text.iat[int(row), int(place)]!r}"
-            for row, place in zip(rows[:100], places[:100], strict=True)
-        ]
-        raise DataError(f"labels must be 1, 0, -1 or blank; {path} has study {shortened(found)}; correct those rows")
-    return unique_rows(table[keys].join(numbers.astype(float)), path, keys)
+    text = read_csv(path, {name: name for name in (*keys, *CHEXPERT14)})
+    text.check_filled(*keys)
+    marks = parse_marks(text.frame[list(CHEXPERT14)], "study " + text.frame["study_id"], path)
+    return unique_rows(text.frame[keys].join(marks), path, keys)

@@ -19,8 +19,8 @@ from sslbench_datasets.mimic_cxr.clock import Join, StudyTimes, in_unit, stay_ti
 from sslbench_datasets.mimic_cxr.films import Noticed
 from sslbench_datasets.mimic_cxr.release import Tables
 from sslbench_datasets.mimic_cxr.stays import Mask, Stays, count_holding, usable
-from sslbench_datasets.mimic_cxr.tables import check_ids, read_columns, unique_rows
-from sslbench_datasets.tables import MAX_AGE, parse_age
+from sslbench_datasets.tables import read_csv, unique_rows
+from sslbench_datasets.values import MAX_AGE, parse_age
 
 FEATURES = ("age", "sex", "mortality", "icu")
 
@@ -83,9 +83,9 @@ def read_features(films: pd.DataFrame, tables: Tables, join: Join) -> Noticed:
 
 def _read_patients(path: Path, patients: pd.Index) -> pd.DataFrame:
     """The patients of images that MIMIC-IV has, one row each, with their ``anchor`` in years beside the text."""
-    table = read_columns(path, PATIENTS)
-    check_ids(table, path, ["subject_id"])
-    table = unique_rows(table[table["subject_id"].isin(patients)], path, ["subject_id"])
+    text = read_csv(path, {name: name for name in PATIENTS})
+    text.check_filled("subject_id")
+    table = unique_rows(text.frame[text.frame["subject_id"].isin(patients)], path, ["subject_id"])
     return table.assign(anchor=parse_age(table["anchor_age"]))
 
 
@@ -168,9 +168,9 @@ def _read_icu(path: Path, patients: pd.Index, join: Join) -> tuple[Stays, int]:
 
 def _of_patients(path: Path, columns: Sequence[str], patients: pd.Index) -> pd.DataFrame:
     """The rows of some patients, with the number of each in ``patient``; one row for each stay."""
-    table = read_columns(path, columns)
-    check_ids(table, path, columns[:2])
-    table["patient"] = patients.get_indexer(pd.Index(table["subject_id"]))
+    text = read_csv(path, {name: name for name in columns})
+    text.check_filled(*columns[:2])
+    table = text.frame.assign(patient=patients.get_indexer(pd.Index(text.frame["subject_id"])))
     return unique_rows(table[table["patient"] >= 0], path, [columns[1]])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench.errors import DataError, Problems, UsageError
-from sslbench_datasets.mimic_cxr.tables import find
+from sslbench_datasets.tables import find, gzipped_or_plain
 
 FOLDERS = ("mimiciv", "mimic-iv")
 """Where a release is looked for below the root of the images, before the root itself."""
@@ -55,4 +55,4 @@ def find_tables(folder: Path) -> Tables:
 
 
 def _add(found: list[Path], folder: Path, stem: str) -> None:
-    found.append(find(folder, [stem]))
+    found.append(find(folder, gzipped_or_plain([stem])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,6 +166,11 @@ def test_fault_02_missing_image_files(root: Path) -> None:
         check_images(read(root))
 
 
+def test_a_gzipped_table_reads_as_the_plain_one(root: Path) -> None:
+    (root / "mine.csv.gz").write_bytes(gzip.compress((root / "mine.csv").read_bytes()))
+    pd.testing.assert_frame_equal(read(root, table="mine.csv.gz").frame, read(root).frame)
+
+
 def test_fault_03_columns(root: Path) -> None:
     with pytest.raises(DataError, match=r"lacks persn \(did you mean 'person'\?\); expected .*found file, person"):
         read(root, patient_id="persn")
@@ -176,7 +182,7 @@ def test_fault_03_and_10_rows_are_told_at_once(root: Path) -> None:
     rewrite(root, person=["", "000"], set=["training", "holdout"], Edema=["2", "yes"])
     with pytest.raises(DataError) as error:
         read(root)
-    for sentence in ("person must not be blank; found 1 rows without it, first on line 2",
+    for sentence in ("person must not be blank;", "has 1 rows without it, first on line 2",
                      "set of", "found holdout; say what they mean", "films/0-1.png Edema='yes'"):  # fmt: skip
         assert sentence in str(error.value)
     rewrite(root, person=["000"], set=["train", "train"], Edema=["2", "1"])

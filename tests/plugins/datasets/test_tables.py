@@ -9,7 +9,11 @@ import pandas as pd
 import pytest
 
 from ssl_bench.errors import DataError
-from sslbench_datasets.mimic_cxr.tables import check_ids, find, read_columns, unique_rows
+from sslbench_datasets.tables import TextTable, find, first_present, gzipped_or_plain, read_csv, unique_rows
+
+
+def read_columns(path: Path, names: list[str]) -> pd.DataFrame:
+    return read_csv(path, {name: name for name in names}).frame
 
 
 def write(path: Path, text: str) -> Path:
@@ -39,6 +43,16 @@ def test_rows_that_end_early_are_blank(tmp_path: Path) -> None:
         "a": ["1", "3"],
         "b": ["", "4"],
     }
+
+
+def test_our_names_spellings_and_columns_that_a_file_may_lack(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv.gz", "Patient_ID,Sex\n1,M\n")
+    columns = {"patient": "Patient ID", "sex": "sex", "age": "Age"}
+    table = read_csv(path, columns, optional=("sex", "age"), spelling=lambda name: name.replace("_", " ").lower())
+    assert table.frame.to_dict("list") == {"patient": ["1"], "sex": ["M"]}
+    assert table.source == {"patient": "Patient_ID", "sex": "Sex"}
+    assert first_present(path, {"age": "Age", "sex": "Sex", "patient": "Patient_ID"}) == "sex"
+    assert first_present(path, {"age": "Age", "study": "Study"}) == "age"
 
 
 @pytest.mark.parametrize(
@@ -72,19 +86,19 @@ def test_broken_archives_are_named(tmp_path: Path) -> None:
 
 def test_files_are_found_gzipped_or_plain(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"expected b\.csv\.gz or b\.csv in .*found no CSV file"):
-        find(tmp_path, ["b"])
+        find(tmp_path, gzipped_or_plain(["b"]))
     plain = write(tmp_path / "a.csv", "x")
     with pytest.raises(DataError, match=r"expected b\.csv\.gz or b\.csv in .*found a\.csv"):
-        find(tmp_path, ["b"])
-    assert find(tmp_path, ["b", "a"]) == plain
-    assert find(tmp_path, ["a"]) == plain
-    assert find(tmp_path, [write(tmp_path / "a.csv.gz", "x").name.removesuffix(".csv.gz")]).suffix == ".gz"
+        find(tmp_path, gzipped_or_plain(["b"]))
+    assert find(tmp_path, gzipped_or_plain(["b", "a"])) == plain
+    assert find(tmp_path, gzipped_or_plain(["a"])) == plain
+    assert find(tmp_path, [write(tmp_path / "a.csv.gz", "x").name, "a.csv"]).suffix == ".gz"
 
 
 def test_blank_ids_and_rows_that_differ() -> None:
     table = pd.DataFrame({"study": ["1", "1", ""], "value": ["a", "b", "c"]})
     with pytest.raises(DataError, match=r"study must not be blank; t\.csv has 1 rows without it, first on line 4"):
-        check_ids(table, Path("t.csv"), ["study"])
+        TextTable(Path("t.csv"), table, {"study": "study"}).check_filled("study")
     with pytest.raises(DataError, match=r"t\.csv must have one row for each study; 1 have several that differ: 1"):
         unique_rows(table, Path("t.csv"), ["study"])
     assert len(unique_rows(table.assign(value="a"), Path("t.csv"), ["study"])) == 2

@@ -1,0 +1,77 @@
+"""Values of native tables: ages, features that are missing or unknown, labels as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ssl_bench.errors import DataError, shortened
+
+MAX_AGE = 120
+YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25, "": 1.0}
+"""Years in each unit of an age (DICOM's age string)."""
+
+
+def parse_age(text: pd.Series) -> pd.Series:
+    """Age in years from ``57``, ``040Y``, ``005M`` or ``012D``; NaN where unreadable, 0 or less, or over 120."""
+    parts = text.str.extract(r"^\s*(-?\d+(?:\.\d+)?)\s*([YMWDymwd]?)\s*$")
+    years = pd.to_numeric(parts[0], errors="coerce") * parts[1].str.upper().map(YEARS)
+    return years.where((years > 0) & (years <= MAX_AGE)).astype(float)
+
+
+def count_ages(text: pd.Series, years: pd.Series) -> dict[str, int]:
+    """How many ages are missing, and how many are there but mean nothing."""
+    return {
+        "implausible or unreadable age": int((years.isna() & (text != "")).sum()),
+        "missing age": int((text == "").sum()),
+    }
+
+
+def count_values(text: pd.Series, known: pd.Series, feature: str) -> dict[str, int]:
+    """How many values of a feature are missing, and how many are none that it has."""
+    return {
+        f"missing {feature}": int((text == "").sum()),
+        f"unknown {feature}": int((known.isna() & (text != "")).sum()),
+    }
+
+
+def parse_marks(text: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
+    """Labels as numbers, a column each: 1, 0, -1 for uncertain, NaN for blank.
+
+    Other numbers stay, for the check that every dataset's labels go through.
+
+    Args:
+        text: the labels, a column each.
+        ids: of the image or study of each row, for messages.
+        path: of the file, for messages.
+
+    Raises:
+        DataError: a value is no number, naming the first rows.
+    """
+    marks = text.apply(lambda column: pd.to_numeric(column, errors="coerce").astype(float))
+    rows, places = (marks.isna() & (text != "")).to_numpy().nonzero()
+    if len(rows):
+        found = [
+            f"{ids.iloc[row]} {text.columns[place]}={text.iat[int(row), int(place)]!r}"
+            for row, place in zip(rows, places, strict=True)
+        ]
+        raise DataError(f"labels must be 1, 0, -1 or blank; {path} has {shortened(found)}; correct those rows")
+    return marks
+
+
+def marks_of_names(named: pd.Series, findings: Sequence[str], rows: pd.Index) -> pd.DataFrame:
+    """Labels of rows that name their findings: 1 where a row names the finding, else 0.
+
+    Args:
+        named: a finding each, under the number of its row; names other than the findings are passed over.
+        findings: the columns.
+        rows: ``0 ... N - 1``.
+    """
+    places = pd.Index(findings).get_indexer(pd.Index(named))
+    marks = np.zeros((len(rows), len(findings)))
+    known = places >= 0
+    marks[named.index.to_numpy()[known], places[known]] = 1.0
+    return pd.DataFrame(marks, columns=list(findings), index=rows)
