@@ -1,21 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from ssl_bench.components import Evaluator
-from ssl_bench.contracts import EvalContext, Metric, Split
+from ssl_bench.contracts import EvalContext, Metric, Predictions, Split
+from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.material import Material
 from ssl_bench.data.source import Grey, ImageSource
+from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.evaluate.embedder import raw_ehr, whole_images
-from ssl_bench.evaluate.protocols import _results, due
+from ssl_bench.evaluate.fittings import Fitting, held_out_images
+from ssl_bench.evaluate.protocols import Found, _results, due
 from ssl_bench.evaluate.subsets import Subset, restricted
 from ssl_bench.results.rows import Origin
+from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.testing.tiny import backbone
 
 
@@ -83,6 +90,66 @@ def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
     origin = Origin("trained", "tiny", "tiny", "b", 0)
     (row,) = _results(free, origin, Subset(0.5, 0, context))  # type: ignore[arg-type]
     assert (row["fraction"], row["draw"]) == (1.0, 0)
+
+
+BATCH = 2
+
+
+@dataclass
+class Batched:
+    """Scores in batches of two: all of them, without the last one, or all of them twice over."""
+
+    stop: int | None = None
+    times: int = 1
+    split: str = "test"
+    component = Evaluator(name="batched", target="", summary="")
+
+    def build(self) -> Batched:
+        return self
+
+    def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
+        rows = np.arange(len(context.splits["test"].rows))
+        batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)][: self.stop]
+        for _ in range(self.times):
+            yield Predictions(self.split, np.concatenate(batches)[:, None] / 10)
+
+
+def add(protocol: Batched, folder: Path, images: int = 3) -> Found:
+    """Results on a test split of three images, where the manifest says ``images``."""
+    context = EvalContext({"test": some_split({})}, ["Edema"], None, "cpu", 0)  # type: ignore[arg-type]
+    origin = Origin("trained", "tiny", "tiny", "batched", 0)
+    found = Found(RunDirectory(folder), 100, print)
+    fitting = Fitting("tiny", context, {"test": ()}, {"test": images})
+    found.add(_results(protocol, origin, Subset(1.0, 0, context)), "batched", fitting)  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("protocol", "images", "sentence"),
+    [
+        (
+            Batched(-1),
+            3,
+            "scored 2 images of split 'test', expected 3: a protocol scores every image of a split once",
+        ),
+        (Batched(), 4, "scored 3 images of split 'test', expected 4: "),
+        (Batched(times=2), 3, "scored split 'test' twice, expected one prediction"),
+        (Batched(split="dev"), 3, "gave a result of split 'dev', expected test"),
+    ],
+)
+def test_a_protocol_scores_every_image_of_the_manifest_once(
+    protocol: Batched, images: int, sentence: str, tmp_path: Path
+) -> None:
+    add(Batched(), tmp_path)
+    with pytest.raises(PluginError, match=f"^protocol 'batched' {sentence}"):
+        add(protocol, tmp_path, images)
+
+
+def test_images_that_were_quarantined_are_not_expected() -> None:
+    frame = pd.DataFrame({"split": ["train", "train", "test", "test", "test"]})
+    cohort = Cohort("tiny", Path(), frame, (), ())
+    material = Material(cohort, (), np.arange(5), None, Grey(0.5, 0.25), {"x": "gone"})  # type: ignore[arg-type]
+    assert held_out_images(material) == {"validate": 0, "test": 3}
 
 
 def test_protocols_see_the_images_that_were_embedded() -> None:
