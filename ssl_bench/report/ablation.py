@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.ablation import NONE
 from ssl_bench.results.rows import MACRO
+from ssl_bench.results.rundir import place_name
 
 LEAKAGE = "leakage"
 """The protocol that tells what a frozen encoder knows about people."""
@@ -16,19 +17,20 @@ RANDOM = "random"
 
 
 def people(record: Mapping[str, Any], encoder: str) -> dict[str, float]:
-    """What a run's encoder tells of people: R2 of the age, AUROC of sex and views, by name."""
+    """What a run's encoder tells of the people of its own dataset: R2 of the age, AUROC of sex and views, by name."""
     return {
         f"{row['label']} {'R2' if row['metric'] == 'r2' else 'AUROC'}": row["value"]
         for row in record["metrics"]
-        if row["protocol"] == LEAKAGE and row["encoder"] == encoder and row["metric"] in ("r2", "auroc")
-        and row["value"] is not None
+        if place_name(row, record["data"]["name"]) == LEAKAGE and row["encoder"] == encoder
+        and row["metric"] in ("r2", "auroc") and row["value"] is not None
     }  # fmt: skip
 
 
 def macro_auroc(record: Mapping[str, Any], encoder: str, protocol: str) -> float | None:
-    """Test macro AUROC of a run's encoder by a protocol."""
+    """Test macro AUROC of a run's encoder by a protocol, as :func:`place_name` calls it."""
     for row in record["metrics"]:
-        found = (row["encoder"], row["protocol"], row["split"], row["label"], row["metric"], row["subgroup"])
+        place = place_name(row, record["data"]["name"])
+        found = (row["encoder"], place, row["split"], row["label"], row["metric"], row["subgroup"])
         if found == (encoder, protocol, "test", MACRO, "auroc", "all") and row["fraction"] == 1.0:
             return None if row["value"] is None else float(row["value"])
     return None
