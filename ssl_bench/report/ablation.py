@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ssl_bench.ablation import NONE
+from ssl_bench.report.text import p_cell
 from ssl_bench.results.rows import MACRO
 from ssl_bench.results.rundir import place_name
 
@@ -78,7 +79,7 @@ def _contrasts(result: Mapping[str, Any]) -> Iterator[str]:
         interval = "none" if points[1] is None else f"{points[1]:+.2f} to {points[2]:+.2f}"
         first = f"{one['first']} - {one['second']}" + (" (primary)" if one["primary"] else "")
         told = "" if points[0] is None else f"{points[0]:+.2f}"
-        rows.append([one["features"], first, told, interval, _p(one["p"]), _p(one["p_holm"]), one["note"]])
+        rows.append([one["features"], first, told, interval, p_cell(one["p"]), p_cell(one["p_holm"]), one["note"]])
     yield from _table(["features", "contrast", "AUROC points", "95 % interval", "p", "p (Holm)", "note"], rows)
 
 
@@ -103,9 +104,3 @@ def _spread(values: Sequence[float | None]) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
