@@ -34,10 +34,11 @@ from ssl_bench.assemble import build_method
 from ssl_bench.cli.ablate import Quiet
 from ssl_bench.config import load
 from ssl_bench.data.material import Material, prepare_material
-from ssl_bench.evaluate.ablation import Resampled, contrast, resampled
+from ssl_bench.evaluate.ablation import contrast
 from ssl_bench.evaluate.embedder import Embedder
 from ssl_bench.evaluate.predictions import PredictionTable
 from ssl_bench.evaluate.resample import point
+from ssl_bench.evaluate.resampled import Resampled, resampled
 from ssl_bench.plan import Plan, make_plan
 from ssl_bench.plugins import discover
 from ssl_bench.pretrain.device import build_fabric

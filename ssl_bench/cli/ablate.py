@@ -62,7 +62,7 @@ def ablate(
         settings or [],
     )  # fmt: skip
     from ssl_bench.ablation import cells
-    from ssl_bench.config import load, merge
+    from ssl_bench.config import load, merge, split_names
     from ssl_bench.plugins import discover
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.recipes import finder
@@ -71,7 +71,7 @@ def ablate(
     recipe = finder(registry)
     base = load(flags, name=preset, file=config, recipe=recipe)
     sets = feature_sets(base, registry, features, features_grid)
-    planned = cells(sets, [arm.strip() for arm in arms.split(",")], seeds, out, seed)
+    planned = cells(sets, split_names(arms), seeds, out, seed)
     configs = [load(merge(flags, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
     with leaving(lambda: f"finished cells are kept in {out}; go on with the same command"):
         run_cells(planned, configs, registry, cache_folder(cache))

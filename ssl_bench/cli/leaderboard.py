@@ -31,6 +31,7 @@ def leaderboard(
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
 ) -> None:
     """Rank configurations by macro AUROC, with intervals, spread between seeds and tests against a baseline."""
+    from ssl_bench.config import split_names
     from ssl_bench.errors import UsageError
     from ssl_bench.report.leaderboard import read_board
     from ssl_bench.report.leaderboard_text import print_board
@@ -39,7 +40,7 @@ def leaderboard(
         raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
     if html and html.is_dir():
         raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
-    names = [name.strip() for name in protocols.split(",")] if protocols else []
+    names = split_names(protocols or "")
     board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates)
     if html:
         from ssl_bench.cli.options import cache_folder

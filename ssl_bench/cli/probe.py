@@ -34,13 +34,14 @@ def probe(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Evaluate the features of any model with the suite's protocols and print the same tables."""
+    from ssl_bench.config import split_names
     from ssl_bench.evaluate.features import read_features
     from ssl_bench.evaluate.given import Probe, choose_protocols, name_of, write_probe
     from ssl_bench.plugins import discover
     from ssl_bench.results.rundir import RunDirectory
 
     began = time.monotonic()
-    chosen = choose_protocols([name.strip() for name in protocols.split(",") if name.strip()], discover())
+    chosen = choose_protocols(split_names(protocols), discover())
     tables = read_features(embeddings)
     name, told = name_of(embeddings)
     name = called or name

@@ -37,12 +37,13 @@ def tables(
     for what, given, known in (("style", style, STYLES), ("format", form, FORMATS)):
         if given not in known:
             raise UsageError(unknown(what, given, known))
+    from ssl_bench.config import split_names
     from ssl_bench.evaluate.arms import Bench, read_arms
     from ssl_bench.report.paper import TITLES, paper_cells
     from ssl_bench.report.paper_text import rendered
 
     bench = Bench(read_arms(runs), replicates)
-    names = [name.strip() for name in protocols.split(",")] if protocols else [*TITLES]
+    names = split_names(protocols or "") or tuple(TITLES)
     text = rendered(bench, paper_cells(bench, names, per_label=per_label), form)
     if out:
         from ssl_bench.files import write_text

@@ -9,29 +9,9 @@ import numpy as np
 
 from ssl_bench.ablation import NONE, REAL, SHUFFLED
 from ssl_bench.errors import DataError
-from ssl_bench.evaluate.compare import SEEDS, holm, method_difference
-from ssl_bench.evaluate.intervals import Difference, Support, macro_parts, supports
-from ssl_bench.evaluate.predictions import PredictionTable
-from ssl_bench.evaluate.resample import Floats, bootstrap, point
-from ssl_bench.results.rows import fitted
-
-ALPHA = 0.05
-"""A contrast is claimed where its adjusted p is below this."""
-
-
-@dataclass(frozen=True)
-class Resampled:
-    """AUROC of one run: of every label ``(L,)``, on resamples of patients ``(R, L)``, and what they rest on."""
-
-    labels: tuple[str, ...]
-    values: Floats
-    replicates: Floats
-    base: tuple[Support, ...]
-
-    @property
-    def macro(self) -> float:
-        """Mean over the labels that have a value."""
-        return float(np.nanmean(self.values))
+from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p, few_seeds, method_difference
+from ssl_bench.evaluate.intervals import Difference, macro_parts
+from ssl_bench.evaluate.resampled import Resampled
 
 
 @dataclass(frozen=True)
@@ -65,15 +45,6 @@ class Contrast:
         if self.p_holm is None or self.p_holm >= ALPHA or self.difference.value is None:
             return 0
         return 1 if self.difference.value > 0 else -1
-
-
-def resampled(table: PredictionTable, replicates: int, seed: int) -> Resampled:
-    """AUROC of one run's predictions and its resamples; the same seed draws the same patients for every run."""
-    order = np.argsort(table.ids)
-    truth = np.where(fitted(table.scores), table.truth, np.nan)[order]
-    scores, patients = np.nan_to_num(table.scores)[order], table.patients[order]
-    auroc, _ = bootstrap(truth, scores, patients=patients, replicates=replicates, seed=seed)
-    return Resampled(table.labels, point(truth, scores)[0], auroc, supports(truth, patients))
 
 
 def contrast(first: Sequence[Resampled], second: Sequence[Resampled]) -> tuple[Difference, tuple[float, ...]]:
@@ -115,17 +86,16 @@ def contrasts(runs: Mapping[tuple[str, str], Sequence[Resampled]]) -> list[Contr
 
 def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
     """The contrasts with Holm's p: the primary ones of all feature sets are one family, the others a second."""
-    pvalues = np.full(len(found), np.nan)
+    pvalues: dict[int, float | None] = {}
     for primary in (True, False):
         family = [place for place, one in enumerate(found) if one.primary == primary]
-        raw = [found[place].difference.p for place in family]
-        pvalues[family] = holm([np.nan if p is None else p for p in raw])
-    return [replace(one, p_holm=None if np.isnan(p) else float(p)) for one, p in zip(found, pvalues, strict=True)]
+        pvalues |= zip(family, adjusted_p([found[place].difference.p for place in family]), strict=True)
+    return [replace(one, p_holm=pvalues[place]) for place, one in enumerate(found)]
 
 
 def verdict(found: Sequence[Contrast], seeds: int) -> list[str]:
     """What the numbers of each feature set support, a sentence each, and no more."""
-    if seeds < SEEDS:
+    if few_seeds(seeds):
         return [
             f"{seeds} paired seeds: nothing is claimed about methods; a claim needs at least {SEEDS} (--seeds {SEEDS})"
         ]

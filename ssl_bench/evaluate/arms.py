@@ -11,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.compare import SEEDS, method_difference
-from ssl_bench.evaluate.intervals import NAMES, Difference, macro_parts, supports
+from ssl_bench.evaluate.compare import few_seeds, method_difference
+from ssl_bench.evaluate.intervals import NAMES, Difference
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
-from ssl_bench.evaluate.resample import Floats, bootstrap, point
+from ssl_bench.evaluate.resample import Floats
+from ssl_bench.evaluate.resampled import Resampled, by_metric
 from ssl_bench.evaluate.runs import ENCODERS, aligned
-from ssl_bench.results.rows import MACRO, fitted, table_differences
+from ssl_bench.results.rows import MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 
 Record = Mapping[str, Any]
@@ -37,9 +38,6 @@ Place = tuple[str, str, str]
 """Protocol, dataset that was tested, dataset that was fitted on."""
 
 Level = Literal["methods", "encoders"]
-
-Drawn = dict[str, tuple[Floats, float]]
-"""By metric: the macro value on resamples of patients (R,), and its degrees of freedom."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class Bench:
     arms: Sequence[Arm]
     replicates: int
     _tables: dict[tuple[Path, str, Place], PredictionTable] = field(default_factory=dict)
-    _drawn: dict[tuple[Path, str, Place], Drawn] = field(default_factory=dict)
+    _drawn: dict[tuple[Path, str, Place], dict[str, Resampled]] = field(default_factory=dict)
 
     def table(self, member: Member, place: Place) -> PredictionTable:
         """Predictions of a run, in the order of the first one's images and with the findings of all.
@@ -134,17 +132,8 @@ class Bench:
         """Macro metric on resamples of patients (R,), and its degrees of freedom."""
         key = (member.path, member.encoder, place)
         if key not in self._drawn:  # an arm is resampled once, however many tests it is in
-            self._drawn[key] = self._resampled(self.table(member, place))
-        return self._drawn[key][metric]
-
-    def _resampled(self, table: PredictionTable) -> Drawn:
-        truth, scores = np.where(fitted(table.scores), table.truth, np.nan), np.nan_to_num(table.scores)
-        measured = point(truth, scores), bootstrap(truth, scores, patients=table.patients, replicates=self.replicates)
-        base = supports(truth, table.patients)
-        return {
-            metric: (drawn[:, np.isfinite(values)].mean(axis=1), macro_parts(values, drawn, base)[2])
-            for metric, values, drawn in zip(NAMES, *measured, strict=True)
-        }
+            self._drawn[key] = by_metric(self.table(member, place), self.replicates, 0)
+        return self._drawn[key][metric].macro_drawn()
 
     def level(self, arm: Arm, place: Place, metric: str) -> Difference:
         """The mean over seeds of an arm's macro metric, its interval with the seed as a random factor."""
@@ -160,8 +149,8 @@ class Bench:
             found = Difference(row["value"], row["ci_low"], row["ci_high"], note=row["note"], p=row["p"])
             return Test(found, "encoders")
         paired = sorted(set(first) & set(second))
-        if len(paired) < SEEDS:
-            return Test(Difference(None), None, f"{len(paired)} paired seeds, a claim about methods needs {SEEDS}")
+        if few_seeds(len(paired)):
+            return Test(Difference(None), None, few_seeds(len(paired)))
         pairs = [{seed: (1.0, first[seed]), -1 - seed: (-1.0, second[seed])} for seed in paired]
         return Test(self._over_seeds(pairs, place, metric), "methods")
 

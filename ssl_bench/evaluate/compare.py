@@ -1,7 +1,11 @@
-"""Tests between encoders and methods: DeLong as a cross-check, Holm's correction, seeds crossed with patients."""
+"""Tests between encoders and methods: DeLong as a cross-check, Holm's correction, seeds crossed with patients.
+
+Every claim about methods goes through here: :func:`few_seeds`, :func:`method_difference` and :func:`adjusted_p`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +18,9 @@ from ssl_bench.evaluate.resample import Array, Floats, checked
 
 SEEDS = 5
 """Paired pretraining seeds that a claim about methods needs."""
+
+ALPHA = 0.05
+"""A difference is claimed where its adjusted p is below this."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,17 @@ def holm(pvalues: npt.ArrayLike) -> Floats:
     return adjusted
 
 
+def adjusted_p(pvalues: Sequence[float | None]) -> list[float | None]:
+    """:func:`holm` of one family of tests; None where there is no p."""
+    found = holm([np.nan if p is None else p for p in pvalues])
+    return [None if np.isnan(p) else float(p) for p in found]
+
+
+def few_seeds(seeds: int) -> str:
+    """Why so many paired seeds permit no claim about methods; empty where they do."""
+    return f"{seeds} paired seeds, a claim about methods needs {SEEDS}" if seeds < SEEDS else ""
+
+
 def method_difference(values: Floats, replicates: Floats, freedom: float) -> Difference:
     """Difference of two methods over paired pretraining seeds: seeds a random factor, crossed with patients.
 
@@ -105,8 +123,8 @@ def method_difference(values: Floats, replicates: Floats, freedom: float) -> Dif
     """
     seeds = len(values)
     mean = float(np.mean(values))
-    if seeds < SEEDS:
-        return Difference(mean, note=f"{seeds} paired seeds, a claim about methods needs {SEEDS}")
+    if few_seeds(seeds):
+        return Difference(mean, note=few_seeds(seeds))
     drawn = replicates[np.isfinite(replicates).all(axis=1)]
     if len(drawn) < RESAMPLES:
         return Difference(mean, note=f"{len(drawn)} of {len(replicates)} resamples have a value in every seed")

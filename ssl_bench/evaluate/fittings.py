@@ -56,11 +56,13 @@ class Fitting:
         dataset: its name.
         context: what protocols see.
         places: where predictions count, by the name of what they predict.
+        images: of each held-out split in the cohort, by the same name; a protocol scores them all.
     """
 
     dataset: str
     context: EvalContext
     places: Mapping[str, tuple[Place, ...]]
+    images: Mapping[str, int]
 
 
 def fittings(embedder: Embedder, home: Material, abroad: Sequence[ExternalMaterial], seed: int) -> Iterator[Fitting]:
@@ -87,7 +89,13 @@ def _fitting(embedder: Embedder, material: Material, name: str, seed: int) -> Fi
         members = frame.loc[frame["split"] == "test", DATASET].to_numpy(dtype=str)
         places["test"] += [Place(str(one), "test", labels, every, members == one) for one in dict.fromkeys(members)]
     context = embedder.context(material, name, seed)
-    return Fitting(name, context, {part: tuple(found) for part, found in places.items()})
+    return Fitting(name, context, {part: tuple(found) for part, found in places.items()}, held_out_images(material))
+
+
+def held_out_images(material: Material) -> dict[str, int]:
+    """How many images the manifest has in each held-out split, without those that were quarantined."""
+    counts = material.cohort.frame["split"].value_counts()
+    return {part: int(counts.get(part, 0)) for part in SPLITS if part != "train"}
 
 
 def _with_heads(fitting: Fitting, embedder: Embedder, home: Material, abroad: Sequence[ExternalMaterial]) -> Fitting:
@@ -100,15 +108,16 @@ def _with_heads(fitting: Fitting, embedder: Embedder, home: Material, abroad: Se
     joined = JoinedSource([one.source for one in materials],
                           [sum(len(store.images) for store in one.stores) for one in materials])  # fmt: skip
     away: dict[str, Split] = {}
-    places = dict(fitting.places)
+    places, counted = dict(fitting.places), dict(fitting.images)
     for head, start in zip(heads, joined.starts[1:], strict=True):
         external = head.external
         split = embedder.split(head.material, external.name, "test")
         away[external.name] = replace(split, rows=split.rows + start, labels=in_columns(head, split, labels))
         columns = np.array([labels.index(own) for _, own, _ in external.shared])
+        counted[external.name] = held_out_images(head.material)["test"]
         places[external.name] = (Place(external.name, "test", external.labels, columns),)
     images = partial(whole_images, replace(home, source=joined), embedder.network)
-    return Fitting(fitting.dataset, replace(fitting.context, images=images, abroad=away), places)
+    return Fitting(fitting.dataset, replace(fitting.context, images=images, abroad=away), places, counted)
 
 
 def in_columns(head: ExternalMaterial, split: Split, labels: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -23,6 +23,7 @@ from ssl_bench.results.rows import (
     metric_rows,
     plain_row,
     prediction_frame,
+    split_of,
 )
 from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
 from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
@@ -77,6 +78,7 @@ class Probe:
         """Rows of the record; predictions are kept in ``out``, and ``tell`` is told what a protocol warns of.
 
         Raises:
+            PluginError: scores of other images or labels than those of the split.
             DataError: scores that are not finite.
         """
         rows, notices = list[Row](), Notices(tell)
@@ -93,7 +95,7 @@ class Probe:
     def _rows(
         self, origin: Origin, context: EvalContext, item: Predictions | Metric, out: RunDirectory | None
     ) -> Iterator[Row]:
-        split = context.splits[item.split]
+        split = split_of(context.splits, origin, item.split)
         if isinstance(item, Metric):
             yield plain_row(origin, split, item)
             return

@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.contracts import Backbone, Metric, Predictions
 from ssl_bench.data.material import ExternalMaterial, Material
+from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embedder import Embedder
 from ssl_bench.evaluate.fittings import Fitting, fittings
 from ssl_bench.evaluate.notices import Notices
@@ -18,12 +19,14 @@ from ssl_bench.results.rows import (
     Origin,
     Scored,
     as_table,
+    check_images,
     check_scores,
     difference_rows,
     identity,
     metric_rows,
     plain_row,
     prediction_frame,
+    split_of,
 )
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
@@ -106,13 +109,22 @@ class Found:
     scored: dict[tuple[Any, ...], tuple[Scored, tuple[str, ...]]] = field(default_factory=dict)
 
     def add(self, results: Iterable[Scored | dict[str, Any]], protocol: str, fitting: Fitting) -> None:
-        """Everything that one protocol yields for one training set."""
+        """Everything that one protocol yields for one training set.
+
+        Raises:
+            PluginError: a split was not predicted once and as a whole.
+        """
         predicted: set[str] = set()
         with self.notices.of(protocol):  # results are computed as they are asked for
             for item in results:
                 if isinstance(item, Scored):
-                    predicted.add(item.predictions.split)
-                    for place in fitting.places[item.predictions.split]:
+                    name = item.predictions.split
+                    if name in predicted:
+                        raise PluginError(f"protocol '{protocol}' scored split '{name}' twice, expected one prediction")
+                    if name in fitting.images:
+                        check_images(item, fitting.images[name])
+                    predicted.add(name)
+                    for place in fitting.places[name]:
                         self._measure(place.of(item), place.labels)
                 else:
                     self.rows.append(item)
@@ -151,12 +163,11 @@ def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored 
     for item in chosen.build().evaluate(context):
         if isinstance(item, Predictions):
             predictions = replace(item, fraction=fraction, draw=draw)
-            split = context.abroad[item.split] if item.split in context.abroad else context.splits[item.split]
-            scored = Scored(origin, split, predictions)
+            scored = Scored(origin, split_of({**context.splits, **context.abroad}, origin, item.split), predictions)
             check_scores(scored, tuple(context.labels))
             yield scored
         elif isinstance(item, Metric):
-            row = plain_row(origin, context.splits[item.split], item)
+            row = plain_row(origin, split_of(context.splits, origin, item.split), item)
             yield {**row, "fraction": fraction, "draw": draw}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.errors import DataError, UsageError, shortened
-from ssl_bench.evaluate.compare import delong, holm
+from ssl_bench.evaluate.compare import adjusted_p, delong
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.results.rows import MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, place_name, prediction_file
@@ -84,9 +84,8 @@ def other_findings(base: RunScores, other: RunScores) -> list[str]:
 def adjust(comparisons: Iterable[list[dict[str, Any]]]) -> None:
     """Add ``p_holm`` to the macro AUROC rows: Holm over all comparisons that were asked for together."""
     macro = [row for rows in comparisons for row in rows if row["label"] == MACRO and row["metric"] == "auroc"]
-    adjusted = holm([np.nan if row["p"] is None else row["p"] for row in macro])
-    for row, p in zip(macro, adjusted, strict=True):
-        row["p_holm"] = None if np.isnan(p) else float(p)
+    for row, p in zip(macro, adjusted_p([row["p"] for row in macro]), strict=True):
+        row["p_holm"] = p
 
 
 def aligned(
@@ -109,6 +108,8 @@ def aligned(
             f"{run_a} and {run_b} share no finding: {shortened(first.labels)} against {shortened(second.labels)}"
         )
     ordered = [_sorted(table.select(common)) for table in (first, second)]
+    if not np.array_equal(ordered[0].patients, ordered[1].patients):
+        raise DataError(f"{run_a} and {run_b} disagree on whose their test images are; use one patient table for both")
     if not np.array_equal(ordered[0].truth, ordered[1].truth, equal_nan=True):
         raise DataError(f"{run_a} and {run_b} disagree on labels of their test images; use one label policy for both")
     return ordered[0], ordered[1]

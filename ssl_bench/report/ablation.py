@@ -7,7 +7,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ssl_bench.ablation import NONE
+from ssl_bench.report.text import p_cell
 from ssl_bench.results.rows import MACRO
+from ssl_bench.results.rundir import place_name
 
 LEAKAGE = "leakage"
 """The protocol that tells what a frozen encoder knows about people."""
@@ -16,19 +18,20 @@ RANDOM = "random"
 
 
 def people(record: Mapping[str, Any], encoder: str) -> dict[str, float]:
-    """What a run's encoder tells of people: R2 of the age, AUROC of sex and views, by name."""
+    """What a run's encoder tells of the people of its own dataset: R2 of the age, AUROC of sex and views, by name."""
     return {
         f"{row['label']} {'R2' if row['metric'] == 'r2' else 'AUROC'}": row["value"]
         for row in record["metrics"]
-        if row["protocol"] == LEAKAGE and row["encoder"] == encoder and row["metric"] in ("r2", "auroc")
-        and row["value"] is not None
+        if place_name(row, record["data"]["name"]) == LEAKAGE and row["encoder"] == encoder
+        and row["metric"] in ("r2", "auroc") and row["value"] is not None
     }  # fmt: skip
 
 
 def macro_auroc(record: Mapping[str, Any], encoder: str, protocol: str) -> float | None:
-    """Test macro AUROC of a run's encoder by a protocol."""
+    """Test macro AUROC of a run's encoder by a protocol, as :func:`place_name` calls it."""
     for row in record["metrics"]:
-        found = (row["encoder"], row["protocol"], row["split"], row["label"], row["metric"], row["subgroup"])
+        place = place_name(row, record["data"]["name"])
+        found = (row["encoder"], place, row["split"], row["label"], row["metric"], row["subgroup"])
         if found == (encoder, protocol, "test", MACRO, "auroc", "all") and row["fraction"] == 1.0:
             return None if row["value"] is None else float(row["value"])
     return None
@@ -76,7 +79,7 @@ def _contrasts(result: Mapping[str, Any]) -> Iterator[str]:
         interval = "none" if points[1] is None else f"{points[1]:+.2f} to {points[2]:+.2f}"
         first = f"{one['first']} - {one['second']}" + (" (primary)" if one["primary"] else "")
         told = "" if points[0] is None else f"{points[0]:+.2f}"
-        rows.append([one["features"], first, told, interval, _p(one["p"]), _p(one["p_holm"]), one["note"]])
+        rows.append([one["features"], first, told, interval, p_cell(one["p"]), p_cell(one["p_holm"]), one["note"]])
     yield from _table(["features", "contrast", "AUROC points", "95 % interval", "p", "p (Holm)", "note"], rows)
 
 
@@ -101,9 +104,3 @@ def _spread(values: Sequence[float | None]) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "<0.001" if value < 0.001 else f"{value:.3f}"

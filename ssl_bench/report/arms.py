@@ -8,7 +8,8 @@ from typing import Any
 from ssl_bench.ablation import NONE, Cell
 from ssl_bench.config import RunConfig
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.ablation import Contrast, contrasts, resampled, verdict
+from ssl_bench.evaluate.ablation import Contrast, contrasts, verdict
+from ssl_bench.evaluate.resampled import resampled
 from ssl_bench.evaluate.runs import RunScores, run_scores
 from ssl_bench.report.ablation import RANDOM, arm_row
 

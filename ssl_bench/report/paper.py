@@ -11,7 +11,7 @@ import pandas as pd
 
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.arms import Arm, Bench, Place, Row, Test, macro, place_of
-from ssl_bench.evaluate.compare import SEEDS, holm
+from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p
 from ssl_bench.evaluate.intervals import Interval
 from ssl_bench.report.table import MACRO, METRICS
 
@@ -23,7 +23,6 @@ TITLES = {
 """Protocols of the paper's tables, in their order."""
 
 MARKS = {"methods": "*", "encoders": "†"}
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -96,9 +95,8 @@ def paper_cells(bench: Bench, protocols: Sequence[str], *, per_label: bool) -> l
 
 def adjusted(cells: Sequence[Cell]) -> list[Cell]:
     """The cells with p adjusted by Holm over the tests of all of them."""
-    found = holm([np.nan if cell.test is None or cell.test.difference.p is None else cell.test.difference.p
-                     for cell in cells])  # fmt: skip
-    return [replace(cell, p_holm=None if np.isnan(p) else float(p)) for cell, p in zip(cells, found, strict=True)]
+    found = adjusted_p([None if cell.test is None else cell.test.difference.p for cell in cells])
+    return [replace(cell, p_holm=p) for cell, p in zip(cells, found, strict=True)]
 
 
 def places_of(arms: Iterable[Arm]) -> list[Place]:

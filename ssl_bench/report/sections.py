@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.report.evaluations import Evaluation, Row, named, other_rows
 from ssl_bench.report.table import MACRO, METRICS, interval_text, signed_text
+from ssl_bench.report.text import count_text
 
 NO_VALUE = "-"
 
@@ -47,7 +48,7 @@ def finding_table(evaluation: Evaluation) -> Table:
     rows = []
     for label in evaluation.labels:
         of_label = evaluation.of_label(label)
-        counts = tuple(_count(of_label[0][name]) for name in ("n_positive", "n_positive_patients"))
+        counts = tuple(count_text(of_label[0][name]) for name in ("n_positive", "n_positive_patients"))
         cells = tuple(_cell(evaluation.row(encoder, label, metric), interval_text) for metric, encoder in shown)
         rows.append((label, *counts, *cells, _notes(of_label)))
     headings = (f"{METRICS[metric]} {encoder}" for metric, encoder in shown)
@@ -105,7 +106,7 @@ def subgroup_table(record: Mapping[str, Any]) -> Table:
     for (name, encoder, subgroup), cells in groups.items():
         first = next(iter(cells.values()))
         gap = first["metric"].endswith("_gap")
-        counts = (_count(first["n_images"]), _count(first["n_patients"]))
+        counts = (count_text(first["n_images"]), count_text(first["n_patients"]))
         texts = (_cell(cells.get(metric), signed_text if gap else interval_text) for metric in METRICS)
         group = f"{subgroup}: gap" if gap else subgroup
         rows.append((group, *counts, *texts, encoder, name, _notes(cells.values())))
@@ -126,10 +127,6 @@ def _difference_cells(row: Row | None) -> tuple[str, str]:
 
 def _cell(row: Row | None, text: Any) -> str:
     return str(text(row)) if row else NO_VALUE
-
-
-def _count(value: int | None) -> str:
-    return "" if value is None else str(value)
 
 
 def _notes(rows: Iterable[Row]) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ssl_bench.report.text import count_text, p_cell
+
 MACRO = "macro"
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC"}
 
@@ -198,16 +200,12 @@ def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str])
     for label in dict.fromkeys(row["label"] for row in rows):
         of_label = {row["metric"]: row for row in rows if row["label"] == label}
         first = of_label["auroc"]
-        counts = [_count(first["n_positive"]), _count(first["n_positive_patients"])]
+        counts = [count_text(first["n_positive"]), count_text(first["n_positive_patients"])]
         table.add_row(label, *counts, *(interval_text(of_label[name]) for name in METRICS), first["note"])
     console = plain_console()
     console.print(table)
     for note in notes:
         console.print(f"note: {note}")
-
-
-def _count(number: int | None) -> str:
-    return "" if number is None else str(number)
 
 
 def plain_console() -> Console:
@@ -228,15 +226,9 @@ def print_comparison(comparison: Mapping[str, Any], replicates: int) -> None:
     for protocol, label in dict.fromkeys((row["protocol"], row["label"]) for row in rows):
         cells = {row["metric"]: row for row in rows if (row["protocol"], row["label"]) == (protocol, label)}
         first = cells["auroc"]
-        p = _p(first["p"]) + (f" (Holm {_p(first['p_holm'])})" if first.get("p_holm") is not None else "")
-        table.add_row(protocol, label, *(signed_text(cells[name]) for name in METRICS), p, _p(first["delong_p"]))
+        p = p_cell(first["p"]) + (f" (Holm {p_cell(first['p_holm'])})" if first.get("p_holm") is not None else "")
+        table.add_row(protocol, label, *(signed_text(cells[name]) for name in METRICS), p, p_cell(first["delong_p"]))
     console = plain_console()
     console.print(table)
     for note in comparison.get("notes", ()):
         console.print(f"note: {note}")
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""Text that cannot break the page it stands on."""
+"""Text that cannot break the page it stands on, and numbers as tables print them."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ def cell(text: object) -> str:
 def latex(text: object) -> str:
     """Text that LaTeX prints as it is."""
     return "".join(LATEX.get(letter, letter) for letter in str(text))
+
+
+def count_text(number: int | None) -> str:
+    """A count; nothing where there is none."""
+    return "" if number is None else str(number)
+
+
+def p_cell(p: float | None) -> str:
+    """A p value as ``0.034`` or ``<0.001``; nothing where there is none."""
+    if p is None:
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ssl_bench.contracts import Metric, Predictions, Split
-from ssl_bench.errors import DataError, shortened
+from ssl_bench.errors import DataError, PluginError, shortened
 from ssl_bench.evaluate.intervals import Difference, Interval, measure, measure_difference, supports
 from ssl_bench.evaluate.predictions import PredictionTable
 
@@ -38,23 +38,54 @@ class Scored:
     predictions: Predictions
 
 
+def split_of(known: Mapping[str, Split], origin: Origin, name: str) -> Split:
+    """The split that a protocol's result is of.
+
+    Raises:
+        PluginError: there is none of this name.
+    """
+    if name not in known:
+        raise PluginError(f"protocol '{origin.protocol}' gave a result of split '{name}', expected {', '.join(known)}")
+    return known[name]
+
+
 def check_scores(scored: Scored, labels: tuple[str, ...]) -> None:
     """Scores fit the split and are finite, but for labels that could not be fitted at all.
 
     Raises:
-        DataError: naming the images.
+        PluginError: they are of fewer or more images, or of other labels.
+        DataError: naming the images whose scores are not finite.
     """
     scores, split = scored.predictions.scores, scored.split
-    if scores.shape != (len(split.labels), len(labels)):
-        raise DataError(
+    if scores.ndim != 2 or scores.shape[1] != len(labels):
+        raise PluginError(
             f"protocol '{scored.origin.protocol}' gave scores of shape {scores.shape} for {len(split.labels)} images "
             f"and {len(labels)} labels of split '{split.name}'"
         )
+    check_images(scored, len(split.labels))
     bad = ~np.isfinite(scores[:, fitted(scores)]).all(axis=1)
     if bad.any():
         raise DataError(
             f"protocol '{scored.origin.protocol}' gave non-finite scores for {int(bad.sum())} images of split "
             f"'{split.name}': {shortened(split.image_ids[bad].tolist())}; correct it, or leave it out of --eval"
+        )
+
+
+def check_images(scored: Scored, expected: int) -> None:
+    """No image is left out of a split, and none counts twice.
+
+    Args:
+        scored: with one row of scores for each image.
+        expected: images of the split in the manifest, without those that were quarantined.
+
+    Raises:
+        PluginError: there are fewer or more.
+    """
+    found = len(scored.predictions.scores)
+    if found != expected:
+        raise PluginError(
+            f"protocol '{scored.origin.protocol}' scored {found} images of split '{scored.predictions.split}', "
+            f"expected {expected}: a protocol scores every image of a split once"
         )
 
 

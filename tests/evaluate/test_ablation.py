@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ssl_bench.evaluate.ablation import Contrast, Resampled, adjusted, contrast, contrasts, resampled, verdict
+from ssl_bench.evaluate.ablation import Contrast, adjusted, contrast, contrasts, verdict
 from ssl_bench.evaluate.compare import method_difference
 from ssl_bench.evaluate.intervals import Difference
 from ssl_bench.evaluate.predictions import PredictionTable
+from ssl_bench.evaluate.resampled import Resampled, resampled
 
 LABELS = ("Effusion", "Mass")
 SEEDS = 6

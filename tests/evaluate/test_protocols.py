@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from ssl_bench.components import Evaluator
-from ssl_bench.contracts import EvalContext, Metric, Split
+from ssl_bench.contracts import EvalContext, Metric, Predictions, Split
+from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.material import Material
 from ssl_bench.data.source import Grey, ImageSource
+from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.evaluate.embedder import raw_ehr, whole_images
-from ssl_bench.evaluate.fittings import Fitting
+from ssl_bench.evaluate.fittings import Fitting, held_out_images
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.protocols import Found, _results, due
 from ssl_bench.evaluate.subsets import Subset, restricted
@@ -94,7 +97,7 @@ def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
 def test_what_a_protocol_warns_of_is_told_with_the_stages(tmp_path: Path) -> None:
     told: list[str] = []
     found = Found(RunDirectory(tmp_path), 100, Notices(told.append))
-    fitting = Fitting("tiny", EvalContext({}, [], None, "cpu", 0, abroad={"nih14": "test"}), {})  # type: ignore[arg-type]
+    fitting = Fitting("tiny", EvalContext({}, [], None, "cpu", 0, abroad={"nih14": "test"}), {}, {})  # type: ignore[arg-type]
 
     def results() -> Iterator[dict[str, Any]]:
         warnings.warn("1 of 2 heads had not converged", stacklevel=1)
@@ -107,6 +110,62 @@ def test_what_a_protocol_warns_of_is_told_with_the_stages(tmp_path: Path) -> Non
         "protocol 'linear' predicts nothing on other datasets, so nih14 is left out",
     ]
     assert len(found.rows) == 2
+
+
+BATCH = 2
+
+
+@dataclass
+class Batched:
+    """Scores in batches of two: all of them, without the last one, or all of them twice over."""
+
+    stop: int | None = None
+    times: int = 1
+    split: str = "test"
+    component = Evaluator(name="batched", target="", summary="")
+
+    def build(self) -> Batched:
+        return self
+
+    def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
+        rows = np.arange(len(context.splits["test"].rows))
+        batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)][: self.stop]
+        for _ in range(self.times):
+            yield Predictions(self.split, np.concatenate(batches)[:, None] / 10)
+
+
+def add(protocol: Batched, folder: Path, images: int = 3) -> Found:
+    """Results on a test split of three images, where the manifest says ``images``."""
+    context = EvalContext({"test": some_split({})}, ["Edema"], None, "cpu", 0)  # type: ignore[arg-type]
+    origin = Origin("trained", "tiny", "tiny", "batched", 0)
+    found = Found(RunDirectory(folder), 100, Notices(print))
+    fitting = Fitting("tiny", context, {"test": ()}, {"test": images})
+    found.add(_results(protocol, origin, Subset(1.0, 0, context)), "batched", fitting)  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("protocol", "images", "sentence"),
+    [
+        (Batched(-1), 3, "scored 2 images of split 'test', expected 3: a protocol scores every image of a split"),
+        (Batched(), 4, "scored 3 images of split 'test', expected 4: "),
+        (Batched(times=2), 3, "scored split 'test' twice, expected one prediction"),
+        (Batched(split="dev"), 3, "gave a result of split 'dev', expected test"),
+    ],
+)
+def test_a_protocol_scores_every_image_of_the_manifest_once(
+    protocol: Batched, images: int, sentence: str, tmp_path: Path
+) -> None:
+    add(Batched(), tmp_path)
+    with pytest.raises(PluginError, match=f"^protocol 'batched' {sentence}"):
+        add(protocol, tmp_path, images)
+
+
+def test_images_that_were_quarantined_are_not_expected() -> None:
+    frame = pd.DataFrame({"split": ["train", "train", "test", "test", "test"]})
+    cohort = Cohort("tiny", Path(), frame, (), ())
+    material = Material(cohort, (), np.arange(5), None, Grey(0.5, 0.25), {"x": "gone"})  # type: ignore[arg-type]
+    assert held_out_images(material) == {"validate": 0, "test": 3}
 
 
 def test_protocols_see_the_images_that_were_embedded() -> None:

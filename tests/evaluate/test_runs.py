@@ -54,6 +54,13 @@ def test_differences_equal_those_of_the_tables(tmp_path: Path) -> None:
     assert (macro["ci_low"], macro["ci_high"]) == (expected.low, expected.high)
 
 
+def test_other_patients_of_the_same_images_are_refused(tmp_path: Path) -> None:
+    pair = [run_scores(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1))]
+    pair[1].tables["linear"].patients[0] = "another"
+    with pytest.raises(DataError, match="disagree on whose their test images are"):
+        next(compare_runs(*pair, 200, 0))
+
+
 def test_delong_stands_beside_single_findings_alone(tmp_path: Path) -> None:
     base, other = (run_scores(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1)))
     rows = list(compare_runs(base, other, 200, 0))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -71,22 +70,37 @@ def curve_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str,
     Raises:
         LeftOut: predictions are missing or damaged.
     """
-    files = sources(evaluation, run)
+    return of_predictions("curves", VERSION, _of_encoder, evaluation, run, record)
+
+
+class OfEncoder(Protocol):
+    """Coordinates of one encoder's predictions."""
+
+    def __call__(
+        self, evaluation: Evaluation, encoder: str, frame: pd.DataFrame, *, replicates: int, seed: int
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The arrays by name."""
+
+
+def of_predictions(
+    stem: str, version: int, of_encoder: OfEncoder, evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]
+) -> Arrays:
+    """Coordinates from the kept predictions of all encoders, from ``plots/<stem>-<name>.npz`` where they are kept.
+
+    Raises:
+        LeftOut: predictions are missing or damaged.
+    """
+    files = {encoder: run.predictions(encoder, *_file(evaluation, encoder)) for encoder in evaluation.encoders}
     drawn = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
 
     def make() -> Arrays:
         arrays: dict[str, npt.NDArray[Any]] = {}
         for encoder, path in files.items():
-            arrays |= _of_encoder(evaluation, encoder, read_table(path), **drawn)
+            arrays |= of_encoder(evaluation, encoder, read_table(path), **drawn)
         return arrays
 
-    path = run.path / "plots" / f"curves-{evaluation.slug}.npz"
-    return kept_or_new(path, files.values(), {**drawn, "version": VERSION}, make)
-
-
-def sources(evaluation: Evaluation, run: RunDirectory) -> dict[str, Path]:
-    """The kept predictions behind an evaluation, by encoder."""
-    return {encoder: run.predictions(encoder, *_file(evaluation, encoder)) for encoder in evaluation.encoders}
+    path = run.path / "plots" / f"{stem}-{evaluation.slug}.npz"
+    return kept_or_new(path, files.values(), {**drawn, "version": version}, make)
 
 
 def _file(evaluation: Evaluation, encoder: str) -> tuple[str, Mapping[str, Any]]:

@@ -17,8 +17,8 @@ from ssl_bench.evaluate.calibration import BINS
 from ssl_bench.evaluate.intervals import FEWEST, RESAMPLES
 from ssl_bench.report.evaluations import Evaluation, Row, calibration
 from ssl_bench.report.plots.canvas import DOTTED, GREY, Grid, Picture, Sheet, grid_height, style, wrapped
-from ssl_bench.report.plots.curves import panel_name, sources
-from ssl_bench.report.plots.kept import Arrays, kept_or_new, read_table
+from ssl_bench.report.plots.curves import of_predictions, panel_name
+from ssl_bench.report.plots.kept import Arrays
 from ssl_bench.report.plots.points import Weights, affordable, resamples
 from ssl_bench.report.table import MACRO
 from ssl_bench.results.rundir import RunDirectory
@@ -77,17 +77,7 @@ def bin_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, A
     Raises:
         LeftOut: predictions are missing or damaged.
     """
-    files = sources(evaluation, run)
-    drawn = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
-
-    def make() -> Arrays:
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        for encoder, path in files.items():
-            arrays |= _of_encoder(evaluation, encoder, read_table(path), **drawn)
-        return arrays
-
-    path = run.path / "plots" / f"reliability-{evaluation.slug}.npz"
-    return kept_or_new(path, files.values(), {**drawn, "version": VERSION}, make)
+    return of_predictions("reliability", VERSION, _of_encoder, evaluation, run, record)
 
 
 def _of_encoder(

@@ -1,0 +1,50 @@
+"""Predictions of one run on resamples of patients: what claims over several runs are made of. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssl_bench.evaluate.intervals import NAMES, Support, macro_parts, supports
+from ssl_bench.evaluate.predictions import PredictionTable
+from ssl_bench.evaluate.resample import Floats, bootstrap, point
+from ssl_bench.results.rows import fitted
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A metric of one run: of every label ``(L,)``, on resamples of patients ``(R, L)``, and what they rest on."""
+
+    labels: tuple[str, ...]
+    values: Floats
+    replicates: Floats
+    base: tuple[Support, ...]
+
+    @property
+    def macro(self) -> float:
+        """Mean over the labels that have a value."""
+        return float(np.nanmean(self.values))
+
+    def macro_drawn(self) -> tuple[Floats, float]:
+        """That mean on resamples of patients (R,), and its degrees of freedom."""
+        drawn: Floats = self.replicates[:, np.isfinite(self.values)].mean(axis=1)
+        return drawn, macro_parts(self.values, self.replicates, self.base)[2]
+
+
+def by_metric(table: PredictionTable, replicates: int, seed: int) -> dict[str, Resampled]:
+    """AUROC and AUPRC of one run's predictions; the same seed draws the same patients for every run."""
+    order = np.argsort(table.ids)
+    truth = np.where(fitted(table.scores), table.truth, np.nan)[order]
+    scores, patients = np.nan_to_num(table.scores)[order], table.patients[order]
+    drawn = bootstrap(truth, scores, patients=patients, replicates=replicates, seed=seed)
+    base = tuple(supports(truth, patients))
+    return {
+        name: Resampled(table.labels, values, repeats, base)
+        for name, values, repeats in zip(NAMES, point(truth, scores), drawn, strict=True)
+    }
+
+
+def resampled(table: PredictionTable, replicates: int, seed: int) -> Resampled:
+    """The AUROC of :func:`by_metric`."""
+    return by_metric(table, replicates, seed)["auroc"]
