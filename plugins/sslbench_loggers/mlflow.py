@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Metric, Param
-from mlflow.tracking import MlflowClient
-
 from sslbench_loggers.options import MlflowOptions
 from sslbench_loggers.rows import final_numbers, flat
 
@@ -29,6 +26,8 @@ class Mlflow:
     """
 
     def __init__(self, options: MlflowOptions, name: str, folder: Path) -> None:
+        from mlflow.tracking import MlflowClient  # an extra, so that this module loads without it
+
         folder.mkdir(parents=True, exist_ok=True)
         uri = options.uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve()}/mlflow.db"
         self._client = MlflowClient(tracking_uri=uri)
@@ -44,12 +43,16 @@ class Mlflow:
         self._send({f"train/{name}": value for name, value in numbers.items()}, step)
 
     def _send(self, numbers: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
         metrics = [Metric(name, value, 0, step) for name, value in numbers.items()]
         for start in range(0, len(metrics), AT_ONCE):
             self._client.log_batch(self._run, metrics=metrics[start : start + AT_ONCE])
 
     def finish(self, record: Mapping[str, Any] | None = None) -> None:
         """Final numbers at the training's last step, the configuration as parameters."""
+        from mlflow.entities import Param
+
         if record:
             self._send(final_numbers(record), (record["pretraining"] or {"steps": 0})["steps"])
             params = [Param(key, str(value)[:LONGEST]) for key, value in flat(record["config"]).items()]

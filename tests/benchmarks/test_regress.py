@@ -5,6 +5,7 @@ Times are planted: no test here depends on how busy the machine is.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -166,6 +167,8 @@ def commit(root: Path, seconds: float, blur: float, *, more: str = "") -> None:
         "plugins/tiny_plugin.py": f"BLUR = {blur}\n",
         "pyproject.toml": '[project]\nname = "sslbench"\n[project.entry-points.sslbench]\ntiny = "tiny_plugin"\n',
     }
+    for stale in [*root.rglob("__pycache__")]:  # a file of the same size and second would be taken for the old one
+        shutil.rmtree(stale)
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
