@@ -2,7 +2,7 @@
 
 A side's time holds everything from the files on: ``linear`` embeds training and validation images once, fits all heads
 and chooses one; the epoch augments the training images, encodes them, trains one head and looks at the validation
-split. Both use the same frozen ViT-Tiny/16 at 224 px. Predicting the test split costs both the same and is left out.
+split. Both use the same frozen ViT-Tiny/16 at 112 px. Predicting the test split costs both the same and is left out.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from sslbench_evaluators.linear import Linear
 from sslbench_evaluators.linear_paper import LinearPaper
 from sslbench_evaluators.options import HeadOptions, LinearOptions
 
-SIDE, LABELS, ROUNDS, EPOCHS = 224, 14, 3, 3
-SIZES = {"train": 384, "validate": 96, "test": 192}
+SIDE, LABELS, ROUNDS, EPOCHS = 112, 14, 3, 3
+SIZES = {"train": 1500, "validate": 300, "test": 192}
 GREY = Grey(0.5, 0.25)
 
 
 def files(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A store of noise on the disk (N, 224, 224), and labels (N, L); each label brightens a field of its own."""
+    """A store of noise on the disk (N, 112, 112), and labels (N, L); each label brightens a field of its own."""
     rng = np.random.default_rng(0)
     labels = (rng.random((sum(SIZES.values()), LABELS)) < np.geomspace(0.1, 0.4, LABELS)).astype(np.float32)
     images = rng.normal(110, 30, (len(labels), SIDE, SIDE))
