@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -129,11 +129,8 @@ def _of_encoder(
 
 def _picture(kind: Kind, evaluation: Evaluation, record: Mapping[str, Any], arrays: Arrays) -> Picture:
     labels = [label for label in evaluation.labels if label != MACRO]
-    columns = min(COLUMNS, len(labels))
     names = [panel_name(evaluation, label) for label in labels]
-    lines = 0.13 * max(name.count("\n") for name in names)
-    grid = Grid(rows=math.ceil(len(labels) / columns), columns=columns, height=1.3, left=0.5, bottom=0.65, gap_x=0.2,
-                gap_y=0.34 + lines, top=0.3 + lines)  # fmt: skip
+    grid = panel_grid(names, height=1.3, left=0.5, gap_x=0.2, gap_y=0.34)
     title = f"{kind.title}: {evaluation.name}"
     sheet = Sheet(record, title, grid_height(grid))
     panels = sheet.panels(grid)
@@ -143,7 +140,7 @@ def _picture(kind: Kind, evaluation: Evaluation, record: Mapping[str, Any], arra
             continue
         panel.set_title(names[number])
         _draw_label(panel, kind, evaluation, labels[number], arrays)
-        panel.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(labels))
+        panel.tick_params(labelleft=number % grid.columns == 0, labelbottom=number + grid.columns >= len(labels))
     sheet.text(sheet.width / 2, 0.27, kind.x, ha="center")
     sheet.text(0.06, 0.65 + (sheet.body - 0.95) / 2, kind.y, va="center", rotation=90)
     _legend(sheet, kind, evaluation.encoders)
@@ -187,6 +184,14 @@ def _write_value(panel: Axes, kind: Kind, row: Row, number: int, count: int) -> 
     place = 0.04 + 0.11 * (count - 1 - number) if kind is ROC else 0.97 - 0.11 * number
     panel.text(0.99, place, f"{row['value']:.3f}", ha="right", va="bottom" if kind is ROC else "top",
                color=style(number).color, transform=panel.transAxes)  # fmt: skip
+
+
+def panel_grid(names: Sequence[str], *, height: float, left: float, gap_x: float, gap_y: float) -> Grid:
+    """A grid with a panel for each name, with room for the longest name over it; sizes as :class:`Grid` has them."""
+    columns = min(COLUMNS, len(names))
+    lines = 0.13 * max(name.count("\n") for name in names)
+    return Grid(rows=math.ceil(len(names) / columns), columns=columns, height=height, left=left, bottom=0.65,
+                gap_x=gap_x, gap_y=gap_y + lines, top=0.3 + lines)  # fmt: skip
 
 
 def panel_name(evaluation: Evaluation, label: str) -> str:

@@ -16,14 +16,12 @@ from matplotlib.ticker import NullLocator
 from ssl_bench.evaluate.calibration import BINS
 from ssl_bench.evaluate.intervals import FEWEST, RESAMPLES
 from ssl_bench.report.evaluations import Evaluation, Row, calibration
-from ssl_bench.report.plots.canvas import DOTTED, GREY, Grid, Picture, Sheet, grid_height, style, wrapped
-from ssl_bench.report.plots.curves import of_predictions, panel_name
+from ssl_bench.report.plots.canvas import DOTTED, GREY, Picture, Sheet, grid_height, style, wrapped
+from ssl_bench.report.plots.curves import of_predictions, panel_grid, panel_name
 from ssl_bench.report.plots.kept import Arrays
 from ssl_bench.report.plots.points import Weights, affordable, resamples
 from ssl_bench.report.table import MACRO
 from ssl_bench.results.rundir import RunDirectory
-
-COLUMNS = 4
 
 VERSION = 1
 """Of what is computed here: coordinates that were kept from another version are computed anew."""
@@ -47,11 +45,8 @@ def reliability_plot(evaluation: Evaluation, run: RunDirectory, record: Mapping[
     """
     arrays, told = bin_points(evaluation, run, record), calibration(record, evaluation)
     labels = [label for label in evaluation.labels if label != MACRO]
-    columns = min(COLUMNS, len(labels))
     names = [panel_name(evaluation, label) for label in labels]
-    lines = 0.13 * max(name.count("\n") for name in names)
-    grid = Grid(rows=math.ceil(len(labels) / columns), columns=columns, height=1.6, left=0.55, bottom=0.65, gap_x=0.22,
-                gap_y=0.3 + lines, top=0.3 + lines)  # fmt: skip
+    grid = panel_grid(names, height=1.6, left=0.55, gap_x=0.22, gap_y=0.3)
     title = f"Reliability: {evaluation.name}"
     sheet = Sheet(record, title, grid_height(grid))
     for number, panel in enumerate(sheet.panels(grid)):
@@ -62,8 +57,8 @@ def reliability_plot(evaluation: Evaluation, run: RunDirectory, record: Mapping[
         panel.set_title(names[number])
         _draw_label(panel, evaluation, labels[number], arrays, told)
         _draw_counts(counts, evaluation, labels[number], arrays)
-        panel.tick_params(labelbottom=False, labelleft=number % columns == 0)
-        counts.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(labels))
+        panel.tick_params(labelbottom=False, labelleft=number % grid.columns == 0)
+        counts.tick_params(labelleft=number % grid.columns == 0, labelbottom=number + grid.columns >= len(labels))
     sheet.text(sheet.width / 2, 0.27, "predicted probability", ha="center")
     sheet.text(0.06, 0.65 + (sheet.body - 0.95) / 2, "share of positive images",
                va="center", rotation=90)  # fmt: skip
