@@ -58,10 +58,17 @@ def build(
     torch.manual_seed(0)
     with torch.device(device):
         network = encoder.load()(encoder.image_size, **encoder.arguments)
-        fusion = cast("Fusion", Concat(ConcatOptions(), network.dim, SCHEMA)) if component.features else None
+        fusion = concat(network.dim) if component.features else None
         labels = [LABELS] if component.uses_labels else []
         values = registry.options("method", name, options, preset)
         return cast("Method", component.load()(values, network, fusion, *labels))
+
+
+def concat(dim: int) -> Fusion:
+    """The fusion of MSN-EHR for features of width ``dim``, as the core builds it: it reads no tokens."""
+    fusion = Concat(ConcatOptions(), dim, SCHEMA)
+    fusion.needs_tokens = False
+    return cast("Fusion", fusion)
 
 
 def random_batch(method: Method, images: int, device: str | torch.device = "cpu") -> Batch:

@@ -19,28 +19,25 @@ from PIL import Image
 
 from benchmarks.baseline import FOCAL_VIEWS, PROTOTYPES, Recipe, loader, rgb_views, train
 from benchmarks.interleave import interleave
+from benchmarks.steps import SCHEMA, OneBatch, concat
 from benchmarks.test_views import radiograph_like
 from ssl_bench.backbones import build
 from ssl_bench.config import PretrainConfig
 from ssl_bench.contracts import Batch
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
-from ssl_bench.data.features import FeatureSchema
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
 from ssl_bench.data.store import prepare
 from ssl_bench.methods import random_keep
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Trainer
 from ssl_bench.seeds import generator
-from sslbench_fusions.concat import Concat
-from sslbench_fusions.options import ConcatOptions
 from sslbench_methods.msn import MSN, msn_loss
 from sslbench_methods.options import MSNOptions
 
 BATCH, ROUNDS, EPOCH = 8, 5, 4
 """Images of a step, timed rounds, and steps of an epoch end to end."""
 
-SCHEMA = FeatureSchema(("age", "sex"), ("age", "sex=M", "sex=F"), {})
 AS_MSN_TRANSFORM = MSNOptions(brightness=0.8, contrast=0.8, flip=0.5)
 
 
@@ -48,7 +45,7 @@ def msn(*, ehr: bool, **options: float) -> MSN:
     """ViT-Tiny/16 with the options' defaults, which are the official ones."""
     torch.manual_seed(0)
     backbone = build(224, "vit_tiny_patch16_224")
-    fusion = Concat(ConcatOptions(), backbone.dim, SCHEMA) if ehr else None
+    fusion = concat(backbone.dim) if ehr else None
     return MSN(AS_MSN_TRANSFORM.model_copy(update=options), backbone, fusion)
 
 
@@ -59,18 +56,6 @@ def random_batch(images: int, focal: int = FOCAL_VIEWS) -> Batch:
     views = {name: torch.randn(n, 1, side, side, generator=drawn) for name, (n, side) in shapes.items()}
     ehr = torch.rand(images, len(SCHEMA), generator=drawn)
     return Batch(views, ehr, torch.ones_like(ehr), torch.zeros(images, 1), torch.arange(images))
-
-
-class OneBatch:
-    """Stands in for a ``BatchStream`` where the views are not to be timed."""
-
-    steps_per_epoch = 1000
-
-    def __init__(self, batch: Batch) -> None:
-        self.every = batch
-
-    def batch(self, step: int) -> Batch:
-        return self.every
 
 
 def trainer(stream: object, precision: str, folder: Path, **options: float) -> Trainer:

@@ -7,8 +7,9 @@ from typing import Any, cast
 from torch import nn
 
 from ssl_bench.contracts import Backbone, Fusion, Method
+from ssl_bench.data.features import FeatureSchema
 from ssl_bench.errors import UsageError
-from ssl_bench.parts import Parts
+from ssl_bench.parts import Chosen, Parts
 from ssl_bench.plan import Plan
 from ssl_bench.seeds import seed_torch
 from ssl_bench.weights import fill, read_weights
@@ -48,12 +49,19 @@ def build_method(plan: Plan) -> Method:
     fusion: Fusion | None = None
     if plan.parts.fusion:
         seed_torch(plan.config.seed, "fusion")
-        fusion = plan.parts.fusion.build(backbone.dim, plan.schema)
+        fusion = build_fusion(plan.parts.fusion, backbone.dim, plan.schema)
     seed_torch(plan.config.seed, "method")
     labels = [len(plan.cohort.labels)] if plan.parts.method.component.uses_labels else []
     method = cast("Method", plan.parts.method.build(backbone, fusion, *labels))
     _check_views(plan.parts, method, backbone)
     return method
+
+
+def build_fusion(chosen: Chosen, dim: int, schema: FeatureSchema) -> Fusion:
+    """A fusion for features of width ``dim`` that knows what its descriptor says of the tokens it needs."""
+    fusion = chosen.build(dim, schema)
+    fusion.needs_tokens = chosen.component.needs_tokens
+    return cast("Fusion", fusion)
 
 
 def _check_views(parts: Parts, method: Method, backbone: Backbone) -> None:

@@ -175,7 +175,7 @@ class EvaluateConfig(Section):
     )
     label_draws: int = Field(3, ge=1, description="random draws of each share below 1")
     replicates: int = Field(1000, ge=100, description="resamples of patients behind the intervals")
-    batch_size: int = Field(256, ge=1, description="images embedded at once")
+    batch_size: int = Field(0, ge=0, description="images embedded at once, 0 for 64 on a CPU and 256 on a GPU")
     test_on: Annotated[tuple[ExternalConfig, ...], BeforeValidator(external_sets)] = Field(
         (), description="other datasets to test on: name, root, mode, called, options, labels"
     )

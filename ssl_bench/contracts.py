@@ -91,7 +91,10 @@ class Batch:
 
 
 class Encoding(NamedTuple):
-    """Output of a backbone: ``pooled (B, D)`` and ``tokens (B, N, D)`` without the class token."""
+    """Output of a backbone: ``pooled (B, D)`` and ``tokens (B, N, D)`` without the class token.
+
+    There are no tokens, N = 0, where nobody asked for them.
+    """
 
     pooled: Tensor
     tokens: Tensor
@@ -138,8 +141,11 @@ class Backbone(Protocol):
     patch_size: int
     masks: bool
 
-    def __call__(self, images: Tensor, keep: Tensor | None = None) -> Encoding:
-        """Encode ``images (B, 1, H, W)``; ``keep (B, K)`` numbers the patches that enter the blocks, None for all."""
+    def __call__(self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True) -> Encoding:
+        """Encode ``images (B, 1, H, W)``; ``keep (B, K)`` numbers the patches that enter the blocks, None for all.
+
+        Who reads the pooled features alone says ``tokens=False``, which may save work; ``tokens`` may then be empty.
+        """
 
     def patches(self, size: int) -> int:
         """Patches of a square image of ``size`` px."""

@@ -73,6 +73,11 @@ def ema_update(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     torch._foreach_lerp_(old, new, 1.0 - momentum)
 
 
+def reads_tokens(fusion: Fusion | None) -> bool:
+    """Whether a backbone must give its tokens for a fusion: its descriptor says so; one built by hand may read them."""
+    return fusion is not None and getattr(fusion, "needs_tokens", True)
+
+
 def apply_fusion(fusion: Fusion | None, encoding: Encoding, batch: Batch) -> Fused:
     """Fuse the EHR rows of a batch with an encoding of one or more views of it.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from ssl_bench.backbones import TimmCNN, TimmViT, build
 from ssl_bench.contracts import Backbone
@@ -75,6 +77,55 @@ def test_dropped_patches_are_never_seen(vit: TimmViT) -> None:
         torch.testing.assert_close(one, other, rtol=0, atol=0)
     shown = torch.where(mask.bool(), torch.rand(2, 1, 32, 32), images)
     assert not torch.equal(vit(images, keep).pooled, vit(shown, keep).pooled)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"reg_tokens": 2}, {"qkv_bias": False, "init_values": 0.5}, {"qk_norm": True, "scale_attn_norm": True}],
+)
+@pytest.mark.parametrize("kept", [False, True])
+def test_without_tokens_the_pooled_feature_and_its_gradients_stay(options: dict[str, Any], kept: bool) -> None:
+    torch.manual_seed(0)
+    vit = build(32, "vit_tiny_patch16_224", **SMALL, **options).double()
+    assert isinstance(vit, TimmViT)
+    assert vit.class_token_alone
+    images = torch.rand(3, 1, 32, 32, dtype=torch.float64)
+    keep = torch.arange(5).expand(3, 5) if kept else None
+    whole, alone = vit(images, keep), vit(images, keep, tokens=False)
+    assert alone.tokens.shape == (3, 0, 32)
+    torch.testing.assert_close(alone.pooled, whole.pooled, rtol=1e-12, atol=1e-12)
+    weights = dict(vit.named_parameters())
+    one, other = (torch.autograd.grad(part.pooled.square().sum(), weights.values()) for part in (alone, whole))
+    for name, found, wanted in zip(weights, one, other, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_without_tokens_stochastic_depth_draws_the_same() -> None:
+    torch.manual_seed(0)
+    vit = build(32, "vit_tiny_patch16_224", **SMALL, drop_path_rate=0.5).double().train()
+    images, found = torch.rand(8, 1, 32, 32, dtype=torch.float64), []
+    for tokens in (True, False):
+        torch.manual_seed(1)
+        found.append(vit(images, tokens=tokens).pooled)
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{"global_pool": "avg"}, {"attn_drop_rate": 0.1}])
+def test_pooling_and_attention_that_need_all_tokens_compute_them(options: dict[str, Any]) -> None:
+    vit = build(32, "vit_tiny_patch16_224", **SMALL, **options).eval()
+    images = torch.rand(2, 1, 32, 32)
+    for found, wanted in zip(vit(images, tokens=False), vit(images), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
+def test_without_tokens_a_sixth_of_the_last_block_is_left() -> None:
+    vit = build(224, "vit_tiny_patch16_224", depth=1).to("meta")
+    flops = []
+    for tokens in (True, False):
+        with FlopCounterMode(display=False) as counter:
+            vit(torch.empty(1, 1, 224, 224, device="meta"), tokens=tokens)
+        flops.append(counter.get_total_flops() - 2 * 196 * 256 * 192)  # the patch embedding
+    assert flops[1] < 0.17 * flops[0]
 
 
 def test_cnn_shapes() -> None:

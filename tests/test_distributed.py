@@ -109,7 +109,7 @@ class Pooling(nn.Module):
         super().__init__()
         self.project = nn.Linear(16, self.dim)
 
-    def forward(self, images: Tensor, keep: Tensor | None = None) -> Encoding:
+    def forward(self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True) -> Encoding:
         pooled = self.project(nn.functional.adaptive_avg_pool2d(images, 4).flatten(1)).tanh()
         return Encoding(pooled, pooled[:, None])
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ssl_bench.contracts import Backbone, EvalContext, Fusion, Split
 from ssl_bench.errors import UsageError
+from ssl_bench.methods import reads_tokens
 from ssl_bench.seeds import derive
 from sslbench_evaluators.finetune import Finetune
 from sslbench_evaluators.heads import Classifier
@@ -73,7 +74,8 @@ class FusedClassifier(Classifier):
 
     def forward(self, images: Tensor, *ehr: Tensor) -> Tensor:
         """Logits (B, L) of images (B, 1, H, W) with their EHR values and mask (B, F)."""
-        fused = cast("Fusion", self.fusion).fuse(self.encoder(images), *ehr)
+        fusion = cast("Fusion", self.fusion)
+        fused = fusion.fuse(self.encoder(images, tokens=reads_tokens(fusion)), *ehr)
         return cast("Tensor", self.head(fused.features))
 
 

@@ -64,7 +64,7 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor, *beside: Tensor) -> Tensor:
         """Logits (B, L) of images (B, 1, H, W), and what stands beside them."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features = self.encoder(images).pooled
+            features = self.encoder(images, tokens=False).pooled
         return cast("Tensor", self.head(features))
 
 

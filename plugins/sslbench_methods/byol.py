@@ -54,11 +54,12 @@ class BYOL(BaseMethod):
 
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """Distance of each crop's prediction from the target's projection of the other crop."""
-        encodings = encode_each(self.backbone, batch)
+        encodings = encode_each(self.backbone, batch, self.fusion)
         features, fusion_losses = fuse_views(self.fusion, encodings, batch)
         predictions = [self.predictor(self.projector(feature)) for feature in features]
         with torch.no_grad():
-            targets = [self.target_projector(self.target_backbone(batch.views[name]).pooled) for name in VIEWS]
+            seen = [self.target_backbone(batch.views[name], tokens=False).pooled for name in VIEWS]
+            targets = [self.target_projector(feature) for feature in seen]
         distance = byol_loss(*predictions, *targets)
         total, parts = joined_losses(distance, fusion_losses)
         return Loss(total, parts | {"distance": distance}, features=pooled(encodings))

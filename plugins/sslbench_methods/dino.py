@@ -24,6 +24,7 @@ from ssl_bench.methods import (
     full_precision,
     joined_losses,
     projection_head,
+    reads_tokens,
     split_by_decay,
 )
 from ssl_bench.pretrain.schedules import cosine, ramp
@@ -62,9 +63,10 @@ class DINO(BaseMethod):
         temperature = self._teacher_temperature(progress)
         large = torch.cat([batch.views["global_1"], batch.views["global_2"]])
         with torch.no_grad():
-            teacher, bottleneck = self.teacher_head(self.teacher_backbone(large).pooled)
+            teacher, bottleneck = self.teacher_head(self.teacher_backbone(large, tokens=False).pooled)
             assigned = self.loss.targets(teacher, temperature)
-        encodings = [self.backbone(views) for views in (large, batch.views.get("local")) if views is not None]
+        crops = [views for views in (large, batch.views.get("local")) if views is not None]
+        encodings = [self.backbone(views, tokens=reads_tokens(self.fusion)) for views in crops]
         fused = [apply_fusion(self.fusion, encoding, batch) for encoding in encodings]
         student, _ = self.head(torch.cat([part.features for part in fused]))
         losses = {name: torch.stack([part.losses[name] for part in fused]).mean() for name in fused[0].losses}

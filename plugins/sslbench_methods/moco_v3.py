@@ -57,11 +57,11 @@ class MoCoV3(BaseMethod):
 
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """InfoNCE of the queries of each crop among the keys of the other crop, summed over both directions."""
-        encodings = encode_each(self.backbone, batch)
+        encodings = encode_each(self.backbone, batch, self.fusion)
         features, fusion_losses = fuse_views(self.fusion, encodings, batch)
         queries = [self.predictor(self.projector(feature)) for feature in features]
         with torch.no_grad():
-            keys = [self.key_projector(self.key_backbone(batch.views[name]).pooled) for name in VIEWS]
+            keys = [self.key_projector(self.key_backbone(batch.views[name], tokens=False).pooled) for name in VIEWS]
         temperature = self.options.temperature
         first = info_nce(queries[0], keys[1], temperature=temperature)
         second = info_nce(queries[1], keys[0], temperature=temperature)

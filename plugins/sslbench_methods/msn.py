@@ -28,6 +28,7 @@ from ssl_bench.methods import (
     joined_losses,
     projection_head,
     random_keep,
+    reads_tokens,
     split_by_decay,
     widened,
 )
@@ -67,7 +68,7 @@ class MSN(BaseMethod):
         options = self.options
         anchors, fusion_losses = self._project_anchors(batch)
         with torch.no_grad():
-            pooled = self.target_backbone(batch.views["target"]).pooled
+            pooled = self.target_backbone(batch.views["target"], tokens=False).pooled
             target = self.target_head(widened(pooled, self.width))
         cross_entropy, me_max = msn_loss(
             anchors,
@@ -92,16 +93,17 @@ class MSN(BaseMethod):
         return self.head(torch.cat([part.features for part in fused])), losses
 
     def _encode(self, crops: Tensor, *, masked: bool) -> Encoding:
-        options = self.options
-        if not (masked and options.mask_ratio):
-            return self.backbone(crops)
-        patches = self.backbone.patches(crops.shape[-1])
+        keep = self._keep(crops) if masked and self.options.mask_ratio else None
+        return self.backbone(crops, keep, tokens=reads_tokens(self.fusion))
+
+    def _keep(self, crops: Tensor) -> Tensor:
+        """Numbers (B, K) of the patches that a mask leaves."""
+        options, patches = self.options, self.backbone.patches(crops.shape[-1])
         if options.mask_last_patch:
-            return self.backbone(crops, random_keep(len(crops), patches, options.mask_ratio, crops.device))
+            return random_keep(len(crops), patches, options.mask_ratio, crops.device)
         # The released code counts the class token as one of the patches, so the last of them has no number.
         kept = int(patches * (1 - options.mask_ratio)) - 1
-        drop = 1 - kept / (patches - 1)
-        return self.backbone(crops, random_keep(len(crops), patches - 1, drop, crops.device))
+        return random_keep(len(crops), patches - 1, 1 - kept / (patches - 1), crops.device)
 
     def after_step(self, progress: float) -> Mapping[str, float]:
         """Move the target network towards the trained one."""

@@ -41,7 +41,7 @@ class SimCLR(BaseMethod):
 
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """NT-Xent of the projections of both crops; BatchNorm sees both together, as in the official code."""
-        encodings = encode_joined(self.backbone, batch)
+        encodings = encode_joined(self.backbone, batch, self.fusion)
         features, fusion_losses = fuse_views(self.fusion, encodings, batch, branches=self.options.fuse_branches)
         first, second = self.head(torch.cat(features)).chunk(2)
         contrast = nt_xent(first, second, temperature=self.options.temperature)

@@ -43,7 +43,7 @@ class SimSiam(BaseMethod):
 
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """Negative cosine of each crop's prediction and the other crop's projection, halved and summed."""
-        encodings = encode_each(self.backbone, batch)
+        encodings = encode_each(self.backbone, batch, self.fusion)
         features, fusion_losses = fuse_views(self.fusion, encodings, batch)
         projections = [self.projector(feature) for feature in features]
         predictions = [self.predictor(projection) for projection in projections]

@@ -32,7 +32,7 @@ class Supervised(BaseMethod):
 
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """Binary cross-entropy of both crops."""
-        encodings = encode_joined(self.backbone, batch)
+        encodings = encode_joined(self.backbone, batch, self.fusion)
         features, fusion_losses = fuse_views(self.fusion, encodings, batch)
         logits = self.classifier(torch.cat(features))
         error = known_cross_entropy(logits, batch.labels.repeat(len(features), 1))

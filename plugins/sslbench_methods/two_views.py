@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.contracts import Backbone, Batch, Encoding, Fusion, Photometric, ViewGroup
-from ssl_bench.methods import apply_fusion
+from ssl_bench.methods import apply_fusion, reads_tokens
 from sslbench_methods.options import TwoViewOptions
 
 VIEWS = ("first", "second")
@@ -26,14 +26,15 @@ def view_groups(options: TwoViewOptions, size: int) -> list[ViewGroup]:
     ]  # fmt: skip
 
 
-def encode_each(backbone: Backbone, batch: Batch) -> list[Encoding]:
+def encode_each(backbone: Backbone, batch: Batch, fusion: Fusion | None) -> list[Encoding]:
     """Encode the crops one after the other: a CNN's BatchNorm sees one crop of each image at a time."""
-    return [backbone(batch.views[name]) for name in VIEWS]
+    return [backbone(batch.views[name], tokens=reads_tokens(fusion)) for name in VIEWS]
 
 
-def encode_joined(backbone: Backbone, batch: Batch) -> list[Encoding]:
+def encode_joined(backbone: Backbone, batch: Batch, fusion: Fusion | None) -> list[Encoding]:
     """Encode both crops at once: a CNN's BatchNorm sees both."""
-    encoding = backbone(torch.cat([batch.views[name] for name in VIEWS]))
+    joined = torch.cat([batch.views[name] for name in VIEWS])
+    encoding = backbone(joined, tokens=reads_tokens(fusion))
     return [Encoding(*halves) for halves in zip(encoding.pooled.chunk(2), encoding.tokens.chunk(2), strict=True)]
 
 

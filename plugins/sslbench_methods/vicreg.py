@@ -42,7 +42,7 @@ class VICReg(BaseMethod):
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """Weighted sum of the three terms on the projections of both crops."""
         options = self.options
-        encodings = encode_each(self.backbone, batch)
+        encodings = encode_each(self.backbone, batch, self.fusion)
         features, fusion_losses = fuse_views(self.fusion, encodings, batch, branches=options.fuse_branches)
         invariance, variance, covariance = vicreg_loss(*(self.head(feature) for feature in features))
         weighted = options.invariance * invariance + options.variance * variance + options.covariance * covariance

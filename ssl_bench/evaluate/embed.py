@@ -16,6 +16,9 @@ from ssl_bench.data.views import whole_view
 from ssl_bench.distributed import gather_rows, own_share
 from ssl_bench.errors import DataError, shortened
 
+CPU_IMAGES, DEVICE_IMAGES = 64, 256
+"""Images embedded at once: the activations of 64 stay in a core's cache, 256 keep an accelerator busy."""
+
 
 @torch.inference_mode()
 def embed(
@@ -24,7 +27,7 @@ def embed(
     rows: Rows,
     grey: Grey,
     *,
-    batch_size: int = 256,
+    batch_size: int = 0,
     names: Sequence[str] | npt.NDArray[Any] = (),
 ) -> npt.NDArray[np.float32]:
     """Pooled features ``(len(rows), D)`` in float32, in the order of ``rows``.
@@ -36,7 +39,7 @@ def embed(
         source: images.
         rows: store rows.
         grey: normalisation of the training.
-        batch_size: images at once; the last partial batch is kept.
+        batch_size: images at once, 0 for what suits the device; the last partial batch is kept.
         names: image ids of the rows, for the message.
 
     Raises:
@@ -44,11 +47,12 @@ def embed(
     """
     cast("nn.Module", encoder).to(source.device).eval()
     share, parts = own_share(), []
+    batch_size = batch_size or (CPU_IMAGES if source.device.type == "cpu" else DEVICE_IMAGES)
     for start in range(0, len(rows), batch_size * share.world):
         block = rows[start : start + batch_size * share.world]
         images = source.read(block[share.part(len(block))])
         view = whole_view(images, encoder.image_size, mean=grey.mean, std=grey.std)
-        parts.append(gather_rows(encoder(view).pooled.float())[: len(block)].cpu().numpy())
+        parts.append(gather_rows(encoder(view, tokens=False).pooled.float())[: len(block)].cpu().numpy())
     features = np.concatenate(parts)
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(bad):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
+from ssl_bench.assemble import build_fusion
 from ssl_bench.contracts import Backbone, Metric, Predictions
 from ssl_bench.data.material import ExternalMaterial, Material
 from ssl_bench.errors import PluginError
@@ -61,7 +63,8 @@ def evaluate(
     for encoder, network in encoders.items():
         stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
         joins, schema = plan.parts.joins, plan.schema if plan.schema.features else None
-        embedder = Embedder(encoder, network, run, settings.batch_size, reuse, schema, joins.build if joins else None)
+        fusion = partial(build_fusion, joins) if joins else None
+        embedder = Embedder(encoder, network, run, settings.batch_size, reuse, schema, fusion)
         for fitting in fittings(embedder, material, abroad, plan.config.seed):
             for subset in subsets(fitting.context, settings.label_fractions, settings.label_draws):
                 for chosen in due(plan.parts.evaluators, subset, settings.label_fractions):

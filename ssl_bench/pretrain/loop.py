@@ -22,6 +22,7 @@ from ssl_bench.distributed import all_reduce_mean, gather_rows, is_first, larges
 from ssl_bench.errors import HandledError, Interrupted, TrainingStopped
 from ssl_bench.files import write_json
 from ssl_bench.pretrain import checkpoint as checkpoints
+from ssl_bench.pretrain.attention import slow_when_fused, unfused
 from ssl_bench.pretrain.compiled import compiled
 from ssl_bench.pretrain.device import explained_memory
 from ssl_bench.pretrain.monitors import CollapseGuard, observe
@@ -85,17 +86,20 @@ class ForwardPass(nn.Module):
 
     Args:
         method: the method.
+        fused: attention in one kernel.
     """
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, *, fused: bool = True) -> None:
         super().__init__()
         self.method = method
+        self.fused = fused
         self.batch: Batch | None = None
 
     def forward(self, progress: float) -> Loss:
         """The loss of the batch."""
         assert self.batch is not None
-        return self.method.training_loss(self.batch, progress)
+        with nullcontext() if self.fused else unfused(self):
+            return self.method.training_loss(self.batch, progress)
 
 
 def joined(loss: Loss) -> Loss:
@@ -140,7 +144,7 @@ class Trainer:
         self.module.to(fabric.device).train()
         self.groups = method.parameter_groups()
         self.optimizer = build_optimizer(self.groups, config, config.optimizer_for(method.encoder.patch_size))
-        self.forward_pass = ForwardPass(method)
+        self.forward_pass = ForwardPass(method, fused=not slow_when_fused(fabric))
         wrapped, self.wrapped_optimizer = fabric.setup(self.forward_pass, self.optimizer)
         self.training_loss = cast("Callable[[float], Loss]", wrapped)
         self.total = config.epochs * stream.steps_per_epoch

@@ -52,6 +52,7 @@ class TinyFusion(nn.Module):
     def __init__(self, dim: int, out_dim: int) -> None:
         super().__init__()
         self.out_dim = out_dim
+        self.needs_tokens = False
         self.shifts = ("join.bias",)
         self.join = nn.Linear(dim + len(schema()), out_dim)
         self.own = nn.Parameter(torch.ones(()))

@@ -7,6 +7,7 @@ import torch
 
 from ssl_bench.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
+from ssl_bench.pretrain import device
 from ssl_bench.pretrain.device import build_fabric, explained_memory, fast_bf16, peak_memory
 
 CPU = torch.device("cpu")
@@ -19,11 +20,24 @@ def test_the_configured_device_and_precision(precision: str) -> None:
     assert fabric._precision.precision == precision
 
 
-@pytest.mark.parametrize(("fast", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_auto_precision_is_bf16_where_it_is_fast(monkeypatch: pytest.MonkeyPatch, fast: bool, precision: str) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast, raising=False)
+@pytest.mark.parametrize(
+    ("amx", "avx512_bf16", "name", "fast"),
+    [
+        (True, True, "INTEL(R) XEON(R)", True),
+        (False, True, "INTEL(R) XEON(R)", False),
+        (False, True, "AMD EPYC", True),
+        (False, False, "AMD EPYC", False),
+    ],
+)
+def test_auto_precision_is_bf16_where_it_is_fast(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, avx512_bf16: bool, name: str, fast: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16, raising=False)
+    monkeypatch.setattr(device, "processor", lambda: name)
     assert fast_bf16("cpu") is fast
-    assert build_fabric(PretrainConfig(accelerator="cpu"))._precision.precision == precision
+    precision = build_fabric(PretrainConfig(accelerator="cpu"))._precision.precision
+    assert precision == ("bf16-mixed" if fast else "32-true")
 
 
 def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

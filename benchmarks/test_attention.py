@@ -1,0 +1,42 @@
+"""Attention as separate products against torch's fused kernel, forward and backward, on the CPU.
+
+One attention layer of ViT-Tiny at the numbers of tokens that a step of MSN has: focal crops, masked anchors, targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from timm.models.vision_transformer import Block
+from torch import Tensor
+
+from benchmarks.interleave import interleave
+from ssl_bench.pretrain.attention import unfused
+
+WIDTH, HEADS, ROUNDS = 192, 3, 9
+
+
+@pytest.mark.parametrize(("crops", "tokens"), [(80, 37), (8, 168), (8, 197)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention(report, dtype: torch.dtype, crops: int, tokens: int) -> None:
+    torch.manual_seed(0)
+    layer = Block(WIDTH, HEADS).attn
+    layer.qkv = layer.proj = torch.nn.Identity()  # what is left is attention alone
+    rows = torch.randn(crops, tokens, 3 * WIDTH, dtype=dtype, requires_grad=True)
+
+    def fused() -> Tensor:
+        layer.attn_dim = WIDTH
+        out = layer(rows)
+        torch.autograd.backward(out.sum())
+        return out
+
+    def separate() -> Tensor:
+        with unfused(layer):
+            return fused()
+
+    torch.testing.assert_close(separate(), fused(), rtol=0.02, atol=0.02)
+    times = interleave({"sslbench": separate, "fused": fused}, ROUNDS)
+    name = "bf16" if dtype == torch.bfloat16 else "float32"
+    report.ratio(f"attention in products, {name}, {crops} x {tokens} tokens", times, "sslbench", "fused")
