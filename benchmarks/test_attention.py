@@ -5,8 +5,6 @@ One attention layer of ViT-Tiny at the numbers of tokens that a step of MSN has:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from timm.models.vision_transformer import Block
