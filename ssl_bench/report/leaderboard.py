@@ -171,7 +171,7 @@ def read_board(
         UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
     """
     runs, excluded = _finished(expanded(paths))
-    arms = read_arms(runs)
+    arms = read_arms(runs, protocols)
     reference = _baseline(arms, baseline)
     known = places_of(arms)
     strange = sorted(set(protocols) - {place[0] for place in known})
