@@ -70,7 +70,7 @@ def test_three_forms_hold_the_same(tmp_path: Path, ending: str) -> None:
     assert np.isnan(train.ehr["age"][4])
 
 
-def change(name: str, row: int, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def change(name: str, row: int | slice, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def changed(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.astype(object)
         frame.loc[row, name] = value
