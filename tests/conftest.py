@@ -133,7 +133,8 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
         method: name of the method.
         seed: of the run; scores differ with it.
         signal: distance of positive and negative scores in standard deviations.
-        **more: ``protocols``, ``labels``, ``images``, ``random`` (signal of the random encoder), ``epochs``.
+        **more: ``protocols``, ``labels``, ``images``, ``random`` (signal of the random encoder), ``epochs``,
+            ``options`` (of the protocols), ``replicates`` (as its configuration says).
     """
     from ssl_bench.contracts import Predictions, Split
     from ssl_bench.results.rows import Origin, Scored, metric_rows
@@ -164,9 +165,11 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
     config = {
         "seed": seed, "method": {"name": method}, "data": {"name": "toy", "root": str(path)},
         "backbone": {"name": "vit-micro"}, "pretrain": {"epochs": more.get("epochs", 2), "threads": seed},
+        **({"evaluate": {"replicates": more["replicates"]}} if "replicates" in more else {}),
     }  # fmt: skip
     run.write_record({
         "schema": SCHEMA, "synthetic": False, "notes": [], "method": method, "fusion": None, "features": [],
+        "options": more.get("options", {}),
         "config": config, "data": {"name": "toy", "labels": list(labels)}, "metrics": rows, "comparisons": [],
     })  # fmt: skip
     return path

@@ -25,7 +25,7 @@ def compare(
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
     from ssl_bench.errors import UsageError
-    from ssl_bench.evaluate.runs import adjust, compare_runs, other_findings, run_scores
+    from ssl_bench.evaluate.runs import adjust, compare_runs, other_findings, other_options, run_scores
 
     if len(runs) < 2:
         raise UsageError(f"compare needs at least two run directories, found {len(runs)}")
@@ -34,7 +34,7 @@ def compare(
         {
             "run": str(other.run),
             "against": str(base.run),
-            "notes": other_findings(base, other),
+            "notes": [*other_findings(base, other), *other_options(base, other)],
             "rows": list(compare_runs(base, other, replicates, seed)),
         }
         for other in others

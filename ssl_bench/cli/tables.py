@@ -42,8 +42,8 @@ def tables(
     from ssl_bench.report.paper import TITLES, paper_cells
     from ssl_bench.report.paper_text import rendered
 
-    bench = Bench(read_arms(runs), replicates)
     names = split_names(protocols or "") or tuple(TITLES)
+    bench = Bench(read_arms(runs, names), replicates)
     text = rendered(bench, paper_cells(bench, names, per_label=per_label), form)
     if out:
         from ssl_bench.files import write_text

@@ -8,7 +8,7 @@ from typing import Any
 from ssl_bench.assemble import build_backbone
 from ssl_bench.contracts import Backbone
 from ssl_bench.data.material import Material, prepare_external, prepare_material
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
@@ -37,9 +37,10 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
         The new record.
 
     Raises:
-        UsageError: the images differ from those of the run.
+        UsageError: the images differ from those of the run, or rows of a protocol with other options would stay.
     """
     record = run.read_record()
+    check_same_options(record, plan)
     fabric = build_fabric(plan.config.pretrain)
     narrator.stage(f"preparing {len(plan.cohort):,} images")
     material = prepare_material(plan, fabric.device, narrator.prepared)
@@ -50,8 +51,10 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     for note in [*left_out(plan, material, abroad), *(note for external in plan.external for note in external.notes)]:
         if note not in record["notes"]:
             record["notes"].append(note)
+    record["notes"] += [note for note in other_replicates(record, plan) if note not in record["notes"]]
     networks = encoders(plan, run, record)
     rows, comparisons = evaluate(plan, run, networks, material, narrator.stage, reuse=True, abroad=abroad)
+    record["options"] |= options_of(plan)
     record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
     record["metrics"] = merged(record["metrics"], rows)
     record["comparisons"] = merged(record["comparisons"], comparisons)
@@ -70,6 +73,53 @@ def check_same_data(record: Mapping[str, Any], plan: Plan, material: Material) -
     other = [name for name, value in kept.items() if here[name] != value]
     if other:
         raise UsageError(f"the {' and '.join(other)} are not those of the run; restore them, or start a new run")
+
+
+def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
+    """Refuse to measure a part of a protocol's rows with other options than the rest: one record, one protocol.
+
+    Raises:
+        UsageError: naming the options, and which rows would stay.
+    """
+    for chosen in plan.parts.evaluators:
+        asked = options_of(plan)[chosen.name]
+        kept = record["options"].get(chosen.name, asked)
+        changed = [f"{key} {kept.get(key)} (now {value})" for key, value in asked.items() if kept.get(key) != value]
+        rows = [row for row in record["metrics"] if row["protocol"] == chosen.name] if changed else []
+        staying = dict.fromkeys(_where(row) for row in rows if not _due(row, plan, record, fits=chosen.component.fits))
+        if staying:
+            raise UsageError(
+                f"'{chosen.name}' was measured with {shortened(changed)}, and rows on {shortened([*staying])} would "
+                "stay beside those of other options; ask for these again too, or leave the options as they are"
+            )
+
+
+def options_of(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Resolved options of the protocols to run, as a record has them."""
+    return {chosen.name: chosen.options.model_dump(mode="json") for chosen in plan.parts.evaluators}
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    share = "" if row["fraction"] == 1.0 else f" at label fraction {row['fraction']:g}, draw {row['draw']}"
+    return f"{row['dataset']} (fitted on {row['fitted_on']}){share}"
+
+
+def _due(row: Mapping[str, Any], plan: Plan, record: Mapping[str, Any], *, fits: bool) -> bool:
+    """Whether a row will be measured again."""
+    settings = plan.config.evaluate
+    mode = "refit" if row["fitted_on"] == row["dataset"] else "head"
+    away = {part["name"] for part in record.get("external", [])}
+    there = row["dataset"] not in away or (row["dataset"], mode) in {(one.name, one.mode) for one in plan.external}
+    drawn = row["draw"] < (settings.label_draws if row["fraction"] < 1 else 1)
+    return there and (not fits or (row["fraction"] in settings.label_fractions and drawn))
+
+
+def other_replicates(record: Mapping[str, Any], plan: Plan) -> list[str]:
+    """A note where intervals come from another number of resamples than the run's own."""
+    asked = plan.config.evaluate
+    if asked.replicates == record["config"]["evaluate"]["replicates"]:
+        return []
+    return [f"{', '.join(asked.protocols)}: evaluated again, intervals from {asked.replicates} resamples of patients"]
 
 
 def check_same_external(record: Mapping[str, Any], described: Sequence[Mapping[str, Any]]) -> None:

@@ -73,7 +73,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Arm:
-    """Runs of one configuration with different seeds."""
+    """Runs of one configuration with different seeds, measured by protocols with the same options."""
 
     name: str
     members: tuple[Member, ...]
@@ -176,8 +176,12 @@ def place_of(row: Row) -> Place:
     return row["protocol"], row["dataset"], row.get("fitted_on", row["dataset"])
 
 
-def read_arms(paths: Iterable[Path]) -> list[Arm]:
+def read_arms(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Arm]:
     """Runs grouped by configuration, in the order given, and then the random encoders by theirs.
+
+    Args:
+        paths: run directories.
+        protocols: whose options set arms apart, because their rows will be shown; empty: all.
 
     Raises:
         UsageError: a folder holds no finished run, or two runs have one configuration and seed.
@@ -189,15 +193,15 @@ def read_arms(paths: Iterable[Path]) -> list[Arm]:
         members += [Member(path, record, encoder) for encoder in _two(present)]
     ordered = sorted(members, key=lambda member: member.encoder == RANDOM)
     groups: dict[str, list[Member]] = {}
-    for member in ordered:
-        group = groups.setdefault(json.dumps(_identity(member), sort_keys=True), [])
+    for member, identity in zip(ordered, _identities(ordered, protocols), strict=True):
+        group = groups.setdefault(identity, [])
         twin = next((other for other in group if other.seed == member.seed), None)
         if twin is not None and member.encoder != RANDOM:  # a random encoder is the same in every run of its seed
             raise UsageError(f"{twin.path} and {member.path} have one configuration and one seed; leave one out")
         group.append(member)
     return [
         Arm(name, tuple(sorted(group, key=lambda member: member.seed)))
-        for name, group in zip(_names(list(groups.values())), groups.values(), strict=True)
+        for name, group in zip(_names(list(groups.values()), protocols), groups.values(), strict=True)
     ]
 
 
@@ -226,20 +230,55 @@ def _identity(member: Member) -> dict[str, Any]:
     return {"arm": named, **flat}
 
 
+def _identities(members: Sequence[Member], protocols: Sequence[str]) -> list[str]:
+    """:func:`_identity` of each run as text, with options of protocols where runs of one identity differ in them.
+
+    A run without rows of a protocol has no options of it to differ in.
+    """
+    alike = [json.dumps(_identity(member), sort_keys=True) for member in members]
+    options = [_options(member, protocols) for member in members]
+    kin: dict[str, list[dict[str, Any]]] = {}
+    for identity, own in zip(alike, options, strict=True):
+        kin.setdefault(identity, []).append(own)
+    return [
+        json.dumps([identity, _apart(own, kin[identity])], sort_keys=True)
+        for identity, own in zip(alike, options, strict=True)
+    ]
+
+
+def _options(member: Member, protocols: Sequence[str]) -> dict[str, Any]:
+    """Options of the protocols whose rows a run has, as far as its record tells them: ``{"knn.neighbours": [5]}``."""
+    measured = dict.fromkeys(row["protocol"] for row in member.record["metrics"])
+    told = {name: member.record.get("options", {}).get(name, {}) for name in measured}
+    shown = [name for name in measured if not protocols or name in protocols]
+    return {f"{name}.{key}": value for name in shown for key, value in told[name].items()}
+
+
+def _apart(own: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Those of some options that are others elsewhere."""
+    listed = list(others)
+    return {key: value for key, value in own.items() if any(other.get(key, value) != value for other in listed)}
+
+
 def _called(record: Record) -> str:
     features = f" ({', '.join(record['features'])}; {record['fusion']})" if record["features"] else ""
     return f"{record['method']}{features}"
 
 
-def _names(groups: Sequence[Sequence[Member]]) -> list[str]:
-    """A name for every arm; arms of one name are told apart by the keys in which they differ."""
+def _names(groups: Sequence[Sequence[Member]], protocols: Sequence[str]) -> list[str]:
+    """A name for every arm: arms of one name are told apart by the keys in which they differ.
+
+    Options of a protocol are named wherever two arms differ in them: they are no part of a method, and a reader who
+    compares methods must know.
+    """
     identities = [_identity(group[0]) for group in groups]
+    options = [dict(item for member in group for item in _options(member, protocols).items()) for group in groups]
     names = []
-    for identity in identities:
+    for identity, own in zip(identities, options, strict=True):
         twins = [other for other in identities if other["arm"] == identity["arm"]]
         keys = [key for key in identity if any(other.get(key) != identity[key] for other in twins)]
-        aside = ", ".join(f"{key}={_short(identity[key])}" for key in keys)
-        names.append(f"{identity['arm']}{', ' if aside else ''}{aside}")
+        aside = {**{key: identity[key] for key in keys}, **_apart(own, options)}
+        names.append(", ".join([str(identity["arm"]), *(f"{key}={_short(value)}" for key, value in aside.items())]))
     return names
 
 

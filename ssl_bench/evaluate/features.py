@@ -16,7 +16,7 @@ from ssl_bench.data.cohort import SPLITS, Cohort
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, Problems, guesses, shortened
 from ssl_bench.evaluate.groups import GROUPED
-from ssl_bench.evaluate.predictions import numbers, read_frame
+from ssl_bench.evaluate.predictions import numbers, read_frame, unnamed
 from ssl_bench.results.rundir import RunDirectory
 
 GIVEN = "given"
@@ -185,6 +185,10 @@ def _attributes(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
 
 def _check_ids(table: FeatureTable, path: Path) -> None:
     ids = table.frame["image_id"]
+    blank = np.flatnonzero(unnamed(ids))
+    if len(blank):
+        found = shortened((blank + 1).tolist(), 5)
+        raise DataError(f"every row of {path} needs image_id; {len(blank)} have none: rows {found}")
     double = ids[ids.duplicated()].unique().tolist()
     if double:
         raise DataError(f"image ids must be unique in {path}; {len(double)} occur twice: {shortened(double, 5)}")

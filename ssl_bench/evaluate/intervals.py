@@ -76,6 +76,8 @@ class Support:
     @property
     def reason(self) -> str:
         """Why the label has no value or no interval; empty where it has both."""
+        if not self.positive_images and not self.negative_images:
+            return "no image has a label and a score"
         if not self.positive_images or not self.negative_images:
             known = f"{self.positive_images} positive and {self.negative_images} negative images"
             return f"one class only ({known})"

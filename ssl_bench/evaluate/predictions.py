@@ -78,6 +78,8 @@ def read_predictions(path: Path, aggregate: Aggregate | None = None) -> Predicti
     frame = read_frame(path)
     labels = _labels(frame, path)
     problems = Problems()
+    named = ("image_id", "patient_id", *(["study_id"] if aggregate and "study_id" in frame.columns else []))
+    problems.run(lambda: _check_named(frame, named, path))
     problems.run(lambda: _check_unique(frame, path))
     truth = numbers(frame, [f"y_{label}" for label in labels], problems)
     scores = numbers(frame, [f"p_{label}" for label in labels], problems)
@@ -109,8 +111,23 @@ def _labels(frame: pd.DataFrame, path: Path) -> tuple[str, ...]:
     return tuple(truth)
 
 
+def _check_named(frame: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
+    """Rows without an id would all be of one patient, or of one study."""
+    for column in columns:
+        rows = np.flatnonzero(unnamed(frame[column]))
+        if len(rows):
+            found = shortened((rows + 1).tolist(), 5)
+            raise DataError(f"every row of {path} needs {column}; {len(rows)} have none: rows {found}")
+
+
+def unnamed(ids: pd.Series) -> npt.NDArray[np.bool_]:
+    """Which of (N,) identifiers are missing or blank."""
+    return np.asarray(ids.isna() | (ids.astype(str).str.strip() == ""), dtype=bool)
+
+
 def _check_unique(frame: pd.DataFrame, path: Path) -> None:
-    double = frame.loc[frame["image_id"].duplicated(), "image_id"].unique().tolist()
+    ids = frame.loc[~unnamed(frame["image_id"]), "image_id"]
+    double = ids[ids.duplicated()].unique().tolist()
     if double:
         raise DataError(f"image ids must be unique in {path}; {len(double)} occur twice: {shortened(double, 5)}")
 
@@ -124,7 +141,8 @@ def numbers(frame: pd.DataFrame, columns: list[str], problems: Problems) -> npt.
         bad = frame.loc[found[column].isna() & ~blank[column] & (raw[column].astype(str) != "nan"), "image_id"]
         if len(bad):
             problems.add(DataError(f"column {column} must hold numbers; it does not for {shortened(bad.tolist(), 5)}"))
-    return np.asarray(found, dtype=np.float64)
+    values: npt.NDArray[np.float64] = found.to_numpy(dtype=np.float64, na_value=np.nan)  # of nullable columns too
+    return values
 
 
 def _check_truth(frame: pd.DataFrame, truth: npt.NDArray[np.float64], labels: tuple[str, ...]) -> None:
@@ -163,7 +181,7 @@ def by_study(table: PredictionTable, frame: pd.DataFrame, path: Path, aggregate:
         raise DataError(f"the images of a study must share their labels; {shortened(studies, 5)} do not")
     scores = pd.DataFrame(table.scores, columns=list(table.labels)).groupby(groups.to_numpy()).agg(aggregate)
     first = truth.first()
-    patients = np.array([name.split("/")[0] for name in first.index])
+    patients = pd.Series(table.patients).groupby(groups.to_numpy()).first().to_numpy(dtype=str)
     return PredictionTable(
         table.labels, first.index.to_numpy(dtype=str), patients, first.to_numpy(np.float64), scores.to_numpy(np.float64)
     )

@@ -81,6 +81,19 @@ def other_findings(base: RunScores, other: RunScores) -> list[str]:
     return notes
 
 
+def other_options(base: RunScores, other: RunScores) -> list[str]:
+    """What a reader must know where two runs were measured by one protocol with different options."""
+    notes = []
+    both = [name.split(",")[0] for name in base.tables if name in other.tables]
+    for protocol in dict.fromkeys(both):
+        told = [run.record.get("options", {}).get(protocol, {}) for run in (base, other)]
+        keys = [key for key in told[0] if told[1].get(key, told[0][key]) != told[0][key]]
+        for key in keys:
+            first, second = (f"{options[key]} in {run.run}" for options, run in zip(told, (base, other), strict=True))
+            notes.append(f"{protocol}: measured with different options, {key} is {first} and {second}")
+    return notes
+
+
 def adjust(comparisons: Iterable[list[dict[str, Any]]]) -> None:
     """Add ``p_holm`` to the macro AUROC rows: Holm over all comparisons that were asked for together."""
     macro = [row for rows in comparisons for row in rows if row["label"] == MACRO and row["metric"] == "auroc"]

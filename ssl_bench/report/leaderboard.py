@@ -14,7 +14,7 @@ from typing import Any
 from ssl_bench.errors import HandledError, UsageError, shortened, unknown
 from ssl_bench.evaluate.arms import RANDOM, Arm, Bench, Place, read_arms
 from ssl_bench.evaluate.compare import SEEDS
-from ssl_bench.report.paper import Cell, adjusted, held_in, on_marks, place_cells, places_of
+from ssl_bench.report.paper import Cell, adjusted, held_in, on_brackets, on_marks, place_cells, places_of
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.rundir import RunDirectory
 
@@ -149,7 +149,8 @@ class Board:
         cells = [cell for entry in self.entries for cell in entry.cells.values()]
         tests = [cell.test for cell in cells if cell.test is not None]
         notes = ["Data are synthetic: these numbers say nothing about patients."] * self.synthetic
-        notes.append(f"Brackets: 95 % intervals from {self.replicates:,} resamples of patients. A rank is no claim.")
+        records = [member.record for arm in self.arms for member in arm.members]
+        notes.append(f"{on_brackets(records, self.replicates)} A rank is no claim.")
         if any(cell.sd is not None for cell in cells):
             notes.append(f"Of several seeds the value is their mean, SD their standard deviation; an interval of the "
                          f"mean, from {SEEDS} seeds on, takes the seed as a random factor.")  # fmt: skip
@@ -171,7 +172,7 @@ def read_board(
         UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
     """
     runs, excluded = _finished(expanded(paths))
-    arms = read_arms(runs)
+    arms = read_arms(runs, protocols)
     reference = _baseline(arms, baseline)
     known = places_of(arms)
     strange = sorted(set(protocols) - {place[0] for place in known})

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.errors import UsageError, shortened
-from ssl_bench.evaluate.arms import Arm, Bench, Place, Row, Test, macro, place_of
+from ssl_bench.evaluate.arms import Arm, Bench, Place, Record, Row, Test, macro, place_of
 from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p
 from ssl_bench.evaluate.intervals import Interval
 from ssl_bench.report.table import MACRO, METRICS
@@ -218,8 +218,10 @@ def footnotes(bench: Bench, cells: Sequence[Cell]) -> list[str]:
     """What a reader must know of the numbers and marks."""
     records = [member.record for arm in bench.arms for member in arm.members]
     notes = ["Data are synthetic: these numbers say nothing about patients."] * any(r["synthetic"] for r in records)
-    notes.append(f"Brackets: 95 % intervals from {bench.replicates:,} resamples of patients. Bold: the highest of a "
-                 "column, which is no claim by itself.")  # fmt: skip
+    notes.append(
+        f"{on_brackets(records, bench.replicates)} Bold: the highest of a column, which is no claim by itself."
+    )
+    notes += _narrow(bench, cells)
     seeds = sorted({cell.seeds for cell in cells if cell.sd is not None})
     if seeds:
         notes.append(
@@ -229,7 +231,11 @@ def footnotes(bench: Bench, cells: Sequence[Cell]) -> list[str]:
     tests = [cell.test for cell in cells if cell.test is not None]
     if tests:
         notes += on_marks(bench.arms[0].name, tests)
-    for place in dict.fromkeys(cell.place for cell in cells):
+    places = dict.fromkeys(cell.place for cell in cells)
+    lacking = [f"{place[0]} on {_at(place).strip()}" for place in places if not bench.arms[0].at(place)]
+    if lacking:
+        notes.append(f"Not tested: {bench.arms[0].name} has no numbers of {', '.join(lacking)}.")
+    for place in places:
         held = held_in([arm for arm in bench.arms if arm.at(place)], place)
         if len(held) > 1:
             sets = "; ".join(shortened(labels) for labels in sorted(held))
@@ -237,6 +243,28 @@ def footnotes(bench: Bench, cells: Sequence[Cell]) -> list[str]:
                 f"{place[0]}, {place[1]}: macro means hold different findings ({sets}): none is best or tested."
             )
     return notes
+
+
+def on_brackets(records: Iterable[Record], replicates: int) -> str:
+    """How many resamples the intervals come from: those of a single run stand in its record, others are made here."""
+    own = sorted({record["config"].get("evaluate", {}).get("replicates", replicates) for record in records})
+    here = "" if own == [replicates] else f"; tests, and intervals over seeds, from {replicates:,}"
+    return f"Brackets: 95 % intervals from {' or '.join(f'{n:,}' for n in own)} resamples of patients{here}."
+
+
+def _narrow(bench: Bench, cells: Sequence[Cell]) -> list[str]:
+    """Where the macro mean holds findings that have too few patients for an interval of their own."""
+    found: dict[str, dict[str, None]] = {}
+    for place in dict.fromkeys(cell.place for cell in cells):
+        rows = [row for arm in bench.arms for member in arm.at(place).values() for row in member.rows(place)]
+        held = {label for row in rows if row["label"] == MACRO for label in row["macro_labels"]}
+        few = {row["label"] for row in rows if row["label"] in held and row["ci_low"] is None}
+        if few:
+            found.setdefault(f"{len(few)} of {len(held)} findings", {})[_at(place).strip()] = None
+    return [
+        f"Macro mean on {', '.join(places)}: {few} have too few patients for an interval, so its own is too narrow."
+        for few, places in found.items()
+    ]
 
 
 def on_marks(reference: str, tests: Sequence[Test]) -> list[str]:

@@ -57,6 +57,24 @@ def test_one_seed_each_is_marked_as_encoders_alone(seeds: list[Path]) -> None:
     assert "it speaks of these two encoders and not of their methods" in text
 
 
+def test_intervals_are_told_with_the_resamples_that_made_them(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    runs = [write_arm(tmp_path, method, 0, 1.0, replicates=300) for method in "ab"]
+    text = invoke(*runs)
+    assert "95 % intervals from 300 resamples of patients; tests, and intervals over seeds, from 100." in text
+
+
+def test_a_macro_mean_of_findings_without_intervals_is_said(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    few, enough = (write_arm(tmp_path, name, 0, 1.0, images=images) for name, images in (("few", 16), ("enough", 120)))
+    sentence = "Macro mean on toy: 1 of 2 findings have too few patients for an interval, so its own is too narrow."
+    assert sentence in invoke(few)
+    assert "too narrow" not in invoke(enough)
+
+
+def test_a_table_without_the_reference_says_that_nothing_is_tested(seeds: list[Path]) -> None:
+    assert "Not tested: weak has no numbers of finetune on toy." in invoke(seeds[1], seeds[5])
+    assert "has no numbers" not in invoke(seeds[0], seeds[5])
+
+
 def test_a_few_seeds_have_no_mark_and_the_reason(seeds: list[Path]) -> None:
     text = invoke(*seeds[:3], *seeds[5:8], "--eval", "linear")
     cell = rows(text)["strong"][0]

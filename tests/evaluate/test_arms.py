@@ -34,6 +34,36 @@ def test_arms_of_one_method_are_named_by_what_differs(tmp_path: Path, write_arm:
     assert [arm.name for arm in read_arms(paths)] == ["msn, pretrain.epochs=2", "msn, pretrain.epochs=9", "random"]
 
 
+def measured(folder: Path, write_arm: Callable[..., Path], method: str, seed: int, k: int | None) -> Path:
+    """A run with rows of ``linear``, and of ``knn`` where it has a k."""
+    protocols = ("linear", "knn") if k else ("linear",)
+    options = {"linear": {"strengths": [1.0]}, **({"knn": {"neighbours": [k], "temperature": 0.07}} if k else {})}
+    return write_arm(folder, method, seed, 1.0, protocols=protocols, options=options)
+
+
+def test_seeds_measured_with_other_options_are_no_arm(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, 5), (2, 20))]
+    found = {arm.name: [member.seed for member in arm.members] for arm in read_arms(paths)}
+    assert found == {
+        "msn, knn.neighbours=[5]": [0, 1], "msn, knn.neighbours=[20]": [2],
+        "random, knn.neighbours=[5]": [0, 1], "random, knn.neighbours=[20]": [2],
+    }  # fmt: skip
+
+
+def test_options_of_protocols_that_are_not_shown_do_not_matter(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, 20), (2, None))]
+    found = {arm.name: [member.seed for member in arm.members] for arm in read_arms(paths, ["linear"])}
+    assert found == {"msn": [0, 1, 2], "random": [0, 1, 2]}
+
+
+def test_a_run_without_a_protocol_stays_with_its_seeds(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, None))]
+    paths.append(measured(tmp_path, write_arm, "dino", 0, 20))
+    names = [arm.name for arm in read_arms(paths)]
+    assert names[:2] == ["msn, knn.neighbours=[5]", "dino, knn.neighbours=[20]"]
+    assert [member.seed for member in read_arms(paths)[0].members] == [0, 1]
+
+
 def test_a_run_given_twice_is_refused(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.0, suffix="-again")]
     with pytest.raises(UsageError, match="have one configuration and one seed; leave one out"):

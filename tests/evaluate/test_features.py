@@ -70,7 +70,7 @@ def test_three_forms_hold_the_same(tmp_path: Path, ending: str) -> None:
     assert np.isnan(train.ehr["age"][4])
 
 
-def change(name: str, row: int, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
+def change(name: str, row: int | slice, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def changed(frame: pd.DataFrame) -> pd.DataFrame:
         frame = frame.astype(object)
         frame.loc[row, name] = value
@@ -88,6 +88,7 @@ def change(name: str, row: int, value: object) -> Callable[[pd.DataFrame], pd.Da
         (change("e_3", 5, "nan"), "embeddings must be finite in .*; 1 images have others: 005"),
         (change("e_3", 5, "many"), "column e_3 must hold numbers; it does not for 005"),
         (change("image_id", 1, "000"), "image ids must be unique in .*; 1 occur twice: 000"),
+        (change("image_id", slice(1, 2), ""), "needs image_id; 2 have none: rows 2, 3"),
         (change("patient_id", 1, ""), "needs a patient_id; 1 have none: 001"),
         (change("y_Edema", 0, "2"), "labels must be 1, 0 or blank in .*; found 000 Edema=2"),
         (

@@ -107,6 +107,8 @@ def test_one_class_has_no_value_and_few_patients_no_interval():
     assert metric.labels[1].value == pytest.approx(point(labels, scores)[0][1])
     assert bounds(metric.labels[1]) == bounds(metric.labels[2]) == (None,) * 4
     assert metric.labels[1].note == "4 positive patients, an interval needs 5"
+    unknown = measure(np.full_like(labels, np.nan), scores, patients=patients, replicates=20)["auroc"]
+    assert unknown.labels[0].note == "no image has a label and a score"
     assert metric.labels[2].note == "2 negative patients, an interval needs 5"
     assert None not in bounds(metric.labels[3])
     assert metric.held == (1, 2, 3)

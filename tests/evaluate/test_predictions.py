@@ -41,6 +41,25 @@ def test_parquet_reads_like_csv(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_predictions(tmp_path / "p.parquet").truth[:, 0], [1, 1, 0, np.nan])
 
 
+def test_nullable_columns_of_parquet_are_read(tmp_path: Path) -> None:
+    table(y_Edema=pd.array([1, 1, 0, None], "Int64")).to_parquet(tmp_path / "p.parquet")
+    np.testing.assert_array_equal(read_predictions(tmp_path / "p.parquet").truth[:, 0], [1, 1, 0, np.nan])
+
+
+def test_a_missing_patient_in_parquet_is_no_patient_of_its_own(tmp_path: Path) -> None:
+    table(patient_id=["1", None, "2", "3"], y_Edema=[1, 1, 0, 0]).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(DataError, match="needs patient_id; 1 have none: rows 2"):
+        read_predictions(tmp_path / "p.parquet")
+
+
+def test_studies_need_names_and_patients_may_have_any(tmp_path: Path) -> None:
+    path = written(tmp_path, table(patient_id=["a/1", "a/1", "a/2", "b"]))
+    assert read_predictions(path, "max").patients.tolist() == ["a/1", "a/2", "b"]
+    path = written(tmp_path, table(study_id=["s1", "s1", "", ""]))
+    with pytest.raises(DataError, match="needs study_id; 2 have none: rows 3, 4"):
+        read_predictions(path, "max")
+
+
 @pytest.mark.parametrize(("aggregate", "expected"), [("max", [0.9, 0.2, 0.5]), ("mean", [0.6, 0.2, 0.5])])
 def test_studies_join_their_images(tmp_path: Path, aggregate: str, expected: list[float]) -> None:
     read = read_predictions(written(tmp_path, table()), aggregate)  # type: ignore[arg-type]
@@ -60,6 +79,8 @@ def test_scores_outside_the_unit_interval_are_counted_not_squashed(tmp_path: Pat
     [
         ({"image_id": ["a", "a", "c", "d"]}, "image ids must be unique in .*; 1 occur twice: a"),
         ({"y_Edema": [1, 2, 0, 0]}, "labels must be 1, 0 or blank; found NA y_Edema=2"),
+        ({"patient_id": ["1", "", " ", "3"]}, "every row of .* needs patient_id; 2 have none: rows 2, 3"),
+        ({"image_id": ["", "", "c", "d"]}, "every row of .* needs image_id; 2 have none: rows 1, 2$"),
         ({"p_Edema": [0.1, "high", 0.2, 0.3]}, "column p_Edema must hold numbers; it does not for NA"),
         ({"p_Edema": [0.1, "inf", 0.2, 0.3]}, "scores must be finite; 1 images have one that is not: NA"),
         ({"p_Edema": ["", "", "", ""]}, "none of the labels Edema has a score"),

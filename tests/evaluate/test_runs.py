@@ -11,12 +11,22 @@ import pytest
 from ssl_bench.cli import app
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.evaluate.intervals import measure_difference
-from ssl_bench.evaluate.runs import adjust, compare_runs, other_findings, run_scores
+from ssl_bench.evaluate.runs import adjust, compare_runs, other_findings, other_options, run_scores
 from ssl_bench.results.describe import SCHEMA
 from ssl_bench.results.rundir import RunDirectory
 
 typer_testing = pytest.importorskip("typer.testing")
 LABELS = ("Edema", "Effusion")
+
+
+def test_other_options_of_a_protocol_are_said(tmp_path: Path) -> None:
+    runs = [run_scores(make_run(tmp_path / f"run{seed}", seed)) for seed in (1, 2)]
+    assert other_options(*runs) == []
+    for run, strength in zip(runs, (0.1, 1.0), strict=True):
+        run.record["options"] = {"linear": {"strengths": [strength]}}
+    assert other_options(*runs) == [
+        f"linear: measured with different options, strengths is [0.1] in {runs[0].run} and [1.0] in {runs[1].run}"
+    ]
 
 
 def make_run(folder: Path, seed: int, *, labels: tuple[str, ...] = LABELS, images: int = 120) -> Path:
