@@ -18,6 +18,7 @@ PATH = """
 import sys
 import numpy as np, torch
 from ssl_bench.contracts import ViewGroup
+from ssl_bench.data.prefetch import prefetching
 from ssl_bench.data.source import BatchStream, Grey, ImageSource, measure_grey
 
 def peak():  # ru_maxrss begins at the size of the process that started this one
@@ -31,8 +32,9 @@ groups = [ViewGroup("large", 2, 64, (0.3, 1.0)), ViewGroup("small", 2, 32, (0.05
 measure_grey(images, rows)
 source = ImageSource(images, torch.device("cpu"), "disk")
 stream = BatchStream(source, rows, tables, groups, Grey(0.5, 0.25), batch_size=64, seed=0)
-for step in range(int(sys.argv[2])):
-    stream.batch(step % stream.steps_per_epoch)
+with prefetching(stream, int(sys.argv[2])) as batches:
+    for step in range(int(sys.argv[2])):
+        batches.batch(step)
 print(before, peak())
 """
 

@@ -31,6 +31,7 @@ class Source(Protocol):
     """Images by row number, on a device."""
 
     device: torch.device
+    on_disk: bool
 
     def read(self, rows: Rows) -> Tensor:
         """The images ``(B, 1, S, S)`` uint8 of some rows, in that order."""
@@ -54,9 +55,10 @@ class ImageSource:
     ) -> None:
         self.device = device
         self.residency = self._choose(images, residency)
+        self.on_disk = self.residency == "disk"
         self._disk = _File(images) if _is_whole_file(images) else images
         self._resident: Tensor | None = None
-        if self.residency != "disk":
+        if not self.on_disk:
             home = device if self.residency == "device" else torch.device("cpu")
             self._resident = torch.from_numpy(np.array(images)).to(home)
 
@@ -73,12 +75,15 @@ class ImageSource:
         """The images of some rows, in that order."""
         if self._resident is None:
             order = np.argsort(rows, kind="stable")  # the disk is read in its own order
-            block = np.empty((len(rows), *self._disk.shape[1:]), np.uint8)
+            # A GPU fetches pinned memory by itself; torch uses none of it again before the copy is done.
+            pinned = self.device.type == "cuda"
+            host = torch.empty((len(rows), *self._disk.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
+            block = host.numpy()
             if isinstance(self._disk, _File):
                 self._disk.read(rows, order, block)
             else:
                 block[order] = self._disk[rows[order]]
-            return torch.from_numpy(block).to(self.device).unsqueeze(1)
+            return host.to(self.device, non_blocking=pinned).unsqueeze(1)
         index = torch.from_numpy(rows).to(self._resident.device)
         return self._resident.index_select(0, index).to(self.device).unsqueeze(1)
 
@@ -93,6 +98,7 @@ class JoinedSource:
 
     def __init__(self, sources: Sequence[Source], lengths: Sequence[int]) -> None:
         self.device = sources[0].device
+        self.on_disk = any(source.on_disk for source in sources)
         self._sources = sources
         self.starts = np.cumsum([0, *lengths[:-1]])
 
@@ -242,11 +248,26 @@ class BatchStream:
         """Image ids of a step's batch, where they were given."""
         return [self.image_ids[position] for position in self.positions(step)] if len(self.image_ids) else []
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step, counted from the start of the training; of it the part of this process."""
-        share, joined = own_share(), self.positions(step)
-        chosen = joined[share.rows(len(joined)).numpy()]
-        images = self.source.read(self.rows[chosen])
+    def own_positions(self, step: int) -> Rows:
+        """Positions among the training images of the part of a step's batch that this process reads."""
+        joined = self.positions(step)
+        own: Rows = joined[own_share().rows(len(joined)).numpy()]
+        return own
+
+    def own_rows(self, step: int) -> Rows:
+        """Store rows of that part."""
+        return self.rows[self.own_positions(step)]
+
+    def batch(self, step: int, images: Tensor | None = None) -> Batch:
+        """The batch of a step, counted from the start of the training; of it the part of this process.
+
+        Args:
+            step: its number.
+            images: of :meth:`own_rows`, where they were read before.
+        """
+        share, chosen = own_share(), self.own_positions(step)
+        if images is None:
+            images = self.source.read(self.rows[chosen])
         crops = draw_views(
             images, self.views, generator(self.seed, "crops", step), mean=self.grey.mean, std=self.grey.std, share=share
         )

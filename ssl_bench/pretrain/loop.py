@@ -17,6 +17,7 @@ from torch import nn
 
 from ssl_bench.config import PretrainConfig
 from ssl_bench.contracts import Batch, Loss, Method
+from ssl_bench.data.prefetch import Batches, prefetching
 from ssl_bench.data.source import BatchStream
 from ssl_bench.distributed import all_reduce_mean, gather_rows, is_first, largest, world_size
 from ssl_bench.errors import HandledError, Interrupted, TrainingStopped
@@ -138,6 +139,7 @@ class Trainer:
         identity: Mapping[str, Any],
     ) -> None:
         self.config, self.stream, self.fabric = config, stream, fabric
+        self.batches: Batches = stream
         self.folder, self.reporter, self.seed, self.identity = folder, reporter, seed, identity
         self.method = method
         self.module = cast("nn.Module", method)
@@ -164,8 +166,8 @@ class Trainer:
             checkpoints.restore(start, self.module, self.optimizer)
         self.began, self.first = time.monotonic(), first
         entry: dict[str, Any] = {}
-        stop = StopFlag()
-        with stop.listening(), compiled(self.module) if self.config.compile else nullcontext():
+        stop, compiling = StopFlag(), compiled(self.module) if self.config.compile else nullcontext()
+        with stop.listening(), compiling, prefetching(self.stream, self.total) as self.batches:
             for step in range(first, self.total):
                 with explained_memory(self.fabric.device, self.config.batch_size):
                     loss, values = self._step(step)
@@ -183,7 +185,7 @@ class Trainer:
         progress = step / self.total
         now = rates(self.config, progress, self.method.schedule_stretch)
         set_rates(self.optimizer, self.groups, now)
-        self.forward_pass.batch = self.stream.batch(step)
+        self.forward_pass.batch = self.batches.batch(step)
         seed_torch(self.seed, "step", step)
         self.method.before_step(progress)
         loss = self.training_loss(progress)

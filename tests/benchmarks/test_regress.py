@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.regress.__main__ import main
-from benchmarks.regress.gate import PAIRS, compare
+from benchmarks.regress.gate import PAIRS, Process, compare
 from benchmarks.regress.trees import find_base, git
 from benchmarks.regress.verdict import accuracy, exactness, speed
 
@@ -210,6 +210,15 @@ def test_processes_run_the_code_and_the_plugins_of_their_tree(
     assert "WORSE" in said
     assert "SLOWER" not in said
     assert gate(root, "HEAD", "--only", "work") == 0
+
+
+def test_workers_keep_freed_memory(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    more = "import os\nassert os.environ['MALLOC_MMAP_MAX_'] == '0', 'chance decides about page faults'\n"
+    commit(root, 1.0, 0.0, more=more)
+    (tmp_path / "tiny_cases.py").write_text(CASES)
+    with Process(root, tmp_path, "tiny_cases", tmp_path) as worker:
+        assert worker.ask("prepare", case="work") == {}
 
 
 def test_the_base_is_the_argument_else_the_tag_else_the_parent(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ssl_bench.backbones import build
 from ssl_bench.config import PretrainConfig
 from ssl_bench.contracts import Batch, Loss, ViewGroup
+from ssl_bench.data.prefetch import Prefetch
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
 from ssl_bench.errors import Interrupted, TrainingStopped
 from ssl_bench.methods import BaseMethod, ema_update, frozen_copy
@@ -86,14 +87,14 @@ class Told:
         self.warnings.append(sentence)
 
 
-def stream(views: Any) -> BatchStream:
+def stream(views: Any, residency: Any = "auto") -> BatchStream:
     generator = np.random.default_rng(0)
     brightness = generator.integers(40, 200, IMAGES)
     images = (brightness[:, None, None] + generator.integers(-40, 40, (IMAGES, SIDE, SIDE))).astype(np.uint8)
     labels = (brightness[:, None] - 120) / 50
     nothing = np.zeros((IMAGES, 0))
     return BatchStream(
-        ImageSource(images, torch.device("cpu")),
+        ImageSource(images, torch.device("cpu"), residency),
         np.arange(IMAGES),
         (nothing, nothing, labels),
         views,
@@ -264,6 +265,22 @@ def test_a_finished_training_stays_as_it_is(tmp_path: Path) -> None:
     assert (summary.steps, summary.resumed_at) == (12, 12)
     assert told.entries == []
     assert_same_bits(state(again), state(first))
+
+
+def test_images_that_are_read_ahead_train_to_the_same_bits_and_resume(tmp_path: Path) -> None:
+    def from_disk(name: str, seed: int, told: Told | None = None) -> Trainer:
+        made = trainer(tmp_path / name, Toy(seed), told)
+        made.stream = stream(made.method.views, "disk")
+        return made
+
+    alone = trainer(tmp_path / "alone", Toy())
+    alone.run()
+    with pytest.raises(Interrupted, match="saved at step 5 of 12"):
+        from_disk("cut", 0, Told({5: send(signal.SIGTERM)})).run()
+    again = from_disk("cut", 1)
+    again.run(last(tmp_path / "cut"))
+    assert isinstance(again.batches, Prefetch)
+    assert_same_bits(state(again), state(alone))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
