@@ -75,8 +75,8 @@ def doubled() -> Iterator[None]:
     """Batches in float64, so that differences are mistakes and not rounding."""
     before = BatchStream.batch
 
-    def batch(stream: BatchStream, step: int) -> Any:
-        made = before(stream, step)
+    def batch(stream: BatchStream, step: int, images: Tensor | None = None) -> Any:
+        made = before(stream, step, images)
         wide = {name: views.double() for name, views in made.views.items()}
         return replace(made, views=wide, ehr=made.ehr.double(), present=made.present.double())
 
