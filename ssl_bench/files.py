@@ -15,7 +15,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +163,9 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
         raise DataError(f"{what} cannot be locked: {error.strerror}; it must be a folder to write in") from None
     try:
         _take(handle, what, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{socket.gethostname()} pid {os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds all the same, without a name
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{socket.gethostname()} pid {os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)

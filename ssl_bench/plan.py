@@ -126,19 +126,20 @@ def exposure_notes(ehr: EhrConfig) -> list[str]:
     return notes
 
 
-def make_plan(config: RunConfig, registry: Registry, cache: Path) -> Plan:
+def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts | None = None) -> Plan:
     """Check everything that can be checked without a model.
 
     Args:
         config: as resolved.
         registry: of the installed plugins.
         cache: folder for generated data and prepared stores.
+        chosen: the components, where they have been chosen and checked before.
 
     Raises:
         UsageError: names, options or combinations are wrong.
         DataError: the datasets are; all problems at once.
     """
-    parts = choose_parts(config, registry)
+    parts = chosen or choose_parts(config, registry)
     problems, sources, external = Problems(), dict[str, Cohort](), list[External]()
     problems.run(lambda: sources.update(read_sources(config, parts, cache)))
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))

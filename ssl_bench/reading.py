@@ -72,15 +72,32 @@ def _read_all(
         for check in (check_cohort, check_images, partial(_check_leakage, config)):
             found.run(partial(check, cohort))
         problems.run(partial(told_of, name if len(names) > 1 else "", found))
-    # What a dataset offers at most is known before; what these files hold of it only now.
-    told = [note for cohort in raw.values() for note in cohort.notes]
-    problems.run(lambda: check_available(features, "+".join(raw), features_of(raw), told))
+    problems.run(lambda: check_demands(raw, join(raw), features, batch_size))
     problems.run(lambda: check_copies(raw))
-    problems.run(lambda: check_not_empty(join(raw), batch_size))
     settled: dict[str, Cohort] = {}
     problems.run(lambda: settled.update(settle(raw, data.labels, data.uncertain, data.blank)))
     problems.raise_if_any()
     return settled
+
+
+def check_demands(cohorts: Mapping[str, Cohort], joined: Cohort, features: Sequence[str], batch_size: int) -> None:
+    """Cohorts hold what a run asks of them; what a dataset offers at most is known before, and this only now.
+
+    Args:
+        cohorts: by the names of their datasets.
+        joined: all of them as one.
+        features: expanded names.
+        batch_size: which the training split must fill once.
+
+    Raises:
+        UsageError: none of them has a feature.
+        DataError: a split has no images, or too few for a batch.
+    """
+    problems = Problems()
+    told = [note for cohort in cohorts.values() for note in cohort.notes]
+    problems.run(lambda: check_available(features, "+".join(cohorts), features_of(cohorts), told))
+    problems.run(lambda: check_not_empty(joined, batch_size))
+    problems.raise_if_any()
 
 
 def features_of(cohorts: Mapping[str, Cohort]) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def sweep(folder: Path, cache: Path) -> None:
     """What a forked sweep does: all cells, and the final table in a file."""
     from ssl_bench.plugins import discover
     from ssl_bench.report.sweep import result_text
-    from ssl_bench.sweep.cells import make_cells
+    from ssl_bench.sweep.cells import Grouped, make_cells
     from ssl_bench.sweep.grid import Grid, layers
     from ssl_bench.sweep.loop import Sweep, claimed
 
@@ -81,7 +81,7 @@ def sweep(folder: Path, cache: Path) -> None:
         "grid": {"method": list(METHODS)},
     })  # fmt: skip
     with claimed(folder):
-        cells = make_cells(layers(grid, discover()), discover())
+        cells = make_cells(layers(grid, discover()), discover(), Grouped())
         states = Sweep(cells, folder, Forks(), cache, lambda states: None, pause=0.05).run()
     lines = [f"{name} {state.phase} {result_text(state)} {state.reason}" for name, state in states.items()]
     (folder / "table.txt").write_text("\n".join(lines))

@@ -169,3 +169,16 @@ def test_an_empty_folder_is_replaced_and_a_full_one_is_not(tmp_path: Path) -> No
         (unfinished / "two").write_text("2")
     assert [file.name for file in path.iterdir()] == ["one"]
     assert os.listdir(tmp_path) == ["data"]
+
+
+def test_a_lock_holds_without_a_name_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ssl_bench.files.os.pwrite", full)
+    with (
+        locked(tmp_path / ".lock", "run x"),
+        pytest.raises(DataError, match="run x is in use by another process"),
+        locked(tmp_path / ".lock", "run x"),
+    ):
+        pass

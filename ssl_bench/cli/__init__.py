@@ -83,7 +83,7 @@ def main() -> None:
         if error.errno not in DISK_FULL:
             raise
         print(f"sslbench: error: the disk is full ({error.filename or error.strerror}); what was finished is kept; "
-              "free some space and go on with --resume", file=sys.stderr)  # fmt: skip
+              "free some space and repeat the command, a run with --resume", file=sys.stderr)  # fmt: skip
         sys.exit(DataError.exit_code)
     except KeyboardInterrupt:
         print("sslbench: interrupted; nothing finished is lost", file=sys.stderr)

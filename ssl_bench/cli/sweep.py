@@ -122,16 +122,16 @@ def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict
     Raises:
         HandledError: unknown keys and cells that cannot run, all at once.
     """
-    from ssl_bench.budget import fitted
-    from ssl_bench.sweep.cells import make_cells, plan_cells, rehearse_cells
+    from ssl_bench.sweep.cells import Grouped, make_cells, plan_cells, rehearse_cells
     from ssl_bench.sweep.grid import layers
 
-    cells = make_cells(layers(grid, registry), registry)
+    problems = Grouped()
+    cells = make_cells(layers(grid, registry), registry, problems)
+    plans = rehearse_cells(plan_cells(cells, registry, cache, problems), problems)
+    problems.raise_if_any()
     if not cells:
         raise UsageError("the grid has no cell left; exclude fewer")
-    plans = plan_cells(cells, registry, cache)
-    rehearse_cells(plans)
-    return cells, {name: fitted(plan) for name, plan in plans.items()}
+    return cells, plans
 
 
 def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from ssl_bench.components import Method
-from ssl_bench.config import RunConfig, load
+from ssl_bench.config import EhrConfig, RunConfig, load
 from ssl_bench.errors import HandledError, Problems, shortened
-from ssl_bench.parts import choose_parts
+from ssl_bench.parts import Parts, choose_parts
 from ssl_bench.plan import Plan, make_plan, pretraining_images, read_schema
 from ssl_bench.plugins import Registry
+from ssl_bench.reading import check_demands
 from ssl_bench.recipes import finder, named
 from ssl_bench.sweep.grid import Values
 
@@ -47,25 +49,20 @@ def address(config: RunConfig) -> str:
     return "-".join(parts)
 
 
-def make_cells(values: Iterable[Values], registry: Registry) -> list[Cell]:
-    """The cells of a grid, equal ones once.
-
-    Raises:
-        UsageError: unknown keys or values of the wrong type, of all cells at once.
-    """
+def make_cells(values: Iterable[Values], registry: Registry, problems: Grouped) -> list[Cell]:
+    """The cells of a grid, equal ones once; unknown keys and values of the wrong type are added to the problems."""
     cells: dict[str, Cell] = {}
-    problems, found = Grouped(), finder(registry)
+    found = finder(registry)
 
     def recipe(asked: Mapping[str, Any]) -> Mapping[str, Any]:
         # A method that nobody knows is told of with everything else that is wrong.
         return found(asked) if named(asked, "method") in registry.names(Method.kind) else {}
 
     for cell in values:
-        with_problems = problems.run(_label(cell), lambda cell=cell: load(cell, recipe=recipe))  # type: ignore[misc]
-        if with_problems is not None:
-            name = address(with_problems)
-            cells.setdefault(name, Cell(name, with_problems))
-    problems.raise_if_any()
+        config = problems.run(_label(cell), partial(load, cell, recipe=recipe))
+        if config is not None:
+            name = address(config)
+            cells.setdefault(name, Cell(name, config))
     return list(cells.values())
 
 
@@ -98,25 +95,23 @@ class Grouped:
         problems.raise_if_any()
 
 
-def plan_cells(cells: Sequence[Cell], registry: Registry, cache: Path) -> dict[str, Plan]:
-    """A plan for every cell: everything checked that can be before a run starts, each dataset read once.
-
-    Raises:
-        UsageError: cells that cannot run, all at once.
-        DataError: what is wrong with the datasets.
-    """
-    problems = Grouped()
-    parts = {cell.name: problems.run(cell.name, lambda cell=cell: choose_parts(cell.config, registry))  # type: ignore[misc]
-             for cell in cells}  # fmt: skip
-    read = [cell for cell in cells if parts[cell.name] is not None]
+def plan_cells(cells: Sequence[Cell], registry: Registry, cache: Path, problems: Grouped) -> dict[str, Plan]:
+    """A plan for every cell that can run: all is checked that can be without a model, each dataset read once."""
+    parts = {cell.name: problems.run(cell.name, partial(choose_parts, cell.config, registry)) for cell in cells}
     plans: dict[str, Plan] = {}
-    for group in _by_data(read):
-        most = max(group, key=lambda cell: (cell.config.pretrain.batch_size, len(parts[cell.name].features)))
-        shared = problems.run(most.name, lambda most=most: make_plan(most.config, registry, cache))  # type: ignore[misc]
-        if shared is not None:
-            plans |= {cell.name: _of(cell, shared, parts[cell.name], registry) for cell in group}
-    problems.raise_if_any()
+    for group in _by_data(cell for cell in cells if parts[cell.name] is not None):
+        least = min(group, key=lambda cell: cell.config.pretrain.batch_size)
+        shared = problems.run(least.name, partial(_undemanding, least, parts[least.name], registry, cache))
+        for cell in group if shared else ():
+            plan = problems.run(cell.name, partial(_of, cell, shared, parts[cell.name], registry))
+            plans |= {cell.name: plan} if plan else {}
     return plans
+
+
+def _undemanding(cell: Cell, parts: Parts, registry: Registry, cache: Path) -> Plan:
+    """A plan that asks nothing of its data but to be whole; what a cell asks of them is told for each cell."""
+    config = cell.config.model_copy(update={"ehr": EhrConfig()})
+    return make_plan(config, registry, cache, replace(parts, features=()))
 
 
 def _by_data(cells: Iterable[Cell]) -> Iterator[list[Cell]]:
@@ -130,28 +125,36 @@ def _by_data(cells: Iterable[Cell]) -> Iterator[list[Cell]]:
     yield from groups.values()
 
 
-def _of(cell: Cell, shared: Plan, parts: Any, registry: Registry) -> Plan:
-    """The plan of a cell on the cohort that another one with the same data has read."""
+def _of(cell: Cell, shared: Plan, parts: Parts, registry: Registry) -> Plan:
+    """The plan of a cell on the cohort that another one with the same data has read.
+
+    Raises:
+        HandledError: the cohort lacks what the cell asks for.
+    """
     config = cell.config
+    check_demands(shared.sources, shared.cohort, parts.features, config.pretrain.batch_size)
     schema = read_schema(config, parts, shared.cohort.frame.loc[pretraining_images(config.data, shared.cohort)])
     return replace(shared, config=config, parts=parts, schema=schema, components=parts.provenance(registry))
 
 
-def rehearse_cells(plans: Mapping[str, Plan]) -> None:
+def rehearse_cells(plans: Mapping[str, Plan], problems: Grouped) -> dict[str, Plan]:
     """Build each kind of network without memory, so that what cannot be built is told before the first run.
 
-    Raises:
-        HandledError: all that cannot be built, at once.
+    Returns:
+        The plans with as many epochs as their budgets pay for.
     """
+    from ssl_bench.budget import fitted
     from ssl_bench.estimate import rehearse
 
-    problems, seen = Grouped(), set()
+    built: dict[str, bool] = {}
+    ready: dict[str, Plan] = {}
     for name, plan in plans.items():
         key = network(plan)
-        if key not in seen:
-            seen.add(key)
-            problems.run(name, lambda plan=plan: rehearse(plan))  # type: ignore[misc]
-    problems.raise_if_any()
+        if key not in built:
+            built[key] = problems.run(name, partial(rehearse, plan)) is not None
+        if built[key] and (paid := problems.run(name, partial(fitted, plan))):
+            ready[name] = paid
+    return ready
 
 
 def network(plan: Plan) -> str:

@@ -65,8 +65,8 @@ def nested(values: Mapping[str, Any]) -> Values:
 def layers(grid: Grid, registry: Registry) -> Iterator[Values]:
     """The configuration of every cell before it is resolved, the product first, equal cells more than once.
 
-    A method that joins no features by itself, in a cell that names no fusion, is given none of the axis
-    ``ehr.features``: so one grid holds ``msn`` and ``msn-ehr``.
+    A method that can join no features (``random``) is given none of the axis ``ehr.features``. One that joins them when
+    asked, such as ``msn``, is given them: for ``msn`` without and ``msn-ehr`` with features take two tables.
     """
     for axes in grid.grid:
         for chosen in product(*axes.values()):

@@ -16,7 +16,7 @@ from ssl_bench.pretrain.signals import StopFlag
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.services import Job, JobState, Launcher
 from ssl_bench.sweep.cells import Cell
-from ssl_bench.sweep.state import State, StateFile, progress_of, reason_of, result_of
+from ssl_bench.sweep.state import BEGINS, State, StateFile, progress_of, reason_of, result_of
 
 MOST_INTERRUPTIONS = 20
 """Times that a cell may be preempted or lost before it counts as failed."""
@@ -151,18 +151,27 @@ class Sweep:
             state.reason = f"job {handle} was {'lost' if code is None else 'interrupted'}; goes on from its checkpoint"
         else:
             state.phase, state.reason = "failed", reason_of(code, self.jobs[name].log)
+            if code is None:
+                state.reason = f"lost {state.interruptions + 1} times, job {handle} last; look whether its node is well"
 
     def _submit(self) -> None:
         for name, state in self.states.items():
             busy = sum(state.phase == "running" for state in self.states.values())
             if busy >= self.launcher.slots:
                 return
-            if state.phase == "queued" and self._is_free(name, state):
-                job = self.jobs[name]
-                prepare(job, self.cells[name])
-                if handle := self.launcher.submit(job):
-                    state.phase, state.handle, state.reason = "running", handle, ""
-                    self._write()  # at once: a job that goes on by itself must be found again
+            if state.phase == "queued" and self._is_free(name, state) and (handle := self._start(name, state)):
+                state.phase, state.handle, state.reason = "running", handle, ""
+                self._write()  # at once: a job that goes on by itself must be found again
+
+    def _start(self, name: str, state: State) -> str:
+        """The handle of a job that has been started; a cell for which the disk has no room fails, and no other."""
+        try:
+            prepare(self.jobs[name], self.cells[name])
+            return self.launcher.submit(self.jobs[name])
+        except OSError as error:
+            place = error.filename or self.private
+            state.phase, state.reason = "failed", f"it cannot be started: {error.strerror} ({place})"
+            return ""
 
     def _is_free(self, name: str, state: State) -> bool:
         try:
@@ -188,10 +197,16 @@ class Sweep:
 
 
 def prepare(job: Job, cell: Cell) -> None:
-    """Write what a job needs: its configuration, and a place for its log; the exit code of an earlier try goes."""
+    """Write what a job needs: its configuration, and where its log begins; the exit code of an earlier try goes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     for path in (job.log, job.exit, Path(job.start[job.start.index("--config") + 1])):
         path.parent.mkdir(parents=True, exist_ok=True)
     job.exit.unlink(missing_ok=True)
+    with job.log.open("a") as log:
+        log.write(f"{BEGINS}{job.name}\n")
     config = Path(job.start[job.start.index("--config") + 1])
     write_text(config, yaml.safe_dump(cell.config.model_dump(mode="json"), sort_keys=False))
 

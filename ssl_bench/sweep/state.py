@@ -16,6 +16,9 @@ Phase = Literal["queued", "running", "done", "failed"]
 
 PREFIX = "sslbench: error: "
 
+BEGINS = "--- sslbench sweep starts "
+"""Begins the line of a log above what one try of a cell says."""
+
 
 @dataclass
 class State:
@@ -99,10 +102,17 @@ def reason_of(code: int | None, log: Path) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         return f"killed by {name}" + ("; the machine may have run out of memory" if name == "SIGKILL" else "")
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
+    lines = last_try(log)
     told = next((line.removeprefix(PREFIX) for line in reversed(lines) if line.startswith(PREFIX)), "")
     last = told or next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
     return last if told else f"exit code {code}: {last}"
+
+
+def last_try(log: Path) -> list[str]:
+    """What the last try of a cell said, since its log keeps what all have said."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    begins = [number for number, line in enumerate(lines) if line.startswith(BEGINS)]
+    return lines[begins[-1] + 1 if begins else 0 :]

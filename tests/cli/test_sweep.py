@@ -112,6 +112,35 @@ def test_unknown_keys_and_impossible_cells_are_refused_all_at_once(
     assert "unknown key 'pretrain.epoch' of the configuration; did you mean 'epochs'?" in answer.sentence
 
 
+def test_wrong_keys_and_what_the_data_lack_are_told_with_all_else(
+    sslbench: Cli, tmp_path: Path, tiny_nih: Callable[..., Path]
+) -> None:
+    root = tiny_nih(fresh=True) / "images"
+    (root.parent / "Data_Entry_2017_v2020.csv").rename(root / "mine.csv")
+    columns = {"table": "mine.csv", "image_path": "Image Index", "patient_id": "Patient ID",
+               "features": {"age": "Patient Age", "sex": "Patient Gender"},
+               "labels": {"column": "Finding Labels", "separator": "|", "findings": ["Effusion", "Mass"],
+                          "none": "No Finding"}}  # fmt: skip
+    (tmp_path / "columns.yaml").write_text(yaml.safe_dump(columns))
+    grid = {"base": {"preset": "smoke", "data.name": "table", "data.root": str(root), "pretrain.batch_size": 16,
+                     "data.options.columns": str(tmp_path / "columns.yaml")},
+            "cells": [{"method": "msn-ehr", "ehr.features": "age,sex"},
+                      {"method": "msn-ehr", "ehr.features": "view"},
+                      {"method": "msn-ehr", "ehr.features": "icu"},
+                      {"method": "msn", "backbone.name": "resnet18"},
+                      {"method": "simclr", "pretrain.epochs": -1},
+                      {"method": "simclr", "pretrain.batch_size": 4096},
+                      {"method": "byol", "pretrain.budget": "flops"}]}  # fmt: skip
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
+    answer = sslbench("sweep", tmp_path / "grid.yaml", "--out", tmp_path / "out")
+    assert answer.code == 2
+    for part in ("6 problems", "'pretrain.epochs' of the configuration: input should be", "drops patches and needs a",
+                 "has no feature 'view'", "has no feature 'icu'", "a batch of 4096 needs as many training images",
+                 "a budget of flops needs their number"):  # fmt: skip
+        assert part in answer.err
+    assert not (tmp_path / "out").exists()
+
+
 REFUSED = [
     ((), "a sweep expects a grid file, or lists such as --method simclr,msn --seeds 3"),
     (("--seeds", "0"), "--seeds expects how many seeds to run, 1 or more, found 0"),

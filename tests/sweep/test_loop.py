@@ -15,9 +15,11 @@ import pytest
 from ssl_bench.config import load
 from ssl_bench.errors import DataError, Interrupted
 from ssl_bench.files import locked
+from ssl_bench.services import Job
+from ssl_bench.sweep import loop
 from ssl_bench.sweep.cells import Cell, address
 from ssl_bench.sweep.loop import MOST_INTERRUPTIONS, Sweep, claimed
-from ssl_bench.sweep.state import StateFile, progress_of, reason_of
+from ssl_bench.sweep.state import BEGINS, StateFile, progress_of, reason_of
 
 Play = Callable[..., Sweep]
 
@@ -72,7 +74,9 @@ def test_a_lost_or_preempted_job_is_queued_again_but_not_for_ever(play: Play, st
     sweep = play(stage)
     sweep.run()
     assert phases(sweep) == ["done", "failed", "done"]
-    assert next(iter(sweep.states.values())).interruptions == 2
+    simclr, msn, _ = sweep.states.values()
+    assert simclr.interruptions == 2
+    assert msn.reason.startswith(f"lost {MOST_INTERRUPTIONS + 1} times, job ")
     assert len(stage.started) == 3 + MOST_INTERRUPTIONS + 1 + 1
 
 
@@ -115,6 +119,28 @@ def test_a_full_disk_where_states_are_kept_ends_no_run(
     sweep.run()
     assert phases(sweep) == ["done"] * 3
     assert "cannot be written: No space left on device" in capsys.readouterr().err
+
+
+def test_a_disk_without_room_for_a_cell_fails_that_cell_and_the_table_comes(
+    play: Play, cells: list[Cell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = play(simclr=[0], msn=[0], byol=[0])
+    kept = loop.prepare
+
+    def full(job: Job, cell: Cell) -> None:
+        if cell is cells[1]:
+            raise OSError(errno.ENOSPC, "No space left on device", str(job.log))
+        kept(job, cell)
+
+    monkeypatch.setattr(loop, "prepare", full)
+    sweep.run()
+    assert phases(sweep) == ["done", "failed", "done"]
+    reason = f"it cannot be started: No space left on device ({sweep.jobs[cells[1].name].log})"
+    assert sweep.states[cells[1].name].reason == reason
+    monkeypatch.setattr(loop, "prepare", kept)
+    retried = play(retry=True, simclr=[], msn=[0], byol=[])
+    retried.run()
+    assert phases(retried) == ["done"] * 3
 
 
 def test_a_damaged_record_is_a_failure_and_not_the_end(
@@ -161,6 +187,9 @@ def test_a_reason_is_what_the_run_said_last(tmp_path: Path) -> None:
     assert reason_of(1, log) == "exit code 1: KeyError: 'x'"
     log.write_text("sslbench: error: the disk is full\nwriting\n")
     assert reason_of(3, log) == "the disk is full"
+    with log.open("a") as file:
+        file.write(f"{BEGINS}msn\nKeyError: 'x'\n")
+    assert reason_of(1, log) == "exit code 1: KeyError: 'x'"
 
 
 def test_states_survive_on_the_disk(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from ssl_bench.report.table import METRICS
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its text, the number it is sorted by if it holds one, and what stands small beneath."""
+    """A cell: its text, the number it is sorted by if it holds one, and the lines that stand small beneath."""
 
     text: str
     order: float | None = None
-    small: str = ""
+    small: tuple[str, ...] = ()
     number: bool = False
 
 
@@ -106,10 +106,14 @@ def _metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
     p = f"p {p_text(cell.p_holm)}" if cell.p_holm is not None else reason.partition(",")[0]
     away, ends = _parts(difference)
     return (
-        Cell(_parts(value)[0], cell.interval.value, _parts(value)[1], number=True),
+        Cell(_parts(value)[0], cell.interval.value, _lines(_parts(value)[1]), number=True),
         Cell(spread, cell.sd, number=True),
-        Cell(away, entry.differences[metric], " ".join(part for part in (ends, p) if part), number=True),
+        Cell(away, entry.differences[metric], _lines(ends, p), number=True),
     )
+
+
+def _lines(*texts: str) -> tuple[str, ...]:
+    return tuple(filter(None, texts))
 
 
 def _parts(text: str) -> tuple[str, str]:

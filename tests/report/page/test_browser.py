@@ -6,11 +6,14 @@ Needs ``pip install '.[browser]'`` and a Chromium on the path; Playwright's own 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ssl_bench.report.leaderboard import read_board
+from ssl_bench.report.page.page import write_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -87,6 +90,20 @@ def test_the_keyboard_reaches_sorting_filters_and_provenance(tab: tuple[Any, lis
     shown.keyboard.press("Enter")
     shown.wait_for_function("document.activeElement.id.startsWith('origin-')")
     assert shown.locator("details[open]").count() == 1
+    assert wrong == []
+
+
+def test_the_whole_table_of_tested_configurations_fits_a_screen_of_1280(
+    browser: Any, tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
+    signals = {"msn": 0.5, "dino-ehr": 1.5, "supervised": 1.0}
+    both = ("linear", "knn")
+    runs = [write_arm(tmp_path, name, seed, signals[name], protocols=both) for name in signals for seed in range(5)]
+    write_page(read_board(runs, replicates=100, baseline="msn"), tmp_path / "board.html")
+    shown, wrong = opened(browser, tmp_path / "board.html")
+    assert "p < 0.001" in shown.locator("#leaderboard tbody small").all_inner_texts()
+    room = shown.evaluate("document.querySelector('main').clientWidth")
+    assert shown.evaluate("document.getElementById('leaderboard').scrollWidth") <= room
     assert wrong == []
 
 

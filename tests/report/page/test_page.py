@@ -101,7 +101,7 @@ def test_a_mark_stands_beside_its_difference_with_interval_and_p(
     test = entry.cells["auroc"].test
     assert test is not None
     assert cell.text == f"{test.difference.value:+.3f} †"
-    assert cell.small == f"[{test.difference.low:+.3f}, {test.difference.high:+.3f}] p < 0.001"
+    assert cell.small == (f"[{test.difference.low:+.3f}, {test.difference.high:+.3f}]", "p < 0.001")
     assert cell.order == test.difference.value
 
 
