@@ -106,12 +106,17 @@ def finish(folder: Path, cache: Path) -> float:
 
 def killed(folder: Path, cache: Path, after: float) -> bool:
     """Start a sweep and SIGKILL it after some seconds; False if it had ended before."""
+    from ssl_bench.files import locked
+    from ssl_bench.sweep.loop import private_folder
+
     process = start(folder, cache)
     process.join(after)
     alive = process.is_alive()
     process.kill()
     process.join()
-    return alive
+    # Forked runs have inherited the lock, unlike those of a launcher, and let it go as soon as they have died, too.
+    with locked(private_folder(folder) / "lock", f"sweep {folder}", wait=True):
+        return alive
 
 
 def contents(folder: Path) -> dict[str, bytes]:
