@@ -100,15 +100,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--preset", default="demo", help="whose options of the method are taken; paper: the official")
     parser.add_argument("--size", type=int, default=72, help="px of the prepared images")
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--precision", default="32-true", help="or bf16-mixed")
     parser.add_argument("--threads", type=int, default=0, help="1 where the machine is busy; 0 for one a core")
     parser.add_argument("--compile", action="store_true", help="also the step under torch.compile, and its warm-up")
     given = parser.parse_args(arguments)
     method = build(discover(), given.method, given.backbone, preset=given.preset)
     batches = Timed(stream(given.size, method.views, given.batch_size))
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"batch_size": given.batch_size, "accelerator": "cpu", "threads": given.threads}
+        settings = {"batch_size": given.batch_size, "accelerator": "cpu", "threads": given.threads,
+                    "precision": given.precision}  # fmt: skip
         made = trainer(method, batches, Path(folder), **settings)
-        title = f"{given.method}, {given.backbone}, batch {given.batch_size}, {torch.get_num_threads()} threads"
+        title = f"{given.method}, {given.backbone}, batch {given.batch_size}, {given.precision}, {torch.get_num_threads()} threads"
         table = Table("operators", "share of a step", title=title, box=None)
         for name, share in shares(made).items():
             table.add_row(name, f"{100 * share:.1f} %")

@@ -1,6 +1,6 @@
 """Steps of every method that trains, with the floating-point operations counted; and how embedding grows.
 
-Timed at the size of the demonstration (ViT-micro, 64 px, the preset's heads); ViT-Tiny/16 with the official heads is
+Timed at the size of the demonstration (ViT-micro, 64 px, the preset's heads, float32); ViT-Tiny/16 with the official heads is
 counted alone, for a step of VICReg's or DINO's takes many seconds on a CPU. Synthetic tensors; views are not drawn.
 """
 
@@ -24,9 +24,8 @@ def test_a_step_of_every_method(report, tmp_path: Path) -> None:
     registry, steps = discover(), {}
     for name in trained(registry):
         method = build(registry, name, "vit-micro", preset="demo")
-        made = trainer(
-            method, OneBatch(random_batch(method, BATCH)), tmp_path / name, batch_size=BATCH, accelerator="cpu"
-        )
+        stream, settings = OneBatch(random_batch(method, BATCH)), {"accelerator": "cpu", "precision": "32-true"}
+        made = trainer(method, stream, tmp_path / name, batch_size=BATCH, **settings)
         steps[name] = lambda made=made: made._step(0)
     times = interleave(steps, ROUNDS)
     for name in steps:
