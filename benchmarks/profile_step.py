@@ -110,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = {"batch_size": given.batch_size, "accelerator": "cpu", "threads": given.threads,
                     "precision": given.precision}  # fmt: skip
         made = trainer(method, batches, Path(folder), **settings)
-        title = f"{given.method}, {given.backbone}, batch {given.batch_size}, {given.precision}, {torch.get_num_threads()} threads"
+        network = f"{given.method}, {given.backbone}, batch {given.batch_size}"
+        title = f"{network}, {given.precision}, {torch.get_num_threads()} threads"
         table = Table("operators", "share of a step", title=title, box=None)
         for name, share in shares(made).items():
             table.add_row(name, f"{100 * share:.1f} %")

@@ -1,7 +1,8 @@
 """Steps of every method that trains, with the floating-point operations counted; and how embedding grows.
 
-Timed at the size of the demonstration (ViT-micro, 64 px, the preset's heads, float32); ViT-Tiny/16 with the official heads is
-counted alone, for a step of VICReg's or DINO's takes many seconds on a CPU. Synthetic tensors; views are not drawn.
+Timed at the size of the demonstration (ViT-micro, 64 px, the preset's heads, float32); ViT-Tiny/16 with the official
+heads is counted alone, for a step of VICReg's or DINO's takes many seconds on a CPU. Synthetic tensors; views are not
+drawn.
 """
 
 from __future__ import annotations
