@@ -13,8 +13,8 @@ from torch import nn
 def slow_when_fused(fabric: Fabric) -> bool:
     """Whether torch's fused attention is the slower way in this precision on this device.
 
-    On a CPU its backward pass in bf16 takes ten times as long as in separate products for 37 tokens, three times for
-    197 (``pytest benchmarks/test_attention.py -s``); in float32 both take the same time.
+    On a CPU it takes 3.8 times as long in bf16 as separate products do for 37 tokens, and 1.8 times for 197, forward
+    and backward together; in float32 it is the faster way (``pytest benchmarks/test_attention.py -s``, 2 threads).
     """
     return fabric.device.type == "cpu" and fabric._precision.precision == "bf16-mixed"
 

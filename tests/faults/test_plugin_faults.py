@@ -140,7 +140,7 @@ def test_fault_28_non_finite_features_are_an_error_with_ids(bench: Any, monkeypa
         return view
 
     monkeypatch.setattr("ssl_bench.evaluate.embed.whole_view", spoilt)
-    answer = bench.run(method=("--method", "random"))
+    answer = bench.run("--set", "evaluate.batch_size=256", method=("--method", "random"))  # all images in one batch
     assert answer.code == 3
     sentence = bench.sentence(answer)
     assert sentence.startswith("the encoder gives non-finite features for 1 images: 00000002_001.png; ")
