@@ -106,7 +106,8 @@ def adjusted_p(pvalues: Sequence[float | None]) -> list[float | None]:
 
 def few_seeds(seeds: int) -> str:
     """Why so many paired seeds permit no claim about methods; empty where they do."""
-    return f"{seeds} paired seeds, a claim about methods needs {SEEDS}" if seeds < SEEDS else ""
+    paired = "1 paired seed" if seeds == 1 else f"{seeds} paired seeds"
+    return f"{paired}, a claim about methods needs {SEEDS}" if seeds < SEEDS else ""
 
 
 def method_difference(values: Floats, replicates: Floats, freedom: float) -> Difference:
