@@ -94,6 +94,6 @@ def fast_bf16(accelerator: str) -> bool:
     amx, avx512 = (
         bool(getattr(torch.cpu, f"_is_{name}_supported", lambda: False)()) for name in ("amx_tile", "avx512_bf16")
     )
-    # Without AMX it depends on the maker. Products of 2048 x 2048 on one thread, bf16 against float32: 207 and 93
+    # Without AMX it depends on the maker. Products of 2048 x 2048 on one thread, bf16 against float32: 195 and 96
     # GFLOP/s on an AMD EPYC (family 25, model 17), 37 and 80 on an Intel Xeon (family 6, model 207).
     return amx or (avx512 and processor().startswith("AMD"))

@@ -164,14 +164,16 @@ class Sweep:
                 self._write()  # at once: a job that goes on by itself must be found again
 
     def _start(self, name: str, state: State) -> str:
-        """The handle of a job that has been started; a cell for which the disk has no room fails, and no other."""
+        """The handle of a job that has been started; a cell that has no room or is refused fails, and no other."""
         try:
             prepare(self.jobs[name], self.cells[name])
             return self.launcher.submit(self.jobs[name])
         except OSError as error:
             place = error.filename or self.private
             state.phase, state.reason = "failed", f"it cannot be started: {error.strerror} ({place})"
-            return ""
+        except HandledError as error:
+            state.phase, state.reason = "failed", f"it cannot be started: {error}"
+        return ""
 
     def _is_free(self, name: str, state: State) -> bool:
         try:

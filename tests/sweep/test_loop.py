@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ssl_bench.config import load
-from ssl_bench.errors import DataError, Interrupted
+from ssl_bench.errors import DataError, Interrupted, UsageError
 from ssl_bench.files import locked
 from ssl_bench.services import Job
 from ssl_bench.sweep import loop
@@ -119,6 +119,21 @@ def test_a_full_disk_where_states_are_kept_ends_no_run(
     sweep.run()
     assert phases(sweep) == ["done"] * 3
     assert "cannot be written: No space left on device" in capsys.readouterr().err
+
+
+def test_a_job_that_is_refused_fails_its_cell_and_the_table_comes(play: Play, cells: list[Cell]) -> None:
+    sweep = play(simclr=[0], msn=[0], byol=[0])
+    accept = sweep.launcher.submit
+
+    def refuse(job: Job) -> str:
+        if job.name == cells[1].name:
+            raise UsageError("Slurm refuses the job: invalid partition")
+        return accept(job)
+
+    sweep.launcher.submit = refuse  # type: ignore[method-assign]
+    sweep.run()
+    assert phases(sweep) == ["done", "failed", "done"]
+    assert sweep.states[cells[1].name].reason == "it cannot be started: Slurm refuses the job: invalid partition"
 
 
 def test_a_disk_without_room_for_a_cell_fails_that_cell_and_the_table_comes(
