@@ -25,7 +25,6 @@ def test_attention(report, dtype: torch.dtype, crops: int, tokens: int) -> None:
     rows = torch.randn(crops, tokens, 3 * WIDTH, dtype=dtype, requires_grad=True)
 
     def fused() -> Tensor:
-        layer.attn_dim = WIDTH
         out = layer(rows)
         torch.autograd.backward(out.sum())
         return out
