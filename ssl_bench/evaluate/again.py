@@ -13,7 +13,7 @@ from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Narrator
-from ssl_bench.results.describe import describe_external, left_out
+from ssl_bench.results.describe import describe_external, left_out, resolved
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.weights import fill, read_weights
 
@@ -81,8 +81,9 @@ def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
     Raises:
         UsageError: naming the options, and which rows would stay.
     """
+    options = options_of(plan)
     for chosen in plan.parts.evaluators:
-        asked = options_of(plan)[chosen.name]
+        asked = options[chosen.name]
         kept = record["options"].get(chosen.name, asked)
         changed = [f"{key} {kept.get(key)} (now {value})" for key, value in asked.items() if kept.get(key) != value]
         rows = [row for row in record["metrics"] if row["protocol"] == chosen.name] if changed else []
@@ -96,7 +97,7 @@ def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
 
 def options_of(plan: Plan) -> dict[str, dict[str, Any]]:
     """Resolved options of the protocols to run, as a record has them."""
-    return {chosen.name: chosen.options.model_dump(mode="json") for chosen in plan.parts.evaluators}
+    return resolved(plan.parts.evaluators)
 
 
 def _where(row: Mapping[str, Any]) -> str:

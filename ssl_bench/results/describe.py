@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.labels import space_of
 from ssl_bench.data.material import ExternalMaterial, Material
 from ssl_bench.errors import shortened
+from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.loop import Summary
 from ssl_bench.results.rundir import SCHEMA
@@ -62,11 +63,7 @@ def describe(
         "ehr_fills": dict(plan.schema.fills),
         "recipe": plan.config.recipe,
         "config": plan.config.model_dump(mode="json"),
-        "options": {
-            chosen.name: chosen.options.model_dump(mode="json")
-            for chosen in (plan.parts.method, plan.parts.fusion, plan.parts.dataset, *plan.parts.evaluators)
-            if chosen
-        },
+        "options": resolved((plan.parts.method, plan.parts.fusion, plan.parts.dataset, *plan.parts.evaluators)),
         "components": plan.components,
         "data": {
             "name": cohort.name,
@@ -83,3 +80,8 @@ def describe(
         },
         "external": describe_external(plan, abroad),
     }
+
+
+def resolved(parts: Iterable[Chosen | None]) -> dict[str, dict[str, Any]]:
+    """Resolved options of components by name, as a record has them."""
+    return {chosen.name: chosen.options.model_dump(mode="json") for chosen in parts if chosen}
