@@ -108,3 +108,27 @@ def test_the_readme_shows_how_to_install_run_and_test() -> None:
     assert "pip install" in README
     assert any(line[:1] == ["run"] for line in commands(README))
     assert re.search(r"^(python -m )?tox$", README.replace("&& ", "\n"), re.MULTILINE)
+
+
+FAULTS = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \| `(\S+?)::(\w+)` \|$", DOCS["faults.md"], re.MULTILINE)
+"""Number, fault, promise, file and test of every row."""
+
+
+def test_every_line_of_the_faults_is_a_row_with_its_own_number() -> None:
+    lines = re.findall(r"^\| *\d.*$", DOCS["faults.md"], re.MULTILINE)
+    assert len(lines) == len(FAULTS), [line for line in lines if not re.search(r"\| `\S+?::\w+` \|$", line)]
+    numbers = [int(number) for number, *_ in FAULTS]
+    assert numbers == sorted(set(numbers))
+    assert set(range(1, 30)) <= set(numbers)
+
+
+@pytest.mark.parametrize(("number", "path", "name"), [(row[0], row[3], row[4]) for row in FAULTS])
+def test_every_fault_names_a_test_that_exists(number: str, path: str, name: str) -> None:
+    file = ROOT / path
+    assert file.is_file(), f"row {number}: {path}"
+    assert re.search(rf"^def {name}\(", file.read_text(), re.MULTILINE), f"row {number}: {path} has no {name}"
+
+
+def test_every_test_of_a_fault_has_a_row() -> None:
+    tested = {int(number) for text in TESTS.values() for number in re.findall(r"def test_fault_(\d+)_", text)}
+    assert tested <= {int(number) for number, *_ in FAULTS}
