@@ -18,9 +18,9 @@ from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.splits import select
 from ssl_bench.data.synthetic import is_synthetic
+from ssl_bench.data.tables import TextTable, first_present, locate, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened, unknown
 from sslbench_datasets.options import ChexpertOptions
-from sslbench_datasets.tables import TextTable, first_present, locate, read_csv
 from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks
 
 FILES = {"train": "train.csv", "validate": "valid.csv", "test": "test.csv"}
@@ -62,7 +62,7 @@ class Chexpert:
                 raise UsageError(unknown("view", view, known))
 
     def locate(self, root: Path | None, cache: Path) -> Path:
-        """The folder given by ``--root``; errors as :func:`sslbench_datasets.tables.locate`."""
+        """The folder given by ``--root``; errors as :func:`ssl_bench.data.tables.locate`."""
         return locate(self.name, root)
 
     def read(self, root: Path) -> Cohort:

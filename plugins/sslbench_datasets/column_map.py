@@ -83,6 +83,8 @@ class ColumnMap(Options):
     features: dict[str, Mapped] = Field(default_factory=dict, description="column of each EHR feature")
     labels: Labels = Field(description="label columns, or finding: column, or one column of names")
     filters: dict[str, Texts] = Field(default_factory=dict, description="rows to keep: column: value or values")
+    encoding: str = Field("", description="of a CSV file, such as cp1252; empty: UTF-8, or what a byte order mark says")
+    separator: str = Field(",", min_length=1, max_length=1, description="between the values of a CSV file")
 
     @field_validator("features")
     @classmethod

@@ -11,12 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.content import read_text
 from ssl_bench.data.labels import NIH14
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
+from ssl_bench.data.tables import TextTable, find, locate, read_csv
 from ssl_bench.errors import DataError, Problems, guesses, shortened
 from sslbench_datasets.options import Nih14Options
-from sslbench_datasets.tables import TextTable, find, locate, read_csv
 from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age
 
 LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
@@ -48,7 +49,7 @@ class Nih14:
         self.options = options or Nih14Options()
 
     def locate(self, root: Path | None, cache: Path) -> Path:
-        """The folder given by ``--root``; errors as :func:`sslbench_datasets.tables.locate`."""
+        """The folder given by ``--root``; errors as :func:`ssl_bench.data.tables.locate`."""
         return locate(self.name, root)
 
     def read(self, root: Path) -> Cohort:
@@ -129,10 +130,7 @@ def read_lists(root: Path) -> dict[str, frozenset[str]]:
 
 
 def _names(path: Path) -> frozenset[str]:
-    try:
-        return frozenset(path.read_text("utf-8-sig").split())
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file: {error}; download it again") from error
+    return frozenset(read_text(path).split())
 
 
 def read_quality_lists(root: Path, given: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -12,11 +12,13 @@ from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
+from ssl_bench.data.tables import TextTable, Written, check_columns, locate, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
-from sslbench_datasets.tables import TextTable, check_columns, locate, read_csv
 from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age, parse_marks
+
+PARQUET = (".parquet", ".pq")
 
 
 class Table:
@@ -89,8 +91,10 @@ def read_table(path: Path, columns: ColumnMap) -> TextTable:
     """
     if not path.is_file():
         raise DataError(f"expected the table {path}; found no file; check --root and 'table' of the column map")
-    if path.suffix.lower() != ".parquet":
-        return read_csv(path, columns.columns)
+    if not _is_parquet(path):
+        return read_csv(
+            path, columns.columns, written=Written(columns.encoding, columns.separator, "in the column map")
+        )
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -101,6 +105,15 @@ def read_table(path: Path, columns: ColumnMap) -> TextTable:
         raise DataError(f"{path} has columns and no rows")
     text = {ours: _as_text(frame[name]) for ours, name in columns.columns.items()}
     return TextTable(path, pd.DataFrame(text).reset_index(drop=True), columns.columns)
+
+
+def _is_parquet(path: Path) -> bool:
+    """By what it is, or else by what it is called: a file of that name that is none is told as such."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if path.suffix.lower() in PARQUET and head != b"PAR1":
+        raise DataError(f"{path} is not a Parquet file: it does not begin as one; correct 'table' of the column map")
+    return head == b"PAR1"
 
 
 def _as_text(values: pd.Series) -> pd.Series:

@@ -15,11 +15,11 @@ import pandas as pd
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
 from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.synthetic import is_synthetic
+from ssl_bench.data.tables import find, gzipped_or_plain, locate
 from ssl_bench.errors import Problems, UsageError
 from sslbench_datasets.mimic_cxr import mimic_iv, release
 from sslbench_datasets.mimic_cxr.films import Noticed, read_films, read_labels, read_split, read_test_labels
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
-from sslbench_datasets.tables import find, gzipped_or_plain, locate
 
 VERSIONS = ("2.1.0", "2.0.0")
 TEST_LABELS = "mimic-cxr-2.1.0-test-set-labeled"

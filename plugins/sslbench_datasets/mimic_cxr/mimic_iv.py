@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ssl_bench.data.tables import read_csv, unique_rows
 from ssl_bench.errors import DataError, shortened
 from sslbench_datasets.mimic_cxr.clock import Join, StudyTimes, in_unit, stay_times, study_times
 from sslbench_datasets.mimic_cxr.films import Noticed
 from sslbench_datasets.mimic_cxr.release import Tables
 from sslbench_datasets.mimic_cxr.stays import Mask, Stays, count_holding, usable
-from sslbench_datasets.tables import read_csv, unique_rows
 from sslbench_datasets.values import MAX_AGE, parse_age
 
 FEATURES = ("age", "sex", "mortality", "icu")

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from ssl_bench.data.tables import find, gzipped_or_plain
 from ssl_bench.errors import DataError, Problems, UsageError
-from sslbench_datasets.tables import find, gzipped_or_plain
 
 FOLDERS = ("mimiciv", "mimic-iv")
 """Where a release is looked for below the root of the images, before the root itself."""

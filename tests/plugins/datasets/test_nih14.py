@@ -275,7 +275,7 @@ def test_blank_identifiers_and_cut_files(tmp_path: Path) -> None:
 
 def test_binary_label_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "Data_Entry_2017.csv").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
-    with pytest.raises(DataError, match="is not a whole CSV file"):
+    with pytest.raises(DataError, match="is a picture; download it again"):
         read(tmp_path)
 
 

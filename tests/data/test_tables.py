@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ssl_bench.data.tables import TextTable, find, first_present, gzipped_or_plain, read_csv, unique_rows
 from ssl_bench.errors import DataError
-from sslbench_datasets.tables import TextTable, find, first_present, gzipped_or_plain, read_csv, unique_rows
 
 
 def read_columns(path: Path, names: list[str]) -> pd.DataFrame:
@@ -60,7 +60,8 @@ def test_our_names_spellings_and_columns_that_a_file_may_lack(tmp_path: Path) ->
     [
         ("subject,b\n1,2\n", r"lacks subject_id \(did you mean 'subject'\?\); expected the columns subject_id; found"),
         ("subject_id,subject_id\n1,2\n", "has the columns subject_id twice"),
-        ("", "lacks subject_id.*found an empty file"),
+        ("", "is empty; download it again"),
+        (" \n\n", "lacks subject_id.*found an empty file"),
         ("subject_id\n", "has a header and no rows"),
         ("a,subject_id\n1,2\nCHEST (PA, LAT),3\n", "must have 2 values in a row; 1 rows have more, first on line 3"),
         ('subject_id\n"1\n2\n', "is not a whole CSV file"),

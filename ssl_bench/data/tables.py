@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import csv
 import gzip
-import zlib
+import io
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import pandas as pd
 
+from ssl_bench.data.content import BROKEN, Content, content_of, unreadable
 from ssl_bench.errors import DataError, UsageError, guesses, shortened
 
 ENDINGS = (".csv.gz", ".csv")
-BROKEN = (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile)
-"""What a file raises that is cut off, or is no text."""
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+"""What values may be separated by, and its name in messages."""
+
+LOOKED = 20
+"""Lines at the top of a file in which a header is looked for."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a file is written, as far as its user says.
+
+    Args:
+        encoding: empty: UTF-8, or what a byte order mark says.
+        separator: between values.
+        told: where the user can say so, for messages (``in the column map``); empty: nowhere.
+    """
+
+    encoding: str = ""
+    separator: str = ","
+    told: str = ""
+
+
+PLAIN = Written()
 
 
 @dataclass(frozen=True)
@@ -27,11 +54,13 @@ class TextTable:
         path: of the file.
         frame: the columns that were asked for and found, without surrounding spaces, blank where a row ends early.
         source: the file's name of each column, for messages.
+        first: line of the first row.
     """
 
     path: Path
     frame: pd.DataFrame
     source: Mapping[str, str]
+    first: int = 2
 
     def check_filled(self, *columns: str) -> None:
         """Refuse blanks in columns that every row needs.
@@ -44,7 +73,8 @@ class TextTable:
             if blank.any():
                 raise DataError(
                     f"{self.source[column]} must not be blank; {self.path} has {int(blank.sum())} rows without it, "
-                    f"first on line {int(blank.argmax()) + 2}; correct the file, or download it again if it is cut off"
+                    f"first on line {int(blank.argmax()) + self.first}; correct the file, or download it again if it "
+                    "is cut off"
                 )
 
 
@@ -91,28 +121,32 @@ def read_csv(
     *,
     optional: Iterable[str] = (),
     spelling: Callable[[str], str] = as_written,
+    written: Written = PLAIN,
 ) -> TextTable:
-    """A CSV file as text, with the wanted columns under our names; a name that ends in ``.gz`` is gzipped.
+    """A CSV file as text, with the wanted columns under our names; gzipped or not, whatever its name says.
 
     Args:
         path: of the file.
         columns: the file's name of each column by ours.
         optional: our names of those that the file may lack.
         spelling: what two spellings of a name have in common.
+        written: its encoding and separator.
 
     Raises:
+        UsageError: the encoding has a name that Python does not know.
         DataError: the file is empty, cut off or not CSV, rows have too many values, or columns are missing, or occur
             twice.
     """
-    header = _header(path)
-    spelt, optional = [spelling(name) for name in header], set(optional)
+    top = _top(path, written)
+    header, optional = top.header, set(optional)
+    spelt = [spelling(name) for name in header]
     wanted = {ours: name for ours, name in columns.items() if ours not in optional or spelling(name) in spelt}
-    check_columns(path, header, list(wanted.values()), spelling)
+    check_columns(path, header, list(wanted.values()), spelling, lambda names: _cause(top, names, spelling, written))
     places = {ours: spelt.index(spelling(name)) for ours, name in wanted.items()}
-    rows = _rows(path, len(header))
+    rows = _rows(path, top, written)
     # Column by column: the whole file as text may be large.
     frame = pd.DataFrame({ours: rows[place].fillna("").str.strip() for ours, place in places.items()})
-    return TextTable(path, frame, {ours: header[place] for ours, place in places.items()})
+    return TextTable(path, frame, {ours: header[place] for ours, place in places.items()}, top.skipped + 1)
 
 
 def first_present(path: Path, columns: Mapping[str, str]) -> str:
@@ -121,53 +155,110 @@ def first_present(path: Path, columns: Mapping[str, str]) -> str:
     Raises:
         DataError: the file is cut off or not CSV.
     """
-    header = _header(path)
+    header = _top(path, PLAIN).header
     return next((ours for ours, name in columns.items() if name in header), next(iter(columns)))
 
 
-def _header(path: Path) -> list[str]:
-    opener = gzip.open if path.suffix == ".gz" else open
+class _Top(NamedTuple):
+    """The head of a file: its header, the records up to and with it, and the first lines, for messages."""
+
+    header: list[str]
+    skipped: int
+    lines: list[str]
+    separator: str
+    content: Content
+
+
+def _top(path: Path, written: Written) -> _Top:
+    """The header: the first line with anything in it, but for the one in which Excel names the separator."""
+    content = content_of(path, written.encoding, written.told)
     try:
-        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-            return [name.strip() for name in next(csv.reader(file), [])]
-    except BROKEN as error:
-        raise _unreadable(path, error) from error
+        with _opened(path, content) as file:
+            lines = list(islice(file, LOOKED))
+        said = re.fullmatch(r'"?sep=(.)"?\s*', lines[0]) if lines else None
+        separator = said[1] if said else written.separator
+        skipped = 1 if said else 0
+        with _opened(path, content) as file:
+            for record in islice(csv.reader(file, delimiter=separator), skipped, None):
+                skipped += 1
+                if any(name.strip() for name in record):
+                    return _Top([name.strip() for name in record], skipped, lines, separator, content)
+    except (csv.Error, *BROKEN) as error:
+        raise unreadable(path, error, written.told, content.compression is not None) from error
+    return _Top([], skipped, lines, separator, content)
 
 
-def _rows(path: Path, fields: int) -> pd.DataFrame:
+@contextmanager
+def _opened(path: Path, content: Content) -> Iterator[IO[str]]:
+    with (
+        gzip.open(path) if content.compression else path.open("rb") as raw,
+        io.TextIOWrapper(raw, encoding=content.encoding, newline="") as file,
+    ):
+        yield file
+
+
+def _rows(path: Path, top: _Top, written: Written) -> pd.DataFrame:
     """The rows as text with numbered columns; one more than the header has takes up what a row has too much.
 
     By place in the file's own header: pandas would rename a column that occurs twice, take the first for an index
     where rows end in a comma that the header lacks, and split nothing where the header has an unquoted comma.
     """
+    fields = len(top.header)
     try:
         rows = pd.read_csv(
-            path, header=None, skiprows=1, names=range(fields + 1), index_col=False, dtype=str, keep_default_na=False,
-            encoding="utf-8-sig",
+            path, header=None, skiprows=top.skipped, names=range(fields + 1), index_col=False, dtype=str,
+            keep_default_na=False, encoding=top.content.encoding, compression=top.content.compression,
+            sep=top.separator,
         )  # fmt: skip
     except pd.errors.EmptyDataError:
         rows = pd.DataFrame()
-    except (pd.errors.ParserError, *BROKEN) as error:
-        raise _unreadable(path, error) from error
+    except (pd.errors.ParserError, csv.Error, *BROKEN) as error:
+        raise unreadable(path, error, written.told, top.content.compression is not None) from error
     if rows.empty:
         raise DataError(f"{path} has a header and no rows; download it again")
     longer = (rows[fields].fillna("") != "").to_numpy()
     if longer.any():
         raise DataError(
             f"{path} must have {fields} values in a row; {int(longer.sum())} rows have more, first on line "
-            f"{int(longer.argmax()) + 2}; quote values that hold a comma, or download it again"
+            f"{int(longer.argmax()) + top.skipped + 1}; quote values that hold a comma, or download it again"
         )
     return rows
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} is not a whole CSV file: {' '.join(str(error).split())}; download it again")
+def _cause(top: _Top, wanted: Sequence[str], spelling: Callable[[str], str], written: Written) -> str:
+    """Why columns may be missing: another separator, or lines above the header; empty where neither is seen."""
+    for number, line in enumerate(top.lines, start=1):
+        for separator, name in SEPARATORS.items():
+            names = {spelling(cell.strip()) for cell in next(csv.reader([line.strip("\r\n")], delimiter=separator), [])}
+            if not {spelling(name) for name in wanted} <= names:
+                continue
+            above = f"its header is on line {number}; remove the lines above it"
+            if separator == top.separator:
+                return above
+            said = (
+                f'; say separator: "{separator}" {written.told}, or save it with commas'
+                if written.told
+                else ("; save it with commas")
+            )
+            return f"its values are separated by {name}{said}" + (f", and {above}" if number > top.skipped else "")
+    return ""
 
 
 def check_columns(
-    path: Path, header: Sequence[str], wanted: Sequence[str], spelling: Callable[[str], str] = as_written
+    path: Path,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    spelling: Callable[[str], str] = as_written,
+    cause: Callable[[Sequence[str]], str] = lambda _: "",
 ) -> None:
     """Refuse a header that lacks columns or has one of them twice.
+
+    Args:
+        path: of the file, for messages.
+        header: its columns.
+        wanted: those that it must have.
+        spelling: what two spellings of a name have in common.
+        cause: why it may lack the wanted ones; empty: their nearest matches are told.
 
     Raises:
         DataError: expected against found, with the nearest match.
@@ -175,7 +266,8 @@ def check_columns(
     times = Counter(spelling(name) for name in header)
     missing = [name for name in wanted if not times[spelling(name)]]
     if missing:
-        hints = guesses(missing, filter(None, header))
+        why = cause(wanted)
+        hints = why or guesses(missing, filter(None, header))
         raise DataError(
             f"{path} lacks {shortened(missing)}{f' ({hints})' if hints else ''}; expected the columns "
             f"{shortened(wanted)}; found {shortened(header) or 'an empty file'}"
