@@ -62,9 +62,15 @@ class Parts:
         """The datasets to pretrain on."""
         return (self.dataset, *self.more)
 
+    @property
+    def downstream(self) -> Chosen | None:
+        """The fusion that protocols of this run join EHR by; None where no protocol does."""
+        return self.joins if any(part.component.ehr == "fusion" for part in self.evaluators) else None
+
     def provenance(self, registry: Registry) -> list[dict[str, str]]:
         """Distribution and version of every component."""
-        chosen = [self.method, *self.datasets, *self.evaluators, *self.loggers, *([self.fusion] if self.fusion else [])]
+        fusions = [fusion for fusion in (self.fusion, self.downstream) if fusion]
+        chosen = [self.method, *self.datasets, *self.evaluators, *self.loggers, *fusions]
         used = list(dict.fromkeys((item.component.kind, item.name) for item in chosen))
         if self.backbone.name in registry.names(Backbone.kind):
             used.append((Backbone.kind, self.backbone.name))

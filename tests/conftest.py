@@ -169,7 +169,7 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
     }  # fmt: skip
     run.write_record({
         "schema": SCHEMA, "synthetic": False, "notes": [], "method": method, "fusion": None, "features": [],
-        "options": more.get("options", {}),
+        "options": {"evaluator": more.get("options", {})},
         "config": config, "data": {"name": "toy", "labels": list(labels)}, "metrics": rows, "comparisons": [],
     })  # fmt: skip
     return path

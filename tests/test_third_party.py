@@ -89,6 +89,6 @@ def test_the_method_runs_to_a_record_with_ehr_features(
     assert record["components"][0] == {
         "kind": "method", "name": "toy", "distribution": "sslbench-toy", "version": "1.2.3"
     }  # fmt: skip
-    assert record["options"]["toy"] == {"spread": 0.5}
+    assert record["options"]["method"]["toy"] == {"spread": 0.5}
     assert {row["encoder"] for row in record["metrics"]} == {"trained", "random"}
     assert "toy with age, sex (concat) on nih14" in done.stdout

@@ -121,4 +121,4 @@ def test_it_runs(sslbench: Callable[..., Any], tiny_nih: Callable[..., Path], tm
     assert record["components"][0] == {
         "kind": "method", "name": "barlow-twins", "distribution": "sslbench-barlow-twins", "version": "0.1.0"
     }  # fmt: skip
-    assert record["options"]["barlow-twins"]["projector_dim"] == 64
+    assert record["options"]["method"]["barlow-twins"]["projector_dim"] == 64

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssl_bench.assemble import build_backbone
+from ssl_bench.components import Evaluator
 from ssl_bench.contracts import Backbone
 from ssl_bench.data.material import Material, prepare_external, prepare_material
 from ssl_bench.errors import UsageError, shortened
@@ -13,8 +14,8 @@ from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Narrator
-from ssl_bench.results.describe import describe_external, left_out, resolved
-from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.describe import ByKind, describe_external, left_out, resolved
+from ssl_bench.results.rundir import RunDirectory, options_in
 from ssl_bench.weights import fill, read_weights
 
 KEY = ("encoder", "against", "dataset", "fitted_on", "split", "protocol", "subgroup", "fraction", "draw", "label",
@@ -54,7 +55,10 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     record["notes"] += [note for note in other_replicates(record, plan) if note not in record["notes"]]
     networks = encoders(plan, run, record)
     rows, comparisons = evaluate(plan, run, networks, material, narrator.stage, reuse=True, abroad=abroad)
-    record["options"] |= options_of(plan)
+    for kind, options in options_of(plan).items():
+        record["options"].setdefault(kind, {}).update(options)
+    record["components"] = merged(record["components"], plan.components, ("kind", "name"))
+    record["downstream_fusion"] = plan.parts.downstream.name if plan.parts.downstream else record["downstream_fusion"]
     record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
     record["metrics"] = merged(record["metrics"], rows)
     record["comparisons"] = merged(record["comparisons"], comparisons)
@@ -83,8 +87,8 @@ def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
     """
     options = options_of(plan)
     for chosen in plan.parts.evaluators:
-        asked = options[chosen.name]
-        kept = record["options"].get(chosen.name, asked)
+        asked = options[Evaluator.kind][chosen.name]
+        kept = options_in(record, Evaluator.kind).get(chosen.name, asked)
         changed = [f"{key} {kept.get(key)} (now {value})" for key, value in asked.items() if kept.get(key) != value]
         rows = [row for row in record["metrics"] if row["protocol"] == chosen.name] if changed else []
         staying = dict.fromkeys(_where(row) for row in rows if not _due(row, plan, record, fits=chosen.component.fits))
@@ -95,9 +99,10 @@ def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
             )
 
 
-def options_of(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Resolved options of the protocols to run, as a record has them."""
-    return resolved(plan.parts.evaluators)
+def options_of(plan: Plan) -> ByKind:
+    """Resolved options of the protocols to run and of the fusion that some join EHR by, as a record has them."""
+    fusions = [plan.parts.downstream] if plan.parts.downstream else []
+    return resolved((part.name, part) for part in (*plan.parts.evaluators, *fusions))
 
 
 def _where(row: Mapping[str, Any]) -> str:

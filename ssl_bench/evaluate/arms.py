@@ -18,7 +18,7 @@ from ssl_bench.evaluate.resample import Floats
 from ssl_bench.evaluate.resampled import Resampled, by_metric
 from ssl_bench.evaluate.runs import ENCODERS, aligned
 from ssl_bench.results.rows import MACRO, table_differences
-from ssl_bench.results.rundir import RunDirectory, prediction_file
+from ssl_bench.results.rundir import RunDirectory, options_in, prediction_file
 
 Record = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -249,7 +249,7 @@ def _identities(members: Sequence[Member], protocols: Sequence[str]) -> list[str
 def _options(member: Member, protocols: Sequence[str]) -> dict[str, Any]:
     """Options of the protocols whose rows a run has, as far as its record tells them: ``{"knn.neighbours": [5]}``."""
     measured = dict.fromkeys(row["protocol"] for row in member.record["metrics"])
-    told = {name: member.record.get("options", {}).get(name, {}) for name in measured}
+    told = {name: options_in(member.record, "evaluator").get(name, {}) for name in measured}
     shown = [name for name in measured if not protocols or name in protocols]
     return {f"{name}.{key}": value for name in shown for key, value in told[name].items()}
 

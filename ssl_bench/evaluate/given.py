@@ -127,7 +127,9 @@ class Probe:
                 "seed": self.seed,
                 "evaluate": {"protocols": [chosen.name for chosen in self.protocols], "replicates": self.replicates},
             },
-            "options": {chosen.name: chosen.options.model_dump(mode="json") for chosen in self.protocols},
+            "options": {
+                Evaluator.kind: {chosen.name: chosen.options.model_dump(mode="json") for chosen in self.protocols}
+            },
             "data": {"name": self.name, "labels": list(first.labels), "splits": splits},
             "pretraining": None,
             "metrics": rows,

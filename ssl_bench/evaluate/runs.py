@@ -13,7 +13,7 @@ from ssl_bench.errors import DataError, UsageError, shortened
 from ssl_bench.evaluate.compare import adjusted_p, delong
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.results.rows import MACRO, table_differences
-from ssl_bench.results.rundir import RunDirectory, place_name, prediction_file
+from ssl_bench.results.rundir import RunDirectory, options_in, place_name, prediction_file
 
 ENCODERS = ("trained", "given", "random")
 """Whose predictions stand for a run, the first of them that it has: ``given`` is what ``sslbench probe`` evaluated."""
@@ -86,7 +86,7 @@ def other_options(base: RunScores, other: RunScores) -> list[str]:
     notes = []
     both = [name.split(",")[0] for name in base.tables if name in other.tables]
     for protocol in dict.fromkeys(both):
-        told = [run.record.get("options", {}).get(protocol, {}) for run in (base, other)]
+        told = [options_in(run.record, "evaluator").get(protocol, {}) for run in (base, other)]
         keys = [key for key in told[0] if told[1].get(key, told[0][key]) != told[0][key]]
         for key in keys:
             first, second = (f"{options[key]} in {run.run}" for options, run in zip(told, (base, other), strict=True))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ssl_bench.report.sections import NO_VALUE, Table
+from ssl_bench.results.rundir import options_in
 
 Record = Mapping[str, Any]
 
@@ -14,7 +15,7 @@ def run_table(record: Record) -> Table:
     """The configuration in words, with fingerprints of data and splits."""
     config, data = record["config"], record["data"]
     lines = [
-        ("pretraining", f"{record['method']}, recipe {record['recipe']}{_options(record, record['method'])}"),
+        ("pretraining", f"{record['method']}, recipe {record['recipe']}{_options(record, 'method', record['method'])}"),
         ("EHR features", _features(record)),
         ("encoder", _encoder(config["backbone"])),
         ("data", f"{data['name']}, labels {data.get('label_space', config['data']['labels'])}, "
@@ -49,9 +50,14 @@ def environment_table(record: Record) -> Table:
         ("platform", where["platform"]),
         ("processor", f"{where['processor']}, {where['cores']} cores, {where['threads']} threads used"),
         ("GPU", where["gpu"] or "none"),
-        ("git commit", where["git_commit"] or NO_VALUE),
+        ("git commit", commit_text(where)),
     )
     return Table(("", ""), rows)
+
+
+def commit_text(where: Mapping[str, Any]) -> str:
+    """The commit of the suite's code, and whether the code was another one."""
+    return f"{where.get('git_commit') or NO_VALUE}{', with changes' * bool(where.get('git_changed'))}"
 
 
 def pretraining_table(record: Record) -> Table | None:
@@ -78,8 +84,8 @@ def _external(part: Record) -> str:
     return f"{part['name']}, mode {part['mode']}, {images}, {len(part['labels'])} findings; {part['fingerprint']}"
 
 
-def _options(record: Record, name: str) -> str:
-    options = record["options"].get(name) or {}
+def _options(record: Record, kind: str, name: str) -> str:
+    options = options_in(record, kind).get(name) or {}
     return f"; {_pairs(options)}" if options else ""
 
 
@@ -88,7 +94,7 @@ def _features(record: Record) -> str:
         return "none"
     fills = _pairs(record["ehr_fills"])
     gaps = f"gaps filled with {fills}" if fills else "gaps marked as missing"
-    fusion = f"{record['fusion']}{_options(record, record['fusion'])}" if record["fusion"] else "no fusion"
+    fusion = f"{record['fusion']}{_options(record, 'fusion', record['fusion'])}" if record["fusion"] else "no fusion"
     columns = ", ".join(record["ehr_columns"])
     return f"{', '.join(record['features'])}, joined by {fusion}; as columns {columns}; {gaps}"
 
@@ -109,7 +115,7 @@ def _splits(data: Mapping[str, Any]) -> str:
 
 def _evaluation(record: Record) -> str:
     evaluate = record["config"]["evaluate"]
-    texts = [f"{name}{_options(record, name)}" for name in evaluate["protocols"]]
+    texts = [f"{name}{_options(record, 'evaluator', name)}" for name in evaluate["protocols"]]
     return f"{' | '.join(texts)}; intervals from {evaluate['replicates']:,} resamples of patients"
 
 

@@ -15,6 +15,9 @@ from ssl_bench.plan import Plan
 from ssl_bench.pretrain.loop import Summary
 from ssl_bench.results.rundir import SCHEMA
 
+ByKind = dict[str, dict[str, dict[str, Any]]]
+"""Resolved options by kind and name of a component."""
+
 
 def left_out(plan: Plan, material: Material, abroad: Sequence[ExternalMaterial] = ()) -> list[str]:
     """Notes on images that were quarantined: how many of each split, and the first of them."""
@@ -41,6 +44,7 @@ def describe_external(plan: Plan, abroad: Sequence[ExternalMaterial]) -> list[di
             "fingerprint": other.material.fingerprint,
             "rejected": dict(other.material.rejected),
             "component": plan.external_components[other.external.dataset.name],
+            "options": other.external.dataset.options.model_dump(mode="json"),
         }
         for other in abroad
     ]
@@ -63,7 +67,8 @@ def describe(
         "ehr_fills": dict(plan.schema.fills),
         "recipe": plan.config.recipe,
         "config": plan.config.model_dump(mode="json"),
-        "options": resolved((plan.parts.method, plan.parts.fusion, plan.parts.dataset, *plan.parts.evaluators)),
+        "downstream_fusion": plan.parts.downstream.name if plan.parts.downstream else None,
+        "options": resolved(used(plan)),
         "components": plan.components,
         "data": {
             "name": cohort.name,
@@ -82,6 +87,17 @@ def describe(
     }
 
 
-def resolved(parts: Iterable[Chosen | None]) -> dict[str, dict[str, Any]]:
-    """Resolved options of components by name, as a record has them."""
-    return {chosen.name: chosen.options.model_dump(mode="json") for chosen in parts if chosen}
+def resolved(parts: Iterable[tuple[str, Chosen]]) -> ByKind:
+    """Resolved options of components by kind and name, as a record has them."""
+    found: ByKind = {}
+    for name, chosen in parts:
+        found.setdefault(chosen.component.kind, {})[name] = chosen.options.model_dump(mode="json")
+    return found
+
+
+def used(plan: Plan) -> list[tuple[str, Chosen]]:
+    """Everything that a run chose, by the name that it has in the run: one dataset may be there twice."""
+    parts = plan.parts
+    datasets = zip(plan.sources, parts.datasets, strict=True)
+    fusions = [fusion for fusion in (parts.fusion, parts.downstream) if fusion]
+    return [*datasets, *((part.name, part) for part in (parts.method, *fusions, *parts.evaluators))]

@@ -237,6 +237,12 @@ def prediction_file(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return f"{row['dataset']}-{row['split']}-{row['protocol']}", rest
 
 
+def options_in(record: Mapping[str, Any], kind: str) -> Mapping[str, Mapping[str, Any]]:
+    """Resolved options of the components of a kind by name; none where the record has none."""
+    found: Mapping[str, Mapping[str, Any]] = record.get("options", {}).get(kind, {})
+    return found
+
+
 def place_name(row: Mapping[str, Any], home: str) -> str:
     """``linear``, or ``linear, tested on nih14, fitted on nih14``: what is not the run's own dataset is named."""
     parts = [row["protocol"]]

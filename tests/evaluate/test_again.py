@@ -19,17 +19,17 @@ def row(fraction: float = 1.0, draw: int = 0, dataset: str = "home", fitted_on: 
 def record(*rows: dict[str, Any]) -> dict[str, Any]:
     """Of a run that was measured with k = 5, and tested on one other dataset."""
     return {
-        "options": {"knn": {"neighbours": [5]}}, "metrics": list(rows), "external": [{"name": "abroad"}],
+        "options": {"evaluator": {"knn": {"neighbours": [5]}}}, "metrics": list(rows), "external": [{"name": "abroad"}],
         "config": {"evaluate": {"replicates": 1000}},
     }  # fmt: skip
 
 
 def plan(k: int, fractions: tuple[float, ...] = (1.0,), *, mode: str = "", fits: bool = True) -> Plan:
     options = SimpleNamespace(model_dump=lambda mode: {"neighbours": [k]})
-    chosen = SimpleNamespace(name="knn", options=options, component=SimpleNamespace(fits=fits))
+    chosen = SimpleNamespace(name="knn", options=options, component=SimpleNamespace(fits=fits, kind="evaluator"))
     evaluate = SimpleNamespace(label_fractions=fractions, label_draws=2, replicates=500, protocols=("knn",))
     found = SimpleNamespace(
-        parts=SimpleNamespace(evaluators=(chosen,)), config=SimpleNamespace(evaluate=evaluate),
+        parts=SimpleNamespace(evaluators=(chosen,), downstream=None), config=SimpleNamespace(evaluate=evaluate),
         external=[SimpleNamespace(name="abroad", mode=mode)] if mode else [],
     )  # fmt: skip
     return cast("Plan", found)
@@ -64,5 +64,5 @@ def test_the_same_options_or_all_rows_anew_are_fine(kept: dict[str, Any], asked:
 
 
 def test_options_and_resamples_are_told() -> None:
-    assert options_of(plan(20)) == {"knn": {"neighbours": [20]}}
+    assert options_of(plan(20)) == {"evaluator": {"knn": {"neighbours": [20]}}}
     assert other_replicates(record(), plan(5)) == ["knn: evaluated again, intervals from 500 resamples of patients"]

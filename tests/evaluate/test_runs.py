@@ -23,7 +23,7 @@ def test_other_options_of_a_protocol_are_said(tmp_path: Path) -> None:
     runs = [run_scores(make_run(tmp_path / f"run{seed}", seed)) for seed in (1, 2)]
     assert other_options(*runs) == []
     for run, strength in zip(runs, (0.1, 1.0), strict=True):
-        run.record["options"] = {"linear": {"strengths": [strength]}}
+        run.record["options"] = {"evaluator": {"linear": {"strengths": [strength]}}}
     assert other_options(*runs) == [
         f"linear: measured with different options, strengths is [0.1] in {runs[0].run} and [1.0] in {runs[1].run}"
     ]

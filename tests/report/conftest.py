@@ -130,7 +130,7 @@ def description(synthetic: bool) -> dict[str, Any]:
         "schema": SCHEMA, "synthetic": synthetic, "method": "msn-ehr", "fusion": "concat", "features": ["age", "sex"],
         "notes": ["data are synthetic: these numbers say nothing about patients"] if synthetic else [],
         "ehr_columns": ["age", "sex=M", "sex=F"], "ehr_fills": {}, "recipe": "corrected",
-        "options": {"msn-ehr": {"prototypes": 32}, "linear": {"strengths": [0.1, 1.0]}},
+        "options": {"method": {"msn-ehr": {"prototypes": 32}}, "evaluator": {"linear": {"strengths": [0.1, 1.0]}}},
         "config": {
             "seed": 0, "data": {"labels": "native", "uncertain": "zeros", "blank": "zeros"}, "pretrain": pretrain,
             "backbone": {"name": "vit-micro", "image_size": 32, "options": {}},

@@ -11,6 +11,7 @@ import yaml
 
 from ssl_bench.evaluate.arms import Arm, Member, Place, macro
 from ssl_bench.report.sections import NO_VALUE, Table
+from ssl_bench.report.summary import commit_text
 from ssl_bench.report.table import METRICS
 
 FOLDER = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}/|.*[^ ][/\\][^ ]*$")
@@ -63,7 +64,7 @@ def provenance(arm: Arm, places: Iterable[Place]) -> Provenance:
 def _run(member: Member) -> tuple[str, ...]:
     record, where = member.record, member.record.get("environment", {})
     data = record["data"]
-    told = (where.get("git_commit"), data["name"], data.get("fingerprint"), data.get("splits_sha256"))
+    told = (commit_text(where), data["name"], data.get("fingerprint"), data.get("splits_sha256"))
     return (_folder(member), str(member.seed), *(str(value or NO_VALUE) for value in told))
 
 

@@ -336,8 +336,8 @@ def test_a_run_with_every_feature(sslbench: Any, tiny_mimic: Make, tmp_path: Pat
     data = record["config"]["data"]
     assert data["options"] == {"views": "AP,PA", "label_source": "negbio", "ehr_join": "day"}
     assert (data["uncertain"], data["blank"]) == ("ignore", "ignore")
-    assert record["options"]["mimic-cxr"]["views"] == ["AP", "PA"]
-    assert record["options"]["mimic-cxr"]["test_labels"] is False
+    assert record["options"]["dataset"]["mimic-cxr"]["views"] == ["AP", "PA"]
+    assert record["options"]["dataset"]["mimic-cxr"]["test_labels"] is False
     assert record["data"]["counts"]["patients that MIMIC-IV lacks"] == 2
 
 
