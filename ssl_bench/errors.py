@@ -104,6 +104,9 @@ class Problems:
     def __init__(self) -> None:
         self._found: list[HandledError] = []
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def add(self, error: HandledError) -> None:
         """Remember one more problem, or each of several that were told at once."""
         self._found += error.several or [error]

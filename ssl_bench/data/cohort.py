@@ -119,6 +119,7 @@ def check_cohort(cohort: Cohort) -> None:
     """
     check_columns(cohort)
     problems = Problems()
+    problems.run(partial(label_space.check_names, cohort.labels, f"dataset '{cohort.name}'"))
     for column in IDENTIFIERS[:4]:
         problems.run(partial(_check_not_blank, cohort, column))
     for check in (_check_unique, _check_splits, _check_paths):

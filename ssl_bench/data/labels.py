@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -51,6 +52,9 @@ COMMON7 = (
     "Pneumonia",
     "Pneumothorax",
 )
+
+RESERVED = "macro"
+"""The mean over findings, so no finding's name."""
 
 SPACES = {"chexpert14": CHEXPERT14, "nih14": NIH14, "common7": COMMON7}
 """Findings of each label space, in their published order."""
@@ -127,3 +131,19 @@ def apply_policy(raw: pd.DataFrame, uncertain: Policy, blank: Policy) -> pd.Data
     value = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0}
     blanks = raw.isna()
     return raw.astype(float).mask(raw == -1, value[uncertain]).mask(blanks, value[blank])
+
+
+def check_names(labels: Sequence[str], where: object) -> None:
+    """Findings have names, each its own, and none that of the mean over findings.
+
+    Raises:
+        DataError: one is empty, ``macro``, or there twice.
+    """
+    names = [str(label).strip() for label in labels]
+    if "" in names:
+        raise DataError(f"every finding needs a name; {where} has one without (y_ and p_ with nothing behind)")
+    if RESERVED in [name.lower() for name in names]:
+        raise DataError(f"'{RESERVED}' is the mean over findings and cannot be a finding's name; rename it in {where}")
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise DataError(f"{where} has the findings {shortened(double)} twice; keep one of each")

@@ -13,10 +13,11 @@ import pandas as pd
 
 from ssl_bench.contracts import Split
 from ssl_bench.data.cohort import SPLITS, Cohort
+from ssl_bench.data.labels import check_names
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, Problems, guesses, shortened
+from ssl_bench.evaluate.frames import check_named, check_one_spelling, numbers, read_frame, texts
 from ssl_bench.evaluate.groups import GROUPED
-from ssl_bench.evaluate.predictions import numbers, read_frame, unnamed
 from ssl_bench.results.rundir import RunDirectory
 
 GIVEN = "given"
@@ -97,7 +98,8 @@ def _of_table(path: Path) -> FeatureTable:
         )
     problems = Problems()
     truth = numbers(frame, [f"y_{label}" for label in labels], problems)
-    embeddings = numbers(frame, columns, problems).astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as that
+        embeddings = numbers(frame, columns, problems).astype(np.float32)
     about = _about(frame, problems)
     problems.raise_if_any()
     return FeatureTable(about.join(_labelled(truth, labels)), embeddings, labels)
@@ -105,7 +107,7 @@ def _of_table(path: Path) -> FeatureTable:
 
 def _about(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
     """Identifiers as text, and what is known of age, sex and view."""
-    about = frame[list(IDENTIFIERS)].astype(str)
+    about = frame[list(IDENTIFIERS)].apply(texts)
     for name in GROUPED:
         if name in frame.columns:
             text = frame[name].astype(object).where(frame[name].notna() & (frame[name].astype(str).str.strip() != ""))
@@ -184,18 +186,12 @@ def _attributes(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
 
 
 def _check_ids(table: FeatureTable, path: Path) -> None:
+    check_named(table.frame, ("image_id", "patient_id"), path)
+    check_one_spelling(table.frame, "patient_id", path)
     ids = table.frame["image_id"]
-    blank = np.flatnonzero(unnamed(ids))
-    if len(blank):
-        found = shortened((blank + 1).tolist(), 5)
-        raise DataError(f"every row of {path} needs image_id; {len(blank)} have none: rows {found}")
     double = ids[ids.duplicated()].unique().tolist()
     if double:
         raise DataError(f"image ids must be unique in {path}; {len(double)} occur twice: {shortened(double, 5)}")
-    nameless = np.flatnonzero(table.frame["patient_id"].isin(["", "nan", "None"]))
-    if len(nameless):
-        raise DataError(f"every image in {path} needs a patient_id; {len(nameless)} have none: "
-                        f"{shortened(ids.iloc[nameless].tolist(), 5)}")  # fmt: skip
 
 
 def _check_embeddings(table: FeatureTable, path: Path) -> None:
@@ -203,9 +199,12 @@ def _check_embeddings(table: FeatureTable, path: Path) -> None:
     bad = table.frame["image_id"].iloc[rows].tolist()
     if bad:
         raise DataError(f"embeddings must be finite in {path}; {len(bad)} images have others: {shortened(bad, 5)}")
+    if len(table.embeddings) > 1 and (table.embeddings == table.embeddings[0]).all():
+        raise DataError(f"the embeddings of all images are one and the same in {path}; there is nothing to fit")
 
 
 def _check_labels(table: FeatureTable, path: Path) -> None:
+    check_names(table.labels, path)
     truth = table.frame[list(table.labels)].to_numpy(dtype=np.float64)
     rows, columns = np.nonzero(~(np.isnan(truth) | np.isin(truth, (0.0, 1.0))))
     found = [f"{table.frame['image_id'].iloc[row]} {table.labels[column]}={truth[row, column]:g}"

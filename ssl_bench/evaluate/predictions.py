@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ssl_bench.data.labels import check_names
 from ssl_bench.errors import DataError, Problems, guesses, shortened
+from ssl_bench.evaluate.frames import check_named, check_one_spelling, numbers, read_frame, unnamed
 
 Aggregate = Literal["max", "mean"]
 
@@ -44,27 +46,6 @@ class PredictionTable:
         return PredictionTable(labels, self.ids, self.patients, self.truth[:, columns], self.scores[:, columns])
 
 
-def read_frame(path: Path, what: str = "predictions") -> pd.DataFrame:
-    """A CSV or Parquet file, identifiers as text.
-
-    Args:
-        path: of the file.
-        what: it holds, for messages.
-
-    Raises:
-        DataError: it is missing or cannot be read.
-    """
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise DataError(f"{what} {path} do not exist; give a CSV or Parquet file") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{what} {path} cannot be read: {' '.join(str(error).split())}") from None
-    return frame
-
-
 def read_predictions(path: Path, aggregate: Aggregate | None = None) -> PredictionTable:
     """Predictions with columns ``image_id, patient_id, y_<label>, p_<label>`` (and ``study_id`` to aggregate by).
 
@@ -79,12 +60,15 @@ def read_predictions(path: Path, aggregate: Aggregate | None = None) -> Predicti
     labels = _labels(frame, path)
     problems = Problems()
     named = ("image_id", "patient_id", *(["study_id"] if aggregate and "study_id" in frame.columns else []))
-    problems.run(lambda: _check_named(frame, named, path))
+    problems.run(lambda: check_named(frame, named, path))
+    problems.run(lambda: check_one_spelling(frame, "patient_id", path))
     problems.run(lambda: _check_unique(frame, path))
+    before = len(problems)
     truth = numbers(frame, [f"y_{label}" for label in labels], problems)
     scores = numbers(frame, [f"p_{label}" for label in labels], problems)
-    problems.run(lambda: _check_truth(frame, truth, labels))
-    problems.run(lambda: _check_scores(frame, scores, labels))
+    if len(problems) == before:
+        problems.run(lambda: _check_truth(frame, truth, labels))
+        problems.run(lambda: _check_scores(frame, scores, labels))
     problems.raise_if_any()
     ids, patients = frame["image_id"].to_numpy(dtype=str), frame["patient_id"].to_numpy(dtype=str)
     table = PredictionTable(labels, ids, patients, truth, scores)
@@ -108,21 +92,8 @@ def _labels(frame: pd.DataFrame, path: Path) -> tuple[str, ...]:
         )
     if not len(frame):
         raise DataError(f"predictions {path} hold no row")
+    check_names(truth, path)
     return tuple(truth)
-
-
-def _check_named(frame: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
-    """Rows without an id would all be of one patient, or of one study."""
-    for column in columns:
-        rows = np.flatnonzero(unnamed(frame[column]))
-        if len(rows):
-            found = shortened((rows + 1).tolist(), 5)
-            raise DataError(f"every row of {path} needs {column}; {len(rows)} have none: rows {found}")
-
-
-def unnamed(ids: pd.Series) -> npt.NDArray[np.bool_]:
-    """Which of (N,) identifiers are missing or blank."""
-    return np.asarray(ids.isna() | (ids.astype(str).str.strip() == ""), dtype=bool)
 
 
 def _check_unique(frame: pd.DataFrame, path: Path) -> None:
@@ -130,19 +101,6 @@ def _check_unique(frame: pd.DataFrame, path: Path) -> None:
     double = ids[ids.duplicated()].unique().tolist()
     if double:
         raise DataError(f"image ids must be unique in {path}; {len(double)} occur twice: {shortened(double, 5)}")
-
-
-def numbers(frame: pd.DataFrame, columns: list[str], problems: Problems) -> npt.NDArray[np.float64]:
-    """Columns (N, K) as numbers, blanks as NaN; ``problems`` gets the images whose values are neither."""
-    raw = frame[columns]
-    found = raw.apply(pd.to_numeric, errors="coerce")
-    blank = raw.isna() | (raw.astype(str).apply(lambda column: column.str.strip()) == "")
-    for column in columns:
-        bad = frame.loc[found[column].isna() & ~blank[column] & (raw[column].astype(str) != "nan"), "image_id"]
-        if len(bad):
-            problems.add(DataError(f"column {column} must hold numbers; it does not for {shortened(bad.tolist(), 5)}"))
-    values: npt.NDArray[np.float64] = found.to_numpy(dtype=np.float64, na_value=np.nan)  # of nullable columns too
-    return values
 
 
 def _check_truth(frame: pd.DataFrame, truth: npt.NDArray[np.float64], labels: tuple[str, ...]) -> None:

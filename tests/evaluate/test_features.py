@@ -89,7 +89,7 @@ def change(name: str, row: int | slice, value: object) -> Callable[[pd.DataFrame
         (change("e_3", 5, "many"), "column e_3 must hold numbers; it does not for 005"),
         (change("image_id", 1, "000"), "image ids must be unique in .*; 1 occur twice: 000"),
         (change("image_id", slice(1, 2), ""), "needs image_id; 2 have none: rows 2, 3"),
-        (change("patient_id", 1, ""), "needs a patient_id; 1 have none: 001"),
+        (change("patient_id", 1, ""), "needs patient_id; 1 have none: rows 2"),
         (change("y_Edema", 0, "2"), "labels must be 1, 0 or blank in .*; found 000 Edema=2"),
         (
             change("split", 0, "dev"),
