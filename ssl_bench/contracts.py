@@ -150,8 +150,8 @@ class Backbone(Protocol):
     def patches(self, size: int) -> int:
         """Patches of a square image of ``size`` px."""
 
-    def export(self) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
-        """The ``config.json`` and weights that timm opens from a folder."""
+    def export(self) -> tuple[dict[str, Any], Mapping[str, Tensor]] | None:
+        """The ``config.json`` and weights that timm opens from a folder; None for what timm has no network for."""
 
 
 @runtime_checkable
@@ -214,6 +214,16 @@ class Method(Protocol):
     schedule_stretch: float
     null_parameters: Sequence[str]
     frozen: Sequence[nn.Parameter]
+
+    def fit(self, images: Iterable[Tensor]) -> None:
+        """Learn what a baseline that is not trained by steps takes from the training images (principal axes).
+
+        Called before the evaluation of a method whose descriptor says ``trains=False``, and of no other one.
+
+        Args:
+            images: the encoder's views ``(n, 1, H, W)`` of all training images, in parts; reading them takes time only
+                where they are asked for.
+        """
 
     def before_step(self, progress: float) -> None:
         """Prepare a step; ``progress`` is the share of the training that is done, in [0, 1)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import TypeVar
@@ -29,6 +29,9 @@ class BaseMethod(nn.Module):
     def encoder(self) -> Backbone:
         """The network that is evaluated."""
         raise NotImplementedError(f"{type(self).__name__} must state which network is evaluated")
+
+    def fit(self, images: Iterable[Tensor]) -> None:
+        """Nothing to learn of the training images but by steps."""
 
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """The loss of one batch, with gradients."""

@@ -12,6 +12,7 @@ from ssl_bench.data.joined import DATASET
 from ssl_bench.data.material import prepare_external, prepare_material
 from ssl_bench.distributed import first, is_first, leave, world_size
 from ssl_bench.estimate import estimate
+from ssl_bench.evaluate.baselines import training_images
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, embed_together, evaluate
 from ssl_bench.files import write_json
 from ssl_bench.plan import Plan
@@ -69,6 +70,9 @@ def execute(
         summary = pretrain(plan, run, method, material, fabric, narrator, start=start)
     if summary or plan.config.backbone.init:
         encoders = {TRAINED: method.encoder, **encoders}
+    elif plan.parts.method.name != RANDOM:
+        method.fit(training_images(plan, method.encoder, material))
+        encoders = {plan.parts.method.name: method.encoder, **encoders}
     evaluating = time.monotonic()
     if together := world_size() > 1:
         speaks = is_first()

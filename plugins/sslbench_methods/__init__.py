@@ -69,6 +69,8 @@ def sslbench_components() -> Iterable[Component]:
         method("supervised", "supervised:Supervised", "labels of the training split, as a baseline", uses_labels=True),
         Method(name="random", target="sslbench_methods.baselines:Untrained", trains=False,
                summary="the encoder as it was initialised, untrained"),
+        Method(name="pixels", target="sslbench_methods.baselines:Pixels", trains=False,
+               options="sslbench_methods.options:PixelsOptions", summary="a thumbnail of the image, as features"),
         Method(name="pretrained", target="sslbench_methods.baselines:Untrained", trains=False, needs_weights=True,
                summary="weights from a file (--init): timm's, or the encoder folder of another run"),
         Backbone(name="vit-micro", summary="ViT, 128 wide, 4 deep, patch 8, 64 px: for demonstrations on a CPU",

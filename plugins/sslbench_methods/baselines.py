@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from torch import Tensor
+
 from ssl_bench.contracts import Backbone, Fusion
+from ssl_bench.errors import UsageError
 from ssl_bench.methods import BaseMethod
+from sslbench_methods.options import PixelsOptions
+from sslbench_methods.thumbnails import Thumbnails, principal_axes
 
 
 class Untrained(BaseMethod):
@@ -19,3 +26,37 @@ class Untrained(BaseMethod):
     def encoder(self) -> Backbone:
         """The initial encoder."""
         return self.backbone
+
+
+class Pixels(BaseMethod):
+    """The image itself, shrunk to a thumbnail: an encoder that is no better has learnt nothing worth its training.
+
+    Raises:
+        UsageError: the thumbnail is larger than the image that encoders see, or holds fewer values than its axes.
+    """
+
+    views = ()
+
+    def __init__(self, options: PixelsOptions, backbone: Backbone, fusion: Fusion | None) -> None:
+        super().__init__()
+        if options.size > backbone.image_size:
+            raise UsageError(
+                f"a thumbnail is smaller than the image, found {options.size} px of {backbone.image_size} px; choose a "
+                "smaller size"
+            )
+        if options.components > options.size**2:
+            raise UsageError(
+                f"a thumbnail of {options.size} px has {options.size**2} principal axes, found {options.components}; "
+                "choose fewer components"
+            )
+        self.thumbnails = Thumbnails(options.size, backbone.image_size, components=options.components)
+
+    @property
+    def encoder(self) -> Backbone:
+        """Thumbnails as features."""
+        return self.thumbnails
+
+    def fit(self, images: Iterable[Tensor]) -> None:
+        """Principal axes of the training images' thumbnails, where these are asked for."""
+        if self.thumbnails.components:
+            self.thumbnails.project_on(*principal_axes(map(self.thumbnails.shrunk, images)))

@@ -150,3 +150,10 @@ class SupervisedOptions(TwoViewOptions):
     """Binary cross-entropy on the training labels, on the crops of SimCLR."""
 
     blur: tuple[float, float] = Field((0.5, 0.5), description="probability of Gaussian blur, first and second crop")
+
+
+class PixelsOptions(Options):
+    """Thumbnails of the images as features."""
+
+    size: int = Field(16, ge=1, le=64, description="side of the thumbnail in px")
+    components: int = Field(0, ge=0, description="leading principal axes of the training thumbnails, 0 for grey values")

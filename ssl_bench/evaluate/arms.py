@@ -16,14 +16,12 @@ from ssl_bench.evaluate.intervals import NAMES, Difference
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.evaluate.resample import Floats
 from ssl_bench.evaluate.resampled import Resampled, by_metric
-from ssl_bench.evaluate.runs import ENCODERS, aligned
+from ssl_bench.evaluate.runs import ENCODERS, RANDOM, aligned, standing
 from ssl_bench.results.rows import MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, options_in, prediction_file
 
 Record = Mapping[str, Any]
 Row = Mapping[str, Any]
-
-RANDOM = ENCODERS[-1]
 
 PASSING = {
     "seed": None, "evaluate": None, "data": ("root", "workers", "residency"),
@@ -32,7 +30,7 @@ PASSING = {
 """Keys of the configuration that do not set two arms apart; None: all of the section."""
 
 SEEN = ("name", "options", "labels", "uncertain", "blank", "size", "fit")
-"""Keys of the data that decide what a random encoder is tested on."""
+"""Keys of the data that decide what a baseline is tested on."""
 
 Place = tuple[str, str, str]
 """Protocol, dataset that was tested, dataset that was fitted on."""
@@ -52,6 +50,11 @@ class Member:
     def seed(self) -> int:
         """Of the run."""
         return int(self.record["config"]["seed"])
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is not what the run trained (``random``, ``pixels``) and the same whatever the method."""
+        return self.encoder not in ENCODERS
 
     def rows(self, place: Place) -> list[Row]:
         """Its rows of one place: the whole test split, with the labels of all training patients."""
@@ -177,7 +180,7 @@ def place_of(row: Row) -> Place:
 
 
 def read_arms(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Arm]:
-    """Runs grouped by configuration, in the order given, and then the random encoders by theirs.
+    """Runs grouped by configuration, in the order given, and then the baselines by theirs.
 
     Args:
         paths: run directories.
@@ -190,13 +193,13 @@ def read_arms(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Arm]
     for path in paths:
         record = RunDirectory(path).read_record()
         present = {row["encoder"] for row in record["metrics"]}
-        members += [Member(path, record, encoder) for encoder in _two(present)]
-    ordered = sorted(members, key=lambda member: member.encoder == RANDOM)
+        members += [Member(path, record, encoder) for encoder in _shown(record, present)]
+    ordered = sorted(members, key=lambda member: (member.baseline, member.baseline and member.encoder != RANDOM))
     groups: dict[str, list[Member]] = {}
     for member, identity in zip(ordered, _identities(ordered, protocols), strict=True):
         group = groups.setdefault(identity, [])
         twin = next((other for other in group if other.seed == member.seed), None)
-        if twin is not None and member.encoder != RANDOM:  # a random encoder is the same in every run of its seed
+        if twin is not None and not member.baseline:  # a baseline is the same in every run of its seed
             raise UsageError(f"{twin.path} and {member.path} have one configuration and one seed; leave one out")
         group.append(member)
     return [
@@ -205,17 +208,17 @@ def read_arms(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Arm]
     ]
 
 
-def _two(present: set[str]) -> list[str]:
-    """The encoder that stands for a run, and the random one."""
-    best = next((name for name in ENCODERS if name in present), None)
-    return list(dict.fromkeys(name for name in (best, RANDOM) if name in present and name is not None))
+def _shown(record: Record, present: set[str]) -> list[str]:
+    """The encoder that stands for a run, and the baselines beside it."""
+    baselines = sorted(present.difference(ENCODERS))
+    return list(dict.fromkeys([standing(record, present), *baselines])) if present else []
 
 
 def _identity(member: Member) -> dict[str, Any]:
-    """What an arm's runs share: of a random encoder its architecture and data, else all but :data:`PASSING`."""
+    """What an arm's runs share: of a baseline its options, architecture and data, else all but :data:`PASSING`."""
     config = member.record["config"]
     flat: dict[str, Any] = {}
-    sections = ("data", "backbone") if member.encoder == RANDOM else tuple(config)
+    sections = ("data", "backbone") if member.baseline else tuple(config)
     for section in sections:
         dropped = PASSING.get(section, ())
         value = config.get(section)
@@ -223,11 +226,12 @@ def _identity(member: Member) -> dict[str, Any]:
             continue
         parts = value if isinstance(value, Mapping) else {"": value}
         kept = {key: part for key, part in parts.items() if key not in dropped}
-        if member.encoder == RANDOM and section == "data":  # how a method is trained on them is no part of it
+        if member.baseline and section == "data":  # how a method is trained on them is no part of it
             kept = {key: part for key, part in kept.items() if key in SEEN}
         flat |= {f"{section}.{key}".rstrip("."): part for key, part in kept.items()}
-    named = RANDOM if member.encoder == RANDOM else _called(member.record)
-    return {"arm": named, **flat}
+    if member.baseline:
+        return {"arm": member.encoder, **flat, **member.record.get("options", {}).get(member.encoder, {})}
+    return {"arm": _called(member.record), **flat}
 
 
 def _identities(members: Sequence[Member], protocols: Sequence[str]) -> list[str]:

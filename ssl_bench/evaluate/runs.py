@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,11 @@ from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.results.rows import MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, options_in, place_name, prediction_file
 
-ENCODERS = ("trained", "given", "random")
-"""Whose predictions stand for a run, the first of them that it has: ``given`` is what ``sslbench probe`` evaluated."""
+ENCODERS = ("trained", "given")
+"""Whose predictions stand for a run: ``given`` is what ``sslbench probe`` evaluated. All others are baselines."""
+
+RANDOM = "random"
+"""The encoder that was never trained, which every run is measured beside."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class RunScores:
 
 
 def run_scores(path: Path) -> RunScores:
-    """The kept test predictions of a finished run: of its trained encoder, or of the random one it has alone.
+    """The kept test predictions of a finished run: of its trained encoder, or of the baseline that it is.
 
     Raises:
         UsageError: there is no finished run.
@@ -39,14 +42,19 @@ def run_scores(path: Path) -> RunScores:
     directory = RunDirectory(path)
     record = directory.read_record()
     rows = [row for row in record["metrics"] if row["split"] == "test" and row["label"] == MACRO]
-    encoders = {row["encoder"] for row in rows}
-    encoder = next((name for name in ENCODERS if name in encoders), ENCODERS[-1])
+    encoder = standing(record, [row["encoder"] for row in rows])
     tables, home = {}, record["data"]["name"] if "data" in record else rows[0]["dataset"] if rows else ""
     for row in rows:
         whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"
         if row["encoder"] == encoder and whole:
             tables[place_name(row, home)] = read_predictions(directory.predictions(encoder, *prediction_file(row)))
     return RunScores(path, encoder, record, tables)
+
+
+def standing(record: Mapping[str, Any], measured: Collection[str]) -> str:
+    """The encoder that stands for a run among those measured: the trained one, or the baseline that the run is."""
+    own = (*ENCODERS, str(record.get("method", RANDOM)))
+    return next((name for name in own if name in measured), RANDOM)
 
 
 def compare_runs(base: RunScores, other: RunScores, replicates: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -12,8 +12,9 @@ from statistics import mean
 from typing import Any
 
 from ssl_bench.errors import HandledError, UsageError, shortened, unknown
-from ssl_bench.evaluate.arms import RANDOM, Arm, Bench, Place, read_arms
+from ssl_bench.evaluate.arms import Arm, Bench, Place, read_arms
 from ssl_bench.evaluate.compare import SEEDS
+from ssl_bench.evaluate.runs import RANDOM
 from ssl_bench.report.paper import Cell, adjusted, held_in, on_brackets, on_marks, place_cells, places_of
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.rundir import RunDirectory
@@ -43,9 +44,9 @@ class Entry:
         return self.arm.members[0].record
 
     @property
-    def random(self) -> bool:
-        """Whether the encoder is as initialised."""
-        return self.arm.members[0].encoder == RANDOM
+    def untrained(self) -> bool:
+        """Whether the encoder is a baseline (``random``, ``pixels``)."""
+        return self.arm.members[0].baseline
 
     @property
     def seeds(self) -> list[int]:
@@ -54,18 +55,18 @@ class Entry:
 
     @property
     def method(self) -> str:
-        """The method's name, ``random`` for an encoder as initialised."""
-        return RANDOM if self.random else str(self.record["method"])
+        """The method's name, or the baseline's."""
+        return self.arm.members[0].encoder if self.untrained else str(self.record["method"])
 
     @property
     def features(self) -> str:
         """EHR features that were joined in pretraining."""
-        return "none" if self.random else ", ".join(self.record["features"]) or "none"
+        return "none" if self.untrained else ", ".join(self.record["features"]) or "none"
 
     @property
     def fusion(self) -> str:
         """How they were joined."""
-        return "none" if self.random else str(self.record["fusion"] or "none")
+        return "none" if self.untrained else str(self.record["fusion"] or "none")
 
     @property
     def backbone(self) -> str:
@@ -90,7 +91,7 @@ class Entry:
         return None if seconds is None else seconds / 3600
 
     def _mean(self, values: Iterable[float | None]) -> float | None:
-        known = [] if self.random else [value for value in values if value]
+        known = [] if self.untrained else [value for value in values if value]
         return mean(known) if known else None
 
 
@@ -217,7 +218,7 @@ def _baseline(arms: Sequence[Arm], name: str | None) -> Arm:
     if name is None:
         return next((arm for arm in arms if arm.members[0].encoder == RANDOM), arms[0])
     for arm in arms:
-        folders = {member.path.resolve() for member in arm.members if member.encoder != RANDOM}
+        folders = {member.path.resolve() for member in arm.members if not member.baseline}
         if arm.name == name or Path(name).resolve() in folders:
             return arm
     raise UsageError(unknown("baseline", name, [arm.name for arm in arms]))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from ssl_bench.evaluate.runs import ENCODERS
 from ssl_bench.report.table import interval_text, plain_console
 from ssl_bench.sweep.state import State
 
@@ -56,7 +57,8 @@ def result_text(state: State) -> str:
     """``linear 0.742 [0.701, 0.779]``, empty before the end."""
     if not state.result:
         return "-" if state.phase == "done" else ""
-    untrained = " (random)" if state.result["encoder"] == "random" else ""
+    encoder = state.result["encoder"]
+    untrained = "" if encoder in ENCODERS else f" ({encoder})"
     return f"{state.result['protocol']}{untrained} {interval_text(state.result)}"
 
 

@@ -12,10 +12,15 @@ from ssl_bench.files import sha256, write_json, write_tensors
 def export_encoder(encoder: Backbone, grey: Grey, folder: Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` so that ``timm.create_model("local-dir:...")`` opens them.
 
+    An encoder that timm has no network for (thumbnails) leaves nothing.
+
     The configuration also holds the hash of the weights, because a flipped byte in them loads without a word.
     """
+    exported = encoder.export()
+    if exported is None:
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    config, weights = encoder.export()
+    config, weights = exported
     config["pretrained_cfg"] |= {"mean": [grey.mean], "std": [grey.std], "interpolation": "bilinear", "crop_pct": 1.0}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     write_tensors(folder / "model.safetensors", tensors)

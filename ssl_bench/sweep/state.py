@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ssl_bench.evaluate.runs import standing
 from ssl_bench.files import write_json
 from ssl_bench.results.rundir import RunDirectory
 
@@ -69,7 +70,7 @@ class StateFile:
 def result_of(run: RunDirectory) -> dict[str, Any] | None:
     """The row of a finished run that the table shows: macro AUROC on the test split by its first protocol.
 
-    The trained encoder's, or the random one's where nothing was trained; without such a row an empty one.
+    The trained encoder's, or the baseline's where nothing was trained; without such a row an empty one.
     """
     if not run.record.is_file():
         return None
@@ -81,7 +82,8 @@ def result_of(run: RunDirectory) -> dict[str, Any] | None:
         and row["dataset"] == record["data"]["name"]
     ]  # fmt: skip
     order = record["config"]["evaluate"]["protocols"]
-    rows.sort(key=lambda row: (row["encoder"] != "trained", order.index(row["protocol"])))
+    stands = standing(record, {row["encoder"] for row in rows})
+    rows.sort(key=lambda row: (row["encoder"] != stands, order.index(row["protocol"])))
     return dict(rows[0]) if rows else {}
 
 

@@ -1,0 +1,22 @@
+"""Encoders that no run trains, and that every encoder is measured beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from ssl_bench.contracts import Backbone
+from ssl_bench.data.material import Material, pretraining_positions
+from ssl_bench.evaluate.embedder import whole_images
+from ssl_bench.plan import Plan
+
+PART = 256
+"""Images that are read at once for a baseline that learns from all of them."""
+
+
+def training_images(plan: Plan, encoder: Backbone, material: Material) -> Iterator[Tensor]:
+    """The encoder's views ``(n, 1, H, W)`` of all images that pretraining sees, in parts."""
+    rows = material.rows[pretraining_positions(plan, material.cohort)]
+    for start in range(0, len(rows), PART):
+        yield whole_images(material, encoder, rows[start : start + PART])
