@@ -61,7 +61,7 @@ class Component:
     def _resolve(self, path: str) -> Any:
         try:
             return resolve_name(path)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # one that exits while it is imported has not done its work
             raise PluginError(
                 f"{self.kind} '{self.name}' cannot be loaded from '{path}': {type(error).__name__}: {error}"
             ) from error

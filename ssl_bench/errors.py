@@ -98,6 +98,11 @@ def _printable(item: object) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in str(item))
 
 
+def escaped(text: str) -> str:
+    """A message with its line ends, and with everything else that a terminal would obey written as its number."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+
+
 class Problems:
     """Collects everything that is wrong before anything is built, to be told at once."""
 

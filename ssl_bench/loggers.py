@@ -41,6 +41,6 @@ class Loggers:
     def _guard(self, name: str, work: Callable[[], object]) -> None:
         try:
             work()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._live.pop(name, None)
             self._warn(f"logger '{name}' is left out from here on: {type(error).__name__}: {error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,18 @@ class Launcher(Protocol):
 
     def stop(self, handles: Sequence[str]) -> None:
         """Ask jobs to save and end."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A launcher that can say what a job would ask for; ``sslbench sweep --dry-run`` prints it."""
+
+    def explain(self, job: Job) -> str:
+        """What would be asked for, in lines.
+
+        Raises:
+            UsageError: jobs cannot be started from here.
+        """
 
 
 class Logger(Protocol):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +24,9 @@ from sslbench_launchers.local import PARENT
 from sslbench_launchers.options import SlurmOptions
 
 WAITING = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SUSPENDED", "SPECIAL_EXIT")
+COMMANDS = ("sbatch", "srun", "squeue", "scontrol", "scancel")
+"""What this launcher and submitit call."""
+
 INTERRUPTED = 130
 
 PATIENCE = 120.0
@@ -79,9 +86,11 @@ class Task:
         """Called by submitit before the time limit: let the run save, then have the job requeued."""
         from submitit.helpers import DelayedSubmission
 
-        if self._child and self._child.poll() is None:
+        if self._child:
             self._child.send_signal(signal.SIGTERM)
-            self._child.wait()
+            with suppress(ChildProcessError):  # it had ended before
+                # This interrupts a wait for the same child, which holds the lock that a second wait would need.
+                os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT)
         return DelayedSubmission(self)
 
 
@@ -110,21 +119,49 @@ class Slurm:
         """
         import submitit
 
-        executor = _executor(self.folder)
-        executor.update_parameters(**self._parameters(job))
+        executor = self._executor(job)
         try:
             return str(executor.submit(Task(job)).job_id)
         except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
             raise UsageError(f"Slurm refuses the job of {job.name}: {' '.join(str(error).split())}") from None
 
+    def explain(self, job: Job) -> str:
+        """What Slurm would be asked for, and the batch script.
+
+        Raises:
+            UsageError: this is no cluster.
+        """
+        executor = self._executor(job)._executor
+        command = executor._submitit_command_str  # submitit has no public way to a script that is not submitted
+        script = executor._make_submission_file_text(command, "explained").strip()
+        options = self.options
+        asked = {
+            "partition": options.partition or "the cluster's default",
+            "time": f"{options.minutes} min, saved and queued again {options.save_seconds} s before",
+            "machines": job.nodes,
+            "processes": f"{job.devices} on each machine" + (", a GPU each" if job.gpus else ""),
+            "cores": f"{options.cpus} for each process",
+            "memory": f"{options.memory_gb:g} GB on each machine" if options.memory_gb else "the cluster's default",
+        }
+        return "\n".join([*(f"{name:<10} {value}" for name, value in asked.items()), "", script])
+
+    def _executor(self, job: Job) -> Any:
+        alone = job.devices * job.nodes == 1
+        executor = _executor(self.folder, exec_python=alone)
+        executor.update_parameters(**self._parameters(job))
+        return executor
+
     def _parameters(self, job: Job) -> dict[str, Any]:
         options = self.options
+        alone = job.devices * job.nodes == 1
         named = {"partition": options.partition, "account": options.account, "qos": options.qos}
         wanted: dict[str, Any] = {
             "name": job.name, "timeout_min": options.minutes, "nodes": job.nodes, "tasks_per_node": job.devices,
-            "cpus_per_task": options.cpus, "slurm_use_srun": job.devices * job.nodes > 1,
-            "slurm_setup": list(options.setup),
-            "slurm_additional_parameters": {"requeue": True, **options.more},
+            "cpus_per_task": options.cpus, "slurm_use_srun": not alone,
+            "slurm_setup": list(options.setup), "slurm_signal_delay_s": options.save_seconds,
+            "slurm_additional_parameters": {
+                "requeue": True, **({"signal": self._to_the_batch_process()} if alone else {}), **options.more,
+            },
             **{f"slurm_{key}": value for key, value in named.items() if value},
         }  # fmt: skip
         if options.memory_gb:
@@ -132,6 +169,12 @@ class Slurm:
         if job.gpus:
             wanted["gpus_per_node"] = job.devices
         return wanted
+
+    def _to_the_batch_process(self) -> str:
+        """A lone process has no job step, to which Slurm's signal before the limit goes otherwise."""
+        from submitit import JobEnvironment
+
+        return f"B:{JobEnvironment.USR_SIG}@{self.options.save_seconds}"
 
     def states(self, handles: Mapping[str, Job]) -> Mapping[str, JobState]:
         """From squeue, which knows every job that has not ended, and from the exit codes that jobs leave."""
@@ -154,13 +197,18 @@ class Slurm:
         subprocess.run(["scancel", *handles], check=False)
 
 
-def _executor(folder: Path) -> Any:
+def _executor(folder: Path, *, exec_python: bool) -> Any:
+    """An executor of submitit; ``exec_python`` puts the program in the batch shell's place, where signals go."""
     import submitit
 
-    try:
-        return submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=1000)
-    except RuntimeError as error:
-        raise UsageError(f"launcher slurm needs the commands of a Slurm cluster here: {error}") from None
+    missing = [command for command in COMMANDS if not shutil.which(command)]
+    if missing:
+        raise UsageError(
+            f"launcher slurm needs the commands of a Slurm cluster here, not on the PATH: {', '.join(missing)}; "
+            "start the sweep on a machine from which jobs are submitted"
+        )
+    python = f"{'exec ' if exec_python else ''}{shlex.quote(sys.executable)}"
+    return submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=1000, slurm_python=python)
 
 
 def queue() -> dict[str, str] | None:

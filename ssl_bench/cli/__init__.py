@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
 import sys
 
 import typer
@@ -26,10 +24,7 @@ from ssl_bench.cli import (
     sweep,
     tables,
 )  # fmt: skip
-from ssl_bench.errors import DataError, HandledError, Interrupted
-from ssl_bench.ranks import is_first_process
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+from ssl_bench.cli.door import guard, passed, prepare_streams
 
 app = typer.Typer(
     name="sslbench",
@@ -54,6 +49,7 @@ app.command("tables")(tables.tables)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("new")(new.new)
 app.add_typer(data.app)
+guard(app)
 
 
 def end_with_sweep() -> None:
@@ -71,20 +67,5 @@ def main() -> None:
     # Idle OpenMP threads that spin make a shared machine crawl; they must sleep, which torch reads when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     end_with_sweep()
-    try:
-        app()
-    except HandledError as error:
-        if is_first_process():
-            print(f"sslbench: error: {error}", file=sys.stderr)
-        elif not (error.everywhere or isinstance(error, Interrupted)):
-            print(f"sslbench: error of another process on {socket.gethostname()}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
-        print(f"sslbench: error: the disk is full ({error.filename or error.strerror}); what was finished is kept; "
-              "free some space and repeat the command, a run with --resume", file=sys.stderr)  # fmt: skip
-        sys.exit(DataError.exit_code)
-    except KeyboardInterrupt:
-        print("sslbench: interrupted; nothing finished is lost", file=sys.stderr)
-        sys.exit(130)
+    prepare_streams()
+    passed(app)

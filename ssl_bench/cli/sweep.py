@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,12 +75,18 @@ def sweep(
     starter = whole.launcher.name if whole.launcher else "local"
     options = registry.options("launcher", starter, whole.launcher.options if whole.launcher else {})
     registry.get("launcher", starter).check_installed()
+    target = registry.get("launcher", starter).load()
+
+    def make_launcher() -> Launcher:
+        return target(options, jobs or whole.jobs, folder / ".sweep" / starter)  # type: ignore[no-any-return]
+
     if dry_run:
         tell_costs(plans, folder, jobs or whole.jobs)
+        tell_jobs(cells, folder, make_launcher(), cache_folder(cache))
         return
-    target = registry.get("launcher", starter).load()
-    carry_out(cells, folder, lambda: target(options, jobs or whole.jobs, folder / ".sweep" / starter),
-              cache_folder(cache), retry_failed=retry_failed, inexact=allow_inexact_resume)  # fmt: skip
+    carry_out(
+        cells, folder, make_launcher, cache_folder(cache), retry_failed=retry_failed, inexact=allow_inexact_resume
+    )
 
 
 def _listed(text: str | None) -> list[str] | None:
@@ -157,8 +163,32 @@ def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
     print_cells(rows, ("cell", "steps", "a step", "training", ""), caption)
 
 
+def tell_jobs(cells: Sequence[Cell], folder: Path, launcher: Launcher, cache: Path) -> None:
+    """Print what each kind of job would ask the launcher for, where the launcher can say it.
+
+    Raises:
+        UsageError: the launcher cannot start jobs from here.
+    """
+    from ssl_bench.services import Explains
+    from ssl_bench.sweep.loop import Sweep
+
+    if not isinstance(launcher, Explains):
+        return
+    jobs = Sweep(cells, folder, launcher, cache, lambda states: None).jobs.values()
+    kinds = {(job.devices, job.nodes, job.gpus): job for job in jobs}
+    for kind, job in kinds.items():
+        count = sum((other.devices, other.nodes, other.gpus) == kind for other in jobs)
+        print(f"\n{count} jobs like that of {job.name}\n{launcher.explain(job)}")
+
+
 def carry_out(
-    cells: list[Cell], folder: Path, make_launcher: Any, cache: Path, *, retry_failed: bool, inexact: bool
+    cells: Sequence[Cell],
+    folder: Path,
+    make_launcher: Callable[[], Launcher],
+    cache: Path,
+    *,
+    retry_failed: bool,
+    inexact: bool,
 ) -> None:
     """Run the cells and print the table.
 
@@ -170,8 +200,7 @@ def carry_out(
 
     flags = ["--allow-inexact-resume"] if inexact else []
     with claimed(folder), SweepBoard() as board:
-        starter: Launcher = make_launcher()
-        running = Sweep(cells, folder, starter, cache, board.show, retry_failed=retry_failed, flags=flags)
+        running = Sweep(cells, folder, make_launcher(), cache, board.show, retry_failed=retry_failed, flags=flags)
         states = running.run()
     print_sweep(states)
     failed = [name for name, state in states.items() if state.phase == "failed"]

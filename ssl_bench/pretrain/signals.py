@@ -27,7 +27,7 @@ def leaving(what_next: Callable[[], str]) -> Iterator[None]:
         caught.append(number)
         raise KeyboardInterrupt  # and no Exception, which something on the way might take for its own
 
-    before = {number: signal.signal(number, leave) for number in StopFlag.SIGNALS}
+    before = {number: signal.signal(number, leave) for number in _heard()}
     try:
         yield
     except KeyboardInterrupt:
@@ -38,17 +38,23 @@ def leaving(what_next: Callable[[], str]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _heard() -> list[signal.Signals]:
+    """The signals to listen to; ``nohup`` has the end of a terminal ignored, and it stays so."""
+    kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in StopFlag.SIGNALS if not (kept and number == signal.SIGHUP)]
+
+
 ECHO = 0.3
 """Seconds within which a signal that comes again is the same one."""
 
 
 class StopFlag:
-    """Turns SIGINT, SIGTERM and SIGUSR1 into a flag that is read at the step boundary; a second one leaves at once.
+    """Turns signals into a flag that is read at the step boundary; a second one leaves at once.
 
     Clusters send the same signal by several ways at once, so the same one within :data:`ECHO` seconds is the same.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
     def __init__(self) -> None:
         self.caught: int | None = None
@@ -64,7 +70,7 @@ class StopFlag:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Replace the handlers for the duration of a block."""
-        before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+        before = {number: signal.signal(number, self._note) for number in _heard()}
         try:
             yield
         finally:

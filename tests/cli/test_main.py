@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from ssl_bench.cli import plugins
+from ssl_bench.cli import app, plugins
+from ssl_bench.cli.door import guarded, passed
 from ssl_bench.errors import DataError, HandledError, Interrupted, PluginError, TrainingStopped, UsageError
 
 Cli = Callable[..., Any]
@@ -37,11 +42,134 @@ def test_ctrl_c_exits_130(sslbench: Cli, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_mistake_of_ours_keeps_its_traceback(sslbench: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
-        raise OSError(errno.EIO, "ours")
+        raise RuntimeError("ours")
 
     monkeypatch.setattr(plugins, "discover", fail)
-    with pytest.raises(OSError, match="ours"):
+    with pytest.raises(RuntimeError, match="ours"):
         sslbench("plugins")
+
+
+@pytest.mark.parametrize("code", sorted(set(errno.errorcode) - {errno.EPIPE}))
+def test_fault_36_whatever_the_system_refuses_is_a_sentence_with_the_path(
+    capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    def fail() -> None:
+        raise OSError(code, os.strerror(code), "/place/of/the fault")
+
+    with pytest.raises(SystemExit) as ended:
+        passed(fail)
+    assert ended.value.code == DataError.exit_code
+    told = capsys.readouterr().err
+    assert told.startswith("sslbench: error: ")
+    assert told.count("\n") == 1
+    happened, _, remedy = told.removeprefix("sslbench: error: ").partition(" (/place/of/the fault); ")
+    assert happened == happened.lower() != ""
+    assert remedy.strip()
+
+
+def test_fault_36_the_door_of_the_program_is_that_one(sslbench: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "runs/a")
+
+    monkeypatch.setattr(plugins, "discover", fail)
+    answer = sslbench("plugins")
+    assert answer.code == DataError.exit_code
+    assert answer.sentence == "this place can only be read (runs/a); choose one that can be written"
+
+
+def test_fault_36_a_fault_without_a_path_or_a_number_is_a_sentence(
+    sslbench: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError("Cannot seek\nin this file")
+
+    monkeypatch.setattr(plugins, "discover", fail)
+    assert sslbench("plugins").sentence.startswith("cannot seek in this file (Cannot seek in this file); ")
+
+
+def test_a_message_cannot_command_a_terminal(sslbench: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise DataError("image \x1b[2J\x9b31m\u202e.png\ris not there")
+
+    monkeypatch.setattr(plugins, "discover", fail)
+    assert sslbench("plugins").sentence == "image \\x1b[2J\\x9b31m\\u202e.png\\ris not there"
+
+
+@pytest.mark.parametrize("code", [None, 0, 3, "done"])
+def test_fault_23_a_plugin_that_exits_is_told_and_never_a_success(
+    sslbench: Cli, monkeypatch: pytest.MonkeyPatch, code: Any
+) -> None:
+    monkeypatch.setattr(plugins, "discover", lambda: sys.exit(code))
+    answer = sslbench("plugins")
+    assert answer.code == PluginError.exit_code
+    assert answer.sentence.startswith(f"'{__name__}' ended the program by sys.exit({code!r}), which no plugin may")
+
+
+def test_every_command_is_guarded() -> None:
+    def commands(app: Any) -> Iterator[Any]:
+        yield from (registered.callback for registered in app.registered_commands)
+        for group in app.registered_groups:
+            yield from commands(group.typer_instance)
+
+    found = list(commands(app))
+    assert len(found) > 15
+    assert {command.__code__ for command in found} == {guarded(len).__code__}
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1])
+def test_fault_26_a_signal_ends_any_command_with_a_sentence(
+    sslbench: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(plugins, "discover", lambda: signal.raise_signal(number))
+    answer = sslbench("plugins")
+    assert answer.code == 130
+    assert answer.sentence == f"{number.name}: nothing finished is lost; start it again"
+
+
+def test_fault_26_the_end_of_a_terminal_stays_ignored_under_nohup(
+    sslbench: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        discover = plugins.discover
+        monkeypatch.setattr(plugins, "discover", lambda: (signal.raise_signal(signal.SIGHUP), discover())[1])
+        assert sslbench("plugins").code == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("gone", ["1", "2"])
+def test_fault_36_a_reader_that_has_gone_is_no_traceback(gone: str) -> None:
+    """The reader of standard output, or the terminal, has gone before anything is said."""
+    code = f"""
+import os, sys
+reader, writer = os.pipe()
+os.close(reader)
+os.dup2(writer, {gone})
+sys.argv = ["sslbench", "show", "method", "no-such"] if {gone} == 2 else ["sslbench", "plugins"]
+from ssl_bench.cli import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env=paths())
+    assert ended.returncode == (2 if gone == "2" else 1)
+    assert ended.stderr == b""
+
+
+def test_fault_36_a_terminal_that_lacks_letters_gets_their_numbers() -> None:
+    command = [sys.executable, "-m", "ssl_bench", "show", "method", "m\u00fcnster"]
+    ended = subprocess.run(command, capture_output=True, check=False, env={**paths(), "PYTHONIOENCODING": "ascii"})
+    assert ended.returncode == 2
+    assert b"m\\xfcnster" in ended.stderr
+    code = "from ssl_bench.cli.door import prepare_streams as f; f(); print('\\u2502 \\udcff')"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, env={**paths(), "PYTHONIOENCODING": "ascii"}
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"\\u2502 \\udcff\n")
+
+
+def paths() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def test_help_lists_the_commands(sslbench: Cli) -> None:

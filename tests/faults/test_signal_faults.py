@@ -13,7 +13,7 @@ from ssl_bench.pretrain.checkpoint import load_latest
 from ssl_bench.report.terminal import Terminal
 from sslbench_datasets.synthetic import writer
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)

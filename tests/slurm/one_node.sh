@@ -2,14 +2,17 @@
 # A sweep on a real Slurm cluster of one node: this machine. A person runs it, as root in a container or a virtual
 # machine that may be spoilt (Debian; it installs slurm-wlm and munge and writes /etc/slurm); CI does not.
 #
-#   bash tests/slurm/one_node.sh [FOLDER]
+#   bash tests/slurm/one_node.sh [FOLDER [limit]]
 #
 # It starts the daemons without systemd, runs a sweep of two cells by `--launcher slurm`, takes one of them away while
 # it trains (scontrol requeue, as a preemption does), kills the sweep itself and starts it again, and checks that both
-# cells end on record, the requeued one resumed from its checkpoint. Exit code 0: all of it held.
+# cells end on record, the requeued one resumed from its checkpoint. Then a cell of one process that trains for longer
+# than its time limit of 3 minutes, its sweep killed at once: the job must save before the limit, be queued again, and go
+# on from there (`limit` as second argument runs this part alone). Exit code 0: all of it held.
 set -euo pipefail
 
 work=${1:-$(mktemp -d)}
+part=${2:-all}
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 host=$(hostname -s)
 cores=$(nproc --all)
@@ -81,42 +84,48 @@ for _ in $(seq 30); do
 done
 sinfo
 
-say "two cells, one job each"
 cd "$work"
-sweep=(python -m ssl_bench sweep --method simclr,msn --seeds 1 --preset smoke --set pretrain.epochs=20
-  --set pretrain.checkpoint_every=2 --set evaluate.replicates=100 --set pretrain.accelerator=cpu
-  --launcher slurm --launcher-set cpus=1 --launcher-set minutes=60 --cache "$work/cache" --out "$work/sweep")
-"${sweep[@]}" >"$work/first.txt" 2>"$work/first.log" &
-driver=$!
-for _ in $(seq 300); do
-  ls "$work"/sweep/simclr-*/checkpoints/step-*.json >/dev/null 2>&1 && break
-  kill -0 "$driver" || { cat "$work/first.log"; exit 1; }
-  sleep 1
-done
-squeue
-job=$(squeue --noheader --format="%i %j" | awk '$2 ~ /^simclr/ {print $1}')
-
-say "taking job $job away while it trains, as a preemption does"
-scontrol requeue "$job"
-sleep 2
-squeue
-
-say "killing the sweep; its jobs go on"
-kill -9 "$driver"
-wait "$driver" || true
-squeue
-
-say "starting it again"
 # A requeued job waits two minutes by default (its begin time); not here.
-for _ in $(seq 60); do
-  squeue --noheader --job="$job" --format=%T | grep -q PENDING && scontrol update jobid="$job" StartTime=now && break
-  sleep 1
-done
-"${sweep[@]}" | tee "$work/second.txt"
+hurry() {
+  for _ in $(seq "$2"); do
+    squeue --noheader --job="$1" --format=%T | grep -q PENDING && { scontrol update jobid="$1" StartTime=now; return; }
+    sleep 1
+  done
+  say "job $1 was not queued again"; squeue; exit 1
+}
 
-say "checking"
-[ "$(grep -c ' done ' "$work/second.txt")" -eq 2 ]
-python - "$work/sweep" <<'CHECK'
+two_cells() {
+  say "two cells, one job each"
+  sweep=(python -m ssl_bench sweep --method simclr,msn --seeds 1 --preset smoke --set pretrain.epochs=20
+    --set pretrain.checkpoint_every=2 --set evaluate.replicates=100 --set pretrain.accelerator=cpu
+    --launcher slurm --launcher-set cpus=1 --launcher-set minutes=60 --cache "$work/cache" --out "$work/sweep")
+  "${sweep[@]}" >"$work/first.txt" 2>"$work/first.log" &
+  driver=$!
+  for _ in $(seq 300); do
+    ls "$work"/sweep/simclr-*/checkpoints/step-*.json >/dev/null 2>&1 && break
+    kill -0 "$driver" || { cat "$work/first.log"; exit 1; }
+    sleep 1
+  done
+  squeue
+  job=$(squeue --noheader --format="%i %j" | awk '$2 ~ /^simclr/ {print $1}')
+
+  say "taking job $job away while it trains, as a preemption does"
+  scontrol requeue "$job"
+  sleep 2
+  squeue
+
+  say "killing the sweep; its jobs go on"
+  kill -9 "$driver"
+  wait "$driver" || true
+  squeue
+
+  say "starting it again"
+  hurry "$job" 60
+  "${sweep[@]}" | tee "$work/second.txt"
+
+  say "checking"
+  [ "$(grep -c ' done ' "$work/second.txt")" -eq 2 ]
+  python - "$work/sweep" <<'CHECK'
 import json, sys
 from pathlib import Path
 
@@ -126,4 +135,43 @@ resumed = {name: record["pretraining"]["resumed_at"] for name, record in records
 print("resumed at step:", resumed)
 assert all((step > 0) == name.startswith("simclr") for name, step in resumed.items())
 CHECK
+}
+
+over_the_limit() {
+  say "a cell that trains for longer than its time limit"
+  sweep=(python -m ssl_bench sweep --method simclr --seeds 1 --preset smoke --set pretrain.epochs=${EPOCHS:-100}
+    --set pretrain.checkpoint_every=100 --set evaluate.replicates=100 --set pretrain.accelerator=cpu
+    --launcher slurm --launcher-set cpus=1 --launcher-set minutes=3 --launcher-set save_seconds=30 --cache "$work/cache" --out "$work/limit")
+  "${sweep[@]}" --dry-run
+  "${sweep[@]}" >"$work/third.txt" 2>"$work/third.log" &
+  driver=$!
+  for _ in $(seq 60); do
+    job=$(squeue --noheader --format=%i)
+    [ -z "$job" ] || break
+    kill -0 "$driver" || { cat "$work/third.log"; exit 1; }
+    sleep 1
+  done
+  say "killing the sweep; job $job reaches its limit alone"
+  kill -9 "$driver"
+  wait "$driver" || true
+  hurry "$job" 300
+  say "job $job is queued again; starting the sweep again"
+  (for _ in 1 2 3 4 5; do sleep 20; hurry "$job" 300; done >/dev/null 2>&1) & started+=($!)
+  "${sweep[@]}" | tee "$work/fourth.txt"
+  grep -h "saved at step\|sslbench: error" "$work"/limit/.sweep/logs/*
+  [ "$(grep -c ' done ' "$work/fourth.txt")" -eq 1 ]
+  python - "$work/limit" <<'CHECK'
+import json, sys
+from pathlib import Path
+
+(record,) = [json.loads(path.read_text()) for path in Path(sys.argv[1]).glob("*/record.json")]
+(log,) = Path(sys.argv[1]).glob(".sweep/logs/*.log")
+step = record["pretraining"]["resumed_at"]
+print("resumed at step:", step)
+assert f"saved at step {step}" in log.read_text()
+CHECK
+}
+
+[ "$part" = limit ] || two_cells
+over_the_limit
 say "all of it held; the files are in $work ($checkout)"

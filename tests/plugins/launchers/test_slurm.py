@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +72,89 @@ def test_a_job_asks_for_what_its_run_needs(tmp_path: Path) -> None:
               "slurm_partition": "gpu"}  # fmt: skip
     assert wanted.items() <= asked.items()
     assert asked["slurm_additional_parameters"] == {"requeue": True, "constraint": "h100"}
+
+
+def test_fault_35_slurm_tells_a_lone_process_before_its_time_is_up(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    launcher = slurm.Slurm(SlurmOptions(minutes=3, save_seconds=40), 0, tmp_path)
+    asked = launcher._parameters(job(tmp_path))
+    assert (asked["slurm_use_srun"], asked["timeout_min"], asked["slurm_signal_delay_s"]) == (False, 3, 40)
+    assert asked["slurm_additional_parameters"] == {"requeue": True, "signal": "B:USR2@40"}
+    several = launcher._parameters(job(tmp_path, devices=2))  # Slurm signals the steps of srun by itself
+    assert several["slurm_use_srun"]
+    assert several["slurm_additional_parameters"] == {"requeue": True}
+
+
+SAVES = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print("saved", flush=True), sys.exit(130)))
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+def test_fault_35_a_run_saves_before_its_job_is_queued_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal comes while the job waits for its run, and the handler waits for the same child."""
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(slurm.time, "sleep", lambda seconds: None)
+    asked, order = job(tmp_path, SAVES), []
+    task = slurm.Task(asked)
+
+    def before_the_limit(number: int, frame: Any) -> None:
+        order.append(type(task.checkpoint()).__name__)
+        order.append(asked.log.read_text().split())
+
+    before = signal.signal(signal.SIGUSR2, before_the_limit)
+    term = signal.getsignal(signal.SIGTERM)
+    try:
+        sender = threading.Thread(target=_when_up, args=(asked.log,))
+        sender.start()
+        assert task() == 130
+        sender.join()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+        signal.signal(signal.SIGTERM, term)
+    assert order == ["DelayedSubmission", ["up", "saved"]]
+
+
+def _when_up(log: Path) -> None:
+    while not (log.is_file() and log.read_text()):
+        threading.Event().wait(0.02)
+    os.kill(os.getpid(), signal.SIGUSR2)
+
+
+def on_a_cluster(folder: Path, monkeypatch: pytest.MonkeyPatch, commands: Sequence[str] = slurm.COMMANDS) -> None:
+    """A PATH with nothing but these commands, none of which does anything."""
+    (folder / "bin").mkdir()
+    for name in commands:
+        (folder / "bin" / name).write_text("#!/bin/sh\n")
+        (folder / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder / "bin"))
+
+
+def test_what_slurm_would_be_asked_for_is_told_with_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    on_a_cluster(tmp_path, monkeypatch)
+    options = SlurmOptions(partition="gpu", minutes=90, cpus=6, memory_gb=20, setup=("module load cuda",))
+    told = slurm.Slurm(options, 0, tmp_path / "made").explain(job(tmp_path, gpus=True))
+    asked, _, script = told.partition("\n\n")
+    assert dict(line.split(maxsplit=1) for line in asked.splitlines()) == {
+        "partition": "gpu", "time": "90 min, saved and queued again 90 s before", "machines": "1",
+        "processes": "1 on each machine, a GPU each", "cores": "6 for each process",
+        "memory": "20 GB on each machine",
+    }  # fmt: skip
+    lines = script.splitlines()
+    assert {"#SBATCH --partition=gpu", "#SBATCH --time=90", "#SBATCH --cpus-per-task=6", "#SBATCH --mem=20GB",
+            "#SBATCH --gpus-per-node=1", "#SBATCH --signal=B:USR2@90", "module load cuda"} < set(lines)  # fmt: skip
+    assert lines[-1].startswith(f"exec {sys.executable} -u -m submitit")
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_command_of_slurm_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit")
+    on_a_cluster(tmp_path, monkeypatch, [name for name in slurm.COMMANDS if name != "srun"])
+    with pytest.raises(UsageError, match="needs the commands of a Slurm cluster here, not on the PATH: srun; "):
+        slurm.Slurm(SlurmOptions(), 0, tmp_path).explain(job(tmp_path))
 
 
 @pytest.mark.parametrize(("code", "wanted"), [("pass", 0), ("raise SystemExit(3)", 3)])

@@ -1,0 +1,95 @@
+"""The door of every command: what it raises, or is told by a signal, becomes one sentence and an exit code."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import typer
+
+from ssl_bench.errors import DataError, HandledError, Interrupted, PluginError, escaped
+from ssl_bench.oserrors import sentence
+from ssl_bench.pretrain.signals import leaving
+from ssl_bench.ranks import is_first_process
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def guarded(command: Command) -> Command:
+    """A command that a signal ends with a sentence, and that no plugin can end as if it had succeeded."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            with leaving(lambda: "nothing finished is lost; start it again"):
+                return command(*arguments, **options)
+        except SystemExit as error:  # no command of ours exits by itself, and the parser is outside
+            raise PluginError(
+                f"'{_raised_in(error.__traceback__)}' ended the program by sys.exit({error.code!r}), which no plugin "
+                "may; mend it, or choose another"
+            ) from error
+
+    return run  # type: ignore[return-value]
+
+
+def guard(app: typer.Typer) -> None:
+    """Guard every command of the program and of its groups."""
+    for registered in app.registered_commands:
+        if registered.callback:
+            registered.callback = guarded(registered.callback)
+    for group in app.registered_groups:
+        if group.typer_instance:
+            guard(group.typer_instance)
+
+
+def _raised_in(trace: TracebackType | None) -> str:
+    """The module that raised."""
+    name = "a plugin"
+    while trace:
+        name, trace = str(trace.tb_frame.f_globals.get("__name__", name)), trace.tb_next
+    return name
+
+
+def prepare_streams() -> None:
+    """What a terminal's encoding lacks is written as its number instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+
+
+def passed(app: Callable[[], object]) -> None:
+    """Run the program; a fault that a user can act on is one sentence and an exit code."""
+    try:
+        app()
+    except HandledError as error:
+        if is_first_process():
+            leave(str(error), error.exit_code)
+        silent = error.everywhere or isinstance(error, Interrupted)
+        leave("" if silent else str(error), error.exit_code, f"error of another process on {socket.gethostname()}")
+    except OSError as error:
+        leave(sentence(error), DataError.exit_code)
+    except KeyboardInterrupt:
+        leave("nothing finished is lost", Interrupted.exit_code, "interrupted")
+
+
+def leave(told: str, code: int, what: str = "error") -> None:
+    """End the program with a sentence on standard error, if that still is there."""
+    try:
+        if told:
+            print(f"sslbench: {what}: {escaped(told)}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    except OSError:  # the terminal was closed, or the reader of a pipe has gone
+        _close_streams()
+    sys.exit(code)
+
+
+def _close_streams() -> None:
+    """Send what Python would still write to nowhere, so that it cannot fail at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(nowhere, descriptor)
