@@ -21,7 +21,7 @@ from collections import defaultdict
 import numpy as np
 from scipy import stats
 
-from ssl_bench.evaluate.compare import method_difference
+from ssl_bench.evaluate.compare import over_seeds
 from ssl_bench.evaluate.intervals import (
     NAMES,
     Difference,
@@ -133,15 +133,12 @@ def study_methods(
         base = supports(labels, patient)
         drawn = [bootstrap(labels, run, patients=patient, replicates=replicates, seed=number)[0] for run in runs]
         values = np.array([point(labels, run)[0] for run in runs])
-        held = np.isfinite(values).all(axis=0)
-        macro, repeats = values[:, held].mean(axis=1), np.stack([part[:, held].mean(axis=1) for part in drawn], axis=1)
-        freedom = min(macro_parts(value, part, base)[2] for value, part in zip(values, drawn, strict=True))
-        differences = macro[:pairs] - macro[pairs:]
-        crossed = method_difference(differences, repeats[:, :pairs] - repeats[:, pairs:], freedom)
-        single = macro_difference(values[0] - values[pairs], drawn[0] - drawn[pairs], base)
+        away = values[:pairs] - values[pairs:]
+        crossed, differences = over_seeds(away, np.stack(drawn[:pairs]) - np.stack(drawn[pairs:]), base)
+        single = macro_difference(macro_parts(values[0] - values[pairs], drawn[0] - drawn[pairs], base))
         alone = float(stats.ttest_1samp(differences, 0.0).pvalue)
         claims.append((claimed(crossed), claimed(single), float(alone < 0.05)))
-        spreads.append(macro.std(ddof=1))
+        spreads.append(np.nanmean(values, axis=1).std(ddof=1))
     return np.nanmean(np.array(claims), axis=0), float(np.mean(spreads))
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ssl_bench.ablation import NONE, REAL, SHUFFLED
 from ssl_bench.errors import DataError
-from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p, few_seeds, method_difference
-from ssl_bench.evaluate.intervals import Difference, macro_parts
+from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p, few_seeds, over_seeds
+from ssl_bench.evaluate.intervals import Difference
 from ssl_bench.evaluate.resampled import Resampled
 
 
@@ -55,17 +55,10 @@ def contrast(first: Sequence[Resampled], second: Sequence[Resampled]) -> tuple[D
     """
     if len({run.labels for run in (*first, *second)}) != 1:
         raise DataError("the runs of an ablation must hold the same findings; remove its folder and start again")
-    values = np.array([a.values - b.values for a, b in zip(first, second, strict=True)])  # (S, L)
-    repeats = np.array([a.replicates - b.replicates for a, b in zip(first, second, strict=True)])  # (S, R, L)
-    held = np.isfinite(values).all(axis=0)
-    if not held.any():
-        return Difference(None, note="no label has both classes"), ()
-    each = values[:, held].mean(axis=1)
-    base = [support for support, kept in zip(first[0].base, held, strict=True) if kept]
-    *_, freedom, _, note = macro_parts(values[:, held].mean(axis=0), repeats[:, :, held].mean(axis=0), base)
-    found = method_difference(each, repeats[:, :, held].mean(axis=2).T, freedom)
-    joined = "; ".join(part for part in (found.note, note) if part)
-    return Difference(found.value, found.low, found.high, note=joined, p=found.p), tuple(map(float, each))
+    pairs = list(zip(first, second, strict=True))
+    values = np.array([a.values - b.values for a, b in pairs])  # (S, L)
+    repeats = np.array([a.replicates - b.replicates for a, b in pairs])  # (S, R, L)
+    return over_seeds(values, repeats, first[0].base)
 
 
 def contrasts(runs: Mapping[tuple[str, str], Sequence[Resampled]]) -> list[Contrast]:

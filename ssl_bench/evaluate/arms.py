@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.compare import few_seeds, method_difference
-from ssl_bench.evaluate.intervals import NAMES, Difference
+from ssl_bench.evaluate.compare import few_seeds, over_seeds
+from ssl_bench.evaluate.intervals import NAMES, Difference, Support
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.evaluate.resample import Floats
 from ssl_bench.evaluate.resampled import Resampled, by_metric
@@ -131,16 +131,17 @@ class Bench:
                 self._tables[one.path, one.encoder, place] = found
         return self._tables[key]
 
-    def replicated(self, member: Member, place: Place, metric: str) -> tuple[Floats, float]:
-        """Macro metric on resamples of patients (R,), and its degrees of freedom."""
+    def drawn(self, member: Member, place: Place, metric: str) -> Resampled:
+        """A metric of a run with its resamples of patients; computed once, however many tests it is in."""
         key = (member.path, member.encoder, place)
-        if key not in self._drawn:  # an arm is resampled once, however many tests it is in
+        if key not in self._drawn:
             self._drawn[key] = by_metric(self.table(member, place), self.replicates, 0)
-        return self._drawn[key][metric].macro_drawn()
+        return self._drawn[key][metric]
 
     def level(self, arm: Arm, place: Place, metric: str) -> Difference:
         """The mean over seeds of an arm's macro metric, its interval with the seed as a random factor."""
-        return self._over_seeds([{seed: (1.0, member)} for seed, member in arm.at(place).items()], place, metric)
+        found = [self.drawn(member, place, metric) for member in arm.at(place).values()]
+        return _over_seeds([(one.values, one.replicates) for one in found], found[0].base)
 
     def test(self, arm: Arm, reference: Arm, place: Place, metric: str) -> Test:
         """The difference of two arms in the macro metric, paired by seed."""
@@ -154,18 +155,14 @@ class Bench:
         paired = sorted(set(first) & set(second))
         if few_seeds(len(paired)):
             return Test(Difference(None), None, few_seeds(len(paired)))
-        pairs = [{seed: (1.0, first[seed]), -1 - seed: (-1.0, second[seed])} for seed in paired]
-        return Test(self._over_seeds(pairs, place, metric), "methods")
+        pairs = [(self.drawn(first[seed], place, metric), self.drawn(second[seed], place, metric)) for seed in paired]
+        away = [(one.values - other.values, one.replicates - other.replicates) for one, other in pairs]
+        return Test(_over_seeds(away, pairs[0][0].base), "methods")
 
-    def _over_seeds(self, terms: Sequence[Mapping[int, tuple[float, Member]]], place: Place, metric: str) -> Difference:
-        """Signed sums of runs, one a seed, over seeds."""
-        values, drawn, freedom = [], [], []
-        for parts in terms:
-            found = [(sign, member, *self.replicated(member, place, metric)) for sign, member in parts.values()]
-            values.append(sum(sign * macro(member, place, metric) for sign, member, _, _ in found))
-            drawn.append(sum(sign * resamples for sign, _, resamples, _ in found))
-            freedom += [df for *_, df in found]
-        return method_difference(np.array(values), np.stack(drawn, axis=1), min(freedom))
+
+def _over_seeds(seeds: Sequence[tuple[Floats, Floats]], base: Sequence[Support]) -> Difference:
+    values, replicates = (np.stack(parts) for parts in zip(*seeds, strict=True))
+    return over_seeds(values, replicates, base)[0]
 
 
 def macro(member: Member, place: Place, metric: str) -> float:

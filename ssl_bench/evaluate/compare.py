@@ -1,19 +1,19 @@
 """Tests between encoders and methods: DeLong as a cross-check, Holm's correction, seeds crossed with patients.
 
-Every claim about methods goes through here: :func:`few_seeds`, :func:`method_difference` and :func:`adjusted_p`.
+Every claim about methods goes through here: :func:`few_seeds`, :func:`over_seeds` and :func:`adjusted_p`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.evaluate.intervals import LEVEL, RESAMPLES, Difference
+from ssl_bench.evaluate.intervals import FEWEST, LEVEL, RESAMPLES, Difference, Support, drawn_mean, macro_parts
 from ssl_bench.evaluate.resample import Array, Floats, checked
 
 SEEDS = 5
@@ -139,3 +139,28 @@ def method_difference(values: Floats, replicates: Floats, freedom: float) -> Dif
     df = (between + shared) ** 2 / (between**2 / (seeds - 1) + shared**2 / freedom)
     reach = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * error
     return Difference(mean, mean - reach, mean + reach, p=float(2 * stats.t.sf(abs(mean) / error, df)))
+
+
+def over_seeds(
+    values: Floats, replicates: Floats, base: Sequence[Support], fewest: int = FEWEST
+) -> tuple[Difference, tuple[float, ...]]:
+    """A macro mean over pretraining seeds with the test of methods, and the mean of each seed.
+
+    Args:
+        values: (S, L) of one arm, or first minus second arm, for each seed and label.
+        replicates: (S, R, L) the same on resamples of patients, one resample for all seeds.
+        base: what the L labels rest on.
+        fewest: positive and negative patients that a label needs.
+    """
+    held = np.isfinite(values).all(axis=0)
+    parts = macro_parts(np.where(held, values.mean(axis=0), np.nan), replicates.mean(axis=0), base, fewest)
+    kept = list(parts.kept)
+    if not kept:
+        return Difference(None, note=parts.note), ()
+    each = values[:, kept].mean(axis=1)
+    told = tuple(map(float, each))
+    if not len(parts.drawn):
+        return Difference(float(each.mean()), note=parts.note), told
+    drawn = np.stack([drawn_mean(of_seed[:, kept]) for of_seed in replicates], axis=1)
+    found = method_difference(each, drawn, parts.freedom)
+    return replace(found, note="; ".join(part for part in (found.note, parts.note) if part)), told

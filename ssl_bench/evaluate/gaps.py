@@ -15,6 +15,7 @@ from ssl_bench.evaluate.intervals import (
     Support,
     label_difference,
     macro_difference,
+    macro_parts,
     supports,
 )
 from ssl_bench.evaluate.resample import Floats, bootstrap, point
@@ -67,7 +68,7 @@ class GroupMetrics:
 
     def macro(self, metric: str, first: str, second: str) -> Difference:
         """First minus second group in the mean over the labels that both have."""
-        return macro_difference(*self._pair(metric, first, second))
+        return macro_difference(macro_parts(*self._pair(metric, first, second)))
 
     def _pair(self, metric: str, first: str, second: str) -> tuple[Floats, Floats, list[Support]]:
         """Differences (L,), those of the resamples (R, L), and what they rest on."""
@@ -92,7 +93,10 @@ def _joint(first: Support, second: Support, spread_a: float, spread_b: float) ->
     if first.reason or second.reason:
         return first if first.reason else second
     total = spread_a + spread_b
+    counts = {
+        name: min(getattr(first, name), getattr(second, name)) for name in ("positive_patients", "negative_patients")
+    }
     if not total > 0:
-        return min(first, second, key=lambda support: support.effective)
+        return replace(min(first, second, key=lambda support: support.effective), **counts)
     freedom = total**2 / (spread_a**2 / first.freedom + spread_b**2 / second.freedom)
-    return replace(first, effective=freedom + 1)
+    return replace(first, effective=freedom + 1, **counts)

@@ -24,7 +24,7 @@ from ssl_bench.evaluate.resample import Array, Floats, bootstrap, patient_rows, 
 NAMES = ("auroc", "auprc")
 LEVEL = 0.95
 FEWEST = 5
-"""Positive patients, and negative ones, that an interval needs."""
+"""Positive patients, and negative ones, that an interval needs, and a label in a macro mean that a claim rests on."""
 RESAMPLES = 20
 """Resamples with a value that an interval needs."""
 
@@ -89,11 +89,42 @@ class Support:
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric of all labels: an interval each, the macro mean, and which labels the macro holds."""
+    """One metric of all labels: an interval each, and the macro mean.
+
+    Attributes:
+        labels: an interval each.
+        macro: over the labels ``held``, which have patients enough; over all that have a value where none has.
+        held: by position.
+        whole: the mean over all labels that have a value, a point without any claim.
+        defined: these, by position.
+    """
 
     labels: tuple[Interval, ...]
     macro: Interval
     held: tuple[int, ...]
+    whole: float | None
+    defined: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Macro:
+    """What inference on a macro mean rests on.
+
+    Attributes:
+        value: mean over ``kept``; None where no label has a value.
+        drawn: the same on resamples (R,), a label's undefined resamples replaced by its mean; empty: no inference.
+        freedom: degrees of freedom.
+        base: what the labels in ``kept`` rest on.
+        kept: labels by position.
+        note: which labels are left out and why.
+    """
+
+    value: float | None
+    drawn: Floats
+    freedom: float
+    base: tuple[Support, ...]
+    kept: tuple[int, ...]
+    note: str
 
 
 def measure(
@@ -103,6 +134,7 @@ def measure(
     patients: Sequence[object] | Array | None = None,
     replicates: int = 1000,
     seed: int = 0,
+    fewest: int = FEWEST,
 ) -> dict[str, Metric]:
     """AUROC (``auroc``) and AUPRC (``auprc``) with intervals of every label and of the macro mean.
 
@@ -112,20 +144,19 @@ def measure(
         patients: (N,) patient of each image; without it every image is a patient of its own.
         replicates: number of resamples.
         seed: of the resamples.
+        fewest: positive and negative patients of a label that the macro mean holds.
 
     Raises:
         DataError: as ``bootstrap``.
     """
     resampled = bootstrap(labels, scores, patients=patients, replicates=replicates, seed=seed)
     base = supports(labels, patients)
-    return {
-        name: Metric(
-            tuple(label_interval(v, r, s) for v, r, s in zip(values, repeats.T, base, strict=True)),
-            macro_interval(values, repeats, base),
-            held(values),
-        )
-        for name, values, repeats in zip(NAMES, point(labels, scores), resampled, strict=True)
-    }
+    found = {}
+    for name, values, repeats in zip(NAMES, point(labels, scores), resampled, strict=True):
+        each = tuple(label_interval(v, r, s) for v, r, s in zip(values, repeats.T, base, strict=True))
+        parts = macro_parts(values, repeats, base, fewest)
+        found[name] = Metric(each, macro_interval(parts), parts.kept, mean_of(values), held(values))
+    return found
 
 
 def measure_difference(
@@ -136,6 +167,7 @@ def measure_difference(
     patients: Sequence[object] | Array | None = None,
     replicates: int = 1000,
     seed: int = 0,
+    fewest: int = FEWEST,
 ) -> dict[str, Metric]:
     """First minus second encoder on the same images and resamples; arguments and errors as ``measure``.
 
@@ -147,7 +179,8 @@ def measure_difference(
     for m, (name, a, b) in enumerate(zip(NAMES, point(labels, scores_a), point(labels, scores_b), strict=True)):
         values, repeats = a - b, pair[0][m] - pair[1][m]
         each = tuple(label_difference(v, r, s) for v, r, s in zip(values, repeats.T, base, strict=True))
-        result[name] = Metric(each, macro_difference(values, repeats, base), held(values))
+        parts = macro_parts(values, repeats, base, fewest)
+        result[name] = Metric(each, macro_difference(parts), parts.kept, mean_of(values), held(values))
     return result
 
 
@@ -182,8 +215,18 @@ def _kish(images: npt.NDArray[Any]) -> float:
 
 
 def held(values: Floats) -> tuple[int, ...]:
-    """The labels, by position, that have a value and so make up the macro mean."""
+    """The labels, by position, that have a value."""
     return tuple(np.flatnonzero(np.isfinite(values)).tolist())
+
+
+def mean_of(values: Floats) -> float | None:
+    """Mean over the labels that have a value; None where none has."""
+    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else None
+
+
+def supported(base: Sequence[Support], fewest: int = FEWEST) -> tuple[int, ...]:
+    """The labels, by position, with so many positive and negative patients that a macro claim may rest on them."""
+    return tuple(k for k, s in enumerate(base) if min(s.positive_patients, s.negative_patients) >= fewest)
 
 
 def label_interval(value: float, replicates: Floats, support: Support) -> Interval:
@@ -199,17 +242,13 @@ def label_interval(value: float, replicates: Floats, support: Support) -> Interv
     return _logit_t(float(value), replicates, support.freedom, half_pair, support.effective)
 
 
-def macro_interval(values: Floats, replicates: Floats, support: Sequence[Support]) -> Interval:
-    """The interval of the mean over the labels that have a value; values (L,), replicates (R, L).
-
-    A resample in which one of them is undefined is left out of the macro as a whole: a mean over the others would be
-    of another quantity, and each label's remaining resamples are distributed as those that it has by itself.
-    """
-    value, repeats, freedom, base, note = macro_parts(values, replicates, support)
-    if value is None or all(s.reason for s in base):
-        return Interval(value, note=note)
-    half_pair = min(0.5 / (s.positive_images * s.negative_images) for s in base) / len(base)
-    return _noted(_logit_t(value, repeats, freedom, half_pair, min(s.effective for s in base)), note)
+def macro_interval(parts: Macro) -> Interval:
+    """The interval of a macro mean."""
+    if parts.value is None or not len(parts.drawn):
+        return Interval(parts.value, note=parts.note)
+    half_pair = min(0.5 / (s.positive_images * s.negative_images) for s in parts.base) / len(parts.base)
+    fewest = min(s.effective for s in parts.base)
+    return _noted(_logit_t(parts.value, parts.drawn, parts.freedom, half_pair, fewest), parts.note)
 
 
 def label_difference(value: float, replicates: Floats, support: Support) -> Difference:
@@ -219,34 +258,62 @@ def label_difference(value: float, replicates: Floats, support: Support) -> Diff
     return _t(float(value), replicates, support.freedom)
 
 
-def macro_difference(values: Floats, replicates: Floats, support: Sequence[Support]) -> Difference:
-    """The difference of two encoders' macro means; values (L,) and replicates (R, L) are differences."""
-    value, repeats, freedom, base, note = macro_parts(values, replicates, support)
-    if value is None or all(s.reason for s in base):
-        return Difference(value, note=note)
-    return _noted(_t(value, repeats, freedom), note)
+def macro_difference(parts: Macro) -> Difference:
+    """The difference of two encoders' macro means, of parts that are made of differences."""
+    if parts.value is None or not len(parts.drawn):
+        return Difference(parts.value, note=parts.note)
+    return _noted(_t(parts.value, parts.drawn, parts.freedom), parts.note)
 
 
-def macro_parts(
-    values: Floats, replicates: Floats, support: Sequence[Support]
-) -> tuple[float | None, Floats, float, list[Support], str]:
-    """Mean, its resamples (R,), degrees of freedom, supports of the labels held, note.
+def macro_parts(values: Floats, replicates: Floats, support: Sequence[Support], fewest: int = FEWEST) -> Macro:
+    """The mean over the labels that have patients enough for a claim, with what its inference rests on.
 
-    Degrees of freedom by Welch and Satterthwaite: each label's share of the variance is its covariance with the macro.
+    With labels of 1 to 4 positive patients an interval of the mean covers too little (docs/evaluation.md), so they are
+    left out; where no label has enough, the value is the mean over all and there is no inference. Degrees of freedom
+    by Welch and Satterthwaite: each label's share of the variance is its covariance with the mean.
+
+    Args:
+        values: (L,), NaN where undefined.
+        replicates: (R, L) on resamples.
+        support: what the L labels rest on.
+        fewest: positive and negative patients that a label needs.
     """
-    kept = list(held(values))
-    base = [support[k] for k in kept]
+    defined = held(values)
+    if not defined:
+        return Macro(None, np.empty(0), 1.0, (), (), "no label has both classes")
+    enough = [k for k in supported(support, fewest) if k in defined]
+    kept = tuple(k for k in enough if np.isfinite(replicates[:, k]).sum() >= RESAMPLES)
     if not kept:
-        return None, np.empty(0), 1.0, base, "no label has both classes"
-    mean = replicates[:, kept].mean(axis=1)
-    whole = np.isfinite(mean)
-    few = sum(bool(s.reason) for s in base)
-    effect = "no interval" if few == len(base) else "too narrow"
-    note = f"{few} of {len(base)} labels have fewer than {FEWEST} patients of a class: {effect}" if few else ""
-    centred = replicates[whole][:, kept] - replicates[whole][:, kept].mean(axis=0) if whole.any() else np.zeros((1, 1))
-    share = np.maximum(centred.T @ centred.mean(axis=1), 0.0)
+        few = f"{len(defined)} labels have fewer than {fewest} patients of a class: no interval"
+        lost = f"fewer than {RESAMPLES} resamples have a value, an interval needs {RESAMPLES}"
+        return Macro(mean_of(values), np.empty(0), 1.0, (), defined, lost if enough else few)
+    base = tuple(support[k] for k in kept)
+    centre, spread = _filled(replicates[:, kept])
+    away = spread.mean(axis=1)
+    share = np.maximum(spread.T @ away, 0.0)
     freedom = float(share.sum() ** 2 / (share**2 / [s.freedom for s in base]).sum()) if share.any() else 1.0
-    return float(values[kept].mean()), mean, max(freedom, 1.0), base, note
+    left = len(defined) - len(kept)
+    note = f"over {len(kept)} of {len(defined)} labels: {left} have fewer than {fewest} patients of a class"
+    drawn = np.asarray(centre.mean() + away)
+    return Macro(float(values[list(kept)].mean()), drawn, max(freedom, 1.0), base, kept, note if left else "")
+
+
+def drawn_mean(replicates: Floats) -> Floats:
+    """Mean over labels on resamples (R,) of replicates (R, L); see :func:`macro_parts`."""
+    centre, spread = _filled(replicates)
+    return np.asarray(centre.mean() + spread.mean(axis=1))
+
+
+def _filled(replicates: Floats) -> tuple[Floats, Floats]:
+    """Means of resamples (L,), and their deviations (R, L): 0 where undefined, the others stretched in their place.
+
+    A resample without any positive image of one of many labels happens often. To leave it out would condition the mean
+    of all labels on it, and with many rare labels leave none; so each label keeps the variance of its own resamples.
+    """
+    known = np.isfinite(replicates)
+    centre = np.nanmean(replicates, axis=0)
+    stretch = np.sqrt(len(replicates) / known.sum(axis=0))
+    return centre, np.where(known, replicates - centre, 0.0) * stretch
 
 
 def _logit_t(value: float, replicates: Floats, freedom: float, half_pair: float, effective: float) -> Interval:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssl_bench.evaluate.intervals import NAMES, Support, macro_parts, supports
+from ssl_bench.evaluate.intervals import NAMES, Support, supports
 from ssl_bench.evaluate.predictions import PredictionTable
 from ssl_bench.evaluate.resample import Floats, bootstrap, point
 from ssl_bench.results.rows import fitted
@@ -25,11 +25,6 @@ class Resampled:
     def macro(self) -> float:
         """Mean over the labels that have a value."""
         return float(np.nanmean(self.values))
-
-    def macro_drawn(self) -> tuple[Floats, float]:
-        """That mean on resamples of patients (R,), and its degrees of freedom."""
-        drawn: Floats = self.replicates[:, np.isfinite(self.values)].mean(axis=1)
-        return drawn, macro_parts(self.values, self.replicates, self.base)[2]
 
 
 def by_metric(table: PredictionTable, replicates: int, seed: int) -> dict[str, Resampled]:

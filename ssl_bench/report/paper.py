@@ -13,7 +13,7 @@ from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.arms import Arm, Bench, Place, Record, Row, Test, macro, place_of
 from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p
 from ssl_bench.evaluate.intervals import Interval
-from ssl_bench.report.table import MACRO, METRICS
+from ssl_bench.report.table import MACRO, METRICS, beyond
 
 TITLES = {
     "linear": "Linear evaluation",
@@ -253,18 +253,23 @@ def on_brackets(records: Iterable[Record], replicates: int) -> str:
 
 
 def _narrow(bench: Bench, cells: Sequence[Cell]) -> list[str]:
-    """Where the macro mean holds findings that have too few patients for an interval of their own."""
-    found: dict[str, dict[str, None]] = {}
+    """Which findings the macro means are over where some have too few patients, and the means over all of them."""
+    notes = []
     for place in dict.fromkeys(cell.place for cell in cells):
-        rows = [row for arm in bench.arms for member in arm.at(place).values() for row in member.rows(place)]
-        held = {label for row in rows if row["label"] == MACRO for label in row["macro_labels"]}
-        few = {row["label"] for row in rows if row["label"] in held and row["ci_low"] is None}
-        if few:
-            found.setdefault(f"{len(few)} of {len(held)} findings", {})[_at(place).strip()] = None
-    return [
-        f"Macro mean on {', '.join(places)}: {few} have too few patients for an interval, so its own is too narrow."
-        for few, places in found.items()
-    ]
+        rows = [(arm.name, row) for arm in bench.arms for member in arm.at(place).values()
+                for row in member.rows(place) if row["label"] == MACRO and beyond(row)]  # fmt: skip
+        if not rows:
+            continue
+        held, every = ({label for _, row in rows for label in row[key]} for key in ("macro_labels", "all_labels"))
+        means: dict[tuple[str, str], list[float]] = {(arm, METRICS[row["metric"]]): [] for arm, row in rows}
+        for arm, row in rows:
+            means[arm, METRICS[row["metric"]]].append(row["value_all"])
+        told = ", ".join(f"{arm} {metric} {np.mean(values):.3f}" for (arm, metric), values in means.items())
+        notes.append(
+            f"Macro means by {place[0]} on {_at(place).strip()} are over {len(held)} of {len(every)} findings; the "
+            f"others have too few patients for a claim. Over all {len(every)}, without any claim: {told}."
+        )
+    return notes
 
 
 def on_marks(reference: str, tests: Sequence[Test]) -> list[str]:

@@ -160,13 +160,42 @@ def title(record: Mapping[str, Any]) -> str:
 def caption(record: Mapping[str, Any]) -> str:
     """Counts and notes under the table."""
     test = record["data"]["splits"]["test"]
-    macro = next((row for row in at_home(on_test(record["metrics"]), record) if row["label"] == MACRO), None)
-    held = len(macro["macro_labels"]) if macro else 0
+    rows = [row for row in at_home(on_all_labels(record["metrics"]), record) if is_macro(row)]
     lines = [
-        f"{test['images']} images of {test['patients']} patients; macro over {held} of {len(record['data']['labels'])} "
-        f"findings; intervals from {record['config']['evaluate']['replicates']} resamples of patients"
+        f"{test['images']} images of {test['patients']} patients; {held_text(rows, len(record['data']['labels']))}; "
+        f"intervals from {record['config']['evaluate']['replicates']} resamples of patients",
+        *beyond_text(rows),
     ]
     return "\n".join([*lines, *(f"note: {note}" for note in record["notes"])])
+
+
+def held_text(rows: Iterable[Mapping[str, Any]], known: int) -> str:
+    """Which findings the macro means of a table are over: ``macro over 5 of 8 findings``, by protocol if they differ.
+
+    Args:
+        rows: macro means, those of the table alone.
+        known: number of findings.
+    """
+    by_set: dict[frozenset[str], dict[str, None]] = {}
+    for row in rows:
+        by_set.setdefault(frozenset(row["macro_labels"]), {})[row["protocol"]] = None
+    if len(by_set) < 2:
+        return f"macro over {len(next(iter(by_set), ()))} of {known} findings"
+    told = (f"{len(held)} ({', '.join(protocols)})" for held, protocols in by_set.items())
+    return f"macro over different findings, {' and '.join(told)} of {known}"
+
+
+def beyond_text(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Means over all findings with a value, where some of them have too few patients for the macro mean."""
+    wider = [row for row in rows if beyond(row)]
+    told = [f"{row['protocol']} {row['encoder']} {METRICS[row['metric']]} {row['value_all']:.3f} over "
+            f"{len(row['all_labels'])}" for row in wider]  # fmt: skip
+    return [f"means over all findings with a value, a point without any claim: {'; '.join(told)}"] if told else []
+
+
+def beyond(row: Mapping[str, Any]) -> bool:
+    """Whether a macro mean leaves out findings that have a value, but too few patients for a claim."""
+    return row.get("value_all") is not None and len(row["all_labels"]) > len(row["macro_labels"])
 
 
 def print_result(record: Mapping[str, Any], path: Path) -> None:

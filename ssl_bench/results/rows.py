@@ -128,9 +128,10 @@ def table_rows(table: PredictionTable, replicates: int, seed: int) -> Iterator[d
             counts = {**size, "n_positive": support.positive_images, "n_positive_patients": support.positive_patients}
             yield {"label": label, "metric": metric, **_interval(interval), **counts}
         nothing = {"n_positive": None, "n_positive_patients": None}  # a macro mean has no positive images of its own
-        held = [table.labels[column] for column in result.held]
+        held, every = ([table.labels[column] for column in columns] for columns in (result.held, result.defined))
         yield {
             "label": MACRO, "metric": metric, **_interval(result.macro), **size, **nothing, "macro_labels": held,
+            "value_all": result.whole, "all_labels": every,
         }  # fmt: skip
 
 

@@ -63,11 +63,14 @@ def test_intervals_are_told_with_the_resamples_that_made_them(tmp_path: Path, wr
     assert "95 % intervals from 300 resamples of patients; tests, and intervals over seeds, from 100." in text
 
 
-def test_a_macro_mean_of_findings_without_intervals_is_said(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+def test_a_macro_mean_without_rare_findings_is_said_beside_that_of_all(
+    tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
     few, enough = (write_arm(tmp_path, name, 0, 1.0, images=images) for name, images in (("few", 16), ("enough", 120)))
-    sentence = "Macro mean on toy: 1 of 2 findings have too few patients for an interval, so its own is too narrow."
-    assert sentence in invoke(few)
-    assert "too narrow" not in invoke(enough)
+    text = invoke(few)
+    assert "Macro means by linear on toy are over 1 of 2 findings; the others have too few patients" in text
+    assert "Over all 2, without any claim: few AUROC 0." in text
+    assert "too few patients" not in invoke(enough)
 
 
 def test_a_table_without_the_reference_says_that_nothing_is_tested(seeds: list[Path]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.evaluate.arms import Arm, Bench, macro, read_arms
-from ssl_bench.evaluate.compare import method_difference
+from ssl_bench.evaluate.arms import Arm, Bench, read_arms
+from ssl_bench.evaluate.compare import over_seeds
 from ssl_bench.evaluate.runs import compare_runs, run_scores
 
 PLACE = ("linear", "toy", "toy")
@@ -87,14 +87,11 @@ def test_five_paired_seeds_are_tested_as_methods(tmp_path: Path, write_arm: Call
     first, second, _ = read_arms(paths)
     bench = Bench([first, second], 100)
     test = bench.test(second, first, PLACE, "auroc")
-    values, drawn, freedom = [], [], []
-    for seed in range(5):
-        pair = second.at(PLACE)[seed], first.at(PLACE)[seed]
-        values.append(macro(pair[0], PLACE, "auroc") - macro(pair[1], PLACE, "auroc"))
-        found = [bench.replicated(member, PLACE, "auroc") for member in pair]
-        drawn.append(found[0][0] - found[1][0])
-        freedom += [found[0][1], found[1][1]]
-    expected = method_difference(np.array(values), np.stack(drawn, axis=1), min(freedom))
+    pairs = [(second.at(PLACE)[seed], first.at(PLACE)[seed]) for seed in range(5)]
+    found = [[bench.drawn(member, PLACE, "auroc") for member in pair] for pair in pairs]
+    values = np.array([one.values - other.values for one, other in found])
+    drawn = np.array([one.replicates - other.replicates for one, other in found])
+    expected, _ = over_seeds(values, drawn, found[0][0].base)
     assert test.level == "methods"
     assert test.difference.value == pytest.approx(expected.value)
     assert test.difference.p == pytest.approx(expected.p)

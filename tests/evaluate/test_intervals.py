@@ -7,11 +7,11 @@ from ssl_bench.errors import DataError
 from ssl_bench.evaluate.intervals import (
     Support,
     effective_patients,
-    held,
     label_difference,
     label_interval,
     macro_difference,
     macro_interval,
+    macro_parts,
     measure,
     measure_difference,
     supports,
@@ -111,39 +111,61 @@ def test_one_class_has_no_value_and_few_patients_no_interval():
     assert unknown.labels[0].note == "no image has a label and a score"
     assert metric.labels[2].note == "2 negative patients, an interval needs 5"
     assert None not in bounds(metric.labels[3])
-    assert metric.held == (1, 2, 3)
-    assert metric.macro.value == pytest.approx(np.nanmean(point(labels, scores)[0]))
-    assert "2 of 3 labels have fewer than 5 patients" in metric.macro.note
+    assert (metric.held, metric.defined) == ((3,), (1, 2, 3))
+    assert metric.whole == pytest.approx(np.nanmean(point(labels, scores)[0]))
+    assert metric.macro.value == metric.labels[3].value
+    assert metric.macro.note.startswith("over 1 of 3 labels: 2 have fewer than 5 patients of a class")
+    all_of_them = measure(labels, scores, patients=patients, replicates=50, fewest=1)["auroc"]
+    assert all_of_them.held == (1, 2, 3)
+    assert all_of_them.macro.value == metric.whole
 
 
 def test_macro_of_independent_labels_has_all_their_degrees_of_freedom():
     rng = np.random.default_rng(0)
     drawn = 0.7 + 0.02 * rng.normal(size=(4000, 3))
-    alone = macro_interval(np.full(3, 0.7), drawn, [PLENTY] * 3)
+    alone = macro_interval(macro_parts(np.full(3, 0.7), drawn, [PLENTY] * 3))
     reach = stats.t.ppf(0.975, 90) * logit(drawn.mean(axis=1)).std(ddof=1)
     assert alone.high == pytest.approx(expit(logit(0.7) + reach), abs=1e-4)
     rare = Support(9, 900, 6, 300, effective=4.0)
     drawn[:, 0] = 0.7 + 0.2 * rng.normal(size=4000)  # one rare label makes nearly all of the variance
-    led = macro_interval(np.full(3, 0.7), drawn.clip(0, 1), [rare, PLENTY, PLENTY])
+    led = macro_interval(macro_parts(np.full(3, 0.7), drawn.clip(0, 1), [rare, PLENTY, PLENTY]))
     reach = stats.t.ppf(0.975, 3) * logit(drawn.clip(0, 1).mean(axis=1)).std(ddof=1)
     assert led.high == pytest.approx(expit(logit(0.7) + reach), abs=0.01)
 
 
-def test_macro_leaves_out_replicates_in_which_a_label_is_undefined():
-    drawn = 0.7 + 0.02 * np.random.default_rng(0).normal(size=(200, 3))
+def test_undefined_replicates_of_one_label_do_not_condition_the_macro():
+    drawn = 0.7 + 0.02 * np.random.default_rng(0).normal(size=(4000, 3))
     drawn[:, 1] += 0.2
     values = np.array([0.7, 0.9, np.nan])
     gaps = drawn.copy()
-    gaps[:50, 1] = np.nan  # a mean over the other label alone would fall to .7
+    gaps[:1000, 1] = np.nan  # a mean over the other label alone would fall to .7
     gaps[:, 2] = np.nan  # has no value: not held
-    found = macro_interval(values, gaps, [PLENTY] * 3)
-    assert held(values) == (0, 1)
+    found, whole = (macro_parts(values, part, [PLENTY] * 3) for part in (gaps, drawn))
+    assert found.kept == (0, 1)
     assert found.value == pytest.approx(0.8)
-    assert found.percentile_low == pytest.approx(np.quantile(drawn[50:, :2].mean(axis=1), 0.025))
-    assert "50 of 200" in found.note
-    nothing = macro_interval(np.full(3, np.nan), gaps, [PLENTY] * 3)
+    assert len(found.drawn) == 4000
+    assert found.drawn.std() == pytest.approx(whole.drawn.std(), rel=0.03)
+    assert found.drawn[1000:].mean() == pytest.approx(found.drawn.mean(), abs=2e-3)
+    nothing = macro_interval(macro_parts(np.full(3, np.nan), gaps, [PLENTY] * 3))
     assert nothing.value is None
     assert nothing.note == "no label has both classes"
+
+
+def test_a_long_tail_has_a_macro_interval():
+    """166 findings, most of them with 1 to 9 positive patients of 400: no resample has all of them."""
+    rng = np.random.default_rng(0)
+    positive = np.unique(np.geomspace(1, 150, 166).astype(int))
+    counts = np.sort(rng.choice(positive, 166, p=(1 / positive) / (1 / positive).sum()))
+    labels = np.zeros((400, 166))
+    for column, count in enumerate(counts):
+        labels[rng.choice(400, count, replace=False), column] = 1
+    scores = rng.normal(size=labels.shape) + labels
+    found = measure(labels, scores, replicates=100)["auroc"]
+    drawn = bootstrap(labels, scores, replicates=100)[0]
+    assert not np.isfinite(drawn).all(axis=1).any()
+    assert found.macro.low < found.macro.value < found.macro.high
+    assert found.held == tuple(np.flatnonzero(counts >= 5))
+    assert len(found.defined) == 166
 
 
 def test_swapping_the_classes_mirrors_the_interval():
@@ -165,7 +187,7 @@ def test_difference_is_paired_on_the_same_resamples():
     assert last.high - last.low == pytest.approx(2 * stats.t.ppf(0.975, freedom) * spread)
     assert last.p == pytest.approx(2 * stats.t.sf(abs(last.value) / spread, freedom))
     assert (last.p < 0.05) == (not last.low < 0 < last.high)
-    assert found.macro.value == pytest.approx(np.mean([i.value for i in found.labels]))
+    assert found.macro.value == pytest.approx(np.mean([found.labels[k].value for k in found.held]))
     unpaired = np.hypot(a[:, 3].std(), b[:, 3].std())
     assert spread < 0.7 * unpaired
 
@@ -180,7 +202,7 @@ def test_difference_without_spread():
     assert "no interval" in opposed.note
     few = label_difference(0.1, np.zeros(50), Support(4, 99, 4, 50, 4.0))
     assert few.p is None
-    assert macro_difference(np.full(2, np.nan), np.ones((50, 2)), [PLENTY] * 2).value is None
+    assert macro_difference(macro_parts(np.full(2, np.nan), np.ones((50, 2)), [PLENTY] * 2)).value is None
 
 
 def test_unequal_shapes_are_refused():
@@ -206,14 +228,15 @@ def test_intervals_cover_where_those_of_images_do_not():
 def test_macro_over_labels_that_all_lack_patients_has_no_interval():
     few = Support(4, 40, 2, 20, 2.0)
     drawn = np.random.default_rng(0).uniform(0.4, 0.6, (100, 2))
-    for found in (macro_interval(np.full(2, 0.5), drawn, [few] * 2), macro_difference(np.zeros(2), drawn, [few] * 2)):
-        assert found.value is not None
+    parts = macro_parts(np.full(2, 0.5), drawn, [few] * 2)
+    for found in (macro_interval(parts), macro_difference(parts)):
+        assert found.value == 0.5
         assert found.low is None
-        assert found.note == "2 of 2 labels have fewer than 5 patients of a class: no interval"
-    assert macro_interval(np.full(2, 0.5), drawn, [few, PLENTY]).low is not None
+        assert found.note == "2 labels have fewer than 5 patients of a class: no interval"
+    assert macro_interval(macro_parts(np.full(2, 0.5), drawn, [few, PLENTY])).low is not None
 
 
 def test_resamples_that_are_all_alike_give_no_interval_of_no_width():
-    assert macro_interval(np.full(2, 0.6), np.full((100, 2), 0.6), [PLENTY] * 2).note == (
+    assert macro_interval(macro_parts(np.full(2, 0.6), np.full((100, 2), 0.6), [PLENTY] * 2)).note == (
         "no spread to resample: no interval"
     )

@@ -96,7 +96,7 @@ def test_forest_plot_shows_values_counts_and_reasons(reported: RunDirectory) -> 
     assert "Hernia (3)" in shown
     assert sum("(no interval)" in text for text in shown) == 2
     assert shown.count("one class only (0 positive and 60 negative images)") == 1
-    assert "macro (3 of 4 findings)" in shown
+    assert "macro (2 of 4 findings)" in shown
 
 
 def test_long_names_stay_on_the_page(make_run: Make, tmp_path: Path) -> None:
