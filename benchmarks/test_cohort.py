@@ -33,11 +33,13 @@ BUILD = """
 import json, resource, sys, time
 from pathlib import Path
 from ssl_bench.data.cohort import check_cohort
+from ssl_bench.data.ids import check_ids
 from ssl_bench.data.splits import check_leakage
 from sslbench_datasets.mimic_cxr.dataset import MimicCxr
 start, clock = time.process_time(), time.perf_counter()
 cohort = MimicCxr().read(Path(sys.argv[1]))
 check_cohort(cohort)
+check_ids(cohort)
 check_leakage(cohort)
 cohort = cohort.with_labels("native", "zeros", "zeros")
 seconds, wall = time.process_time() - start, time.perf_counter() - clock

@@ -98,6 +98,9 @@ class DataConfig(Section):
     fit: Literal["crop", "pad"] = Field("crop", description="how an image becomes square")
     workers: int = Field(0, ge=0, description="threads that prepare images, 0 for one a core")
     merge_duplicates: bool = Field(False, description="merge identical rows instead of refusing them")
+    similar_ids: Literal["refuse", "merge", "keep"] = Field(
+        "refuse", description="ids that differ in case, spaces, leading zeros or a final .0, or spell nan or None"
+    )
     on_bad: Literal["error", "quarantine"] = Field("error", description="what an unreadable image does")
     bad_limit: float = Field(0.01, ge=0, le=1, description="largest share of unreadable images to quarantine")
     pixel_limit: int = Field(100_000_000, gt=0, description="an image of more pixels is refused")

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ssl_bench.config import ExternalConfig, RunConfig
-from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort
+from ssl_bench.data.cohort import SPLITS, Cohort
+from ssl_bench.data.ids import same
 from ssl_bench.data.joined import distinct
 from ssl_bench.data.labels import SPACES, common_name
 from ssl_bench.data.splits import check_leakage, manifest
 from ssl_bench.data.store import check_images
 from ssl_bench.errors import DataError, HandledError, Problems, UsageError, shortened
 from ssl_bench.parts import Chosen, Parts
-from ssl_bench.reading import read_raw, told_of
+from ssl_bench.reading import check_table, read_raw, told_of
 
 Mode = Literal["head", "refit"]
 
@@ -118,9 +119,9 @@ def _read(
     """One of them; none where there is nothing to match it with."""
     if name in SPLITS:
         raise UsageError(f"'{name}' is the name of a split; choose another by evaluate.test_on.called")
-    raw = read_raw(dataset, part.root, cache, merge=config.data.merge_duplicates)
+    raw = read_raw(dataset, part.root, cache, config.data)
     problems = Problems()
-    problems.run(lambda: check_cohort(raw))
+    problems.run(lambda: check_table(raw, config.data))
     problems.run(lambda: check_leakage(raw))
     problems.run(lambda: _check_apart(raw, sources, allow_test=config.data.allow_test_in_pretraining))
     problems.raise_if_any()
@@ -156,8 +157,8 @@ def _check_apart(cohort: Cohort, sources: Sources, *, allow_test: bool) -> None:
             continue
         if own.root.resolve() == cohort.root.resolve():
             raise DataError(f"{cohort.root} is the run's own dataset, which is tested anyway; leave it out")
-        seen = set(own.frame.loc[own.frame["split"] != "test", "patient_id"])
-        leaked = sorted(seen & set(cohort.split("test")["patient_id"]))
+        seen = own.frame.loc[own.frame["split"] != "test", "patient_id"].unique()
+        leaked = same(cohort.split("test")["patient_id"].unique(), seen)
         if leaked and not allow_test:
             raise DataError(
                 f"{len(leaked)} of its test patients are in training or validation of the run's own '{own.name}': "

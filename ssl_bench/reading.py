@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from ssl_bench.config import RunConfig
+from ssl_bench.config import DataConfig, RunConfig
 from ssl_bench.data.cohort import Cohort, check_cohort, check_columns, merge_duplicates
 from ssl_bench.data.features import check_available
+from ssl_bench.data.ids import check_ids, merge_ids
 from ssl_bench.data.joined import check_copies, distinct, join, settle
 from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.data.store import check_images
@@ -16,8 +17,14 @@ from ssl_bench.errors import HandledError, Problems
 from ssl_bench.parts import Chosen, Parts
 
 
-def read_raw(chosen: Chosen, root: Path | None, cache: Path, *, merge: bool) -> Cohort:
+def read_raw(chosen: Chosen, root: Path | None, cache: Path, data: DataConfig) -> Cohort:
     """The cohort of one dataset with its own labels, and the columns that it says it has.
+
+    Args:
+        chosen: the dataset.
+        root: its folder.
+        cache: folder of generated data.
+        data: what is merged.
 
     Raises:
         UsageError: the dataset needs a folder, or takes none.
@@ -26,7 +33,22 @@ def read_raw(chosen: Chosen, root: Path | None, cache: Path, *, merge: bool) -> 
     reader = chosen.build()
     cohort: Cohort = reader.read(reader.locate(root, cache))
     check_columns(cohort)
-    return merge_duplicates(cohort) if merge else cohort
+    if data.merge_duplicates:
+        cohort = merge_duplicates(cohort)
+    return merge_ids(cohort) if data.similar_ids == "merge" else cohort
+
+
+def check_table(cohort: Cohort, data: DataConfig) -> None:
+    """Everything a cohort must hold before anything is built from it.
+
+    Raises:
+        DataError: all problems at once.
+    """
+    problems = Problems()
+    problems.run(partial(check_cohort, cohort))
+    if data.similar_ids != "keep":
+        problems.run(partial(check_ids, cohort))
+    problems.raise_if_any()
 
 
 def read_cohort(config: RunConfig, dataset: Chosen, cache: Path) -> Cohort:
@@ -62,14 +84,14 @@ def _read_all(
     names = distinct(dataset.name for dataset, _ in wanted)
     for name, (dataset, root) in zip(names, wanted, strict=True):
         try:
-            raw[name] = read_raw(dataset, root, cache, merge=data.merge_duplicates)
+            raw[name] = read_raw(dataset, root, cache, data)
         except HandledError as error:
             problems.add(error)
     if len(raw) < len(names):
         problems.raise_if_any()
     for name, cohort in raw.items():
         found = Problems()
-        for check in (check_cohort, check_images, partial(_check_leakage, config)):
+        for check in (partial(check_table, data=data), check_images, partial(_check_leakage, config)):
             found.run(partial(check, cohort))
         problems.run(partial(told_of, name if len(names) > 1 else "", found))
     problems.run(lambda: check_demands(raw, join(raw), features, batch_size))

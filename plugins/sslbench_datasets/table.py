@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pandas as pd
 
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.features import CATEGORIES
+from ssl_bench.data.ids import without_point
+from ssl_bench.data.parquet import NAMES, read_parquet
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
-from ssl_bench.data.tables import TextTable, Written, check_columns, locate, read_csv
+from ssl_bench.data.tables import TextTable, Written, locate, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
@@ -58,7 +61,7 @@ class Table:
     def read(self, root: Path) -> Cohort:
         """One row per row of the table that the filters keep; see :class:`ssl_bench.contracts.Dataset`."""
         columns = self.column_map()
-        table = read_table(root / columns.table, columns)
+        table = _named(read_table(root / columns.table, columns))
         held, table = len(table.frame), kept(table, columns)
         text, counts = table.frame, {"rows left out by filters": held - len(table.frame)}
         check_rows(table, columns)
@@ -95,16 +98,14 @@ def read_table(path: Path, columns: ColumnMap) -> TextTable:
         return read_csv(
             path, columns.columns, written=Written(columns.encoding, columns.separator, "in the column map")
         )
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from None
-    names = [str(name) for name in frame.columns]
-    check_columns(path, names, list(columns.columns.values()))
-    if frame.empty:
-        raise DataError(f"{path} has columns and no rows")
-    text = {ours: _as_text(frame[name]) for ours, name in columns.columns.items()}
-    return TextTable(path, pd.DataFrame(text).reset_index(drop=True), columns.columns)
+    joined = columns.labels.separator if isinstance(columns.labels, Findings) else "|"
+    return read_parquet(path, columns.columns, joined)
+
+
+def _named(table: TextTable) -> TextTable:
+    """The table with ids as whole numbers where every one of them went through floating point."""
+    ids = {name: without_point(table.frame[name]) for name in NAMES if name in table.frame}
+    return replace(table, frame=table.frame.assign(**ids))
 
 
 def _is_parquet(path: Path) -> bool:
@@ -114,15 +115,6 @@ def _is_parquet(path: Path) -> bool:
     if path.suffix.lower() in PARQUET and head != b"PAR1":
         raise DataError(f"{path} is not a Parquet file: it does not begin as one; correct 'table' of the column map")
     return head == b"PAR1"
-
-
-def _as_text(values: pd.Series) -> pd.Series:
-    """A column of any type as a CSV file would have it; whole numbers without a point."""
-    if pd.api.types.is_bool_dtype(values):
-        return values.map({True: "1", False: "0"}).fillna("").astype(str)
-    if pd.api.types.is_numeric_dtype(values):
-        return values.map(lambda value: "" if pd.isna(value) else f"{value:.15g}").astype(str)
-    return values.map(lambda value: "" if pd.isna(value) else str(value)).astype(str).str.strip()
 
 
 def kept(table: TextTable, columns: ColumnMap) -> TextTable:
@@ -137,7 +129,7 @@ def kept(table: TextTable, columns: ColumnMap) -> TextTable:
         if frame.empty:
             found = shortened(sorted(before[f"filter:{column}"].unique()))
             raise DataError(f"no row of {table.path} has {column} {' or '.join(values)}; found {found}; widen filters")
-    return TextTable(table.path, frame.reset_index(drop=True), table.source)
+    return replace(table, frame=frame.reset_index(drop=True))
 
 
 def check_rows(table: TextTable, columns: ColumnMap) -> None:

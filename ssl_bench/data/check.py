@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, check_columns, leaves_root, missing_images
+from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, leaves_root, missing_images
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.labels import check_values
 from ssl_bench.data.preparing import duration
@@ -48,25 +48,26 @@ class Sample:
     options: DecodeOptions
 
 
-def check_download(read: Callable[[], Cohort], published: Mapping[str, int], sample: Sample) -> list[Finding]:
+Rules = Callable[[Cohort], None]
+"""What refuses a cohort, all problems at once."""
+
+
+def check_download(
+    read: Callable[[], Cohort], published: Mapping[str, int], sample: Sample, rules: Rules = check_cohort
+) -> list[Finding]:
     """Everything that can be said about a dataset's files.
 
     Args:
-        read: reads the cohort.
+        read: reads the cohort, with the columns that it says it has.
         published: counts of the whole release, by the names of :attr:`Cohort.sources`.
         sample: of images to decode.
+        rules: which refuse a table.
     """
     cohort: list[Cohort] = []
-    found = list(_problems("files and columns", lambda: cohort.append(_read(read))))
+    found = list(_problems("files and columns", lambda: cohort.append(read())))
     if found:
         return found
-    return [*_counts(cohort[0], published), *_table(cohort[0]), *_images(cohort[0], sample)]
-
-
-def _read(read: Callable[[], Cohort]) -> Cohort:
-    cohort = read()
-    check_columns(cohort)
-    return cohort
+    return [*_counts(cohort[0], published), *_table(cohort[0], rules), *_images(cohort[0], sample)]
 
 
 def _problems(what: str, check: Callable[[], object]) -> Iterator[Finding]:
@@ -92,26 +93,27 @@ def _counts(cohort: Cohort, published: Mapping[str, int]) -> Iterator[Finding]:
         yield Finding("ok", f"count of {name}", f"{cohort.sources[name]:,}")
 
 
-def _table(cohort: Cohort) -> Iterator[Finding]:
+def _table(cohort: Cohort, rules: Rules) -> Iterator[Finding]:
     """Identifiers, splits, patients, labels and features."""
     frame = cohort.frame
-    problems = list(_problems("table", lambda: check_cohort(cohort)))
+    problems = list(_problems("table", lambda: rules(cohort)))
     kept = f"{len(frame):,} images, {frame['study_id'].nunique():,} studies, {frame['patient_id'].nunique():,} patients"
     yield from problems or [Finding("ok", "table", kept)]
-    yield from _splits(cohort)
+    yield from _splits(cohort, sound=not problems)
     yield from _labels(cohort)
     yield from (_feature(cohort, name) for name in cohort.features)
     yield from (Finding("warning", "noticed", f"{what}: {count:,}") for what, count in cohort.counts.items() if count)
 
 
-def _splits(cohort: Cohort) -> Iterator[Finding]:
+def _splits(cohort: Cohort, *, sound: bool) -> Iterator[Finding]:
+    """Sizes, and patients in two of them; nothing is told of patients whose ids are not sound."""
     sizes = cohort.frame["split"].value_counts()
     origin = "official" if cohort.official_split else "drawn by patient"
     empty = [name for name in SPLITS if not sizes.get(name, 0)]
     text = ", ".join(f"{name} {sizes.get(name, 0):,}" for name in SPLITS)
     yield Finding("problem" if empty else "ok", "splits", f"{text} images ({origin})")
     leaked = list(_problems("patients", lambda: check_leakage(cohort)))
-    yield from leaked or [Finding("ok", "patients", "none is in two splits")]
+    yield from leaked or [Finding("ok", "patients", "none is in two splits")] * sound
 
 
 def _labels(cohort: Cohort) -> Iterator[Finding]:

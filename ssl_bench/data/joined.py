@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
+from ssl_bench.data.ids import same
 from ssl_bench.data.labels import COMMON7, Policy, common_name
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 
@@ -98,7 +99,7 @@ def check_copies(cohorts: Mapping[str, Cohort]) -> None:
     for (one, first), (two, second) in combinations(cohorts.items(), 2):
         if first.name != second.name:
             continue
-        shared = sorted(set(first.frame["patient_id"]) & set(second.frame["patient_id"]))
+        shared = same(first.frame["patient_id"].unique(), second.frame["patient_id"].unique())
         if shared:
             problems.add(DataError(
                 f"'{one}' and '{two}' are copies of one dataset and share {len(shared)} patients: "

@@ -16,6 +16,7 @@ from pandas.testing import assert_frame_equal
 from ssl_bench.components import Dataset as DatasetComponent
 from ssl_bench.data.cohort import Cohort, check_cohort
 from ssl_bench.data.features import CATEGORIES
+from ssl_bench.data.ids import check_ids
 from ssl_bench.data.labels import SPACES, check_values, in_space
 from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.data.store import check_images
@@ -108,6 +109,7 @@ def _passes(subject: DatasetSubject, check: Any, *arguments: Any) -> None:
 def check_table(subject: DatasetSubject) -> None:
     """The cohort has the columns every cohort has, unique images, known splits, and paths below its root."""
     _passes(subject, check_cohort, subject.cohort)
+    _passes(subject, check_ids, subject.cohort)
     subject.expect(
         list(subject.cohort.frame.index) == list(range(len(subject.cohort))),
         "must number its rows 0 to N - 1 (the index)",

@@ -24,14 +24,15 @@ def check(
     from ssl_bench.data.check import Sample, check_download
     from ssl_bench.data.preparing import decode_options
     from ssl_bench.errors import DataError
+    from ssl_bench.reading import check_table, read_raw
     from ssl_bench.report.data_tables import print_findings
 
     config, dataset = configured(name, root, columns, preset, settings)
-    reader, folder = dataset.build(), cache_folder(cache)
     found = check_download(
-        lambda: reader.read(reader.locate(config.data.root, folder)),
+        lambda: read_raw(dataset, config.data.root, cache_folder(cache), config.data),
         dataset.component.published,
         Sample(sample, seed, decode_options(config.data)),
+        lambda cohort: check_table(cohort, config.data),
     )
     print_findings(name, found)
     problems = sum(finding.status == "problem" for finding in found)
