@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ssl_bench.errors import DataError
 
@@ -26,6 +27,9 @@ FORMATS = ("PNG", "JPEG", "JPEG2000", "TIFF", "BMP", "GIF", "PPM", "WEBP")
 """What is opened: Pillow's other readers start programs (EPS) or hold images of another size than they say (ICO)."""
 DICOM = (".dcm", ".dicom")
 """Endings of files that pydicom reads."""
+
+WIDEST_PIXEL = 8
+"""Bytes of a pixel in the widest image that is read; larger files are not even loaded."""
 
 # Pillow's own limit would stop an image that a higher ``pixel_limit`` allows, and silencing its warning is not safe in
 # threads; ``pixel_limit`` is checked before a pixel is decoded.
@@ -48,27 +52,58 @@ class DecodeOptions:
 
 
 def decode(path: Path, options: DecodeOptions) -> Grey:
-    """Read an image as ``(size, size)`` uint8 grey.
+    """Read an image as ``(size, size)`` uint8 grey; as :func:`decode_content`, and the file may be missing."""
+    return decode_content(read_content(path, options), path, options)
+
+
+def read_content(path: Path, options: DecodeOptions) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        DataError: the file is missing, cannot be read, or has more bytes than any image of the allowed pixels.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(WIDEST_PIXEL * options.pixel_limit + 1)
+    except OSError as error:
+        raise DataError(f"image {path} cannot be read: {error.strerror}") from None
+    if len(content) > WIDEST_PIXEL * options.pixel_limit:
+        raise DataError(
+            f"image {path} has more than {WIDEST_PIXEL} bytes for each of the {options.pixel_limit} pixels that are "
+            "the limit; raise data.pixel_limit"
+        )
+    return content
+
+
+def decode_content(content: bytes, path: Path, options: DecodeOptions) -> Grey:
+    """The bytes of an image file as ``(size, size)`` uint8 grey.
 
     RGB, RGBA, palette and CMYK become luminance (alpha is dropped); more than 8 bits are scaled by the window of the
     percentiles :data:`WINDOW`; DICOM by its own window, where it has one.
 
+    Args:
+        content: of the file.
+        path: where it came from, for messages; its ending tells DICOM from other images.
+        options: how it becomes a square.
+
     Raises:
-        DataError: the file is missing, empty, truncated, too large, or no image.
+        DataError: the file is empty, truncated, too large, or no image.
     """
     if path.suffix.lower() in DICOM:
-        return _decoded_dicom(path, options)
+        return _decoded_dicom(content, path, options)
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
             return _decoded(image, path, options)
+    except UnidentifiedImageError:  # which names the buffer
+        raise DataError(f"image {path} cannot be read: cannot identify image file") from None
     except (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error) as error:
         raise DataError(f"image {path} cannot be read: {' '.join(str(error).split())}") from None
 
 
-def _decoded_dicom(path: Path, options: DecodeOptions) -> Grey:
+def _decoded_dicom(content: bytes, path: Path, options: DecodeOptions) -> Grey:
     from ssl_bench.data.dicom import read_dicom  # pydicom is loaded where a file needs it
 
-    found = read_dicom(path, options.pixel_limit)
+    found = read_dicom(content, path, options.pixel_limit)
     image = found if isinstance(found, Image.Image) else Image.fromarray(windowed(found))
     return np.asarray(squared(image, options.size, options.fit), dtype=np.uint8)
 

@@ -6,6 +6,7 @@ DICOM PS3.3 C.7.6.3 (pixels), C.11.1 (modality LUT) and C.11.2 (windows and VOI 
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ FAULTS = (InvalidDicomError, OSError, EOFError, ValueError, TypeError, Attribute
 """What pydicom raises for files that are damaged, cut off or no DICOM."""
 
 
-def read_dicom(path: Path, pixel_limit: int) -> Image.Image | npt.NDArray[Any]:
+def read_dicom(content: bytes, path: Path, pixel_limit: int) -> Image.Image | npt.NDArray[Any]:
     """The image in mode ``L``, or its values where nothing in the file says how they become grey.
 
     Values are rescaled, then windowed by the file's VOI LUT or its first window; MONOCHROME1 is inverted. An 8-bit
@@ -38,7 +39,7 @@ def read_dicom(path: Path, pixel_limit: int) -> Image.Image | npt.NDArray[Any]:
         DataError: the file is no DICOM image, is damaged, too large, or compressed in a way that cannot be decoded.
     """
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = pydicom.dcmread(BytesIO(content))
         _check(dataset, path, pixel_limit)
         values = _pixels(dataset, path)
         if dataset.PhotometricInterpretation in COLOURS:

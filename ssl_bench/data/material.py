@@ -48,6 +48,12 @@ class Material:
     rejected: dict[str, str]
 
     @property
+    def pixels(self) -> list[str]:
+        """Hash of the prepared pixels of each row of the cohort."""
+        hashes = [pixel for store in self.stores for pixel in store.pixels]
+        return [hashes[row] for row in self.rows]
+
+    @property
     def fingerprint(self) -> str:
         """Of the stores: a single one's own."""
         return joined_fingerprint(self.stores)

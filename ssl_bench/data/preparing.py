@@ -7,7 +7,8 @@ from pathlib import Path
 from ssl_bench.config import DataConfig
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
-from ssl_bench.data.store import Progress, Store, prepare
+from ssl_bench.data.filling import Progress
+from ssl_bench.data.store import Store, prepare
 
 
 def decode_options(data: DataConfig) -> DecodeOptions:
@@ -15,7 +16,7 @@ def decode_options(data: DataConfig) -> DecodeOptions:
     return DecodeOptions(data.size, data.fit, data.pixel_limit)
 
 
-def prepare_store(cohort: Cohort, data: DataConfig, cache: Path, progress: Progress) -> Store:
+def prepare_store(cohort: Cohort, data: DataConfig, cache: Path, progress: Progress, *, verify: bool = False) -> Store:
     """The store of a cohort, made if it is not there yet; errors as :func:`ssl_bench.data.store.prepare`."""
     return prepare(
         cohort,
@@ -25,6 +26,7 @@ def prepare_store(cohort: Cohort, data: DataConfig, cache: Path, progress: Progr
         on_bad=data.on_bad,
         bad_limit=data.bad_limit,
         progress=progress,
+        verify=verify,
     )
 
 

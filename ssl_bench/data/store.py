@@ -1,40 +1,43 @@
 """The prepared store: every image decoded once into one memory-mapped array.
 
-A store is a folder named by the fingerprint of its inputs: ``images.npy`` (N, S, S) uint8, ``cohort.parquet``,
-``manifest.json``. It is complete once the manifest is there; until then ``done.jsonl`` numbers the finished images, so
-that a killed preparation goes on where it was.
+A store is a folder: ``images.npy`` (N, S, S) uint8, ``blocks.jsonl`` with hashes of every image's file and pixels,
+``cohort.parquet``, and ``manifest.json``, which comes last and makes it complete. Its name follows from ids, relative
+paths, sizes and options; whether its files are those of a cohort is told by their times, and by their bytes where these
+differ. What is damaged is prepared again and the rest kept, so that a killed preparation goes on where it was, too.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from itertools import islice
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from ssl_bench.data.array import array_file, damaged, ensure_array, is_sound
+from ssl_bench.data.blocks import Block, file_time, read_blocks, write_blocks
 from ssl_bench.data.cohort import Cohort, leaves_root, missing_images
-from ssl_bench.data.decode import DecodeOptions, decode
+from ssl_bench.data.decode import DecodeOptions
+from ssl_bench.data.filling import Progress, fill, threads
+from ssl_bench.data.imagefiles import ImageFiles, image_files, renewed
+from ssl_bench.data.seal import MANIFEST, Sealed, read_sealed, seal, sign_again
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.files import locked, write_json, write_text
+from ssl_bench.files import locked
 
-FORMAT = 1
-"""Version of the layout; another version is another fingerprint."""
+FORMAT = 2
+"""Version of the layout and of what decoding means; another version is another store."""
 
 CHUNK = 256
-"""Images between two notes of progress on the disk."""
+"""Images of a block, between two notes of progress on the disk."""
 
-Progress = Callable[[int, int], None]
-"""Called with the images done and their number."""
+OTHER_FILES: Literal["other files"] = "other files"
+"""A complete store whose files had the same names and sizes, and other contents."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,15 @@ class Store:
         folder: where it lies.
         images: ``(N, S, S)`` uint8, memory-mapped.
         image_ids: ``(N,)`` text, in the order of ``images``.
+        pixels: ``(N,)`` hashes of the images, in the same order.
         rejected: reasons by image id, for images that were quarantined.
-        fingerprint: of the input files and options.
+        fingerprint: of what it holds: ids, pixels, who is left out, and how images became squares.
     """
 
     folder: Path
     images: npt.NDArray[np.uint8]
     image_ids: tuple[str, ...]
+    pixels: tuple[str, ...]
     rejected: dict[str, str]
     fingerprint: str
 
@@ -61,16 +66,6 @@ class Store:
         kept = cohort.with_frame(cohort.frame[~cohort.frame["image_id"].isin(list(self.rejected))])
         rows = np.array([row_of[image_id] for image_id in kept.frame["image_id"]], dtype=np.int64)
         return kept, rows
-
-
-def fingerprint(cohort: Cohort, options: DecodeOptions) -> str:
-    """A hash of the image files (path, size, time of change) and of how they are decoded."""
-    digest = hashlib.sha256(json.dumps({"format": FORMAT, **asdict(options)}, sort_keys=True).encode())
-    digest.update(str(cohort.root.resolve()).encode())
-    for image_id, path in zip(cohort.frame["image_id"], cohort.frame["image_path"], strict=True):
-        status = (cohort.root / path).stat()
-        digest.update(f"{image_id}\t{path}\t{status.st_size}\t{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:32]
 
 
 def check_images(cohort: Cohort) -> None:
@@ -96,124 +91,149 @@ def prepare(
     on_bad: Literal["error", "quarantine"] = "error",
     bad_limit: float = 0.01,
     progress: Progress = lambda done, total: None,
+    verify: bool = False,
 ) -> Store:
-    """The store of a cohort, made if it is not there yet.
+    """The store of a cohort, made if it is not there yet, mended if it is damaged.
 
     Args:
         cohort: checked, with all files in place.
-        cache: folder of all stores.
+        cache: folder of all stores; where the store is there it need not be writable.
         options: how images become squares.
         workers: threads (Pillow decodes outside Python's lock), 0 for one a core.
         on_bad: what an unreadable image does.
         bad_limit: largest share of unreadable images to quarantine.
         progress: told how far it is.
+        verify: look at every image of a store that is there, not at a sample.
 
     Raises:
-        DataError: images are unreadable, and are not to be quarantined or are too many.
+        DataError: images are unreadable, and are not to be quarantined or are too many; or the cache cannot be written.
     """
-    key = fingerprint(cohort, options)
-    folder = cache / "stores" / f"{cohort.name}-{options.size}px-{key[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / "prepare.lock", f"store {folder}", wait=True):
-        if not (folder / "manifest.json").is_file():
-            rejected = _fill(folder, cohort, options, workers or os.cpu_count() or 1, progress)
-            _check_rejected(rejected, len(cohort), on_bad, bad_limit)
-            _finish(folder, cohort, options, key, rejected)
-    store = open_store(folder)
-    _check_rejected(store.rejected, len(cohort), on_bad, bad_limit)
-    return store
+    files = image_files(cohort)
+
+    def judge(rejected: dict[str, str]) -> None:
+        _check_rejected(rejected, len(cohort), on_bad, bad_limit)
+
+    with threads(workers or os.cpu_count() or 1) as pool:
+        for folder in _folders(cache, cohort.name, files, options):
+            found = _usable(folder, files, options, pool, verify=verify)
+            if found is None:
+                with _writing(folder):
+                    # Another process may have been here; whole, for another sample might miss what this one found.
+                    found = _usable(folder, files, options, pool, verify=True)
+                    if found is None:
+                        blocks = _filled(folder, files, options, pool, progress)
+                        judge(_rejected(blocks))
+                        found = seal(folder, cohort, options, FORMAT, blocks)
+            if isinstance(found, Sealed):
+                judge(found.rejected)
+                return _opened(folder, found)
+    raise AssertionError("there is always another folder")
 
 
 def open_store(folder: Path) -> Store:
-    """A finished store, memory-mapped."""
-    manifest = json.loads((folder / "manifest.json").read_text())
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    ids = pd.read_parquet(folder / "cohort.parquet", columns=["image_id"])["image_id"]
-    return Store(folder, images, tuple(ids), manifest["rejected"], manifest["fingerprint"])
+    """A finished store, memory-mapped.
+
+    Raises:
+        DataError: it is incomplete or damaged.
+    """
+    sealed = read_sealed(folder)
+    if sealed is None or not is_sound(folder, len(sealed.image_ids), sealed.manifest["options"]["size"]):
+        raise DataError(f"the prepared images in {folder} are incomplete or damaged; prepare them again")
+    return _opened(folder, sealed)
 
 
-def _fill(folder: Path, cohort: Cohort, options: DecodeOptions, workers: int, progress: Progress) -> dict[str, str]:
-    """Decode what is not done yet; returns the reasons of unreadable images."""
-    shape = (len(cohort), options.size, options.size)
-    partial, journal = folder / "images.partial.npy", folder / "done.jsonl"
-    if (folder / "images.npy").is_file():  # killed between the last two steps of _finish
-        os.replace(folder / "images.npy", partial)
-    done, rejected = _read_journal(journal) if partial.is_file() else (0, {})
-    # Written anew before the array is: a torn last line would spoil the next one, an old note would vouch for zeros.
-    write_text(journal, json.dumps({"done": done, "rejected": rejected}) + "\n")
-    if not done:
-        _check_room(folder, len(cohort) * options.size**2)
-    begins = _open_array(partial, None if done else shape)
-    paths = [cohort.root / path for path in cohort.frame["image_path"]]
-    # Written, not mapped: a map would keep every page it has touched, and end the process where the disk is full.
-    with ThreadPoolExecutor(workers) as pool, journal.open("a") as notes, partial.open("r+b") as file:
-        decoded = _decode_ahead(pool, paths[done:], options, ahead=4 * workers)
-        for start in range(done, len(paths), CHUNK):
-            block = np.zeros((min(CHUNK, len(paths) - start), *shape[1:]), np.uint8)
-            bad: dict[str, str] = {}
-            for row in range(start, start + len(block)):
-                result = next(decoded)
-                if isinstance(result, DataError):
-                    bad[str(cohort.frame["image_id"].iloc[row])] = str(result)
-                else:
-                    block[row - start] = result
-                progress(row + 1, len(paths))
-            file.seek(begins + start * options.size**2)
-            file.write(block.data)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before the journal says so
-            notes.write(json.dumps({"done": start + len(block), "rejected": bad}) + "\n")
-            notes.flush()
-            rejected |= bad
-    return rejected
+def find_store(cache: Path, fingerprint: str) -> Store | None:
+    """The complete store below a cache that holds what a fingerprint says; None where there is none."""
+    for path in sorted(cache.glob(f"stores/*/{MANIFEST}")):
+        sealed = read_sealed(path.parent)
+        if sealed and sealed.manifest["fingerprint"] == fingerprint:
+            return open_store(path.parent)
+    return None
 
 
-def _open_array(path: Path, shape: tuple[int, ...] | None) -> int:
-    """Make an array of zeros, or take the one that is there (None); returns where in the file its values begin."""
-    mode: Literal["w+", "r+"] = "w+" if shape else "r+"
-    images = np.lib.format.open_memmap(path, mode=mode, dtype=np.uint8, shape=shape)
-    return int(images.offset)
+def _opened(folder: Path, sealed: Sealed) -> Store:
+    images = np.load(array_file(folder), mmap_mode="r")
+    return Store(folder, images, sealed.image_ids, sealed.pixels, sealed.rejected, sealed.manifest["fingerprint"])
 
 
-def _check_room(folder: Path, needed: int) -> None:
-    # Better told now than after a night.
-    free = shutil.disk_usage(folder).free
-    if free < needed:
+def _folders(cache: Path, name: str, files: ImageFiles, options: DecodeOptions) -> Iterator[Path]:
+    """Where the store may lie: the second and later places are for files of the same names and sizes."""
+    first = cache / "stores" / f"{name}-{options.size}px-{files.key(options, FORMAT)[:16]}"
+    yield first
+    yield from (first.with_name(f"{first.name}-{number}") for number in count(2))
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
         raise DataError(
-            f"the prepared images need {needed / 2**30:.1f} GiB, the disk of {folder} has {free / 2**30:.1f} GiB left; "
-            "free some space or choose another --cache"
-        )
+            f"the prepared images have no place in {folder.parent.parent}: {error.strerror}; choose another --cache"
+        ) from None
+    with locked(folder / "prepare.lock", f"store {folder}", wait=True):
+        yield
 
 
-def _decode_ahead(
-    pool: ThreadPoolExecutor, paths: list[Path], options: DecodeOptions, ahead: int
-) -> Iterator[npt.NDArray[np.uint8] | DataError]:
-    """Decoded images in order, with a bounded number in flight so that memory does not grow."""
+def _usable(
+    folder: Path, files: ImageFiles, options: DecodeOptions, pool: ThreadPoolExecutor, *, verify: bool = False
+) -> Sealed | Literal["other files"] | None:
+    """What a complete and undamaged store says of itself; None where there is something to be done first."""
+    sealed = read_sealed(folder)
+    if sealed is None:
+        return None
+    blocks = [block for old in sealed.blocks if (block := renewed(old, files, pool))]
+    if len(blocks) < len(sealed.blocks):
+        return OTHER_FILES
+    if not is_sound(folder, len(files), options.size):
+        return None
+    as_left = file_time(array_file(folder).stat()) == sealed.manifest["array_time"]
+    if damaged(folder, blocks, len(files), options.size, pool, whole=verify or not as_left):
+        return None
+    if not as_left or tuple(blocks) != sealed.blocks:
+        # Only so that it need not be looked at so closely again, so a cache that cannot be written will do.
+        with suppress(OSError, DataError), _writing(folder):
+            sign_again(folder, sealed, blocks)
+    return sealed
 
-    def attempt(path: Path) -> npt.NDArray[np.uint8] | DataError:
-        try:
-            return decode(path, options)
-        except DataError as error:
-            return error
 
-    waiting = iter(paths)
-    queue = [pool.submit(attempt, path) for path in islice(waiting, ahead)]
-    while queue:
-        yield queue.pop(0).result()
-        queue += [pool.submit(attempt, path) for path in islice(waiting, 1)]
+def _filled(
+    folder: Path, files: ImageFiles, options: DecodeOptions, pool: ThreadPoolExecutor, progress: Progress
+) -> list[Block]:
+    """All blocks: those that are there and whole, and the others prepared."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    ensure_array(folder, len(files), options.size)
+    blocks = _whole_blocks(folder, files, options, pool)
+    write_blocks(folder, blocks)  # anew, before the array is: a torn last line would spoil the next one
+    done = count(1 + sum(len(block.pixels) for block in blocks))
+    todo = list(_gaps(blocks, len(files)))
+    blocks += fill(folder, files, options, todo, pool, lambda: progress(next(done), len(files)))
+    return blocks
 
 
-def _read_journal(journal: Path) -> tuple[int, dict[str, str]]:
-    """Images done and those rejected before a kill; a torn last line does not count."""
-    done, rejected = 0, dict[str, str]()
-    for line in journal.read_text().splitlines() if journal.is_file() else []:
-        try:
-            note = json.loads(line)
-        except json.JSONDecodeError:
-            break
-        done = note["done"]
-        rejected |= note["rejected"]
-    return done, rejected
+def _whole_blocks(folder: Path, files: ImageFiles, options: DecodeOptions, pool: ThreadPoolExecutor) -> list[Block]:
+    """Blocks whose files hold what they did and whose pixels are in the array."""
+    noted = read_blocks(folder)
+    blocks: list[Block] = []
+    for first in sorted(noted):
+        block = renewed(noted[first], files, pool)
+        after = blocks[-1].first + len(blocks[-1].pixels) if blocks else 0
+        if block and after <= first <= len(files) - len(block.pixels):
+            blocks.append(block)
+    wrong = {block.first for block in damaged(folder, blocks, len(files), options.size, pool)}
+    return [block for block in blocks if block.first not in wrong]
+
+
+def _gaps(blocks: Iterable[Block], total: int) -> Iterator[range]:
+    """Rows that no block holds, :data:`CHUNK` at most at once."""
+    after = 0
+    for first, length in [*((block.first, len(block.pixels)) for block in blocks), (total, 0)]:
+        yield from (range(start, min(start + CHUNK, first)) for start in range(after, first, CHUNK))
+        after = first + length
+
+
+def _rejected(blocks: Iterable[Block]) -> dict[str, str]:
+    return {image: reason for block in blocks for image, reason in block.rejected.items()}
 
 
 def _check_rejected(rejected: dict[str, str], total: int, on_bad: str, limit: float) -> None:
@@ -229,19 +249,3 @@ def _check_rejected(rejected: dict[str, str], total: int, on_bad: str, limit: fl
         raise DataError(
             f"{len(rejected)} of {total} images cannot be read, more than the {limit:.1%} of data.bad_limit: {reasons}"
         )
-
-
-def _finish(folder: Path, cohort: Cohort, options: DecodeOptions, key: str, rejected: dict[str, str]) -> None:
-    cohort.frame.to_parquet(folder / "cohort.parquet", index=False)
-    os.replace(folder / "images.partial.npy", folder / "images.npy")
-    manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "fingerprint": key,
-        "dataset": cohort.name,
-        "root": str(cohort.root),
-        "options": asdict(options),
-        "images": len(cohort),
-        "rejected": rejected,
-    }
-    write_json(folder / "manifest.json", manifest)
-    (folder / "done.jsonl").unlink(missing_ok=True)

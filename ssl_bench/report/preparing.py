@@ -58,6 +58,6 @@ class Preparing:
     def finished(self, store: Store) -> None:
         """Say what is there now."""
         if self._before is None:
-            self.console.print("  nothing to do: the store is there")
+            self.console.print("  nothing to do: the store is there and whole")
         rejected = f", {len(store.rejected):,} unreadable" if store.rejected else ""
         print(f"{len(store.image_ids):,} images{rejected} in {store.folder}")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from ssl_bench.data import store as module
+from ssl_bench import files
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions, decode
-from ssl_bench.data.store import check_images, fingerprint, open_store, prepare
+from ssl_bench.data.store import Store, check_images, find_store, open_store, prepare
 from ssl_bench.errors import DataError
 
 COUNT = 14
@@ -22,40 +26,11 @@ OPTIONS = DecodeOptions(size=16)
 
 
 @pytest.fixture
-def cohort(tmp_path: Path) -> Cohort:
-    root = tmp_path / "data"
-    root.mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (COUNT, 20, 24), dtype=np.uint8)
-    for number, pixels in enumerate(noise):
-        Image.fromarray(pixels).save(root / f"{number:02d}.png")
-    names = [f"{number:02d}" for number in range(COUNT)]
-    frame = pd.DataFrame({"image_id": names, "image_path": [f"{name}.png" for name in names]})
-    return Cohort("toy", root, frame, (), ())
+def cohort(pictures: Cohort) -> Cohort:
+    return pictures
 
 
-class Counter:
-    """Stands in for ``decode``: counts, and dies once where it is told to."""
-
-    def __init__(self, dies_at: str = "") -> None:
-        self.seen: list[str] = []
-        self.dies_at = dies_at
-
-    def __call__(self, path: Path, options: DecodeOptions) -> np.ndarray:
-        if path.stem == self.dies_at:
-            raise SystemError("killed")
-        self.seen.append(path.stem)
-        return decode(path, options)
-
-
-@pytest.fixture
-def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
-    counter = Counter()
-    monkeypatch.setattr(module, "decode", counter)
-    monkeypatch.setattr(module, "CHUNK", 4)
-    return counter
-
-
-def killed_at(name: str, counter: Counter, cohort: Cohort, cache: Path) -> None:
+def killed_at(name: str, counter: Any, cohort: Cohort, cache: Path) -> None:
     counter.dies_at = name
     with pytest.raises(SystemError):
         prepare(cohort, cache, OPTIONS, workers=1, bad_limit=0.5, on_bad="quarantine")
@@ -84,6 +59,7 @@ def test_a_store_equals_direct_decoding(cohort: Cohort, tmp_path: Path, fit: str
     assert store.rejected == {}
     assert told == [(number, COUNT) for number in range(1, COUNT + 1)]
     assert sorted(path.name for path in store.folder.iterdir()) == [
+        "blocks.jsonl",
         "cohort.parquet",
         "images.npy",
         "manifest.json",
@@ -91,7 +67,7 @@ def test_a_store_equals_direct_decoding(cohort: Cohort, tmp_path: Path, fit: str
     ]
 
 
-def test_a_second_run_decodes_nothing(cohort: Cohort, tmp_path: Path, counter: Counter) -> None:
+def test_a_second_run_decodes_nothing(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
     first = prepare(cohort, tmp_path, OPTIONS)
     counter.seen.clear()
     again = prepare(cohort, tmp_path, OPTIONS)
@@ -100,14 +76,14 @@ def test_a_second_run_decodes_nothing(cohort: Cohort, tmp_path: Path, counter: C
     np.testing.assert_array_equal(again.images, open_store(first.folder).images)
 
 
-def test_two_at_once_decode_each_image_once(cohort: Cohort, tmp_path: Path, counter: Counter) -> None:
+def test_two_at_once_decode_each_image_once(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: prepare(cohort, tmp_path, OPTIONS, workers=1), range(2)))
     assert sorted(counter.seen) == cohort.frame["image_id"].tolist()
     np.testing.assert_array_equal(both[0].images, both[1].images)
 
 
-def test_a_killed_preparation_goes_on_where_it_was(cohort: Cohort, tmp_path: Path, counter: Counter) -> None:
+def test_a_killed_preparation_goes_on_where_it_was(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
     killed_at("10", counter, cohort, tmp_path)
     told: list[int] = []
     store = prepare(cohort, tmp_path, OPTIONS, workers=1, progress=lambda done, total: told.append(done))
@@ -116,34 +92,50 @@ def test_a_killed_preparation_goes_on_where_it_was(cohort: Cohort, tmp_path: Pat
     np.testing.assert_array_equal(store.images, direct(cohort))
 
 
-def test_a_torn_line_of_the_journal_costs_one_chunk_only(cohort: Cohort, tmp_path: Path, counter: Counter) -> None:
+def test_a_torn_line_of_the_journal_costs_one_chunk_only(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
     killed_at("06", counter, cohort, tmp_path)
-    journal = next(tmp_path.glob("stores/*/done.jsonl"))
+    journal = next(tmp_path.glob("stores/*/blocks.jsonl"))
     with journal.open("a") as notes:
-        notes.write('{"done": 8, "rejec')
+        notes.write('0123 {"first": 8, "pix')
     killed_at("10", counter, cohort, tmp_path)
     store = prepare(cohort, tmp_path, OPTIONS, workers=1)
     assert counter.seen[0] == "08"  # the line after the torn one counts
     np.testing.assert_array_equal(store.images, direct(cohort))
 
 
-def test_a_kill_just_before_the_manifest_costs_nothing(cohort: Cohort, tmp_path: Path, counter: Counter) -> None:
+def test_a_kill_just_before_the_manifest_costs_nothing(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
     store = prepare(cohort, tmp_path, OPTIONS)
     (store.folder / "manifest.json").unlink()
-    (store.folder / "done.jsonl").write_text(f'{{"done": {COUNT}, "rejected": {{}}}}\n')
     counter.seen.clear()
     np.testing.assert_array_equal(prepare(cohort, tmp_path, OPTIONS).images, direct(cohort))
     assert counter.seen == []
 
 
-def test_a_journal_without_its_array_counts_for_nothing(cohort: Cohort, tmp_path: Path, counter: Counter) -> None:
+def test_blocks_without_their_array_count_for_nothing(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
     killed_at("10", counter, cohort, tmp_path)
-    next(tmp_path.glob("stores/*/images.partial.npy")).unlink()
+    next(tmp_path.glob("stores/*/images.npy")).unlink()
     killed_at("00", counter, cohort, tmp_path)  # dies when the array is there again, all black
     np.testing.assert_array_equal(prepare(cohort, tmp_path, OPTIONS).images, direct(cohort))
 
 
-def test_bad_images_before_a_kill_are_remembered(cohort: Cohort, tmp_path: Path, counter: Counter) -> None:
+def test_a_file_that_changed_while_preparing_was_stopped_is_read_again(
+    cohort: Cohort, tmp_path: Path, counter: Any
+) -> None:
+    written = [(cohort.root / f"{number:02d}.bmp", number) for number in range(COUNT)]
+    for path, number in written:
+        Image.fromarray(np.full((16, 16), number, np.uint8)).save(path)
+    flat = cohort.with_frame(
+        pd.DataFrame({"image_id": cohort.frame["image_id"], "image_path": [path.name for path, _ in written]})
+    )
+    killed_at("10", counter, flat, tmp_path)
+    Image.fromarray(np.full((16, 16), 99, np.uint8)).save(cohort.root / "01.bmp")  # the same size in bytes
+    store = prepare(flat, tmp_path, OPTIONS, workers=1)
+    assert counter.seen[:4] == ["00", "01", "02", "03"]
+    assert "04" not in counter.seen
+    np.testing.assert_array_equal(store.images, direct(flat))
+
+
+def test_bad_images_before_a_kill_are_remembered(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
     spoil(cohort, "01")
     killed_at("10", counter, cohort, tmp_path)
     store = prepare(cohort, tmp_path, OPTIONS, workers=1, on_bad="quarantine", bad_limit=0.5)
@@ -163,7 +155,7 @@ def test_more_bad_images_than_the_cap_are_an_error(cohort: Cohort, tmp_path: Pat
         prepare(cohort, tmp_path, OPTIONS, on_bad="quarantine", bad_limit=0.1)
 
 
-def test_quarantine_after_an_error_decodes_nothing_again(cohort: Cohort, tmp_path: Path, counter: Counter) -> None:
+def test_quarantine_after_an_error_decodes_nothing_again(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
     spoil(cohort, "03")
     with pytest.raises(DataError):
         prepare(cohort, tmp_path, OPTIONS)
@@ -187,20 +179,57 @@ def test_rows_and_images_belong_together_after_a_quarantine(cohort: Cohort, tmp_
         np.testing.assert_array_equal(store.images[rows], direct(kept))
 
 
-def test_the_fingerprint_follows_files_and_options(cohort: Cohort, tmp_path: Path) -> None:
-    before = fingerprint(cohort, OPTIONS)
-    assert fingerprint(cohort, OPTIONS) == before
-    assert fingerprint(cohort, DecodeOptions(size=17)) != before
-    assert fingerprint(cohort, DecodeOptions(size=16, fit="pad")) != before
-    assert fingerprint(cohort.with_frame(cohort.frame.iloc[1:]), OPTIONS) != before
+def test_the_store_follows_files_and_options(cohort: Cohort, tmp_path: Path) -> None:
     path = cohort.root / "05.png"
-    status = path.stat()
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    touched = fingerprint(cohort, OPTIONS)
-    assert touched != before
-    path.write_bytes(path.read_bytes() + b"\0")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert fingerprint(cohort, OPTIONS) not in (before, touched)
+    fewer = cohort.with_frame(cohort.frame.iloc[1:])
+    before = prepare(cohort, tmp_path, OPTIONS)
+    found = [
+        before,
+        prepare(cohort, tmp_path, DecodeOptions(size=17)),
+        prepare(cohort, tmp_path, DecodeOptions(size=16, fit="pad")),
+        prepare(fewer, tmp_path, OPTIONS),
+    ]
+    path.write_bytes(path.read_bytes() + b"\0")  # another file with the same picture
+    longer = prepare(cohort, tmp_path, OPTIONS)
+    assert len({store.folder for store in (*found, longer)}) == 5
+    assert len({store.fingerprint for store in found}) == 4
+    assert longer.fingerprint == before.fingerprint
+
+
+def test_touched_and_copied_files_are_the_same_data(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
+    before = prepare(cohort, tmp_path, OPTIONS)
+    counter.seen.clear()
+    for path in cohort.root.iterdir():
+        os.utime(path, (1, 1))
+    shutil.copytree(cohort.root, tmp_path / "moved")
+    for root in (cohort.root, tmp_path / "moved"):
+        again = prepare(replace(cohort, root=root), tmp_path, OPTIONS)
+        assert (again.folder, again.fingerprint, again.pixels) == (before.folder, before.fingerprint, before.pixels)
+    elsewhere = prepare(cohort, tmp_path / "another cache", OPTIONS)
+    assert elsewhere.fingerprint == before.fingerprint
+    assert sorted(counter.seen) == cohort.frame["image_id"].tolist()  # for the other cache alone
+
+
+def test_files_of_the_same_names_and_sizes_with_other_pixels_are_another_store(
+    cohort: Cohort, tmp_path: Path, counter: Any
+) -> None:
+    def written(value: int) -> Store:
+        """All files, their times as they were, hold one grey value."""
+        for number in range(COUNT):
+            path = cohort.root / f"{number:02d}.bmp"
+            Image.fromarray(np.full((16, 16), value, np.uint8)).save(path)
+            os.utime(path, (5, 5))
+        paths = [f"{number:02d}.bmp" for number in range(COUNT)]
+        return prepare(cohort.with_frame(cohort.frame.assign(image_path=paths)), tmp_path, OPTIONS)
+
+    first, second = written(9), written(200)
+    assert second.folder != first.folder
+    assert second.fingerprint != first.fingerprint
+    assert (second.images[:] == 200).all()
+    assert (open_store(first.folder).images[:] == 9).all()
+    counter.seen.clear()
+    assert written(9).folder == first.folder
+    assert counter.seen == []
 
 
 def test_a_changed_image_is_another_store(cohort: Cohort, tmp_path: Path) -> None:
@@ -208,7 +237,34 @@ def test_a_changed_image_is_another_store(cohort: Cohort, tmp_path: Path) -> Non
     Image.fromarray(np.full((16, 16), 9, np.uint8)).save(cohort.root / "05.png")
     new = prepare(cohort, tmp_path, OPTIONS)
     assert new.folder != old.folder
+    assert new.fingerprint != old.fingerprint
     assert (new.images[5] == 9).all()
+
+
+def test_a_store_is_found_by_what_it_holds(cohort: Cohort, tmp_path: Path) -> None:
+    store = prepare(cohort, tmp_path, OPTIONS)
+    found = find_store(tmp_path, store.fingerprint)
+    assert found
+    assert found.folder == store.folder
+    assert find_store(tmp_path, "0" * 32) is None
+
+
+def unwritable(*arguments: object, **options: object) -> NoReturn:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_finished_store_in_a_cache_that_cannot_be_written_is_used(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = prepare(cohort, tmp_path, OPTIONS)
+    for path in cohort.root.iterdir():
+        os.utime(path, (1, 1))
+    monkeypatch.setattr(Path, "mkdir", unwritable)
+    monkeypatch.setattr(files.os, "open", unwritable)
+    assert prepare(cohort, tmp_path, OPTIONS).fingerprint == store.fingerprint
+    (store.folder / "manifest.json").write_text("")
+    with pytest.raises(DataError, match=r"no place in .*: Read-only file system; choose another --cache"):
+        prepare(cohort, tmp_path, OPTIONS)
 
 
 def test_missing_images_are_listed_up_to_twenty(cohort: Cohort) -> None:

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+from ssl_bench.pretrain.signals import leaving
 
 
+@leaving(lambda: "stopped; images prepared so far are kept; go on with the same command")
 def prepare(
     name: Name,
     root: Root = None,
@@ -20,6 +22,9 @@ def prepare(
     fit: Annotated[str | None, typer.Option(help="How an image becomes square: crop or pad. [crop]")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads; 0: one a core. [0]")] = None,
     on_bad: Annotated[str | None, typer.Option(help="Unreadable images: error, or quarantine. [error]")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Look at every prepared image, and prepare damaged ones again.")
+    ] = False,
 ) -> None:
     """Prepare the images of a dataset as sslbench run would, which then finds them; goes on after a kill."""
     from ssl_bench.cli.options import cache_folder
@@ -32,5 +37,5 @@ def prepare(
     folder = cache_folder(cache)
     cohort = read_cohort(config, dataset, folder)
     with Preparing(len(cohort), config.data.size) as preparing:
-        store = prepare_store(cohort, config.data, folder, preparing.advance)
+        store = prepare_store(cohort, config.data, folder, preparing.advance, verify=verify)
     preparing.finished(store)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ssl_bench.data.store import open_store
+from ssl_bench.data.store import find_store
 from ssl_bench.errors import HandledError, UsageError
 from ssl_bench.plugins import Registry, discover
 from ssl_bench.report.leaderboard import Board
@@ -63,13 +63,12 @@ def thumbnails(record: Mapping[str, Any], images: Sequence[str], cache: Path) ->
         UsageError: the prepared images are no longer there.
     """
     data = record["data"]
-    folders = list(cache.glob(f"stores/*-{data.get('fingerprint', '')[:16]}/manifest.json"))
-    if not folders:
+    store = find_store(cache, data.get("fingerprint", ""))
+    if store is None:
         raise UsageError(
             f"the prepared images of {data['name']} ({data.get('fingerprint')}) are not in {cache}; name their folder "
             "by --cache, or leave out --thumbnails"
         )
-    store = open_store(folders[0].parent)
     row_of = {image: row for row, image in enumerate(store.image_ids)}
     return [_encoded(store.images[row_of[image]]) for image in images]
 

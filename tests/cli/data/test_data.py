@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,13 @@ import pytest
 from PIL import Image
 
 from ssl_bench.config import load
+from ssl_bench.data import filling
 from ssl_bench.data import store as module
+from ssl_bench.data.imagefiles import image_files
 from ssl_bench.data.preparing import decode_options
-from ssl_bench.data.store import fingerprint
 from ssl_bench.plan import make_plan
 from ssl_bench.plugins import Registry
+from ssl_bench.report.preparing import Preparing
 
 Cli = Callable[..., Any]
 
@@ -91,10 +95,10 @@ def test_prepare_makes_the_store_that_a_run_uses(
     assert " images/s, 0 s left" in answer.err
     config = load({"data": {"name": "nih14", "root": str(tiny_nih())}}, name="smoke")
     plan = make_plan(config, registry, tmp_path / "cache")
-    key = fingerprint(plan.cohort, decode_options(config.data))[:16]
+    key = image_files(plan.cohort).key(decode_options(config.data), module.FORMAT)[:16]
     assert answer.out == f"120 images in {tmp_path}/cache/stores/nih14-40px-{key}\n"
     again = prepare(sslbench, tiny_nih())
-    assert "nothing to do: the store is there" in again.err
+    assert "nothing to do: the store is there and whole" in again.err
     assert again.out == answer.out
 
 
@@ -104,13 +108,13 @@ def test_prepare_goes_on_after_a_kill_between_chunks(
     monkeypatch.setattr(module, "CHUNK", 16)
     killed = RuntimeError("killed")
 
-    def flaky(path: Path, options: Any, *, real: Any = module.decode) -> Any:
+    def flaky(content: bytes, path: Path, options: Any, *, real: Any = filling.decode_content) -> Any:
         if path.name == "00000030_000.png":
             raise killed
-        return real(path, options)
+        return real(content, path, options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "decode", flaky)
+        patch.setattr(filling, "decode_content", flaky)
         with pytest.raises(RuntimeError, match="killed"):
             prepare(sslbench, tiny_nih(), "--cache", tmp_path / "c")
     answer = prepare(sslbench, tiny_nih(), "--cache", tmp_path / "c")
@@ -118,7 +122,9 @@ def test_prepare_goes_on_after_a_kill_between_chunks(
     assert answer.code == 0
 
 
-def test_size_fit_and_datasets_have_stores_of_their_own(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:
+def test_size_and_fit_have_stores_of_their_own_and_copies_share_one(
+    sslbench: Cli, tiny_nih: Callable[..., Path]
+) -> None:
     twin = tiny_nih(fresh=True)
     folders = [
         prepare(sslbench, tiny_nih()).out.split()[-1],
@@ -126,7 +132,38 @@ def test_size_fit_and_datasets_have_stores_of_their_own(sslbench: Cli, tiny_nih:
         prepare(sslbench, tiny_nih(), "--fit", "pad").out.split()[-1],
         prepare(sslbench, twin).out.split()[-1],  # the same files in another folder
     ]
-    assert len(set(folders)) == 4
+    assert len(set(folders)) == 3
+    assert folders[3] == folders[0]
+
+
+def test_prepare_verify_looks_at_every_image_and_mends(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:
+    folder = Path(prepare(sslbench, tiny_nih()).out.split()[-1])
+    answer = prepare(sslbench, tiny_nih(), "--verify")
+    assert "nothing to do: the store is there and whole" in answer.err
+    with (folder / "images.npy").open("r+b") as file:
+        file.seek(5000)
+        file.write(b"\0\1")
+    assert "120/120  " in prepare(sslbench, tiny_nih(), "--verify").err
+    assert "nothing to do" in prepare(sslbench, tiny_nih(), "--verify").err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_prepare_ends_in_one_sentence_on_a_signal(
+    sslbench: Cli, tiny_nih: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def advance(self: Preparing, done: int, total: int) -> None:
+        if done == 20:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(module, "CHUNK", 16)
+    with monkeypatch.context() as patch:
+        patch.setattr(Preparing, "advance", advance)
+        answer = prepare(sslbench, tiny_nih(fresh=True))
+    assert answer.code == 130
+    assert answer.err.splitlines()[1:] == [
+        f"sslbench: error: {number.name}: stopped; images prepared so far are kept; go on with the same command"
+    ]
+    assert "16 are there from before" in prepare(sslbench, tiny_nih()).err
 
 
 def test_prepare_refuses_what_a_run_would(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:

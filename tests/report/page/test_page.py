@@ -13,8 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from ssl_bench.components import Dataset
+from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.decode import DecodeOptions
+from ssl_bench.data.store import prepare
 from ssl_bench.errors import UsageError
 from ssl_bench.plugins import Registry
 from ssl_bench.report.leaderboard import Board, read_board
@@ -211,12 +215,14 @@ def test_thumbnails_are_those_of_the_points(wide: RunDirectory, tmp_path: Path) 
     board = read_board([wide.path], replicates=100)
     with pytest.raises(UsageError, match="name their folder by --cache"):
         map_data(board, [], tmp_path)
-    folder = tmp_path / "stores" / "tiny-8px-f1n6e9"
-    folder.mkdir(parents=True)
     ids = [f"i{number:03}" for number in reversed(range(60))]
-    np.save(folder / "images.npy", np.arange(60, dtype=np.uint8)[:, None, None] * np.full((1, 8, 8), 4, np.uint8))
-    pd.DataFrame({"image_id": ids}).to_parquet(folder / "cohort.parquet")
-    (folder / "manifest.json").write_text(json.dumps({"rejected": {}, "fingerprint": "f1n6e9"}))
+    for number, image_id in enumerate(ids):
+        ramp = np.arange(64, dtype=np.uint8).reshape(8, 8) + np.uint8(3 * number)
+        Image.fromarray(ramp).save(tmp_path / f"{image_id}.png")
+    frame = pd.DataFrame({"image_id": ids, "image_path": [f"{image_id}.png" for image_id in ids]})
+    store = prepare(Cohort("tiny", tmp_path, frame, (), ()), tmp_path, DecodeOptions(8))
+    for member in (member for arm in board.arms for member in arm.members):
+        member.record["data"]["fingerprint"] = store.fingerprint
     shown = map_data(board, [], tmp_path)
     assert shown is not None
     assert len(shown["pictures"]) == 60  # shared by all encoders
