@@ -30,10 +30,23 @@ def build_backbone(plan: Plan, *, initial: bool = False) -> Backbone:
     seed_torch(config.seed, "backbone")
     arguments: dict[str, Any] = {**parts.backbone.arguments, **config.backbone.options}
     backbone = cast("Backbone", parts.backbone.load()(parts.image_size, **arguments))
+    if config.backbone.positions == "sincos":
+        fix_positions(backbone, parts.backbone.name)
     if config.backbone.init and not initial:
         weights = read_weights(config.backbone.init)
         fill(backbone.model, weights, source=config.backbone.init, allow=config.backbone.init_allow)
     return backbone
+
+
+def fix_positions(backbone: Backbone, name: str) -> None:
+    """Fixed positions in the place of learnt ones; weights that are given later bring their own.
+
+    Raises:
+        UsageError: the backbone, of another plugin, cannot do it.
+    """
+    if not hasattr(backbone, "fix_positions"):
+        raise UsageError(f"backbone '{name}' has no fixed positions; set backbone.positions=learnt")
+    backbone.fix_positions()
 
 
 def build_method(plan: Plan) -> Method:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import timm
@@ -29,6 +29,8 @@ class TimmViT(nn.Module):
     """
 
     masks = True
+    position_offset = 0.0
+    """Added to the sides of a grid of patches whose positions are resampled; 0.1 in the code of DINO."""
 
     def __init__(self, model: VisionTransformer, recipe: Mapping[str, Any], image_size: int) -> None:
         super().__init__()
@@ -48,7 +50,7 @@ class TimmViT(nn.Module):
         Without ``tokens`` the last block computes the class token alone.
         """
         vit = self.model
-        rows = vit._pos_embed(vit.patch_embed(images))  # (B, P + N, D)
+        rows = self._placed(vit.patch_embed(images))  # (B, P + N, D)
         prefix = vit.num_prefix_tokens
         if keep is not None:
             chosen = keep.unsqueeze(-1).expand(-1, -1, rows.shape[-1])
@@ -61,13 +63,84 @@ class TimmViT(nn.Module):
         rows = vit.norm(rows)
         return Encoding(vit.forward_head(rows, pre_logits=True), rows[:, prefix:])
 
+    def _placed(self, patches: Tensor) -> Tensor:
+        """Patches ``(B, H, W, D)`` with their positions, behind the class token and registers: ``(B, P + N, D)``.
+
+        A grid of another size than the model's gets positions by plain bicubic interpolation, as in the official code
+        of MSN and DINO; timm antialiases them, which other small crops than theirs would see.
+        """
+        vit = self.model
+        if vit.pos_embed is None:
+            return vit._pos_embed(patches)
+        first = 0 if vit.no_embed_class else vit.num_prefix_tokens
+        grid = cast("tuple[int, int]", vit.patch_embed.grid_size)
+        positions = resampled(vit.pos_embed, grid, patches.shape[1:3], prefix=first, offset=self.position_offset)
+        found = (vit.cls_token, vit.reg_token, getattr(vit, "dist_token", None))
+        prefix = [token.expand(len(patches), -1, -1) for token in found if token is not None]
+        rows = patches.flatten(1, 2)
+        if vit.no_embed_class:
+            rows = torch.cat([*prefix, rows + positions], dim=1)
+        else:
+            rows = torch.cat([*prefix, rows], dim=1) + positions
+        return cast("Tensor", vit.pos_drop(rows))
+
     def patches(self, size: int) -> int:
         """Patches of a square image of ``size`` px."""
         return (size // self.patch_size) ** 2
 
+    def fix_positions(self) -> None:
+        """Give every patch its place by sines and cosines that are not trained."""
+        vit = self.model
+        if vit.pos_embed is None:
+            return
+        places = sincos_positions(*cast("tuple[int, int]", vit.patch_embed.grid_size), self.dim)
+        with torch.no_grad():
+            vit.pos_embed.zero_()  # the class token's, where it has one
+            vit.pos_embed[:, -len(places) :] = places.to(vit.pos_embed)
+        vit.pos_embed.requires_grad_(False)
+
     def export(self) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
         """The ``config.json`` and weights that timm opens from a folder."""
         return _hub_config(self.recipe, self.dim, self.image_size, str(self.model.global_pool)), self.model.state_dict()
+
+
+def resampled(
+    positions: Tensor, old: tuple[int, int], new: Sequence[int], *, prefix: int = 1, offset: float = 0.0
+) -> Tensor:
+    """Positions ``(1, prefix + H * W, D)`` for another grid of patches, by bicubic interpolation.
+
+    Args:
+        positions: of a grid of ``old`` rows and columns, behind those of ``prefix`` tokens that have no place.
+        old: rows and columns.
+        new: rows and columns.
+        prefix: tokens without a place.
+        offset: added to the new sides before the scale is computed.
+    """
+    if tuple(new) == tuple(old):
+        return positions
+    table = positions[:, prefix:].reshape(1, *old, positions.shape[-1]).permute(0, 3, 1, 2)  # (1, D, H, W)
+    if offset:
+        scale = [(side + offset) / before for side, before in zip(new, old, strict=True)]
+        table = functional.interpolate(table, scale_factor=scale, mode="bicubic")
+    else:
+        table = functional.interpolate(table, size=tuple(new), mode="bicubic")
+    return torch.cat([positions[:, :prefix], table.flatten(2).transpose(1, 2)], dim=1)
+
+
+def sincos_positions(rows: int, columns: int, dim: int) -> Tensor:
+    """Fixed positions ``(rows * columns, dim)``: sines and cosines of the column, then of the row.
+
+    As in the official code of MAE (``util/pos_embed.py``); that of MoCo v3 has the row first.
+
+    Raises:
+        UsageError: the width is no multiple of 4.
+    """
+    if dim % 4:
+        raise UsageError(f"sin-cos positions need a width that is a multiple of 4, found {dim}; take learnt positions")
+    pace = 10000.0 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    angles = [place.flatten().unsqueeze(1) * pace for place in (column, row)]
+    return torch.cat([part for angle in angles for part in (angle.sin(), angle.cos())], dim=1)
 
 
 def _is_plain(block: nn.Module) -> bool:

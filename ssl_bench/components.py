@@ -97,6 +97,7 @@ class Method(Component):
         same_width: student and teacher features are compared directly, so a fusion must keep the width D.
         uses_labels: the method reads the labels of the training split (a supervised baseline); it is built with
             their number.
+        positions: of a ViT's patches in its official code: ``learnt``, or ``sincos``, fixed sines and cosines.
         recipes: by name, beside ``corrected``, which is the method as its options' defaults make it.
     """
 
@@ -108,6 +109,7 @@ class Method(Component):
     masks: bool = False
     same_width: bool = False
     uses_labels: bool = False
+    positions: Literal["learnt", "sincos"] = "learnt"
     recipes: Mapping[str, Recipe] = field(default_factory=lambda: MappingProxyType({}))
 
 

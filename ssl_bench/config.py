@@ -128,6 +128,9 @@ class BackboneConfig(Section):
     name: str = Field("vit-tiny", description="an alias or any timm model")
     image_size: int = Field(0, ge=0, description="px, 0 for the backbone's own")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the timm model")
+    positions: Literal["auto", "learnt", "sincos"] = Field(
+        "auto", description="of a ViT's patches: learnt, or fixed sines and cosines; auto: as the method has them"
+    )
     init: Path | None = Field(None, description="weights to start from: a file, or the encoder folder of a run")
     init_allow: Names = Field((), description="patterns of keys that may be missing in the file or left over")
 

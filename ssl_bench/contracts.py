@@ -133,6 +133,8 @@ class Backbone(Protocol):
         image_size: side in px of the image it is evaluated on.
         patch_size: side of a patch in px, 0 for a CNN.
         masks: patches can be dropped.
+
+    One that can do without learnt positions has ``fix_positions()``, which puts fixed ones in their place.
     """
 
     model: nn.Module
@@ -179,6 +181,7 @@ class ParameterGroup:
         clip: largest gradient norm of the group, None for no clipping.
         clip_each: clip every parameter by itself instead of the group as a whole.
         constant_lr: stay at the peak learning rate instead of following the schedule.
+        betas: AdamW's decay of its averages of gradients and of their squares.
     """
 
     parameters: Sequence[nn.Parameter]
@@ -187,6 +190,7 @@ class ParameterGroup:
     clip: float | None = None
     clip_each: bool = False
     constant_lr: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
 
 
 class Method(Protocol):

@@ -20,6 +20,7 @@ from ssl_bench.parts import Parts, choose_parts
 from ssl_bench.plugins import Registry
 from ssl_bench.reading import read_sources
 from ssl_bench.recipes import missing
+from ssl_bench.settle import settle
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
     """Check everything that can be checked without a model.
 
     Args:
-        config: as resolved.
+        config: as resolved; the plan's has the method's own choices in the place of ``auto``.
         registry: of the installed plugins.
         cache: folder for generated data and prepared stores.
         chosen: the components, where they have been chosen and checked before.
@@ -140,6 +141,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
         DataError: the datasets are; all problems at once.
     """
     parts = chosen or choose_parts(config, registry)
+    config = settle(config, parts)
     problems, sources, external = Problems(), dict[str, Cohort](), list[External]()
     problems.run(lambda: sources.update(read_sources(config, parts, cache)))
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))

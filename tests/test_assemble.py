@@ -49,6 +49,27 @@ def test_every_method_starts_from_the_same_encoder(plan: Callable[..., Plan]) ->
     assert same(encoders[0], build_backbone(plan()).state_dict())
 
 
+def test_mae_starts_from_the_same_encoder_but_for_its_fixed_positions(plan: Callable[..., Plan]) -> None:
+    plain, fixed = build_backbone(plan()), build_method(plan("mae")).encoder
+    places = fixed.model.pos_embed
+    assert not places.requires_grad
+    assert not torch.equal(places, plain.model.pos_embed)
+    rest = [{key: value for key, value in made.state_dict().items() if "pos_embed" not in key}
+            for made in (plain, fixed)]  # fmt: skip
+    assert same(*rest)
+    sincos = plan("random", backbone={"name": "vit-micro", "options": SMALL, "positions": "sincos"})
+    assert same(build_backbone(sincos).state_dict(), fixed.state_dict())
+
+
+def test_given_weights_bring_their_own_positions(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    given = {key: value + 1 for key, value in build_backbone(plan()).model.state_dict().items()}
+    torch.save(given, tmp_path / "given.pth")
+    backbone = {"name": "vit-micro", "options": SMALL, "init": str(tmp_path / "given.pth")}
+    places = build_method(plan("mae", backbone=backbone)).encoder.model.pos_embed
+    assert torch.equal(places, given["pos_embed"])
+    assert not places.requires_grad
+
+
 def test_a_fusion_is_the_only_difference_between_msn_and_msn_ehr(plan: Callable[..., Plan]) -> None:
     plain, fused = build_method(plan("msn")).state_dict(), build_method(plan("msn-ehr")).state_dict()
     assert {name.partition(".")[0] for name in fused.keys() - plain.keys()} == {"fusion"}

@@ -210,3 +210,43 @@ def test_the_constant_that_a_vit_adds_is_named(vit: TimmViT) -> None:
         vit.get_parameter("model.norm.bias").add_(1.0)
     torch.testing.assert_close(vit(images).pooled - before, torch.ones(3, 32))
     assert build(32, "vit_base_patch16_siglip_224", **TINY).shifts == ()
+
+
+# --- positions --------------------------------------------------------------------------------------------------------
+
+
+def test_small_crops_get_positions_by_plain_bicubic_interpolation(vit: TimmViT) -> None:
+    images, blank = torch.rand(2, 1, 16, 16), vit.model.pos_embed.detach().clone()
+    placed = vit._placed(vit.model.patch_embed(images))
+    with torch.no_grad():
+        vit.model.pos_embed.zero_()
+    found = (placed - vit._placed(vit.model.patch_embed(images)))[0]
+    table = blank[:, 1:].reshape(1, 4, 4, 32).permute(0, 3, 1, 2)
+    wanted = torch.nn.functional.interpolate(table, size=(2, 2), mode="bicubic").permute(0, 2, 3, 1).reshape(4, 32)
+    torch.testing.assert_close(found, torch.cat([blank[0, :1], wanted]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"reg_tokens": 2}, {"no_embed_class": True}, {"pos_embed": "none"}])
+def test_positions_at_the_own_size_are_timms(options: dict[str, Any]) -> None:
+    vit = build(32, "vit_tiny_patch16_224", **SMALL, **options)
+    assert isinstance(vit, TimmViT)
+    patches = vit.model.patch_embed(torch.rand(2, 1, 32, 32))
+    assert torch.equal(vit._placed(patches), vit.model._pos_embed(patches))
+
+
+@pytest.mark.parametrize("options", [{}, {"reg_tokens": 2}, {"no_embed_class": True}])
+def test_fixed_positions_are_sines_and_cosines_of_column_and_row(options: dict[str, Any]) -> None:
+    vit = build(32, "vit_tiny_patch16_224", **SMALL, **options)
+    assert isinstance(vit, TimmViT)
+    vit.fix_positions()
+    assert not vit.model.pos_embed.requires_grad
+    table = vit.model.pos_embed[0, -16:].double()
+    assert not vit.model.pos_embed[0, :-16].any()
+    row, column, pace = 2, 3, 10000.0 ** -(torch.arange(8, dtype=torch.float64) / 8)
+    wanted = [(column * pace).sin(), (column * pace).cos(), (row * pace).sin(), (row * pace).cos()]
+    torch.testing.assert_close(table[4 * row + column], torch.cat(wanted), rtol=1e-6, atol=1e-6)
+
+
+def test_fixed_positions_need_a_width_of_four_parts() -> None:
+    with pytest.raises(UsageError, match="sin-cos positions need a width that is a multiple of 4, found 34"):
+        build(32, "vit_tiny_patch16_224", **SMALL | {"embed_dim": 34}).fix_positions()

@@ -88,7 +88,7 @@ def test_a_projection_head_has_the_stated_layers() -> None:
     assert head(torch.rand(3, 8)).shape == (3, 4)
 
 
-@pytest.mark.parametrize(("patches", "drop", "kept"), [(16, 0.15, 14), (64, 0.15, 54), (196, 0.7, 59), (9, 0.0, 9)])
+@pytest.mark.parametrize(("patches", "drop", "kept"), [(16, 0.15, 13), (196, 0.15, 166), (196, 0.7, 58), (9, 0.0, 9)])
 def test_patches_are_kept_without_replacement(patches: int, drop: float, kept: int) -> None:
     keep = random_keep(50, patches, drop, torch.device("cpu"))
     assert keep.shape == (50, kept)

@@ -53,7 +53,9 @@ def test_every_recipe_is_valid(registry: Registry, method: str, recipe: str) -> 
     config = loaded(registry, "paper", recipe=recipe, method=method)
     options = choose_parts(config, registry).method.options.model_dump()
     assert (options["brightness"], options["flip"]) == ((0.4, 0.0) if recipe == "corrected" else (0.0, 0.5))
-    assert options["mask_focal"] == options["decay_all"] == (recipe == "released")
+    released = [options[name] for name in ("mask_focal", "decay_all", "joined_head")]
+    assert released == [recipe == "released"] * 3
+    assert options["mask_shared"] is not (recipe == "released")
 
 
 def test_a_method_without_the_recipe_says_what_it_has(registry: Registry) -> None:

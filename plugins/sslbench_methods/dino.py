@@ -26,6 +26,7 @@ from ssl_bench.methods import (
     projection_head,
     reads_tokens,
     split_by_decay,
+    truncated_normal,
 )
 from ssl_bench.pretrain.schedules import cosine, ramp
 from sslbench_methods.options import DINOOptions
@@ -102,10 +103,7 @@ class DinoHead(nn.Module):
         super().__init__()
         sizes = (width, options.hidden_dim, options.hidden_dim, options.bottleneck_dim)
         self.layers = projection_head(sizes, activation=nn.GELU, hidden_bias=True, last_bias=True, norm=False)
-        for layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
+        truncated_normal(self.layers)
         last = nn.Linear(options.bottleneck_dim, options.output_dim, bias=False)
         self.last_layer: Any = nn.utils.parametrizations.weight_norm(last)
         length = self.last_layer.parametrizations.weight.original0

@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
 import torch
-from timm.layers import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Backbone, Batch, Encoding, Fusion, Loss, Photometric, ViewGroup
+from ssl_bench.backbones import sincos_positions
+from ssl_bench.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
 from ssl_bench.methods import BaseMethod, apply_fusion, full_precision, joined_losses, random_keep
 from sslbench_methods.options import MAEOptions
 
@@ -47,6 +51,10 @@ class MAE(BaseMethod):
         total, parts = joined_losses(error, fused.losses)
         return Loss(total, parts | {"pixels": error}, features=encoding.pooled.detach())
 
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """Weights with decay, 1-D parameters without; AdamW forgets squared gradients faster than usual [2]."""
+        return [replace(group, betas=(0.9, 0.95)) for group in super().parameter_groups()]
+
 
 class Decoder(nn.Module):
     """A light transformer over all patches: seen ones from the encoder, hidden ones as a learnt token."""
@@ -57,12 +65,23 @@ class Decoder(nn.Module):
         super().__init__()
         dim, side = options.decoder_dim, backbone.image_size // backbone.patch_size
         self.embed = nn.Linear(backbone.dim, dim)
-        self.hidden = nn.Parameter(torch.empty(dim))
-        nn.init.normal_(self.hidden, std=0.02)
-        self.register_buffer("positions", build_sincos2d_pos_embed([side, side], dim), persistent=False)
-        self.blocks = nn.Sequential(*(Block(dim, dim // 32, qkv_bias=True) for _ in range(options.decoder_depth)))
-        self.norm = nn.LayerNorm(dim)
+        self.hidden = nn.Parameter(torch.empty(1, 1, dim))
+        self.register_buffer("positions", sincos_positions(side, side, dim).float(), persistent=False)
+        norm = partial(nn.LayerNorm, eps=1e-6)
+        blocks = (Block(dim, dim // 32, qkv_bias=True, norm_layer=norm) for _ in range(options.decoder_depth))
+        self.blocks = nn.Sequential(*blocks)
+        self.norm = norm(dim)
         self.pixels = nn.Linear(dim, backbone.patch_size**2)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Xavier's uniform weights, biases at 0, the hidden token normal with 0.02 [2]."""
+        nn.init.normal_(self.hidden, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, encoding: Encoding, keep: Tensor) -> Tensor:
         """Pixels ``(B, P, patch * patch)`` of all patches.

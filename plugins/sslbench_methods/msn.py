@@ -1,7 +1,9 @@
 """Masked Siamese Networks, with or without EHR features in the anchors.
 
 [1] Assran et al., Masked Siamese Networks for Label-Efficient Learning, arXiv 2204.07141.
-[2] Elsharief et al., Multi-modal Masked Siamese Network Improves Chest X-Ray Representation Learning, arXiv 2407.04449.
+[2] Shurrab, Guerra-Manzanares and Shamout, Multimodal masked siamese network improves chest X-ray representation
+    learning, Scientific Reports 14:22516, arXiv 2407.04449.
+[3] The code of [1], github.com/facebookresearch/msn (``src/deit.py``, ``src/msn_train.py``).
 
 A masked anchor and small focal crops must be assigned to the same prototypes as an unmasked target crop, which a
 moving average of the network encodes [1]. With a fusion, EHR features join the anchors and never the target [2].
@@ -27,9 +29,10 @@ from ssl_bench.methods import (
     full_precision,
     joined_losses,
     projection_head,
-    random_keep,
+    random_subset,
     reads_tokens,
     split_by_decay,
+    truncated_normal,
     widened,
 )
 from ssl_bench.pretrain.schedules import linear
@@ -50,10 +53,11 @@ class MSN(BaseMethod):
         self.head = projection_head(
             (self.width, hidden, hidden, output), activation=nn.GELU, hidden_bias=True, last_bias=True
         )
+        truncated_normal(self.head)
         # What is added to every row in front of a BatchNorm cancels out.
         self.null_parameters = ("head.0.bias", "head.3.bias", *cancelled_shifts(backbone, fusion))
         self.prototypes = nn.Parameter(torch.empty(options.prototypes, output), options.train_prototypes)
-        nn.init.uniform_(self.prototypes, -(options.prototypes**-0.5), options.prototypes**-0.5)
+        nn.init.uniform_(self.prototypes, -(output**-0.5), output**-0.5)
         self.target_backbone = frozen_copy(backbone)
         self.target_head = frozen_copy(self.head)
         self.views = view_groups(options, backbone.image_size, backbone.patch_size)
@@ -85,25 +89,31 @@ class MSN(BaseMethod):
 
     def _project_anchors(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Projections of the masked anchor and the focal crops, view-major, and the fusion's own losses."""
+        options = self.options
         encodings = [self._encode(batch.views["anchor"], masked=True)]
-        if self.options.focal_views:
-            encodings.append(self._encode(batch.views["focal"], masked=self.options.mask_focal))
+        if options.focal_views:
+            encodings.append(self._encode(batch.views["focal"], masked=options.mask_focal, views=options.focal_views))
         fused = [apply_fusion(self.fusion, encoding, batch) for encoding in encodings]
         losses = {name: torch.stack([part.losses[name] for part in fused]).mean() for name in fused[0].losses}
-        return self.head(torch.cat([part.features for part in fused])), losses
+        features = [part.features for part in fused]
+        # One call for each resolution, so that masked anchors and small crops share no batch statistics [3].
+        projected = [self.head(part) for part in ([torch.cat(features)] if options.joined_head else features)]
+        return torch.cat(projected), losses
 
-    def _encode(self, crops: Tensor, *, masked: bool) -> Encoding:
-        keep = self._keep(crops) if masked and self.options.mask_ratio else None
+    def _encode(self, crops: Tensor, *, masked: bool, views: int = 1) -> Encoding:
+        keep = self._keep(crops, views) if masked and self.options.mask_ratio else None
         return self.backbone(crops, keep, tokens=reads_tokens(self.fusion))
 
-    def _keep(self, crops: Tensor) -> Tensor:
-        """Numbers (B, K) of the patches that a mask leaves."""
+    def _keep(self, crops: Tensor, views: int) -> Tensor:
+        """Numbers (V * B, K) of the patches that a mask leaves in the crops (V * B, 1, H, W), view-major."""
         options, patches = self.options, self.backbone.patches(crops.shape[-1])
-        if options.mask_last_patch:
-            return random_keep(len(crops), patches, options.mask_ratio, crops.device)
-        # The released code counts the class token as one of the patches, so the last of them has no number.
-        kept = int(patches * (1 - options.mask_ratio)) - 1
-        return random_keep(len(crops), patches - 1, 1 - kept / (patches - 1), crops.device)
+        kept = int(patches * (1 - options.mask_ratio))
+        if not options.mask_last_patch:
+            # The released code counts the class token as one of the patches, so the last of them has no number.
+            patches, kept = patches - 1, kept - 1
+        if options.mask_shared:
+            return shared_subset(len(crops), patches, kept, crops.device)
+        return random_subset(len(crops), patches, kept, crops.device, views)
 
     def after_step(self, progress: float) -> Mapping[str, float]:
         """Move the target network towards the trained one."""
@@ -122,6 +132,11 @@ class MSN(BaseMethod):
         if options.decay_all:
             groups = [replace(group, weight_decay=1.0) for group in groups]
         return [*groups, ParameterGroup([self.prototypes], weight_decay=0.0)] if options.train_prototypes else groups
+
+
+def shared_subset(rows: int, patches: int, kept: int, device: torch.device) -> Tensor:
+    """Numbers ``(rows, kept)`` of the patches that stay, the same ones in every row [3]."""
+    return torch.randperm(patches)[:kept].sort().values.expand(rows, -1).to(device)
 
 
 def view_groups(options: MSNOptions, image_size: int, patch_size: int) -> list[ViewGroup]:

@@ -22,7 +22,8 @@ PAPER_SETTINGS: dict[str, Any] = {
 RELEASED_SETTINGS: dict[str, Any] = {
     "method": {
         **PAPER_SETTINGS["method"],
-        "train_prototypes": False, "mask_last_patch": False, "mask_focal": True, "decay_all": True, "clip": None,
+        "train_prototypes": False, "mask_last_patch": False, "mask_focal": True, "mask_shared": False,
+        "joined_head": True, "decay_all": True, "clip": None,
         "momentum": 0.996, "momentum_end": 0.996, "schedule_stretch": 1.0,
     },
     "data": {**PAPER_SETTINGS["data"], "pretrain_on": "all", "allow_test_in_pretraining": True},

@@ -26,6 +26,7 @@ def build_optimizer(
             "lr": config.lr * group.lr_scale,
             "peak": config.lr * group.lr_scale,
             "adapt": group.weight_decay > 0,
+            "betas": group.betas,
         }
         for group in groups
         if group.parameters

@@ -32,6 +32,11 @@ def official_msn(step: int, steps: int, epochs: int) -> tuple[float, float]:
     return lr, 0.4 + (0.04 - 0.4) * 0.5 * (1 + math.cos(math.pi * step / last))
 
 
+def test_a_group_may_have_betas_of_its_own() -> None:
+    groups = [ParameterGroup([parameter(1.0)]), ParameterGroup([parameter(1.0)], betas=(0.9, 0.95))]
+    assert [table["betas"] for table in build_optimizer(groups, CONFIG).param_groups] == [(0.9, 0.999), (0.9, 0.95)]
+
+
 @pytest.mark.parametrize("step", [0, 1, 149, 150, 151, 500, 999])
 def test_stretched_rates_are_the_official_ones(step: int) -> None:
     now = rates(CONFIG, step / 1000, 1.25)

@@ -90,8 +90,10 @@ def test_a_run_leaves_the_resting_layer_as_it_was(sslbench, tiny_nih, tmp_path):
     assert not torch.equal(late[name], early[name])
 
 
-def test_teacher_temperature_warms_up(checks):
-    method = checks.build("dino", teacher_temperature_warmup=0.5)
+def test_teacher_temperature_stands_by_default_and_may_warm_up(checks):
+    method = checks.build("dino")
+    assert {method.after_step(progress)["teacher_temperature"] for progress in (0.0, 0.5, 0.9)} == {0.04}
+    method = checks.build("dino", teacher_temperature=0.07, teacher_temperature_warmup=0.5)
     values = [method.after_step(progress)["teacher_temperature"] for progress in (0.0, 0.25, 0.5, 0.9)]
     assert values == pytest.approx([0.04, 0.055, 0.07, 0.07])
 

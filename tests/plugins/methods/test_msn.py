@@ -189,10 +189,38 @@ def test_the_anchor_is_masked_and_focal_views_are_not() -> None:
     assert anchor is batch.views["anchor"]
     assert focal is batch.views["focal"]
     assert keep is not None
-    assert keep.shape == (IMAGES, 14)  # of 16 patches
+    assert keep.shape == (IMAGES, 13)  # of 16 patches, rounded down
     assert whole is None
-    assert lengths == [1 + 14, 1 + 4]  # the class token stays
+    assert lengths == [1 + 13, 1 + 4]  # the class token stays
+    assert len({tuple(row) for row in keep.tolist()}) == 1  # one mask for the batch
+    assert not torch.equal(keep, encoder_calls(method, batch, seeded=False)[0][1])  # and another one in the next step
+
+
+def test_each_image_may_have_a_mask_of_its_own() -> None:
+    method = make(fused=False, options=OPTIONS.model_copy(update={"mask_shared": False}))
+    keep = encoder_calls(method, batch_of(method))[0][1]
+    assert keep is not None
     assert len({tuple(row) for row in keep.tolist()}) > 1
+
+
+def test_anchors_and_focal_crops_share_no_batch_statistics_unless_joined() -> None:
+    sizes: list[int] = []
+    for joined, wanted in ((False, [IMAGES, 2 * IMAGES]), (True, [3 * IMAGES])):
+        method = make(fused=True, options=OPTIONS.model_copy(update={"joined_head": joined}))
+        method.head[1].register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+        method.training_loss(batch_of(method), 0.0)
+        assert sizes == wanted
+        sizes.clear()
+
+
+def test_head_and_prototypes_start_as_the_official_ones() -> None:
+    method = make(fused=False, options=MSNOptions(prototypes=512, hidden_dim=128, output_dim=16))
+    limit = 16**-0.5
+    assert 0.99 * limit < method.prototypes.detach().abs().max() <= limit
+    for layer in method.head:
+        if isinstance(layer, torch.nn.Linear):
+            assert layer.weight.std().item() == pytest.approx(0.02, rel=0.1)
+            assert not layer.bias.any()
 
 
 def test_no_mask_where_none_is_asked_for() -> None:
@@ -308,7 +336,9 @@ def test_ehr_features_reach_the_anchors_and_never_the_target() -> None:
 
 # --- the released code ------------------------------------------------------------------------------------------------
 
-RELEASED = OPTIONS.model_copy(update={"mask_last_patch": False, "mask_focal": True, "mask_ratio": 0.25})
+RELEASED = OPTIONS.model_copy(
+    update={"mask_last_patch": False, "mask_shared": False, "mask_focal": True, "mask_ratio": 0.25}
+)
 
 
 def kept_patches(options: MSNOptions, steps: int = 12) -> dict[int, Tensor]:
@@ -335,7 +365,7 @@ def test_official_masks_see_every_patch_and_leave_focal_crops_whole() -> None:
     seen = kept_patches(OPTIONS)
     assert {size: set(rows.unique().tolist()) for size, rows in seen.items()} == {4: set(range(4)), 16: set(range(16))}
     assert seen[4].shape[1] == 4
-    assert seen[16].shape[1] == 16 - round(16 * OPTIONS.mask_ratio)
+    assert seen[16].shape[1] == 13  # int(16 * (1 - OPTIONS.mask_ratio))
 
 
 def test_untrained_prototypes_stay_and_all_weights_decay() -> None:
