@@ -16,6 +16,7 @@ from ssl_bench.data.labels import SPACES, common_name
 from ssl_bench.data.splits import check_leakage, manifest
 from ssl_bench.data.store import check_images
 from ssl_bench.errors import DataError, HandledError, Problems, UsageError, shortened
+from ssl_bench.notes import Note, note_of
 from ssl_bench.parts import Chosen, Parts
 from ssl_bench.reading import check_table, read_raw, told_of
 
@@ -54,9 +55,10 @@ class External:
         return self.cohort.synthetic or bool(self.dataset.component.synthetic)
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """What a reader of the results must know."""
-        return [f"data of {self.name} are synthetic: those numbers say nothing about patients"] * self.synthetic
+        told = f"data of {self.name} are synthetic: those numbers say nothing about patients"
+        return [*[Note("synthetic", told)] * self.synthetic, *map(note_of, self.cohort.notes)]
 
     def describe(self) -> dict[str, Any]:
         """What a record says of it, but for the prepared images."""

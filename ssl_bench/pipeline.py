@@ -80,7 +80,8 @@ def execute(
         leave()
         if not speaks:
             return {}
-    export_encoder(next(iter(encoders.values())), material.grey, run.encoder)
+    for path in export_encoder(next(iter(encoders.values())), material.grey, run.encoder):
+        run.remember(path)
     rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, reuse=together, abroad=abroad)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
     record = {

@@ -16,6 +16,7 @@ from ssl_bench.data.joined import join
 from ssl_bench.data.splits import manifest, pretraining_rows
 from ssl_bench.errors import Problems, UsageError
 from ssl_bench.external import External, read_external
+from ssl_bench.notes import Note, note_of
 from ssl_bench.parts import Parts, choose_parts
 from ssl_bench.plugins import Registry
 from ssl_bench.reading import read_sources
@@ -73,40 +74,44 @@ class Plan:
         }
 
     @property
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Note]:
         """What a reader of the results must know."""
         notes = self._generated()
         late = [feature for feature in self.parts.features if feature in POST_IMAGE]
         if late:
-            notes.append(f"{', '.join(late)} come from after the image was taken")
+            notes.append(Note("post-image", f"{', '.join(late)} come from after the image was taken"))
         notes += exposure_notes(self.config.ehr)
         if self.config.data.allow_test_in_pretraining:
-            notes.append("test patients were allowed in pretraining")
+            notes.append(Note("gate-open", "test patients were allowed in pretraining"))
         known = type(self.parts.dataset.options).model_fields
         lacking = missing(self.parts.method.component, self.config.recipe, known)
         if lacking:
-            notes.append(
-                f"recipe '{self.config.recipe}' asks for {', '.join(lacking)}, which dataset "
-                f"'{self.parts.dataset.name}' does not offer"
-            )
-        told = [note for cohort in self.sources.values() for note in cohort.notes]
+            notes.append(Note(
+                "recipe-in-part", f"recipe '{self.config.recipe}' asks for {', '.join(lacking)}, which dataset "
+                f"'{self.parts.dataset.name}' does not offer",
+            ))  # fmt: skip
+        told = [note_of(note) for cohort in self.sources.values() for note in cohort.notes]
         return [*notes, *told, *self._gaps(), *(note for external in self.external for note in external.notes)]
 
-    def _generated(self) -> list[str]:
+    def _generated(self) -> list[Note]:
         """Which data are synthetic, where any are."""
         names = [name for (name, cohort), part in zip(self.sources.items(), self.parts.datasets, strict=True)
                  if cohort.synthetic or part.component.synthetic]  # fmt: skip
         of = "" if len(names) == len(self.sources) else f" of {', '.join(names)}"
-        return [f"data{of} are synthetic: these numbers say nothing about patients"] if names else []
+        told = f"data{of} are synthetic: these numbers say nothing about patients"
+        return [Note("synthetic", told)] if names else []
 
-    def _gaps(self) -> list[str]:
+    def _gaps(self) -> list[Note]:
         """Features that a dataset lacks and that are masked as absent there."""
         return [
-            f"{', '.join(lacking)} marked as absent in all images of {name}, which does not have it"
+            Note("absent-feature", f"{', '.join(lacking)} marked as absent in all images of {name}, which lacks it")
             for name, cohort in self.sources.items()
             if (lacking := [item for item in self.parts.features if column_of(item) not in cohort.features])
         ]
 
+
+CONTROL = "ehr-control"
+"""Code of the note on an arm's control, which the other arms of an ablation do not share."""
 
 CONTROLS = {
     "shuffled": "each image got the row of another patient, fixed for the run",
@@ -115,15 +120,18 @@ CONTROLS = {
 }
 
 
-def exposure_notes(ehr: EhrConfig) -> list[str]:
+def exposure_notes(ehr: EhrConfig) -> list[Note]:
     """What pretraining saw instead of the real EHR rows."""
     notes = []
     if ehr.control != "none":
-        notes.append(f"EHR was replaced by the control '{ehr.control}': {CONTROLS[ehr.control]}")
+        notes.append(Note(CONTROL, f"EHR was replaced by the control '{ehr.control}': {CONTROLS[ehr.control]}"))
     if ehr.start > 0 or ehr.until < 1:
-        notes.append(f"EHR was given from {ehr.start:.0%} to {ehr.until:.0%} of the pretraining")
+        shares = {"start": ehr.start, "until": ehr.until}
+        told = f"EHR was given from {ehr.start:.0%} to {ehr.until:.0%} of the pretraining"
+        notes.append(Note("ehr-exposure", told, numbers=shares))
     if ehr.dropout:
-        notes.append(f"{ehr.dropout:.0%} of the EHR values were withheld in training, at random")
+        told = f"{ehr.dropout:.0%} of the EHR values were withheld in training, at random"
+        notes.append(Note("ehr-dropout", told, numbers={"share": ehr.dropout}))
     return notes
 
 

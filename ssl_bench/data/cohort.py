@@ -38,7 +38,8 @@ class Cohort:
         counts: what the reader noticed (``{"implausible age": 3}``), for the plan and the record.
         sources: rows that the files held before any were left out (``{"train.csv": 223414}``), for
             ``sslbench data check``; names as in the descriptor's ``published``.
-        notes: what a reader of results must know, a sentence each, without a full stop.
+        notes: what a reader of results must know, :class:`ssl_bench.notes.Note` each, which says what of it may leave
+            the machine; of a bare sentence nothing may.
     """
 
     name: str

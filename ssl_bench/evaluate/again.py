@@ -11,6 +11,7 @@ from ssl_bench.contracts import Backbone
 from ssl_bench.data.material import Material, prepare_external, prepare_material
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
+from ssl_bench.notes import Note
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Narrator
@@ -120,12 +121,13 @@ def _due(row: Mapping[str, Any], plan: Plan, record: Mapping[str, Any], *, fits:
     return there and (not fits or (row["fraction"] in settings.label_fractions and drawn))
 
 
-def other_replicates(record: Mapping[str, Any], plan: Plan) -> list[str]:
+def other_replicates(record: Mapping[str, Any], plan: Plan) -> list[Note]:
     """A note where intervals come from another number of resamples than the run's own."""
     asked = plan.config.evaluate
     if asked.replicates == record["config"]["evaluate"]["replicates"]:
         return []
-    return [f"{', '.join(asked.protocols)}: evaluated again, intervals from {asked.replicates} resamples of patients"]
+    told = f"{', '.join(asked.protocols)}: evaluated again, intervals from {asked.replicates} resamples of patients"
+    return [Note("other-resamples", told, numbers={"resamples": asked.replicates})]
 
 
 def check_same_external(record: Mapping[str, Any], described: Sequence[Mapping[str, Any]]) -> None:
@@ -149,6 +151,8 @@ def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any]) -> dict[s
     found = {RANDOM: build_backbone(plan, initial=True)}
     if any(row["encoder"] == TRAINED for row in record["metrics"]):
         trained = build_backbone(plan, initial=True)
+        for name in ("config.json", "model.safetensors"):
+            run.checked(run.encoder / name, record)
         fill(trained.model, read_weights(run.encoder), source=run.encoder)
         found = {TRAINED: trained, **found}
     return found

@@ -68,10 +68,11 @@ class Member:
         """The kept predictions behind these rows.
 
         Raises:
-            DataError: they are gone.
+            DataError: they are gone, or others than the record was written with.
         """
         directory = RunDirectory(self.path)
-        return read_predictions(directory.predictions(self.encoder, *prediction_file(self.rows(place)[0])))
+        path = directory.predictions(self.encoder, *prediction_file(self.rows(place)[0]))
+        return read_predictions(directory.checked(path, self.record))
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,8 @@ def _of_run(path: Path) -> dict[str, FeatureTable]:
         lacking = [file.name for file in files if not file.is_file()]
         if lacking:
             raise DataError(f"{path / encoder} lacks {shortened(lacking)}; run sslbench evaluate {run.path} again")
+        for file in (run.cohort, *files):
+            run.checked(file, record)
         ids, embeddings = (np.concatenate(parts) for parts in zip(*map(_kept, files), strict=True))
         frame = cohort.loc[ids].reset_index(drop=True)
         kept = [*IDENTIFIERS, *(column for column in GROUPED if column in frame), *labels]

@@ -37,7 +37,7 @@ def run_scores(path: Path) -> RunScores:
 
     Raises:
         UsageError: there is no finished run.
-        DataError: predictions that the record names are gone.
+        DataError: predictions that the record names are gone, or others.
     """
     directory = RunDirectory(path)
     record = directory.read_record()
@@ -47,7 +47,9 @@ def run_scores(path: Path) -> RunScores:
     for row in rows:
         whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"
         if row["encoder"] == encoder and whole:
-            tables[place_name(row, home)] = read_predictions(directory.predictions(encoder, *prediction_file(row)))
+            tables[place_name(row, home)] = read_predictions(
+                directory.checked(directory.predictions(encoder, *prediction_file(row)), record)
+            )
     return RunScores(path, encoder, record, tables)
 
 

@@ -22,6 +22,7 @@ from ssl_bench.data.source import BatchStream
 from ssl_bench.distributed import all_reduce_mean, gather_rows, is_first, largest, world_size
 from ssl_bench.errors import HandledError, Interrupted, TrainingStopped
 from ssl_bench.files import write_json
+from ssl_bench.notes import Note
 from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.attention import slow_when_fused, unfused
 from ssl_bench.pretrain.compiled import compiled
@@ -76,7 +77,7 @@ class Summary:
     resumed_at: int = 0
     final: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = ""
-    changes: tuple[str, ...] = ()
+    changes: tuple[Note, ...] = ()
     processes: int = 1
 
 

@@ -17,6 +17,7 @@ from ssl_bench.data.material import Material, pretraining_positions
 from ssl_bench.data.source import BatchStream
 from ssl_bench.distributed import is_first
 from ssl_bench.errors import UsageError, shortened
+from ssl_bench.notes import Note, note_of, parts_of
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.checkpoint import Checkpoint
@@ -45,7 +46,7 @@ def pretrain(
         reporter: told about steps.
         start: what :func:`last_checkpoint` found.
     """
-    changes = [*start.meta["identity"].get("changes", []), *changed(plan, start)] if start else []
+    changes = [*map(note_of, start.meta["identity"].get("changes", [])), *changed(plan, start)] if start else []
     trainer = Trainer(
         method,
         batch_stream(plan, method, material),
@@ -54,25 +55,23 @@ def pretrain(
         run.checkpoints,
         reporter,
         seed=plan.config.seed,
-        identity={**plan.identity(), "changes": changes},
+        identity={**plan.identity(), "changes": parts_of(changes)},
     )
     return replace(trainer.run(start), changes=tuple(changes))
 
 
-def changed(plan: Plan, start: Checkpoint) -> list[str]:
-    """Sentences, for the record, on what makes a resumed run another one than a run that was left alone."""
+def changed(plan: Plan, start: Checkpoint) -> list[Note]:
+    """Notes, for the record, on what makes a resumed run another one than a run that was left alone."""
     before, now = start.meta["identity"]["config"]["pretrain"]["epochs"], plan.config.pretrain.epochs
-    sentences = []
+    notes = []
     if before != now:
-        sentences.append(
-            f"resumed at step {start.step} for {now} epochs instead of {before}: the schedules before that step were "
-            f"those of {before} epochs"
-        )
+        text = (f"resumed at step {start.step} for {now} epochs instead of {before}: the schedules before that step "
+                f"were those of {before} epochs")  # fmt: skip
+        notes.append(Note("resumed-epochs", text, numbers={"step": start.step, "epochs": now, "before": before}))
     if other := _other_conditions(start):
-        sentences.append(
-            f"resumed at step {start.step} under other conditions, so the last bits differ: {shortened(other)}"
-        )
-    return sentences
+        text = f"resumed at step {start.step} under other conditions, so the last bits differ"
+        notes.append(Note("resumed-elsewhere", text, numbers={"step": start.step}, details=other))
+    return notes
 
 
 def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:

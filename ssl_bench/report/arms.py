@@ -11,6 +11,8 @@ from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.ablation import Contrast, contrasts, verdict
 from ssl_bench.evaluate.resampled import resampled
 from ssl_bench.evaluate.runs import RunScores, run_scores
+from ssl_bench.notes import Note
+from ssl_bench.plan import CONTROL
 from ssl_bench.report.ablation import RANDOM, arm_row
 
 TRAINED = "trained"
@@ -83,8 +85,7 @@ def _plain(one: Contrast) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _notes(notes: Sequence[str], labels: Sequence[str]) -> list[str]:
+def _notes(notes: Sequence[Note], labels: Sequence[str]) -> list[str]:
     """Notes that hold for all arms, and what the macro is over."""
-    own = ("EHR was replaced",)
-    kept = [note for note in notes if not note.startswith(own)]
+    kept = [str(note) for note in notes if note.code != CONTROL]
     return [*kept, f"macro over {', '.join(labels)}, those without both classes in the test split left out"]

@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import sha256, write_json, write_text
+from ssl_bench.files import sha256, write_text
+from ssl_bench.notes import note_of
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import evaluations
 from ssl_bench.report.report import BLANKS, templates
 from ssl_bench.report.table import caption, on_test
+from ssl_bench.results import record as record_file
 from ssl_bench.results.rundir import RunDirectory
 
 FILES = ("README.md", "use.py", "config.yaml", "record.json", "encoder/config.json", "encoder/model.safetensors")
@@ -39,13 +41,15 @@ def write_bundle(run: RunDirectory, out: Path) -> list[Path]:
     record = run.read_record()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} holds something already; give a new folder")
-    config, record = check_encoder(run.encoder), shareable(record)
+    config = check_encoder(run.encoder)
+    check_kept(run, record)
+    record = shareable(record)
     texts = {"README.md": model_card(record, config), "use.py": usage(config)}
     (out / "encoder").mkdir(parents=True)
     for name in ("config.json", "model.safetensors"):
         shutil.copyfile(run.encoder / name, out / "encoder" / name)
     write_text(out / "config.yaml", yaml.safe_dump(record["config"], sort_keys=False))
-    write_json(out / "record.json", record)
+    record_file.write(out / "record.json", record)
     for name, text in texts.items():
         write_text(out / name, text)
     return [out / name for name in FILES]
@@ -58,10 +62,22 @@ def shareable(record: Mapping[str, Any]) -> dict[str, Any]:
     data, backbone = {**config["data"], "root": None}, {**config["backbone"], "init": None}
     return {
         **record,
-        "notes": [note for note in record["notes"] if not any(image in note for image in rejected)],
+        "notes": [note_of(note).public() for note in record["notes"]],
         "data": {**record["data"], "rejected": {"images": len(rejected)} if rejected else {}},
         "config": {**config, "data": data, "backbone": backbone},
     }
+
+
+def check_kept(run: RunDirectory, record: Mapping[str, Any]) -> None:
+    """Encoder, predictions and embeddings are those that the record speaks of; the latter two may be gone.
+
+    Raises:
+        DataError: naming the first file that is another one, or is gone.
+    """
+    for place in record.get("files", {}):
+        path = run.path / place
+        if place.startswith("encoder/") or (place.startswith(("predictions/", "embeddings/")) and path.is_file()):
+            run.checked(path, record)
 
 
 def check_encoder(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.labels import space_of
 from ssl_bench.data.material import ExternalMaterial, Material
-from ssl_bench.errors import shortened
+from ssl_bench.notes import Note
 from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.loop import Summary
@@ -19,7 +19,7 @@ ByKind = dict[str, dict[str, dict[str, Any]]]
 """Resolved options by kind and name of a component."""
 
 
-def left_out(plan: Plan, material: Material, abroad: Sequence[ExternalMaterial] = ()) -> list[str]:
+def left_out(plan: Plan, material: Material, abroad: Sequence[ExternalMaterial] = ()) -> list[Note]:
     """Notes on images that were quarantined: how many of each split, and the first of them."""
     notes = _left_out(plan.cohort, material.rejected, "images")
     for other in abroad:
@@ -27,13 +27,14 @@ def left_out(plan: Plan, material: Material, abroad: Sequence[ExternalMaterial] 
     return notes
 
 
-def _left_out(cohort: Cohort, rejected: Mapping[str, str], what: str) -> list[str]:
+def _left_out(cohort: Cohort, rejected: Mapping[str, str], what: str) -> list[Note]:
     if not rejected:
         return []
     rows = cohort.frame[cohort.frame["image_id"].isin(list(rejected))]
     splits = ", ".join(f"{count} of {name}" for name, count in rows["split"].value_counts().items())
-    return [f"{len(rows)} of {len(cohort)} {what} cannot be read and were left out ({splits}): "
-            f"{shortened(rows['image_id'].tolist())}"]  # fmt: skip
+    text = f"{len(rows)} of {len(cohort)} {what} cannot be read and were left out ({splits})"
+    numbers = {"images": len(rows), "of": len(cohort)}
+    return [Note("left-out", text, numbers=numbers, details=rows["image_id"].tolist())]
 
 
 def describe_external(plan: Plan, abroad: Sequence[ExternalMaterial]) -> list[dict[str, Any]]:

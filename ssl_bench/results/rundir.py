@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,11 @@ import yaml
 
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import TORN, check_unlocked, locked, replacing, write_json, write_text
+from ssl_bench.files import sha256 as file_hash
+from ssl_bench.results import record as record_file
+from ssl_bench.results.record import SCHEMA
 
-SCHEMA = 1
-"""Version of ``record.json``; docs/record.md describes it."""
+__all__ = ["SCHEMA", "RunDirectory", "check_trained", "new_run_path", "options_in", "place_name", "prediction_file"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,11 @@ class RunDirectory:
 
     Args:
         path: the folder.
+        hashes: of the files in it by their place, as far as they were written or the record was read here.
     """
 
     path: Path
+    hashes: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def config(self) -> Path:
@@ -151,6 +156,7 @@ class RunDirectory:
     def write_config(self, values: Mapping[str, Any]) -> None:
         """Write the resolved configuration."""
         write_text(self.config, yaml.safe_dump(dict(values), sort_keys=False))
+        self.remember(self.config)
 
     def append_log(self, entry: Mapping[str, Any]) -> None:
         """Add a line to the training log."""
@@ -170,18 +176,51 @@ class RunDirectory:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as handle:
             np.savez(handle, **dict(arrays))  # type: ignore[arg-type]  # allow_pickle is an array name to numpy < 2.1
-        return path
+        return self.remember(path)
 
     def read_embeddings(
         self, encoder: str, name: str, images: npt.NDArray[Any], fingerprint: str = ""
     ) -> npt.NDArray[np.float32] | None:
-        """Kept embeddings, None where there are none for just these images in this order, from a store of this name."""
+        """Kept embeddings, None where there are none for just these images in this order, from a store of this name.
+
+        A damaged file, and one that the record was not written with, is none.
+        """
         path = self.embeddings(encoder, name)
-        if not path.is_file():
+        if not path.is_file() or self.hashes.get(self._place(path)) not in (None, file_hash(path)):
             return None
-        with np.load(path, allow_pickle=False) as kept:
-            of_store = not fingerprint or "fingerprint" not in kept or str(kept["fingerprint"]) == fingerprint
-            return kept["embeddings"] if of_store and np.array_equal(kept["image_id"], images) else None
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                of_store = not fingerprint or "fingerprint" not in kept or str(kept["fingerprint"]) == fingerprint
+                return kept["embeddings"] if of_store and np.array_equal(kept["image_id"], images) else None
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return None
+
+    def remember(self, path: Path) -> Path:
+        """Take a file that is whole into the record: its hash is written with it."""
+        self.hashes[self._place(path)] = file_hash(path)
+        return path
+
+    def _place(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+    def checked(self, path: Path, content: Mapping[str, Any]) -> Path:
+        """A kept file, once it is known to be the one that a record speaks of.
+
+        Args:
+            path: of the file.
+            content: the record; one of an older version knows no hashes.
+
+        Raises:
+            DataError: it is gone, or its bytes are others.
+        """
+        expected = content.get("files", {}).get(self._place(path))
+        if not path.is_file():
+            raise DataError(f"{path} is gone, which the record of the run speaks of; restore it, or make it again by "
+                            f"sslbench evaluate {self.path}")  # fmt: skip
+        if "files" in content and file_hash(path) != expected:
+            raise DataError(f"{path} is not the file that the record of the run was written with; restore it, or make "
+                            f"it again by sslbench evaluate {self.path}")  # fmt: skip
+        return path
 
     def write_predictions(self, encoder: str, name: str, rest: Mapping[str, Any], frame: pd.DataFrame) -> Path:
         """Keep per-image predictions; ``rest`` (settings, fraction, draw) becomes the key of the file name."""
@@ -189,44 +228,40 @@ class RunDirectory:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             frame.to_parquet(temporary, index=False)
-        return path
+        return self.remember(path)
 
     def write_cohort(self, frame: pd.DataFrame) -> None:
         """Keep who the images are of: identifiers, split, EHR features and labels, without paths."""
         with replacing(self.cohort) as temporary:
             frame.to_parquet(temporary, index=False)
+        self.remember(self.cohort)
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
-        """Write the record and its rows as ``metrics.csv``."""
+    def write_record(self, content: Mapping[str, Any]) -> None:
+        """Write the record, with the hashes of the files that were kept, and its rows as ``metrics.csv``."""
         with replacing(self.path / "metrics.csv") as temporary:
-            pd.DataFrame(record["metrics"]).to_csv(temporary, index=False)
-        write_json(self.record, record)
+            pd.DataFrame(content["metrics"]).to_csv(temporary, index=False)
+        self.remember(self.path / "metrics.csv")
+        record_file.write(self.record, {**content, "files": {**content.get("files", {}), **self.hashes}})
 
     def read_record(self) -> dict[str, Any]:
-        """The record of a finished run.
+        """The record of a finished run; its notes are :class:`ssl_bench.notes.Note`.
 
         Raises:
             UsageError: this is no run, it is not finished, or another version wrote it.
-            DataError: the record is damaged.
+            DataError: the record is damaged, or was changed after it was written.
         """
         if not self.config.is_file():
             raise UsageError(f"{self.path} holds no run (no config.yaml); give the folder that a run wrote")
         if not self.record.is_file():
             raise UsageError(f"{self.path} holds no finished run (no record.json); finish it with --resume {self.path}")
-        try:
-            record = dict(json.loads(self.record.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise DataError(f"{self.record} is damaged ({error}); restore it, or run again") from None
-        if record.get("schema") != SCHEMA:
-            raise UsageError(
-                f"{self.record} has schema {record.get('schema')}, this version reads schema {SCHEMA}; "
-                "use the version of sslbench that wrote it"
-            )
-        return record
+        found = record_file.read(self.record)
+        self.hashes.update(found.get("files", {}))
+        return found
 
     def write_split_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Keep the patients of every split."""
         write_json(self.path / "splits.json", manifest)
+        self.remember(self.path / "splits.json")
 
 
 def prediction_file(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -43,7 +43,7 @@ def run(make_run: MakeRun, tmp_path: Path) -> RunDirectory:
     record["notes"].append("1 of 9 images cannot be read and were left out (1 of train): i999")
     record["config"]["data"]["root"] = "/home/somebody/cxr"
     record["config"]["backbone"]["init"] = "/home/somebody/weights"
-    made.record.write_text(json.dumps(record))
+    made.write_record(record)
     return made
 
 

@@ -213,7 +213,7 @@ def test_an_unfinished_run_is_refused(copied: RunDirectory) -> None:
 def test_a_record_of_another_schema_is_refused(copied: RunDirectory) -> None:
     record = copied.read_record()
     copied.record.write_text(json.dumps({**record, "schema": 99}))
-    with pytest.raises(UsageError, match="has schema 99, this version reads schema 1; use the version of sslbench"):
+    with pytest.raises(UsageError, match="has schema 99, this version reads schema 2; use the version of sslbench"):
         write_report(copied)
 
 

@@ -118,7 +118,9 @@ def test_the_record_and_its_rows(run: RunDirectory) -> None:
     run.write_config({"seed": 1})
     record = {"schema": SCHEMA, "metrics": [{"label": "macro", "value": 0.5}, {"label": "Mass", "value": None}]}
     run.write_record(record)
-    assert run.read_record() == record
+    found = run.read_record()
+    assert set(found.pop("files")) == {"config.yaml", "metrics.csv"}
+    assert found == record
     rows = pd.read_csv(run.path / "metrics.csv")
     assert rows["label"].tolist() == ["macro", "Mass"]
     assert rows["value"].isna().tolist() == [False, True]

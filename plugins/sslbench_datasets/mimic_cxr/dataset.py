@@ -17,6 +17,7 @@ from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import find, gzipped_or_plain, locate
 from ssl_bench.errors import Problems, UsageError
+from ssl_bench.notes import Note
 from sslbench_datasets.mimic_cxr import mimic_iv, release
 from sslbench_datasets.mimic_cxr.films import Noticed, read_films, read_labels, read_split, read_test_labels
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
@@ -114,14 +115,16 @@ def _tables(root: Path, given: str) -> list[release.Tables]:
     return [release.find_tables(folder)] if folder else []
 
 
-def _notes(root: Path, frame: pd.DataFrame, counts: Mapping[str, int], *, with_ehr: bool) -> tuple[str, ...]:
+def _notes(root: Path, frame: pd.DataFrame, counts: Mapping[str, int], *, with_ehr: bool) -> tuple[Note, ...]:
     """What a reader of results must know of the EHR."""
     if not with_ehr:
-        return (f"there are no tables of MIMIC-IV at {root}: age, sex, mortality and icu need --ehr-root",)
+        text, needed = "there are no tables of MIMIC-IV", "age, sex, mortality and icu need --ehr-root"
+        shown = f"{text} at {root}: {needed}"
+        return (Note("no-ehr-tables", f"{text}: {needed}", details=(str(root),), shown=shown),)
     lacking = counts.get(mimic_iv.UNLINKED, 0)
     if not lacking:
         return ()
-    return (
-        f"{lacking:,} of {frame['patient_id'].nunique():,} patients are not in MIMIC-IV; their "
-        f"{counts[mimic_iv.UNLINKED_IMAGES]:,} images have no age, sex, mortality or icu",
-    )
+    patients, images = frame["patient_id"].nunique(), counts[mimic_iv.UNLINKED_IMAGES]
+    text = (f"{lacking:,} of {patients:,} patients are not in MIMIC-IV; their {images:,} images have no age, sex, "
+            "mortality or icu")  # fmt: skip
+    return (Note("unlinked", text, numbers={"patients": lacking, "of": patients, "images": images}),)

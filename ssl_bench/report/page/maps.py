@@ -13,7 +13,7 @@ from ssl_bench.evaluate.arms import Arm
 from ssl_bench.report.leaderboard import Board
 from ssl_bench.report.page.figures import SYMBOLS
 from ssl_bench.report.plots.canvas import GREY, LeftOut, Style, readable, style
-from ssl_bench.report.plots.kept import read_table
+from ssl_bench.report.plots.kept import of_record, read_table
 from ssl_bench.report.plots.maps import CATEGORIES, FEATURES, coordinates, prevalent
 from ssl_bench.results.rundir import RunDirectory
 
@@ -48,7 +48,7 @@ def maps(board: Board, left_out: list[str]) -> list[tuple[Map, npt.NDArray[Any],
 def _map(arm: Arm) -> tuple[Map, npt.NDArray[Any]]:
     member = arm.members[0]
     run = RunDirectory(member.path)
-    cohort = read_table(run.cohort)
+    cohort = read_table(of_record(run, run.cohort, member.record))
     arrays = coordinates(run, member.record, member.encoder)
     images = arrays["image_id"].astype(str)
     frame = cohort.set_index("image_id").reindex(images)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ssl_bench.evaluate.arms import Arm, Member, Place, macro
+from ssl_bench.notes import note_of
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.report.summary import commit_text
 from ssl_bench.report.table import METRICS
@@ -96,9 +97,8 @@ def _versions(records: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str]]
 
 
 def _public_notes(record: Mapping[str, Any]) -> list[str]:
-    """Notes that name no rejected image."""
-    rejected = record["data"].get("rejected", {})
-    return [note for note in record["notes"] if not any(image in note for image in rejected)]
+    """Notes without what stays on the machine."""
+    return [str(note_of(note).public()) for note in record["notes"]]
 
 
 def public_config(record: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from ssl_bench.report.plots.canvas import (
     style,
     wrapped,
 )
-from ssl_bench.report.plots.kept import Arrays, kept_or_new, read_table
+from ssl_bench.report.plots.kept import Arrays, kept_or_new, of_record, read_table
 from ssl_bench.report.plots.points import GRID, VERSION, Curve, affordable, curves, resamples
 from ssl_bench.report.table import MACRO, METRICS
 from ssl_bench.results.rundir import RunDirectory, prediction_file
@@ -90,7 +90,8 @@ def of_predictions(
     Raises:
         LeftOut: predictions are missing or damaged.
     """
-    files = {encoder: run.predictions(encoder, *_file(evaluation, encoder)) for encoder in evaluation.encoders}
+    files = {encoder: of_record(run, run.predictions(encoder, *_file(evaluation, encoder)), record)
+             for encoder in evaluation.encoders}  # fmt: skip
     drawn = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
 
     def make() -> Arrays:

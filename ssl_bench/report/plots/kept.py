@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ssl_bench.errors import DataError
 from ssl_bench.files import replacing
 from ssl_bench.files import sha256 as file_hash
 from ssl_bench.report.plots.canvas import LeftOut
+from ssl_bench.results.rundir import RunDirectory
 
 DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile)
 """What reading a damaged array or table file raises."""
@@ -49,6 +51,20 @@ def kept_or_new(path: Path, sources: Iterable[Path], settings: Mapping[str, Any]
     with replacing(path) as temporary, temporary.open("wb") as handle:
         np.savez_compressed(handle, allow_pickle=False, **new)
     return new
+
+
+def of_record(run: RunDirectory, path: Path, record: Mapping[str, Any]) -> Path:
+    """The path of a kept file, which may be gone but may not be another one than the record was written with.
+
+    Raises:
+        LeftOut: its bytes are others.
+    """
+    if path.is_file():
+        try:
+            run.checked(path, record)
+        except DataError:
+            raise LeftOut(f"{path.name} is damaged (it is not the file that the record was written with)") from None
+    return path
 
 
 def read_table(path: Path) -> pd.DataFrame:

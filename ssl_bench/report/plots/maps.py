@@ -27,7 +27,7 @@ from ssl_bench.report.plots.canvas import (
     style,
     wrapped,
 )
-from ssl_bench.report.plots.kept import DAMAGED, Arrays, kept_or_new, read_table
+from ssl_bench.report.plots.kept import DAMAGED, Arrays, kept_or_new, of_record, read_table
 from ssl_bench.results.rundir import RunDirectory
 
 MOST, FEWEST = 2000, 5
@@ -57,7 +57,7 @@ def embedding_maps(run: RunDirectory, record: Mapping[str, Any]) -> list[Picture
     Raises:
         LeftOut: embeddings or the cohort are missing or damaged, or there is nothing to lay out.
     """
-    cohort = read_table(run.cohort)
+    cohort = read_table(of_record(run, run.cohort, record))
     encoder = str(record["metrics"][0]["encoder"]) if record["metrics"] else "trained"
     arrays = coordinates(run, record, encoder)
     frame = cohort.set_index("image_id").reindex(arrays["image_id"].astype(str))
@@ -77,7 +77,7 @@ def coordinates(run: RunDirectory, record: Mapping[str, Any], encoder: str) -> A
     Raises:
         LeftOut: the embeddings are missing or damaged, or there is nothing to lay out.
     """
-    source = run.embeddings(encoder, f"{record['data']['name']}-test")
+    source = of_record(run, run.embeddings(encoder, f"{record['data']['name']}-test"), record)
     seed = record["config"]["seed"]
     settings = {"seed": seed, "most": MOST, "perplexity": PERPLEXITY, "components": COMPONENTS}
     path = run.path / "plots" / f"map-{encoder}.npz"
