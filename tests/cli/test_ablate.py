@@ -39,7 +39,7 @@ def test_from_cells_to_a_verdict_and_on_again(
     assert all("age R2" in row["people"] and "sex=F AUROC" in row["people"] for row in result["arms"])
     record = json.loads((out / "shuffled-seed0" / "record.json").read_text())
     assert (record["fusion"], record["config"]["ehr"]["control"]) == ("concat", "shuffled")
-    assert any("each image got the row of another patient" in note for note in record["notes"])
+    assert any("each image got the row of another patient" in note["text"] for note in record["notes"])
 
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.parent != out}
     again = sslbench(*arguments)

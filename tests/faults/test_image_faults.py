@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import struct
 import zlib
@@ -13,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+from ssl_bench.results.rundir import RunDirectory
 
 RANDOM = ("--method", "random")
 """Nothing is trained: the files are the subject."""
@@ -29,7 +30,7 @@ def spoil(bench: Any) -> None:
 
 
 def record_of(bench: Any) -> dict[str, Any]:
-    return dict(json.loads((bench.out / "record.json").read_text()))
+    return RunDirectory(bench.out).read_record()
 
 
 def test_fault_01_truncated_or_empty_image_is_an_error_that_names_it(bench: Any) -> None:
@@ -124,6 +125,7 @@ def test_fault_13_a_symlink_out_of_the_root_is_refused(bench: Any) -> None:
 
 ABSOLUTE = """
 from dataclasses import replace
+from ssl_bench.results.rundir import RunDirectory
 from ssl_bench import Dataset, hookimpl
 
 @hookimpl

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 import torch
 
+from ssl_bench.results.rundir import RunDirectory
+
 # --- 20: two runs, one directory --------------------------------------------------------------------------------------
 
 HOLDER = """
 import sys, time
 from pathlib import Path
+from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.files import locked
 with locked(Path(sys.argv[1]), "run"):
     print("held", flush=True)
@@ -189,7 +192,7 @@ METHODS = {
 
 
 def record_of(out: Path) -> dict[str, Any]:
-    return dict(json.loads((out / "record.json").read_text()))
+    return RunDirectory(out).read_record()
 
 
 def outcome(out: Path) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def test_fault_08_the_leakage_gate_opens_by_a_flag_that_the_record_keeps(bench: 
     assert "(1 would bring a test patient into pretraining)" in bench.refused(3)
     record, cohort = finished(bench, "--set", "data.allow_test_in_pretraining=true")
     assert set(cohort.loc[cohort["patient_id"] == str(patient), "split"]) == {"train", "test"}
-    assert "test patients were allowed in pretraining" in record["notes"]
+    assert "test patients were allowed in pretraining" in [note["text"] for note in record["notes"]]
 
 
 # --- 9, 10: labels ----------------------------------------------------------------------------------------------------

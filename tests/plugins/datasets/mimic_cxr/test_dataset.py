@@ -330,8 +330,10 @@ def test_a_run_with_every_feature(sslbench: Any, tiny_mimic: Make, tmp_path: Pat
     )  # fmt: skip
     assert answer.code == 0, answer.err
     record = json.loads((tmp_path / "run/record.json").read_text())
-    assert any("icu, mortality come from after the image" in note for note in record["notes"])
-    assert any("2 of 20 patients are not in MIMIC-IV" in note for note in record["notes"])
+    notes = {note["code"]: note for note in record["notes"]}
+    assert "icu, mortality come from after the image" in notes["post-image"]["text"]
+    assert "2 of 20 patients are not in MIMIC-IV" in notes["unlinked"]["text"]
+    assert notes["unlinked"]["numbers"] == {"patients": 2, "of": 20, "images": 4}
     assert "2 of 20 patients are not in MIMIC-IV" in answer.out
     data = record["config"]["data"]
     assert data["options"] == {"views": "AP,PA", "label_source": "negbio", "ehr_join": "day"}
