@@ -42,7 +42,7 @@ class Note(str):
         note.code, note.text, note.numbers, note.details = code, text, dict(numbers or {}), tuple(map(str, details))
         return note
 
-    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]:  # type: ignore[override]
+    def __getnewargs_ex__(self) -> tuple[tuple[str, str], dict[str, Any]]:
         """How copies are made."""
         return (self.code, self.text), {"numbers": self.numbers, "details": self.details, "shown": str(self)}
 
