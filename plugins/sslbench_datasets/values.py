@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,25 @@ YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25, "": 1.0}
 
 def parse_age(text: pd.Series) -> pd.Series:
     """Age in years from ``57``, ``040Y``, ``005M`` or ``012D``; NaN where unreadable, 0 or less, or over 120."""
+    return by_value(text, _years)
+
+
+def _years(text: pd.Series) -> pd.Series:
     parts = text.str.extract(r"^\s*(-?\d+(?:\.\d+)?)\s*([YMWDymwd]?)\s*$")
     years = pd.to_numeric(parts[0], errors="coerce") * parts[1].str.upper().map(YEARS)
     return years.where((years > 0) & (years <= MAX_AGE)).astype(float)
+
+
+def by_value(text: pd.Series, parse: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """What ``parse`` makes of a column of text, asked once for each of its distinct values.
+
+    Args:
+        text: any number of rows.
+        parse: text to numbers, value by value.
+    """
+    codes, distinct = pd.factorize(text, use_na_sentinel=False)
+    parsed = parse(pd.Series(distinct, dtype=text.dtype)).to_numpy(dtype=float)
+    return pd.Series(parsed[codes], index=text.index, name=text.name)
 
 
 def count_ages(text: pd.Series, years: pd.Series) -> dict[str, int]:
@@ -51,7 +68,7 @@ def parse_marks(text: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
     Raises:
         DataError: a value is no number, naming the first rows.
     """
-    marks = text.apply(lambda column: pd.to_numeric(column, errors="coerce").astype(float))
+    marks = text.apply(lambda column: by_value(column, partial(pd.to_numeric, errors="coerce")))
     rows, places = (marks.isna() & (text != "")).to_numpy().nonzero()
     if len(rows):
         found = [

@@ -145,13 +145,15 @@ def _check_unique(cohort: Cohort) -> None:
 
 
 def _check_splits(cohort: Cohort) -> None:
-    strange = sorted(set(cohort.frame["split"].astype(str)) - set(SPLITS))
+    strange = sorted(set(cohort.frame["split"].unique().astype(str)) - set(SPLITS))
     if strange:
         raise DataError(f"splits must be {', '.join(SPLITS)}; found {shortened(strange)}")
 
 
 def _check_paths(cohort: Cohort) -> None:
-    bad = [path for path in cohort.frame["image_path"].dropna() if leaves_root(path)]
+    paths = cohort.frame["image_path"].dropna()
+    suspects = paths[paths.str.contains(r"\.\.|^/|\\|^.:", regex=True).astype(bool)]
+    bad = [path for path in suspects if leaves_root(path)]
     if bad:
         raise DataError(f"image paths must stay below {cohort.root}; refused: {shortened(bad)}")
 

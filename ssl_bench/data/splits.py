@@ -101,8 +101,8 @@ def pretraining_rows(cohort: Cohort, splits: Sequence[str] = ("train",), *, allo
         DataError: a test patient is among them and the gate is closed.
     """
     rows = cohort.frame.index[cohort.frame["split"].isin(splits)]
-    held_out = set(cohort.split("test")["patient_id"])
-    leaked = sorted(held_out & set(cohort.frame.loc[rows, "patient_id"]))
+    held_out = set(cohort.split("test")["patient_id"].unique())
+    leaked = sorted(held_out & set(cohort.frame.loc[rows, "patient_id"].unique()))
     if leaked and not allow_test:
         raise DataError(f"no test patient may be in pretraining; {len(leaked)} are: {shortened(leaked)}")
     return rows

@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ssl_bench.data.cohort import Cohort
-from ssl_bench.data.ids import canonical, check_ids, merge_ids, same, without_point
+from ssl_bench.data.ids import canonical, canonicals, check_ids, merge_ids, same, without_point
 from ssl_bench.data.parquet import read_parquet
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, check_leakage, select
 from ssl_bench.errors import DataError
@@ -149,3 +150,11 @@ def test_a_column_that_is_the_index_of_a_data_frame_is_found(tmp_path: Path) -> 
     pd.DataFrame({"age": [1]}, index=pd.Index([2**60 + 1], name="patient")).to_parquet(tmp_path / "t.parquet")
     table = read_parquet(tmp_path / "t.parquet", {"patient_id": "patient"})
     assert table.frame["patient_id"].tolist() == [str(2**60 + 1)]
+
+
+@pytest.mark.parametrize("alphabet", ["012aZ-_/:", "0012aZ-_/. '=\u00e9\u0660\t#", "\u0660\u2013 "])
+def test_a_column_is_made_canonical_as_each_of_its_ids_is(alphabet: str) -> None:
+    rng = np.random.default_rng(0)
+    texts = {"".join(rng.choice(list(alphabet), rng.integers(0, 8))) for _ in range(2000)}
+    ids = pd.Series(sorted(texts), dtype=str)
+    assert canonicals(ids).tolist() == [canonical(text) for text in ids]
