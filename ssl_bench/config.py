@@ -101,6 +101,8 @@ class DataConfig(Section):
     similar_ids: Literal["refuse", "merge", "keep"] = Field(
         "refuse", description="ids that differ in case, spaces, leading zeros or a final .0, or spell nan or None"
     )
+    follow_links: Names = Field((), description="folders outside the root that links may lead into; any: everywhere")
+    on_missing: Literal["error", "skip"] = Field("error", description="images of the tables that are not there")
     on_bad: Literal["error", "quarantine"] = Field("error", description="what an unreadable image does")
     bad_limit: float = Field(0.01, ge=0, le=1, description="largest share of unreadable images to quarantine")
     pixel_limit: int = Field(100_000_000, gt=0, description="an image of more pixels is refused")

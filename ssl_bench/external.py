@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +14,10 @@ from ssl_bench.data.ids import same
 from ssl_bench.data.joined import distinct
 from ssl_bench.data.labels import SPACES, common_name
 from ssl_bench.data.splits import check_leakage, manifest
-from ssl_bench.data.store import check_images
 from ssl_bench.errors import DataError, HandledError, Problems, UsageError, shortened
 from ssl_bench.notes import Note, note_of
 from ssl_bench.parts import Chosen, Parts
-from ssl_bench.reading import check_table, read_raw, told_of
+from ssl_bench.reading import check_table, find, read_raw, told_of
 
 Mode = Literal["head", "refit"]
 
@@ -129,14 +128,15 @@ def _read(
     problems.raise_if_any()
     cohort = raw.with_labels(_space(part, raw, config), config.data.uncertain, config.data.blank)
     if not sources:
-        check_images(cohort)
+        find(cohort, config.data)
         return []
     external = _matched(part, dataset, name, cohort, next(iter(sources.values())).labels)
-    problems.run(lambda: check_splits(external))
-    problems.run(lambda: check_images(external.cohort))
-    problems.run(lambda: _check_classes(external))
+    found = [external]
+    problems.run(lambda: found.append(replace(external, cohort=find(external.cohort, config.data))))
+    problems.run(lambda: check_splits(found[-1]))
+    problems.run(lambda: _check_classes(found[-1]))
     problems.raise_if_any()
-    return [external]
+    return found[-1:]
 
 
 def _space(part: ExternalConfig, raw: Cohort, config: RunConfig) -> str:

@@ -10,9 +10,9 @@ from ssl_bench.config import DataConfig, RunConfig
 from ssl_bench.data.cohort import Cohort, check_cohort, check_columns, merge_duplicates
 from ssl_bench.data.features import check_available
 from ssl_bench.data.ids import check_ids, merge_ids
+from ssl_bench.data.images import find_images
 from ssl_bench.data.joined import check_copies, distinct, join, settle
 from ssl_bench.data.splits import check_leakage, check_not_empty
-from ssl_bench.data.store import check_images
 from ssl_bench.errors import HandledError, Problems
 from ssl_bench.parts import Chosen, Parts
 
@@ -49,6 +49,11 @@ def check_table(cohort: Cohort, data: DataConfig) -> None:
     if data.similar_ids != "keep":
         problems.run(partial(check_ids, cohort))
     problems.raise_if_any()
+
+
+def find(cohort: Cohort, data: DataConfig) -> Cohort:
+    """The cohort with its image files as the disk has them; see :func:`ssl_bench.data.images.find_images`."""
+    return find_images(cohort, data.follow_links, skip=data.on_missing == "skip")
 
 
 def read_cohort(config: RunConfig, dataset: Chosen, cache: Path) -> Cohort:
@@ -89,10 +94,14 @@ def _read_all(
             problems.add(error)
     if len(raw) < len(names):
         problems.raise_if_any()
-    for name, cohort in raw.items():
+    for name, cohort in list(raw.items()):
         found = Problems()
-        for check in (partial(check_table, data=data), check_images, partial(_check_leakage, config)):
-            found.run(partial(check, cohort))
+        found.run(partial(check_table, cohort, data))
+        try:
+            raw[name] = cohort = find(cohort, data)
+        except HandledError as error:
+            found.add(error)
+        found.run(partial(_check_leakage, config, cohort))
         problems.run(partial(told_of, name if len(names) > 1 else "", found))
     problems.run(lambda: check_demands(raw, join(raw), features, batch_size))
     problems.run(lambda: check_copies(raw))

@@ -18,7 +18,7 @@ from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.splits import select
 from ssl_bench.data.synthetic import is_synthetic
-from ssl_bench.data.tables import TextTable, first_present, locate, read_csv
+from ssl_bench.data.tables import TextTable, first_present, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened, unknown
 from sslbench_datasets.options import ChexpertOptions
 from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks
@@ -155,9 +155,10 @@ def find_home(root: Path) -> Path:
     if len(homes) == 1:
         return homes[0]
     found = shortened(homes) or shortened(sorted(path.name for path in root.glob("*.csv"))) or "no CSV file"
+    place = None if homes else nearby(root, [FILES["train"]])
+    hint = f"it is in {place}, give --root {place}" if place else "check --root"
     raise DataError(
-        f"expected {FILES['train']} in {root} or in one folder of it, such as CheXpert-v1.0; found {found}; "
-        "check --root"
+        f"expected {FILES['train']} in {root} or in one folder of it, such as CheXpert-v1.0; found {found}; {hint}"
     )
 
 

@@ -5,6 +5,7 @@ Wang et al., "ChestX-ray8: Hospital-scale chest X-ray database and benchmarks", 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -208,10 +209,12 @@ def _paths(image_ids: pd.Series, root: Path) -> pd.Series:
     """Paths relative to the root; an absent file keeps the place where it would be."""
     folders = sorted(path for path in root.glob("images_*/images") if path.is_dir())
     folders += [root / "images"] if (root / "images").is_dir() else []
-    index = {
-        file.name: f"{folder.relative_to(root).as_posix()}/"
-        for folder in reversed(folders)
-        for file in folder.iterdir()
-    }
+    index: dict[str, str] = {}
+    for folder in reversed(folders):
+        place = f"{folder.relative_to(root).as_posix()}/"
+        for name in os.listdir(folder):
+            # By stem too: copies of the images may have another ending, which is told where they are looked for.
+            index[name.rpartition(".")[0]] = index[name] = place
     default = f"{folders[0].relative_to(root).as_posix()}/" if folders else "images/"
-    return image_ids.map(lambda name: index.get(name, default)) + image_ids
+    known = [index.get(name) or index.get(name.rpartition(".")[0], default) for name in image_ids]
+    return pd.Series(known, index=image_ids.index) + image_ids

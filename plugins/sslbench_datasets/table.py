@@ -15,7 +15,7 @@ from ssl_bench.data.ids import without_point
 from ssl_bench.data.parquet import NAMES, read_parquet
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
-from ssl_bench.data.tables import TextTable, Written, locate, read_csv
+from ssl_bench.data.tables import TextTable, Written, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
@@ -93,7 +93,9 @@ def read_table(path: Path, columns: ColumnMap) -> TextTable:
         DataError: the file is missing or no table, or columns are missing, or occur twice.
     """
     if not path.is_file():
-        raise DataError(f"expected the table {path}; found no file; check --root and 'table' of the column map")
+        place = nearby(path.parent, [path.name])
+        hint = f"it is in {place}, give --root {place}" if place else "check --root and 'table' of the column map"
+        raise DataError(f"expected the table {path}; found no file; {hint}")
     if not _is_parquet(path):
         return read_csv(
             path, columns.columns, written=Written(columns.encoding, columns.separator, "in the column map")

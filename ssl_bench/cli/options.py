@@ -5,7 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+OnMissing = Annotated[
+    str | None, typer.Option(help="Images that are not there: error, or skip, counted and on the record. [error]")
+]
+FollowLinks = Annotated[
+    str | None, typer.Option(help="Folders outside the root that links may lead into, comma-separated; any: each.")
+]
+
+
+def link_places(given: str | None) -> list[str] | None:
+    """The folders of ``--follow-links``, absolute, so that a record tells the same from any folder."""
+    names = [name.strip() for name in (given or "").split(",") if name.strip()]
+    return [name if name == "any" else str(Path(name).expanduser().absolute()) for name in names] or None
 
 
 def merge_flags(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.cli.options import FollowLinks, OnMissing, cache_folder, link_places, merge_flags
 from ssl_bench.errors import UsageError
 from ssl_bench.ranks import started_outside
 
@@ -87,6 +87,8 @@ def run(
     ] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
     on_bad: Annotated[str | None, typer.Option(help="Unreadable images: error, or quarantine. [error]")] = None,
+    on_missing: OnMissing = None,
+    follow_links: FollowLinks = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
@@ -114,6 +116,8 @@ def run(
             "data.options.columns": str(columns.absolute()) if columns else None,
             "data.labels": labels,
             "data.on_bad": on_bad,
+            "data.on_missing": on_missing,
+            "data.follow_links": link_places(follow_links),
             "data.uncertain": uncertain,
             "data.blank": blank,
             "data.options.views": views,

@@ -12,10 +12,10 @@ import numpy as np
 
 from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, leaves_root, missing_images
 from ssl_bench.data.decode import DecodeOptions, decode
+from ssl_bench.data.images import find_images
 from ssl_bench.data.labels import check_values
 from ssl_bench.data.preparing import duration
 from ssl_bench.data.splits import check_leakage
-from ssl_bench.data.store import check_images
 from ssl_bench.errors import DataError, HandledError, shortened
 
 Status = Literal["ok", "warning", "problem"]
@@ -48,12 +48,21 @@ class Sample:
     options: DecodeOptions
 
 
-Rules = Callable[[Cohort], None]
-"""What refuses a cohort, all problems at once."""
+@dataclass(frozen=True)
+class Rules:
+    """What a run asks of a cohort.
+
+    Args:
+        table: refuses one, all problems at once.
+        find: the cohort with its image files as the disk has them; refuses one whose files are missing.
+    """
+
+    table: Callable[[Cohort], None] = check_cohort
+    find: Callable[[Cohort], Cohort] = find_images
 
 
 def check_download(
-    read: Callable[[], Cohort], published: Mapping[str, int], sample: Sample, rules: Rules = check_cohort
+    read: Callable[[], Cohort], published: Mapping[str, int], sample: Sample, rules: Rules = Rules()
 ) -> list[Finding]:
     """Everything that can be said about a dataset's files.
 
@@ -61,13 +70,16 @@ def check_download(
         read: reads the cohort, with the columns that it says it has.
         published: counts of the whole release, by the names of :attr:`Cohort.sources`.
         sample: of images to decode.
-        rules: which refuse a table.
+        rules: what a run asks of the cohort.
     """
-    cohort: list[Cohort] = []
-    found = list(_problems("files and columns", lambda: cohort.append(read())))
+    held: list[Cohort] = []
+    found = list(_problems("files and columns", lambda: held.append(read())))
     if found:
         return found
-    return [*_counts(cohort[0], published), *_table(cohort[0], rules), *_images(cohort[0], sample)]
+    table = list(_problems("table", lambda: rules.table(held[0])))
+    missing = list(_problems("image files", lambda: held.append(rules.find(held[0]))))
+    cohort = held[-1]
+    return [*_counts(held[0], published), *_table(cohort, table), *_images(cohort, missing, sample)]
 
 
 def _problems(what: str, check: Callable[[], object]) -> Iterator[Finding]:
@@ -93,10 +105,9 @@ def _counts(cohort: Cohort, published: Mapping[str, int]) -> Iterator[Finding]:
         yield Finding("ok", f"count of {name}", f"{cohort.sources[name]:,}")
 
 
-def _table(cohort: Cohort, rules: Rules) -> Iterator[Finding]:
+def _table(cohort: Cohort, problems: list[Finding]) -> Iterator[Finding]:
     """Identifiers, splits, patients, labels and features."""
     frame = cohort.frame
-    problems = list(_problems("table", lambda: rules(cohort)))
     kept = f"{len(frame):,} images, {frame['study_id'].nunique():,} studies, {frame['patient_id'].nunique():,} patients"
     yield from problems or [Finding("ok", "table", kept)]
     yield from _splits(cohort, sound=not problems)
@@ -142,9 +153,8 @@ def _feature(cohort: Cohort, name: str) -> Finding:
     return Finding(status, f"feature {name}", f"{known.mean():.1%} of the images have it ({(~known).sum():,} have not)")
 
 
-def _images(cohort: Cohort, sample: Sample) -> Iterator[Finding]:
+def _images(cohort: Cohort, missing: list[Finding], sample: Sample) -> Iterator[Finding]:
     """Files that are missing, and a sample of the others decoded."""
-    missing = list(_problems("image files", lambda: check_images(cohort)))
     yield from missing or [Finding("ok", "image files", f"all {len(cohort):,} are there")]
     absent = set(missing_images(cohort)) if missing else set()
     there = [path for path in cohort.frame["image_path"].dropna() if path not in absent and not leaves_root(path)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -164,31 +164,43 @@ def leaves_root(path: str) -> bool:
     return posix.startswith("/") or ".." in posix.split("/") or path[1:2] == ":"
 
 
-def missing_images(cohort: Cohort) -> list[str]:
-    """Relative paths of images that are not files below the root, links out of it included."""
+ANYWHERE = "any"
+"""The word for every folder where links may lead."""
+
+
+def missing_images(cohort: Cohort, links: Sequence[str] = ()) -> list[str]:
+    """Relative paths of images that are not files below the root, links out of it included.
+
+    Args:
+        cohort: with paths relative to its root.
+        links: folders that links may lead into; ``any``: everywhere.
+    """
     root = cohort.root.resolve()
+    homes = (root, *(Path("/" if folder == ANYWHERE else folder).expanduser().resolve() for folder in links))
     folders = {"": True}
-    return [path for path in cohort.frame["image_path"].dropna() if not _is_image(root, path, folders)]
+    return [path for path in cohort.frame["image_path"].dropna() if not _is_image(root, path, folders, homes)]
 
 
-def _is_image(root: Path, path: str, folders: dict[str, bool]) -> bool:
+def _is_image(root: Path, path: str, folders: dict[str, bool], homes: Sequence[Path]) -> bool:
     # os.path answers where Path raises (a name that is too long is no file either), and in a quarter of the time.
     whole = os.path.join(root, path)
     if not os.path.isfile(whole):
         return False
     if leaves_root(path) or os.path.islink(whole):
-        return inside(root, path)
-    return _is_below(root, os.path.dirname(path), folders)
+        return inside(root, path, homes)
+    return _is_below(root, os.path.dirname(path), folders, homes)
 
 
-def _is_below(root: Path, folder: str, known: dict[str, bool]) -> bool:
-    """Whether a relative folder is below the root once links are followed; each folder is asked once."""
+def _is_below(root: Path, folder: str, known: dict[str, bool], homes: Sequence[Path]) -> bool:
+    """Whether a relative folder is in one of the homes once links are followed; each folder is asked once."""
     if folder not in known:
-        above = _is_below(root, os.path.dirname(folder), known)
-        known[folder] = above and (not os.path.islink(os.path.join(root, folder)) or inside(root, folder))
+        above = _is_below(root, os.path.dirname(folder), known, homes)
+        linked = os.path.islink(os.path.join(root, folder))
+        known[folder] = inside(root, folder, homes) if linked else above
     return known[folder]
 
 
-def inside(root: Path, path: str) -> bool:
-    """Whether ``root / path`` is below the resolved ``root`` once links are followed."""
-    return (root / path).resolve().is_relative_to(root)
+def inside(root: Path, path: str, homes: Sequence[Path] = ()) -> bool:
+    """Whether ``root / path`` is below the resolved ``root``, or another home, once links are followed."""
+    whole = (root / path).resolve()
+    return any(whole.is_relative_to(home) for home in (homes or (root,)))

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from ssl_bench.data.array import array_file, damaged, ensure_array, is_sound
 from ssl_bench.data.blocks import Block, file_time, read_blocks, write_blocks
-from ssl_bench.data.cohort import Cohort, leaves_root, missing_images
+from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.filling import Progress, fill, threads
 from ssl_bench.data.imagefiles import ImageFiles, image_files, renewed
@@ -66,20 +66,6 @@ class Store:
         kept = cohort.with_frame(cohort.frame[~cohort.frame["image_id"].isin(list(self.rejected))])
         rows = np.array([row_of[image_id] for image_id in kept.frame["image_id"]], dtype=np.int64)
         return kept, rows
-
-
-def check_images(cohort: Cohort) -> None:
-    """All image files are there, below the root.
-
-    Raises:
-        DataError: naming the first 20 and the count of the rest.
-    """
-    missing = [path for path in missing_images(cohort) if not leaves_root(path)]  # check_cohort tells of those
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {len(cohort)} images are not below {cohort.root}: {shortened(missing)}; "
-            "complete the download, or remove their rows"
-        )
 
 
 def prepare(

@@ -87,6 +87,8 @@ def locate(name: str, root: Path | None) -> Path:
     """
     if root is None:
         raise UsageError(f"dataset '{name}' needs the folder of its download; give it by --root")
+    if root.is_file():
+        raise DataError(f"dataset '{name}' expects a folder, found a file at {root}; give --root {root.parent}")
     if not root.is_dir():
         raise DataError(f"dataset '{name}' expects a folder at {root}, which does not exist; check --root")
     return root
@@ -96,13 +98,44 @@ def find(folder: Path, names: Sequence[str], advice: str = "complete the downloa
     """The first file that is there, of several names.
 
     Raises:
-        DataError: none is; naming what was expected and what the folder holds, with the advice.
+        DataError: none is; naming what was expected, what the folder holds and a folder near it that has the file, else
+            the advice.
     """
     for name in names:
         if (folder / name).is_file():
             return folder / name
     present = sorted(path.name for path in folder.glob("*.csv*")) if folder.is_dir() else []
-    raise DataError(f"expected {' or '.join(names)} in {folder}; found {shortened(present) or 'no CSV file'}; {advice}")
+    place = nearby(folder, names)
+    hint = f"it is in {place}, give --root {place}" if place else advice
+    raise DataError(f"expected {' or '.join(names)} in {folder}; found {shortened(present) or 'no CSV file'}; {hint}")
+
+
+ABOVE, BELOW, VISITED = 3, 4, 300
+"""Levels above and below a folder, and folders at most, in which a file is looked for that is not in it."""
+
+
+def nearby(folder: Path, names: Sequence[str]) -> Path | None:
+    """The nearest folder around one that has a file or folder of these names: a root one level too high or too low."""
+    whole = folder.resolve()
+    for place in (*islice(_below(whole), VISITED), *islice(whole.parents, ABOVE)):
+        if any((place / name).exists() for name in names):
+            return place
+    return None
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Folders in a folder, those of a level before the next."""
+    level = [folder]
+    for _ in range(BELOW):
+        level = [inner for place in level[:VISITED] for inner in _folders(place)]
+        yield from level
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in islice(folder.iterdir(), VISITED) if path.is_dir())
+    except OSError:
+        return []
 
 
 def gzipped_or_plain(stems: Iterable[str]) -> list[str]:

@@ -18,7 +18,8 @@ from PIL import Image
 from ssl_bench import files
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions, decode
-from ssl_bench.data.store import Store, check_images, find_store, open_store, prepare
+from ssl_bench.data.images import check_images
+from ssl_bench.data.store import Store, find_store, open_store, prepare
 from ssl_bench.errors import DataError
 
 COUNT = 14

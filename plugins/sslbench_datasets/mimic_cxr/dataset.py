@@ -100,8 +100,16 @@ def _stems(what: str) -> list[str]:
     return [f"mimic-cxr-{version}-{what}" for version in VERSIONS]
 
 
+DICOM = ("cxr-record-list.csv.gz", "cxr-record-list.csv", "cxr-study-list.csv.gz", "mimic-cxr-reports.zip")
+"""Files of MIMIC-CXR, which has the same patients as DICOM files and reports."""
+
+
 def _add(files: dict[str, Path], what: str, root: Path, stems: list[str]) -> None:
-    files[what] = find(root, gzipped_or_plain(stems))
+    held = next((name for name in DICOM if (root / name).is_file()), None)
+    advice = "complete the download, or check the folder" if held is None else (
+        f"{held} belongs to MIMIC-CXR with its DICOM files, and MIMIC-CXR-JPG is needed; download that"
+    )  # fmt: skip
+    files[what] = find(root, gzipped_or_plain(stems), advice)
 
 
 def _add_own(files: dict[str, Path], split: str) -> None:

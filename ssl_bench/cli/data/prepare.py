@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+from ssl_bench.cli.options import FollowLinks, OnMissing, link_places
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -18,6 +19,8 @@ def prepare(
     preset: Preset = None,
     settings: Settings = None,
     cache: Cache = None,
+    on_missing: OnMissing = None,
+    follow_links: FollowLinks = None,
     size: Annotated[int | None, typer.Option(help="Side of the prepared images in px. [the preset's]")] = None,
     fit: Annotated[str | None, typer.Option(help="How an image becomes square: crop or pad. [crop]")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads; 0: one a core. [0]")] = None,
@@ -33,7 +36,8 @@ def prepare(
     from ssl_bench.report.preparing import Preparing
 
     config, dataset = configured(name, root, columns, preset, settings, size=size, fit=fit, workers=workers,
-                                 on_bad=on_bad)  # fmt: skip
+                                 on_bad=on_bad, on_missing=on_missing,
+                                 follow_links=link_places(follow_links))  # fmt: skip
     folder = cache_folder(cache)
     cohort = read_cohort(config, dataset, folder)
     with Preparing(len(cohort), config.data.size) as preparing:

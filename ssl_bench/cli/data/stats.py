@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+from ssl_bench.cli.options import FollowLinks, OnMissing, link_places
 
 
 def stats(
@@ -17,6 +18,8 @@ def stats(
     preset: Preset = None,
     settings: Settings = None,
     cache: Cache = None,
+    on_missing: OnMissing = None,
+    follow_links: FollowLinks = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the tables as CSV and a picture grid by finding.")
     ] = None,
@@ -28,7 +31,8 @@ def stats(
     from ssl_bench.reading import read_cohort
     from ssl_bench.report.data_tables import print_statistics, write_statistics
 
-    config, dataset = configured(name, root, columns, preset, settings)
+    config, dataset = configured(name, root, columns, preset, settings, on_missing=on_missing,
+                                 follow_links=link_places(follow_links))  # fmt: skip
     cohort = read_cohort(config, dataset, cache_folder(cache))
     found = statistics(cohort)
     print_statistics(cohort, found)

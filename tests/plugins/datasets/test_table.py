@@ -12,8 +12,8 @@ import yaml
 
 from ssl_bench.config import load
 from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
+from ssl_bench.data.images import check_images
 from ssl_bench.data.splits import check_leakage
-from ssl_bench.data.store import check_images
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plan import make_plan
 from ssl_bench.plugins import Registry

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from ssl_bench.data.cohort import Cohort, check_cohort
 from ssl_bench.data.decode import DecodeOptions
+from ssl_bench.data.images import check_images
 from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.splits import check_leakage
-from ssl_bench.data.store import check_images, prepare
+from ssl_bench.data.store import prepare
 from ssl_bench.errors import DataError, HandledError, UsageError
 from ssl_bench.plugins import Registry
 from ssl_bench.recipes import held
