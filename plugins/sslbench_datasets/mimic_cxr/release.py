@@ -47,7 +47,7 @@ def find_tables(folder: Path) -> Tables:
     if len(layouts) > 1:
         raise DataError(f"expected one release of MIMIC-IV in {folder}, found patients in hosp/ and core/; remove one")
     place = layouts[0] if layouts else next((name for name in LAYOUTS if (folder / name).is_dir()), LAYOUTS[0])
-    if not any((folder / name).is_dir() for name in LAYOUTS):
+    if folder.is_dir() and not any((folder / name).is_dir() for name in LAYOUTS):
         inner = nearby(folder, [f"{name}/{file}" for name in LAYOUTS for file in gzipped_or_plain(["patients"])])
         if inner:
             raise DataError(f"expected hosp/ or core/ in {folder}; they are in {inner}, give --ehr-root {inner}")
