@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Launcher, Logger, Method, Recipe
+from ssl_bench.components import (
+    Backbone,
+    Component,
+    Dataset,
+    Evaluator,
+    Fusion,
+    Launcher,
+    Logger,
+    Method,
+    Recipe,
+    Training,
+)
 from ssl_bench.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -26,6 +37,7 @@ __all__ = [
     "Method",
     "Options",
     "Recipe",
+    "Training",
     "__version__",
     "hookimpl",
 ]

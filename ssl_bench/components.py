@@ -85,6 +85,43 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Training:
+    """What the authors of a method train it with: what ``pretrain.lr``, ``weight_decay`` and its end are as ``auto``.
+
+    The defaults are for a method that says nothing, on AdamW: those of a ViT in DeiT (arXiv 2012.12877), by batch.
+
+    Args:
+        lr: peak learning rate at ``batch`` images.
+        batch: images in a step that ``lr`` is meant for.
+        scaling: how the rate follows the batch.
+        weight_decay: at the start.
+        weight_decay_end: at the end, along a cosine; None: it is constant.
+        presets: peak rates by preset, in the place of the scaled one: chosen on validation for trainings of few steps.
+        source: where the authors say so, for the record.
+    """
+
+    lr: float = 5e-4
+    batch: int = 512
+    scaling: Literal["linear", "sqrt"] = "linear"
+    weight_decay: float = 0.05
+    weight_decay_end: float | None = None
+    presets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    source: str = ""
+
+    def rate(self, batch: int) -> float:
+        """The rate for a batch of another size."""
+        share = batch / self.batch
+        return self.lr * (share if self.scaling == "linear" else share**0.5)
+
+
+UNSTATED: Mapping[str, Training] = MappingProxyType({
+    "adamw": Training(presets={"smoke": 1e-3, "demo": 2e-3}),
+    "lars": Training(lr=0.2, batch=256, weight_decay=1e-6),
+})  # fmt: skip
+"""By optimiser, for a method whose authors state nothing for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Method(Component):
     """A way to pretrain an encoder; the target is a :class:`ssl_bench.contracts.Method`.
 
@@ -98,6 +135,7 @@ class Method(Component):
         uses_labels: the method reads the labels of the training split (a supervised baseline); it is built with
             their number.
         positions: of a ViT's patches in its official code: ``learnt``, or ``sincos``, fixed sines and cosines.
+        training: what its authors train it with, by optimiser (``adamw`` for ViTs, ``lars`` for CNNs in large batches).
         recipes: by name, beside ``corrected``, which is the method as its options' defaults make it.
     """
 
@@ -110,6 +148,7 @@ class Method(Component):
     same_width: bool = False
     uses_labels: bool = False
     positions: Literal["learnt", "sincos"] = "learnt"
+    training: Mapping[str, Training] = field(default_factory=lambda: MappingProxyType({}))
     recipes: Mapping[str, Recipe] = field(default_factory=lambda: MappingProxyType({}))
 
 

@@ -9,8 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
+from ssl_bench.components import Training
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.options import validate
 from ssl_bench.roots import external_sets
@@ -32,6 +42,14 @@ def split_names(value: Any) -> Any:
 def named(value: Any) -> Any:
     """``"msn"`` as ``{"name": "msn"}``; other values unchanged."""
     return {"name": value} if isinstance(value, str) else value
+
+
+def one_fault(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """What a number or ``auto`` is; of what neither is, the number's fault alone is told."""
+    try:
+        return validate(value)
+    except ValidationError as error:
+        raise PydanticCustomError("number_or_auto", "{told}, or 'auto'", {"told": error.errors()[0]["msg"]}) from None
 
 
 RIGHT_CLOSED = "right-closed"
@@ -61,6 +79,8 @@ class Choice(BaseModel):
 
 Named = Annotated[Choice, BeforeValidator(named)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Rate = Annotated[Annotated[float, Field(gt=0)] | Literal["auto"], WrapValidator(one_fault)]
+Decay = Annotated[Annotated[float, Field(ge=0)] | Literal["auto"], WrapValidator(one_fault)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 
 
@@ -144,11 +164,13 @@ class PretrainConfig(Section):
     budget: Literal["epochs", "flops"] = Field("epochs", description="what is held equal: epochs, or flops (see tflop)")
     tflop: float | None = Field(None, gt=0, description="floating-point operations in 10^12 that set the epochs")
     batch_size: int = Field(64, ge=2, description="images in a step")
-    lr: float = Field(1e-3, gt=0, description="peak learning rate")
+    lr: Rate = Field("auto", description="peak learning rate; auto: the method's official one for this batch")
     lr_end: float = Field(1e-6, ge=0, description="final learning rate")
     warmup_epochs: float = Field(15, ge=0, description="epochs of linear warm-up")
-    weight_decay: float = Field(0.04, ge=0, description="at the start")
-    weight_decay_end: float | None = Field(0.4, ge=0, description="at the end, along a cosine; none: constant")
+    weight_decay: Decay = Field("auto", description="at the start; auto: the method's official one")
+    weight_decay_end: Decay | None = Field(
+        "auto", description="at the end, along a cosine; auto: as the method; none: constant"
+    )
     optimizer: Literal["auto", "adamw", "lars"] = Field("auto", description="auto: LARS for CNNs in large batches")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where it is fast")
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="device")
@@ -158,6 +180,17 @@ class PretrainConfig(Section):
     threads: int = Field(0, ge=0, description="CPU threads, 0 for one a core")
     log_every: int = Field(10, ge=1, description="steps between log lines")
     checkpoint_every: float = Field(1.0, gt=0, description="epochs between checkpoints")
+
+    @property
+    def peak(self) -> float:
+        """The peak learning rate; of a configuration that nobody settled, that of a method without an official one."""
+        return Training().rate(self.batch_size) if self.lr == "auto" else self.lr
+
+    @property
+    def decay(self) -> tuple[float, float]:
+        """Weight decay at the start and at the end."""
+        start = Training().weight_decay if self.weight_decay == "auto" else self.weight_decay
+        return start, start if self.weight_decay_end in (None, "auto") else float(self.weight_decay_end)
 
     @property
     def processes(self) -> int:

@@ -309,7 +309,8 @@ def _check_weights(config: RunConfig, method: Chosen) -> None:
 def _check_lars(pretrain: PretrainConfig) -> None:
     """LARS multiplies by a trust coefficient of 0.001, so the rates and decays of AdamW would leave it standing."""
     usual = 0.2 * pretrain.batch_size / 256
-    if pretrain.lr < usual / 10 or pretrain.weight_decay > LARS_DECAY:
+    small = pretrain.lr != "auto" and pretrain.lr < usual / 10
+    if small or (pretrain.weight_decay != "auto" and pretrain.weight_decay > LARS_DECAY):
         raise UsageError(
             f"LARS expects a learning rate near 0.2 x batch / 256 and a weight decay near 1e-6, found {pretrain.lr} "
             f"and {pretrain.weight_decay}; set --lr {usual:g} --set pretrain.weight_decay=1e-6 "

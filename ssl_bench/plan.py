@@ -149,7 +149,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
         DataError: the datasets are; all problems at once.
     """
     parts = chosen or choose_parts(config, registry)
-    config = settle(config, parts)
+    config = settle(config, registry)
     problems, sources, external = Problems(), dict[str, Cohort](), list[External]()
     problems.run(lambda: sources.update(read_sources(config, parts, cache)))
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))

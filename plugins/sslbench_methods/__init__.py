@@ -9,12 +9,14 @@ from typing import Any
 from ssl_bench import Backbone, Component, Method, hookimpl
 from sslbench_methods.presets import MSN_PRESETS, PRESETS
 from sslbench_methods.recipes import MSN_RECIPES
+from sslbench_methods.training import TRAINING
 
 MSN: dict[str, Any] = {
     "target": "sslbench_methods.msn:MSN",
     "options": "sslbench_methods.options:MSNOptions",
     "masks": True,
     "fusion": "concat",
+    "training": TRAINING["msn"],
     "presets": MSN_PRESETS,
     "recipes": MSN_RECIPES,
 }
@@ -29,6 +31,7 @@ def method(name: str, target: str, summary: str, **fields: Any) -> Method:
         summary=summary,
         fusion="concat",
         presets=PRESETS.get(name, {}),
+        training=TRAINING[name],
         **fields,
     )
 

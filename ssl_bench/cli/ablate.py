@@ -115,10 +115,12 @@ def run_cells(planned: Sequence[Cell], configs: Sequence[RunConfig], registry: R
     from ssl_bench.pipeline import execute
     from ssl_bench.plan import make_plan
     from ssl_bench.results.rundir import RunDirectory
+    from ssl_bench.settle import settle
 
     for number in {cell.arm + cell.features: number for number, cell in enumerate(planned)}.values():
         rehearse(make_plan(configs[number], registry, cache))
-    for number, (cell, config) in enumerate(zip(planned, configs, strict=True), 1):
+    settled = [settle(config, registry) for config in configs]
+    for number, (cell, config) in enumerate(zip(planned, settled, strict=True), 1):
         directory = RunDirectory(cell.folder)
         begun = check_same(directory, config)
         if directory.record.is_file():

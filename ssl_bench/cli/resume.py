@@ -9,7 +9,9 @@ from typing import Any
 
 from ssl_bench.config import RunConfig, merge, preset, read_file, resolve
 from ssl_bench.errors import UsageError, shortened
+from ssl_bench.plugins import discover
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.settle import settle
 
 CHANGEABLE = (
     "loggers",
@@ -46,10 +48,11 @@ def resumed_config(path: Path, flags: Mapping[str, Any], name: str | None, file:
         raise UsageError(f"{path} holds no run to resume; leave out --resume or name its folder")
     kept = read_file(directory.config)
     asked = merge({"preset": name, **preset(name)} if name else {}, read_file(file) if file else {})
-    wanted = resolve([kept, asked, flags])
+    registry = discover()
+    before, wanted = (settle(resolve(layers), registry) for layers in ([kept], [kept, asked, flags]))
     changed = {
         key: f"{key}: {old!r} -> {new!r}"
-        for key, old, new in differences(resolve([kept]).model_dump(mode="json"), wanted.model_dump(mode="json"))
+        for key, old, new in differences(before.model_dump(mode="json"), wanted.model_dump(mode="json"))
     }
     refused = [change for key, change in changed.items() if ".".join(key.split(".")[:2]) not in CHANGEABLE]
     if refused:

@@ -22,9 +22,9 @@ def build_optimizer(
     tables = [
         {
             "params": list(group.parameters),
-            "weight_decay": config.weight_decay * group.weight_decay,
-            "lr": config.lr * group.lr_scale,
-            "peak": config.lr * group.lr_scale,
+            "weight_decay": config.decay[0] * group.weight_decay,
+            "lr": config.peak * group.lr_scale,
+            "peak": config.peak * group.lr_scale,
             "adapt": group.weight_decay > 0,
             "betas": group.betas,
         }
@@ -32,8 +32,8 @@ def build_optimizer(
         if group.parameters
     ]
     if kind == "lars":
-        return LARS(tables, lr=config.lr, weight_decay=config.weight_decay)
-    return torch.optim.AdamW(tables, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        return LARS(tables, lr=config.peak, weight_decay=config.decay[0])
+    return torch.optim.AdamW(tables, lr=config.peak, weight_decay=config.decay[0], fused=True)
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,8 @@ def rates(config: PretrainConfig, progress: float, stretch: float = 1.0) -> Rate
     """
     warmup = min(config.warmup_epochs / max(config.epochs, 1), 0.99)
     stretched = progress / stretch
-    lr = warmup_cosine(stretched, config.lr, config.lr_end, warmup=warmup / stretch)
-    end = config.weight_decay if config.weight_decay_end is None else config.weight_decay_end
-    return Rates(lr, cosine(stretched, config.weight_decay, end))
+    lr = warmup_cosine(stretched, config.peak, config.lr_end, warmup=warmup / stretch)
+    return Rates(lr, cosine(stretched, *config.decay))
 
 
 def set_rates(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], now: Rates) -> None:

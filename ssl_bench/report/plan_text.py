@@ -7,6 +7,7 @@ from rich.console import Console
 from ssl_bench.estimate import estimate
 from ssl_bench.external import External
 from ssl_bench.plan import Plan
+from ssl_bench.settle import whose_rates
 
 
 def print_plan(plan: Plan) -> None:
@@ -32,6 +33,7 @@ def plan_lines(plan: Plan) -> list[tuple[str, str]]:
         ("trained", f"{size.trainable_parameters:,} parameters, heads and fusion included"),
         ("views", ", ".join(f"{group.count} {group.name} {group.size} px" for group in size.views) or "none"),
         ("steps", f"{plan.steps:,} = {config.pretrain.epochs} epochs in batches of {config.pretrain.batch_size}"),
+        *([("rates", _rate_text(plan))] if plan.steps else []),
         ("cost", f"{size.step_flops / 1e9:,.1f} GFLOP a step, {size.step_flops * plan.steps / 1e12:,.1f} TFLOP in all"),
         ("memory", f"about {size.memory_bytes / 2**30:.2f} GiB for training in float32, and "
                    f"{size.store_bytes / 2**30:.2f} GiB of prepared images ({config.data.residency})"),
@@ -39,6 +41,14 @@ def plan_lines(plan: Plan) -> list[tuple[str, str]]:
     ]  # fmt: skip
     lines += [("tested on", _external_text(external)) for external in plan.external]
     return [*lines, *(("note", note) for note in plan.notes)]
+
+
+def _rate_text(plan: Plan) -> str:
+    pretrain, parts = plan.config.pretrain, plan.parts
+    start, end = pretrain.decay
+    decay = f"decay {start:g}" + (f" to {end:g}" if end != start else "")
+    whose = whose_rates(plan.config, parts.method.component, parts.backbone)
+    return f"{pretrain.peak:.3g} to {pretrain.lr_end:g}, {decay} ({whose})"
 
 
 def _external_text(external: External) -> str:

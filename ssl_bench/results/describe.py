@@ -14,6 +14,7 @@ from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.loop import Summary
 from ssl_bench.results.rundir import SCHEMA
+from ssl_bench.settle import whose_rates
 
 ByKind = dict[str, dict[str, dict[str, Any]]]
 """Resolved options by kind and name of a component."""
@@ -67,6 +68,7 @@ def describe(
         "ehr_columns": list(plan.schema.columns),
         "ehr_fills": dict(plan.schema.fills),
         "recipe": plan.config.recipe,
+        "rates_from": whose_rates(plan.config, plan.parts.method.component, plan.parts.backbone),
         "config": plan.config.model_dump(mode="json"),
         "downstream_fusion": plan.parts.downstream.name if plan.parts.downstream else None,
         "options": resolved(used(plan)),

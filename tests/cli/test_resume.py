@@ -10,12 +10,15 @@ import pytest
 from ssl_bench.cli.resume import CHANGEABLE, differences, resumed_config
 from ssl_bench.config import RunConfig, load
 from ssl_bench.errors import UsageError
+from ssl_bench.plugins import discover
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.settle import settle
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> RunConfig:
-    config = load({"method": {"name": "msn", "prototypes": 64}, "pretrain": {"epochs": 5}}, name="smoke")
+    asked = load({"method": {"name": "msn", "prototypes": 64}, "pretrain": {"epochs": 5}}, name="smoke")
+    config = settle(asked, discover())  # as a run keeps it
     RunDirectory(tmp_path).write_config(config.model_dump(mode="json"))
     return config
 
@@ -73,3 +76,8 @@ def test_differences_are_dotted_and_see_both_sides() -> None:
     assert list(differences(old, new)) == [
         ("b.c", 2, 3), ("b.d", [1], [1, 2]), ("gone", 0, None), ("new", None, {"e": 1})
     ]  # fmt: skip
+
+
+def test_auto_is_what_the_run_had(tmp_path: Path, kept: RunConfig) -> None:
+    auto = {"pretrain": {"lr": "auto", "weight_decay": "auto", "weight_decay_end": "auto"}}
+    assert resumed_config(tmp_path, auto, None, None) == kept
