@@ -24,9 +24,11 @@ Array: TypeAlias = npt.NDArray[Any]
 
 BLOCK = 128
 """Thresholds handled at a time, so that their weights stay in the processor's cache."""
+SPAN = 16 * BLOCK
+"""Thresholds whose weights are summed at a time; cutting a sparse matrix costs as much as some hundred of them."""
 MOST = 512
-"""Resamples handled at a time, where memory allows."""
-BUDGET = 64 * 2**20
+"""Resamples handled at a time, where memory allows; running sums over fewer take twice the time."""
+BUDGET = 512 * 2**20
 """Bytes that the weights of a chunk of resamples may take."""
 
 
@@ -79,14 +81,32 @@ def point(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Floats]
         DataError: as ``bootstrap``.
     """
     labels, scores = checked(labels, scores)
-    rows = np.arange(len(labels))
-    once = np.ones((len(labels), 1), _counter(len(labels)))
-    values = np.full((2, labels.shape[1]), np.nan)
-    for k in range(labels.shape[1]):
-        ranking = _Ranking.of(labels[:, k], scores[:, k], rows, len(rows))
-        if ranking is not None:
-            values[:, k] = np.concatenate(ranking.metrics(once))
-    return values[0], values[1]
+    values = np.array([_point(labels[:, k], scores[:, k]) for k in range(labels.shape[1])]).reshape(-1, 2)
+    return values[:, 0], values[:, 1]
+
+
+def _point(labels: Floats, scores: Array) -> tuple[float, float]:
+    """AUROC and AUPRC of one label (N,), NaN where it holds one class alone: sums down the sorted list."""
+    order = _falling(labels, scores)
+    positive, last = labels[order] == 1, _last_of_ties(scores[order])
+    if positive.all() or not positive.any():
+        return np.nan, np.nan
+    true, seen = np.cumsum(positive)[last].astype(np.float64), last + 1.0  # at each distinct score
+    gain, size = np.diff(true, prepend=0.0), np.diff(seen, prepend=0.0)
+    pairs = true[-1] * (seen[-1] - true[-1])
+    wrong = gain @ (seen - true) - 0.5 * (gain @ (size - gain))  # pairs whose negative image is ahead, ties by half
+    return float((pairs - wrong) / pairs), float(gain @ (true / seen) / true[-1])
+
+
+def _falling(labels: Floats, scores: Array) -> npt.NDArray[np.intp]:
+    """Images (N,) with a known label by falling score."""
+    known = np.flatnonzero(~np.isnan(labels))
+    return known[np.argsort(-scores[known], kind="stable")]
+
+
+def _last_of_ties(falling: Array) -> npt.NDArray[np.intp]:
+    """The last place of each distinct score in a sorted list."""
+    return np.flatnonzero(np.append(np.diff(falling) != 0, True))
 
 
 def checked(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Array]:
@@ -153,7 +173,7 @@ def _resamples(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Itera
 class _Ranking:
     """One label's images by falling score, cut into runs that end with a score which some positive image has.
 
-    Each entry of ``blocks`` holds three sparse sums over patients, a row for each of up to ``BLOCK`` such scores:
+    Each entry of ``blocks`` holds three sparse sums over patients, a row for each of up to ``SPAN`` such scores:
     of the whole run, of the positive images with that score, and of all images with that score (None: the same).
     """
 
@@ -163,23 +183,21 @@ class _Ranking:
     @classmethod
     def of(cls, labels: Floats, scores: Array, patient: npt.NDArray[np.intp], patients: int) -> _Ranking | None:
         """Rank the images (N,) of one label; None where it holds one class alone."""
-        known = np.flatnonzero(~np.isnan(labels))
-        order = known[np.argsort(-scores[known], kind="stable")]
+        order = _falling(labels, scores)
         positive, who = labels[order] == 1, patient[order]
         if positive.all() or not positive.any():
             return None
-        first = np.flatnonzero(np.append(True, np.diff(scores[order]) != 0))  # first image of each distinct score
-        tie = np.cumsum(np.append(False, np.diff(scores[order]) != 0))  # (N,) which distinct score
-        hit = np.unique(tie[positive])
-        start, end = first[hit], np.append(first, len(order))[hit + 1]
-        count = np.bincount(tie[positive])[hit]
+        last = _last_of_ties(scores[order])
+        many = np.diff(np.append(0, np.cumsum(positive)[last]))  # positive images of each distinct score
+        hit = np.flatnonzero(many)
+        start, end, count = np.append(0, last + 1)[hit], last[hit] + 1, many[hit]
         whole = _sums(who, np.append(0, end), patients)
         ones = _sums(who[positive], np.append(0, np.cumsum(count)), patients)
         mixed = None
         if (end - start > count).any():
-            inside = np.isin(tie, hit)
+            inside = np.repeat(many > 0, np.diff(np.append(0, last + 1)))
             mixed = _sums(who[inside], np.append(0, np.cumsum(end - start)), patients)
-        cuts = [slice(i, i + BLOCK) for i in range(0, len(hit), BLOCK)]
+        cuts = [slice(i, i + SPAN) for i in range(0, len(hit), SPAN)]
         blocks = [(whole[c], ones[c], None if mixed is None else mixed[c]) for c in cuts]
         return cls(blocks, _sums(who[end[-1] :], np.array([0, len(who) - end[-1]]), patients))
 
@@ -188,10 +206,9 @@ class _Ranking:
         above = np.zeros(weights.shape[1], weights.dtype)  # images at or above the last score seen
         found = above.copy()  # ... the positive ones among them
         ahead, precision = np.zeros(len(above)), np.zeros(len(above))
-        for whole, ones, mixed in self.blocks:
-            hits, seen = ones @ weights, whole @ weights  # (B, C)
+        for hits, seen, ties in self._summed(weights):
             gain = hits.astype(np.float64)
-            same = gain if mixed is None else (mixed @ weights).astype(np.float64)
+            same = gain if ties is None else ties.astype(np.float64)
             seen, true = _running(seen, above), _running(hits, found)
             above, found = seen[-1], true[-1]
             level = np.maximum(seen, 1).astype(np.float64)  # 0 only where no positive was drawn yet: adds nothing
@@ -204,6 +221,15 @@ class _Ranking:
             auroc = (positives * images - ahead - 0.5 * positives**2) / (positives * negatives)
             auprc = np.where(negatives > 0, precision / positives, np.nan)
         return auroc, auprc
+
+    def _summed(self, weights: Array) -> Iterator[tuple[Array, Array, Array | None]]:
+        """Weights (B, C) of the positive images of each score, of its whole run, and of all images with that score."""
+        for whole, ones, mixed in self.blocks:
+            hits, seen = ones @ weights, whole @ weights
+            ties = None if mixed is None else mixed @ weights
+            for start in range(0, len(hits), BLOCK):
+                part = slice(start, start + BLOCK)
+                yield hits[part], seen[part], None if ties is None else ties[part]
 
 
 def _sums(who: npt.NDArray[np.intp], cuts: npt.NDArray[np.intp], patients: int) -> sparse.csr_array:

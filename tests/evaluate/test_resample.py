@@ -64,7 +64,9 @@ def clustered(images=1500, labels=4, patients=400, seed=0):
     return truth, rng.normal(size=(images, labels)) + truth, rng.integers(0, patients, images)
 
 
-def test_equals_scikit_learn_over_many_blocks():
+@pytest.mark.parametrize("span", [2, 16])
+def test_equals_scikit_learn_over_many_blocks(monkeypatch, span):
+    monkeypatch.setattr(resample, "SPAN", span * resample.BLOCK)
     labels, scores, patients = clustered()
     scores[:, 1] = scores[:, 1].round(1)
     labels[::7, 2] = np.nan
