@@ -137,7 +137,12 @@ class EhrConfig(Section):
     features: Names = Field((), description="features or groups: age, sex, view, ..., demographic, scan, stay")
     impute: Literal["none", "train"] = Field("none", description="fill gaps from the training split, or mark them")
     impute_features: Names = Field((), description="the features whose gaps are filled, empty for all")
-    age_bins: Literal["left-closed", "right-closed"] = Field("left-closed", description="which end a bin of ages holds")
+    constants: dict[str, Annotated[str, BeforeValidator(str)]] = Field(
+        default_factory=dict, description="by feature, what a missing value is, such as mortality: 0"
+    )
+    age_bins: Literal["left-closed", "right-closed"] = Field(
+        "left-closed", description="left-closed: edges 25, 30, ..., 95; right-closed, as released: 20, 25, ..., 90"
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the values that a training step withholds")
     control: Literal["none", "shuffled", "constant", "noise"] = Field("none", description="in the place of real values")
     start: float = Field(0.0, ge=0, lt=1, description="share of the pretraining from which on EHR is given")

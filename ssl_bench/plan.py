@@ -80,6 +80,12 @@ class Plan:
         late = [feature for feature in self.parts.features if feature in POST_IMAGE]
         if late:
             notes.append(Note("post-image", f"{', '.join(late)} come from after the image was taken"))
+        constants = {name: value for name, value in self.config.ehr.constants.items()
+                     if name in map(column_of, self.parts.features)}  # fmt: skip
+        if constants:
+            values = ", ".join(f"{name} {value}" for name, value in constants.items())
+            text = f"a missing value counts as {values}, whatever the reason that it is missing"
+            notes.append(Note("constants", text, numbers=constants))
         notes += exposure_notes(self.config.ehr)
         if self.config.data.allow_test_in_pretraining:
             notes.append(Note("gate-open", "test patients were allowed in pretraining"))
@@ -183,4 +189,10 @@ def read_schema(config: RunConfig, parts: Parts, train: pd.DataFrame) -> Feature
     """The schema of the EHR vector, learnt on the rows that pretraining sees."""
     ehr = config.ehr
     filled = (expand(ehr.impute_features) or parts.features) if ehr.impute == "train" else ()
-    return learn_schema(train, parts.features, impute=map(column_of, filled), right_closed=ehr.age_bins == RIGHT_CLOSED)
+    return learn_schema(
+        train,
+        parts.features,
+        impute=map(column_of, filled),
+        right_closed=ehr.age_bins == RIGHT_CLOSED,
+        constants=ehr.constants,
+    )

@@ -41,6 +41,14 @@ def test_released_opens_the_gate_and_paper_does_not(registry: Registry) -> None:
     assert released.size == paper.size == 512
 
 
+@pytest.mark.parametrize("recipe", ["paper", "released"])
+def test_no_admission_is_a_stated_constant_and_no_mode(registry: Registry, recipe: str) -> None:
+    ehr = loaded(registry, recipe=recipe).ehr
+    assert ehr.constants == {"mortality": "0", "icu": "0"}
+    assert set(ehr.impute_features) == {"view", "position"}
+    assert loaded(registry).ehr.constants == {}
+
+
 def test_released_gives_vit_tiny_six_heads_and_no_other(registry: Registry) -> None:
     assert loaded(registry, "paper", recipe="released").backbone.options == {"num_heads": 6}
     assert loaded(registry, "paper", recipe="paper").backbone.options == {}

@@ -20,6 +20,7 @@ from ssl_bench.data.splits import select
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import TextTable, first_present, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened, unknown
+from sslbench_datasets.chexpert_batches import base_of, in_batches
 from sslbench_datasets.options import ChexpertOptions
 from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks
 
@@ -71,10 +72,11 @@ class Chexpert:
         parts, sources, counts = self._parts(home)
         frame = self._assigned(home, parts, counts)
         frame = self._seen(frame, counts)
+        frame["image_path"] = in_batches(frame["image_path"], home)
         columns = ["image_id", "image_path", "patient_id", "study_id", "split", *FEATURES, *CHEXPERT14]
         return Cohort(
             self.name,
-            home,
+            base_of(home),
             frame[columns].reset_index(drop=True),
             FEATURES,
             CHEXPERT14,

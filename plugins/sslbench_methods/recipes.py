@@ -13,7 +13,8 @@ PAPER_SETTINGS: dict[str, Any] = {
     "data": {"size": 512},
     "ehr": {
         "impute": "train",
-        "impute_features": ("view", "position", "mortality", "icu"),
+        "impute_features": ("view", "position"),
+        "constants": {"mortality": "0", "icu": "0"},
         "age_bins": "right-closed",
     },
     "pretrain": {"lr": 1e-4, "weight_decay": 1e-3, "weight_decay_end": None, "optimizer": "adamw"},

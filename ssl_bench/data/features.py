@@ -85,7 +85,7 @@ class FeatureSchema:
         features: the features in order, for example ``("age", "sex")``.
         columns: name of every column, for example ``("age", "sex=M", "sex=F")``.
         fills: value of every feature that replaces a missing one; empty where gaps stay gaps.
-        right_closed: a bin of ages holds its upper end, not its lower one.
+        right_closed: bins of ages hold their upper end and begin at 20 years, as the released code's.
     """
 
     features: tuple[str, ...]
@@ -105,7 +105,12 @@ class Encoded(NamedTuple):
 
 
 def learn_schema(
-    train: pd.DataFrame, features: Sequence[str], *, impute: Iterable[str] = (), right_closed: bool = False
+    train: pd.DataFrame,
+    features: Sequence[str],
+    *,
+    impute: Iterable[str] = (),
+    right_closed: bool = False,
+    constants: Mapping[str, str] | None = None,
 ) -> FeatureSchema:
     """The schema of some features; fill values are learnt on the training rows given, and only there.
 
@@ -114,11 +119,14 @@ def learn_schema(
         features: expanded feature names.
         impute: cohort columns whose gaps are filled by the training median (age) or the most frequent value.
         right_closed: of the bins of ages.
+        constants: by cohort column, what a missing value is, whatever the training rows hold.
     """
     columns = tuple(column for feature in features for column in columns_of(feature))
     filled = set(impute)
     wanted = [feature for feature in features if column_of(feature) in filled]
-    fills = {feature: _typical(train[column_of(feature)], feature) for feature in wanted}
+    stated = {feature: (constants or {}).get(column_of(feature)) for feature in features}
+    fills = {feature: _stated(feature, value) for feature, value in stated.items() if value is not None}
+    fills |= {feature: _typical(train[column_of(feature)], feature) for feature in wanted if feature not in fills}
     return FeatureSchema(tuple(features), columns, fills, right_closed)
 
 
@@ -144,6 +152,20 @@ def _known(values: pd.Series, feature: str) -> pd.Series:
     """The column with NaN for values outside the vocabulary: "Unknown" is not a sex."""
     vocabulary = CATEGORIES.get(feature)
     return values if vocabulary is None else values.where(values.isin(vocabulary))
+
+
+def _stated(feature: str, value: str) -> float | str:
+    """A constant of the user's.
+
+    Raises:
+        UsageError: the feature has no such value.
+    """
+    if feature in CATEGORIES and value not in CATEGORIES[feature]:
+        raise UsageError(f"ehr.constants: {unknown(f'value of {feature}', value, CATEGORIES[feature])}")
+    try:
+        return value if feature in CATEGORIES else float(value)
+    except ValueError:
+        raise UsageError(f"ehr.constants: age expects years, found '{value}'") from None
 
 
 def _typical(values: pd.Series, feature: str) -> float | str:
@@ -186,8 +208,9 @@ def _encode_age(age: npt.NDArray[np.float64], bins: int, right_closed: bool) -> 
         scaled = np.where(known, (age - AGE_LOW) / (AGE_HIGH - AGE_LOW), 0.0)
         return Encoded(scaled[:, None].astype(np.float32), known[:, None].astype(np.float32))
     width = 5.0 if bins == AGE_FORMS["age:bins5"] else 10.0
-    # Bins that end at 100 years: left-closed, 20 to 24.99 is one; the first and last hold everybody beyond them.
-    start = AGE_HIGH - bins * width
+    # The first and the last bin hold everybody beyond them. Left-closed: edges 25, 30, ..., 95 (of ten years 20, 30,
+    # ..., 90). Right-closed, as released: 20, 25, ..., 90 (of ten years as above).
+    start = 20 - width if right_closed else AGE_HIGH - bins * width
     steps = (np.where(known, age, 0.0) - start) / width
     position = np.clip(np.ceil(steps) - 1 if right_closed else np.floor(steps), 0, bins - 1)
     return _one_hot((position[:, None] == np.arange(bins)) & known[:, None])

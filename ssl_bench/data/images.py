@@ -13,6 +13,7 @@ from ssl_bench.data.absent import Absent, sentence, why_absent
 from ssl_bench.data.cohort import Cohort, leaves_root, missing_images
 from ssl_bench.data.spellings import Folders, Match
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.notes import Note
 
 SKIPPED = "images that are not there, left out"
 
@@ -71,7 +72,7 @@ def _respelt(cohort: Cohort, taken: Mapping[str, Match]) -> Cohort:
     paths = cohort.frame["image_path"].map(lambda path: taken[path].path if path in taken else path)
     counts = Counter(f"images read {way}" for match in taken.values() for way in match.ways)
     notes = [
-        f"{count:,} {what}, so their pixels may be those of copies"
+        Note("other-ending", f"{count:,} {what}, so their pixels may be those of copies", numbers={"images": count})
         for what, count in counts.items()
         if "ending" in what and "lacks" not in what
     ]
@@ -86,7 +87,8 @@ def _without(cohort: Cohort, absent: Sequence[str]) -> Cohort:
     """The cohort without images that are not there, which its record and every table of results say."""
     kept = cohort.frame[~cohort.frame["image_path"].isin(absent)]
     left = len(cohort) - len(kept)
-    note = f"{left:,} of {len(cohort):,} images are not there and were left out (data.on_missing is skip)"
+    text = f"{left:,} of {len(cohort):,} images are not there and were left out (data.on_missing is skip)"
+    note = Note("missing-skipped", text, numbers={"left_out": left, "images": len(cohort)})
     counts = {**cohort.counts, SKIPPED: left}
     return replace(cohort.with_frame(kept), counts=counts, notes=(*cohort.notes, note))
 

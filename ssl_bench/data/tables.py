@@ -188,8 +188,17 @@ def first_present(path: Path, columns: Mapping[str, str]) -> str:
     Raises:
         DataError: the file is cut off or not CSV.
     """
-    header = _top(path, PLAIN).header
+    header = header_of(path)
     return next((ours for ours, name in columns.items() if name in header), next(iter(columns)))
+
+
+def header_of(path: Path) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        DataError: the file is cut off or not CSV.
+    """
+    return _top(path, PLAIN).header
 
 
 class _Top(NamedTuple):

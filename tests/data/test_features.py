@@ -118,6 +118,27 @@ def test_right_closed_bins_hold_their_upper_end() -> None:
     assert right == [0, 0, 1, 1, 2, 8]
 
 
+def test_right_closed_bins_of_five_years_are_the_released_ones() -> None:
+    ages = [0.5, 20, 20.5, 25, 25.5, 85.5, 90, 90.5, 120]
+    edges = [0, *range(20, 91, 5), np.inf]  # 16 bins, as pandas.cut makes them of the released edges
+    expected = pd.cut(pd.Series(ages), edges, labels=False).tolist()
+    frame = pd.DataFrame({"age": ages})
+    schema = learn_schema(frame, ("age:bins5",), right_closed=True)
+    assert encode(frame, schema).values.argmax(1).tolist() == expected == [0, 0, 1, 1, 2, 14, 14, 15, 15]
+
+
+def test_a_constant_is_what_a_missing_value_is_whatever_training_holds() -> None:
+    train = pd.DataFrame({"age": [20.0, NAN], "icu": ["1", None], "mortality": ["1", "1"]})
+    schema = learn_schema(train, ("age", "icu", "mortality"), impute=("icu", "age"), constants={"icu": "0", "sex": "M"})
+    assert dict(schema.fills) == {"icu": "0", "age": 20.0}
+    values, present = encode(train, schema)
+    assert values[1, 1:3].tolist() == [1, 0]
+    assert present[1, 1:3].all()
+    for constants, told in (({"icu": "no"}, "unknown value of icu 'no'"), ({"age": "old"}, "age expects years")):
+        with pytest.raises(UsageError, match=told):
+            learn_schema(train, ("age", "icu"), constants=constants)
+
+
 @pytest.mark.parametrize("values", [[None, None], ["Unknown", None]])
 def test_a_feature_that_training_never_knows_cannot_be_imputed(values: list[object]) -> None:
     with pytest.raises(UsageError, match="'sex' cannot be imputed"):

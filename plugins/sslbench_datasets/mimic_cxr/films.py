@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,12 +10,15 @@ import pandas as pd
 
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.labels import CHEXPERT14
-from ssl_bench.data.tables import first_present, read_csv, unique_rows
+from ssl_bench.data.tables import first_present, header_of, read_csv, unique_rows
 from ssl_bench.errors import DataError, shortened
 from sslbench_datasets.values import count_values, parse_marks
 
 IDS = {"image_id": "dicom_id", "study_id": "study_id", "patient_id": "subject_id"}
 """Our identifiers and MIMIC's, the finest first."""
+
+OPACITY = ("Airspace Opacity", "Lung Opacity")
+"""Names of one finding: of the genuine test labels, and of the labellers."""
 
 SCAN = {"view": "ViewPosition", "position": "PatientOrientationCodeSequence_CodeMeaning"}
 WHEN = {"date": "StudyDate", "time": "StudyTime"}
@@ -117,7 +121,7 @@ def read_test_labels(path: Path, films: pd.DataFrame, labels: pd.DataFrame) -> N
         films: with their split.
         labels: of the labeller, in the order of ``films``.
     """
-    table = _findings(path, ["study_id"])
+    table = _findings(path, ["study_id"], {"Lung Opacity": _opacity(path)})
     truth = films[["study_id"]].merge(table, how="left", on="study_id", validate="many_to_one")[list(CHEXPERT14)]
     test = films["split"] == "test"
     without = test & truth.isna().all(axis=1)
@@ -125,9 +129,22 @@ def read_test_labels(path: Path, films: pd.DataFrame, labels: pd.DataFrame) -> N
     return Noticed(labels.mask(test, truth), counts)
 
 
-def _findings(path: Path, keys: list[str]) -> pd.DataFrame:
-    """Keys as text and the findings as numbers, one row for each study."""
-    text = read_csv(path, {name: name for name in (*keys, *CHEXPERT14)})
+def _opacity(path: Path) -> str:
+    """What the radiologist's file calls Lung Opacity.
+
+    Raises:
+        DataError: it has both names, and nobody knows which one is meant.
+    """
+    header = header_of(path)
+    held = [name for name in OPACITY if name in header]
+    if len(held) > 1:
+        raise DataError(f"{path} has the columns {' and '.join(held)}, which are one finding; remove one")
+    return (held or ["Lung Opacity"])[0]
+
+
+def _findings(path: Path, keys: list[str], called: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Keys as text and the findings as numbers, one row for each study; some findings have another name in the file."""
+    text = read_csv(path, {name: (called or {}).get(name, name) for name in (*keys, *CHEXPERT14)})
     text.check_filled(*keys)
     marks = parse_marks(text.frame[list(CHEXPERT14)], "study " + text.frame["study_id"], path)
     return unique_rows(text.frame[keys].join(marks), path, keys)

@@ -177,7 +177,14 @@ def _of_patients(path: Path, columns: Sequence[str], patients: pd.Index) -> pd.D
 def _stays(
     table: pd.DataFrame, begins: npt.NDArray[np.float64], ends: npt.NDArray[np.float64], join: Join
 ) -> tuple[Stays, Mask]:
-    """The stays that can be placed, and which rows they are."""
+    """The stays that can be placed, and which rows they are.
+
+    A few stays end some hours before they begin. By the second they hold nothing; by the day they hold the days that
+    they touch, one or two.
+    """
+    begins, ends = in_unit(begins, join), in_unit(ends, join)
+    if join == "day":
+        turned = (ends < begins) & (begins - ends <= 1)
+        begins, ends = np.where(turned, ends, begins), np.where(turned, begins, ends)
     kept = usable(begins, ends)
-    patient = table["patient"].to_numpy(np.int64)
-    return Stays(patient, in_unit(begins, join), in_unit(ends, join)).of(kept), kept
+    return Stays(table["patient"].to_numpy(np.int64), begins, ends).of(kept), kept

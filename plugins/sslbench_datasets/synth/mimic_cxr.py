@@ -57,6 +57,10 @@ BLANK, ROWLESS = 0.01, 0.003
 """Shares of the studies whose labels are all blank, and of those that the label files lack."""
 
 
+HAND_READ = {"Lung Opacity": "Airspace Opacity"}
+"""The column that has another name in the genuine test labels of 2.1.0."""
+
+
 def write(options: MimicCxrWriterOptions, folder: Path) -> dict[str, int]:
     """Write images, tables and ``mimiciv/`` into ``folder``; see :class:`ssl_bench.contracts.Writer`."""
     studies = draw_studies(GENERAL, options.patients, options.seed)
@@ -123,5 +127,5 @@ def _write_labels(studies: pd.DataFrame, release: str, folder: Path, rng: np.ran
         write_csv(table[~rowless], folder / f"mimic-cxr-2.0.0-{name}.csv.gz")
     if release == "2.1.0":
         test = studies["split"] == "test"
-        table = studies[["study_id"]].join(truth[list(FINDINGS)])[test]
+        table = studies[["study_id"]].join(truth[list(FINDINGS)].rename(columns=HAND_READ))[test]
         write_csv(table, folder / "mimic-cxr-2.1.0-test-set-labeled.csv")

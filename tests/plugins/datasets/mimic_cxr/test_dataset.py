@@ -152,6 +152,17 @@ def test_a_split_of_ones_own(spoilt: Path, tmp_path: Path) -> None:
         read(spoilt, split="nowhere")
 
 
+@pytest.mark.parametrize("name", ["Airspace Opacity", "Lung Opacity"])
+def test_the_test_labels_call_one_finding_otherwise(spoilt: Path, name: str) -> None:
+    header = ["study_id", *(name if finding == "Lung Opacity" else finding for finding in CHEXPERT14)]
+    file = spoilt / "mimic-cxr-2.1.0-test-set-labeled.csv"
+    file.write_text(",".join(header) + "\n" + ",".join(["50000000", *["1.0"] * 14]) + "\n")
+    assert read(spoilt, test_labels=True).split("test")["Lung Opacity"].iloc[0] == 1
+    file.write_text(file.read_text().replace("Edema", "Lung Opacity" if "Air" in name else "Airspace Opacity"))
+    with pytest.raises(DataError, match="has the columns Airspace Opacity and Lung Opacity, which are one finding"):
+        read(spoilt, test_labels=True)
+
+
 def test_labels_of_the_test_split_by_a_radiologist(spoilt: Path) -> None:
     with pytest.raises(DataError, match=r"expected mimic-cxr-2\.1\.0-test-set-labeled\.csv"):
         read(spoilt, test_labels=True)

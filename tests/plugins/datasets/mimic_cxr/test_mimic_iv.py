@@ -36,10 +36,12 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def holds(begin: datetime | None, end: datetime | None, at: datetime, join: str) -> bool:
-    if begin is None or end is None or end < begin:
+    if begin is None or end is None:
         return False
     if join == "day":
-        return begin.date() <= at.date() <= end.date()
+        turned = timedelta(0) <= begin.date() - end.date() <= timedelta(1)
+        touched = (min(begin, end), max(begin, end)) if turned else (begin, end)
+        return touched[0].date() <= at.date() <= touched[1].date()
     return begin <= at.replace(microsecond=0) <= end
 
 
@@ -180,6 +182,21 @@ def test_days_hold_whatever_touches_them(tmp_path: Path) -> None:
     times = ("2150-02-28 23:59:59", "2150-03-01 00:00:00", "2150-03-02 23:59:59", "2150-03-03 00:00:00")
     found = at(tables_of(tmp_path), *times, join="day")
     assert found == [(None, None), ("1", "1"), ("1", "0"), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "days"),
+    [
+        ("2150-01-05 10:00:00", "2150-01-05 04:00:00", [5]),
+        ("2150-01-05 01:00:00", "2150-01-04 23:00:00", [4, 5]),
+        ("2150-01-05 10:00:00", "2150-01-02 10:00:00", []),
+        ("2150-01-05 10:00:00", "2150-01-06 01:00:00", [5, 6]),
+    ],
+)
+def test_days_hold_stays_that_end_before_they_begin(tmp_path: Path, begin: str, end: str, days: list[int]) -> None:
+    tables = tables_of(tmp_path, admissions=[("7", 1, begin, end, "", 1)], icu=[("7", 5, begin, end)])
+    found = at(tables, *(f"2150-01-{day:02d} 12:00:00" for day in range(1, 8)), join="day")
+    assert found == [("1", "1") if day in days else (None, None) for day in range(1, 8)]
 
 
 def test_overlapping_admissions_count_a_death_in_any(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ HEADERS = {
     "mimic-cxr-2.0.0-split.csv.gz": "dicom_id,study_id,subject_id,split",
     "mimic-cxr-2.0.0-chexpert.csv.gz": f"subject_id,study_id,{FINDINGS}",
     "mimic-cxr-2.0.0-negbio.csv.gz": f"subject_id,study_id,{FINDINGS}",
-    "mimic-cxr-2.1.0-test-set-labeled.csv": f"study_id,{FINDINGS}",
+    "mimic-cxr-2.1.0-test-set-labeled.csv": f"study_id,{FINDINGS}".replace("Lung Opacity", "Airspace Opacity"),
     "mimiciv/icu/icustays.csv.gz": "subject_id,hadm_id,stay_id,first_careunit,last_careunit,intime,outtime,los",
 }
 PATIENTS = "subject_id,gender,anchor_age,anchor_year,anchor_year_group,dod"
