@@ -239,6 +239,8 @@ class Evaluator(Component):
         with_ehr: protocols that run beside it where EHR is given downstream (``--ehr-at-eval``).
         fits: the protocol learns from the training split; False: it is run once, whatever shares of the training
             patients are asked for.
+        sees_encoder: False for a protocol that looks at no encoder (EHR alone), whose numbers are therefore the same
+            for all of them: nothing of it is ranked or tested.
     """
 
     kind: ClassVar[str] = "evaluator"
@@ -246,6 +248,7 @@ class Evaluator(Component):
     ehr: Literal["", "rows", "fusion"] = ""
     with_ehr: tuple[str, ...] = ()
     fits: bool = True
+    sees_encoder: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

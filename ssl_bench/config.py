@@ -232,6 +232,8 @@ class RunConfig(Section):
 
     preset: str = "demo"
     method: Named = Choice(name=DEFAULT_METHOD)
+    group: str = Field("", description="pretraining method of the weights that --init gives, whose seeds form an arm")
+    pretraining_seed: int | None = Field(None, ge=0, description="which seed of that group the weights are")
     recipe: str = Field(CORRECTED, description="corrected, or another that the method offers (paper, released)")
     fusion: Named | None = None
     data: DataConfig = DataConfig()

@@ -273,6 +273,7 @@ def _check_fit(config: RunConfig, parts: Parts) -> None:
             f"{config.data.size} px; raise --set data.size={parts.image_size}"
         )
     _check_weights(config, parts.method)
+    _check_group(config, parts.method)
     patch = parts.backbone.patch_size
     if patch and parts.image_size % patch:
         raise UsageError(f"backbone.image_size must be a multiple of the patch size {patch}, found {parts.image_size}")
@@ -304,6 +305,25 @@ def _check_weights(config: RunConfig, method: Chosen) -> None:
         raise UsageError(
             f"method '{method.name}' is the untrained encoder; leave out --init or use method 'pretrained'"
         )
+
+
+def _check_group(config: RunConfig, method: Chosen) -> None:
+    """A group is declared for weights from elsewhere: a run that pretrains is a replicate by itself."""
+    check_declared(config.group, config.pretraining_seed)
+    if config.group and not method.component.needs_weights:
+        raise UsageError(
+            f"--group declares whose pretraining given weights are, and method '{method.name}' takes none; leave it out"
+        )
+
+
+def check_declared(group: str | None, seed: int | None) -> None:
+    """An encoder from elsewhere is declared whole: whose pretraining it is, and which seed of it.
+
+    Raises:
+        UsageError: a group without a seed, or a seed without a group.
+    """
+    if bool(group) != (seed is not None):
+        raise UsageError("a group of published encoders needs both: add --group NAME and --pretraining-seed N")
 
 
 def _check_lars(pretrain: PretrainConfig) -> None:

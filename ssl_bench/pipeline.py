@@ -22,6 +22,7 @@ from ssl_bench.pretrain.run import last_checkpoint, pretrain
 from ssl_bench.results.describe import describe, left_out
 from ssl_bench.results.environment import environment
 from ssl_bench.results.export import export_encoder
+from ssl_bench.results.identity import identities
 from ssl_bench.results.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def execute(
     record = {
         **describe(plan, material, summary, abroad), "environment": environment(), "cost": cost(plan),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
-        "metrics": rows, "comparisons": comparisons,
+        "encoders": identities(encoders, run, material.cohort.name), "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip
     run.write_record(record)
     return record

@@ -30,7 +30,7 @@ def sslbench_components() -> Iterable[Component]:
         Evaluator(name="linear-ehr", target="sslbench_evaluators.ehr:LinearEhr", ehr="rows",
                   options="sslbench_evaluators.options:LinearOptions",
                   summary="logistic regression on frozen features with the EHR features beside them"),
-        Evaluator(name="ehr-only", target="sslbench_evaluators.ehr:EhrOnly", ehr="rows",
+        Evaluator(name="ehr-only", target="sslbench_evaluators.ehr:EhrOnly", ehr="rows", sees_encoder=False,
                   options="sslbench_evaluators.options:LinearOptions",
                   summary="logistic regression on the EHR features alone: how much they explain without an image"),
         Evaluator(name="knn", target="sslbench_evaluators.knn:Knn",

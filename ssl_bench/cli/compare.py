@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,30 +21,24 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run directories; the others are compared with the first.")],
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
+    fewest: Annotated[
+        int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
+    ] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
     from ssl_bench.errors import UsageError
-    from ssl_bench.evaluate.runs import adjust, compare_runs, other_findings, other_options, run_scores
+    from ssl_bench.evaluate.runs import compare_all, run_scores
 
     if len(runs) < 2:
         raise UsageError(f"compare needs at least two run directories, found {len(runs)}")
-    base, *others = [run_scores(path) for path in runs]
-    found: list[dict[str, Any]] = [
-        {
-            "run": str(other.run),
-            "against": str(base.run),
-            "notes": [*other_findings(base, other), *other_options(base, other)],
-            "rows": list(compare_runs(base, other, replicates, seed)),
-        }
-        for other in others
-    ]
-    adjust([comparison["rows"] for comparison in found])
+    result = compare_all([run_scores(path) for path in runs], replicates, seed, fewest)
     if as_json:
-        print(json.dumps({"note": SAYING, "comparisons": found}, indent=2))
+        print(json.dumps({"note": SAYING, **result}, indent=2))
         return
     from ssl_bench.report.table import print_comparison
 
-    for comparison in found:
+    for comparison in result["comparisons"]:
         print_comparison(comparison, replicates)
-    print(f"note: {SAYING}")
+    for note in (*result["notes"], SAYING):
+        print(f"note: {note}")

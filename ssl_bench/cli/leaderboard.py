@@ -22,6 +22,9 @@ def leaderboard(
     ] = None,
     protocols: Annotated[str | None, typer.Option("--eval", help="Protocols. [all that the runs have]")] = None,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    fewest: Annotated[
+        int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
+    ] = 5,
     no_maps: Annotated[
         bool, typer.Option("--no-maps", help="Without the map of the test embeddings, a point an image.")
     ] = False,
@@ -41,7 +44,7 @@ def leaderboard(
     if html and html.is_dir():
         raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
     names = split_names(protocols or "")
-    board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates)
+    board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates, fewest=fewest)
     if html:
         from ssl_bench.cli.options import cache_folder
         from ssl_bench.report.page.page import write_page

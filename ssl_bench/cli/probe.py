@@ -28,6 +28,10 @@ def probe(
     called: Annotated[
         str | None, typer.Option("--name", help="Name of the data, as in the runs to stand beside. [the file's]")
     ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Pretraining method of the encoder, whose seeds form an arm of tables.")
+    ] = None,
+    pretraining_seed: Annotated[int | None, typer.Option(min=0, help="Which seed of that group it is.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to keep predictions and record in, for compare.")] = None,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of protocols and resamples.")] = 0,
@@ -36,11 +40,12 @@ def probe(
     """Evaluate the features of any model with the suite's protocols and print the same tables."""
     from ssl_bench.config import split_names
     from ssl_bench.evaluate.features import read_features
-    from ssl_bench.evaluate.given import Probe, choose_protocols, name_of, write_probe
+    from ssl_bench.evaluate.given import Probe, choose_protocols, declaration, name_of, write_probe
     from ssl_bench.plugins import discover
     from ssl_bench.results.rundir import RunDirectory
 
     began = time.monotonic()
+    declared = declaration(group, pretraining_seed)
     chosen = choose_protocols(split_names(protocols), discover())
     tables = read_features(embeddings)
     name, told = name_of(embeddings)
@@ -50,6 +55,7 @@ def probe(
         measured = Probe(name, tables, chosen, seed, replicates, _device())
         rows = measured.run(directory, partial(print, file=sys.stderr))
         record = {**measured.record(embeddings, rows, began), **told}
+        record["config"] |= declared
         if directory:
             write_probe(directory, record)
     if as_json:

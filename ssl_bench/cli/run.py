@@ -44,6 +44,10 @@ def run(
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
     init: Annotated[Path | None, typer.Option(help="Weights to start from: a file or a run's encoder folder.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Method of the weights that pretrained is given: its seeds form an arm.")
+    ] = None,
+    pretraining_seed: Annotated[int | None, typer.Option(help="Which seed of that group the weights are.")] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="Dataset, NAME or NAME=ROOT; repeatable for several at once. [synthetic]")
     ] = None,
@@ -112,6 +116,8 @@ def run(
             "evaluate.ehr": ehr_at_eval,
             "backbone.name": backbone,
             "backbone.init": str(init) if init else None,
+            "group": group,
+            "pretraining_seed": pretraining_seed,
             **data_flags(data, str(root) if root else None),
             "data.options.columns": str(columns.absolute()) if columns else None,
             "data.labels": labels,

@@ -29,6 +29,9 @@ def tables(
     ] = None,
     per_label: Annotated[bool, typer.Option("--per-label", help="Single findings, too.")] = False,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    fewest: Annotated[
+        int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
+    ] = 5,
     out: Annotated[Path | None, typer.Option(help="File to write instead of printing.")] = None,
 ) -> None:
     """Print AUROC and AUPRC of finished runs, seeds as mean and spread, the best in bold, marks with their meaning."""
@@ -38,13 +41,13 @@ def tables(
         if given not in known:
             raise UsageError(unknown(what, given, known))
     from ssl_bench.config import split_names
-    from ssl_bench.evaluate.arms import Bench, read_arms
-    from ssl_bench.report.paper import TITLES, paper_cells
+    from ssl_bench.evaluate.arms import read_arms
+    from ssl_bench.report.paper import TITLES, paper
     from ssl_bench.report.paper_text import rendered
 
     names = split_names(protocols or "") or tuple(TITLES)
-    bench = Bench(read_arms(runs, names), replicates)
-    text = rendered(bench, paper_cells(bench, names, per_label=per_label), form)
+    shown = paper(read_arms(runs, names), names, per_label=per_label, replicates=replicates, fewest=fewest)
+    text = rendered(shown, form)
     if out:
         from ssl_bench.files import write_text
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ssl_bench.ablation import NONE, REAL, SHUFFLED
-from ssl_bench.errors import DataError
-from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p, few_seeds, over_seeds
+from ssl_bench.errors import DataError, shortened
+from ssl_bench.evaluate.compare import ALPHA, SEEDS, few_seeds, over_seeds
+from ssl_bench.evaluate.family import LISTED, SAME, Test, adjust
 from ssl_bench.evaluate.intervals import Difference
 from ssl_bench.evaluate.resampled import Resampled
 
@@ -55,10 +56,23 @@ def contrast(first: Sequence[Resampled], second: Sequence[Resampled]) -> tuple[D
     """
     if len({run.labels for run in (*first, *second)}) != 1:
         raise DataError("the runs of an ablation must hold the same findings; remove its folder and start again")
-    pairs = list(zip(first, second, strict=True))
+    pairs = replicates(first, second)
+    if any(a.encoder and a.encoder == b.encoder for a, b in pairs):
+        return Difference(None, note=f"{SAME} in both arms: nothing can differ"), ()
     values = np.array([a.values - b.values for a, b in pairs])  # (S, L)
     repeats = np.array([a.replicates - b.replicates for a, b in pairs])  # (S, R, L)
     return over_seeds(values, repeats, first[0].base)
+
+
+def replicates(first: Sequence[Resampled], second: Sequence[Resampled]) -> list[tuple[Resampled, Resampled]]:
+    """The pairs of seeds without those whose encoders an earlier pair has: a replicate is a new pretraining."""
+    pairs = list(zip(first, second, strict=True))
+    found: list[tuple[Resampled, Resampled]] = []
+    for pair in pairs:
+        names = {run.encoder for run in pair} - {""}
+        if not any(names & {run.encoder for run in other} for other in found):
+            found.append(pair)
+    return found
 
 
 def contrasts(runs: Mapping[tuple[str, str], Sequence[Resampled]]) -> list[Contrast]:
@@ -82,8 +96,23 @@ def adjusted(found: Sequence[Contrast]) -> list[Contrast]:
     pvalues: dict[int, float | None] = {}
     for primary in (True, False):
         family = [place for place, one in enumerate(found) if one.primary == primary]
-        pvalues |= zip(family, adjusted_p([found[place].difference.p for place in family]), strict=True)
+        pvalues |= zip(family, adjust([test_of(found[place]) for place in family]), strict=True)
     return [replace(one, p_holm=pvalues[place]) for place, one in enumerate(found)]
+
+
+def test_of(one: Contrast) -> Test:
+    """The hypothesis of a contrast."""
+    return Test(one.difference, "methods", called=f"{one.first} - {one.second} of {one.features}")
+
+
+def families(found: Sequence[Contrast]) -> list[str]:
+    """Which contrasts were tested together."""
+    told = []
+    for primary, name in ((True, "primary contrasts"), (False, "other contrasts")):
+        made = [test.called for one in found if one.primary == primary and (test := test_of(one)).made]
+        if made:
+            told.append(f"{name}: {len(made)} tests, p adjusted by Holm for their number ({shortened(made, LISTED)})")
+    return told
 
 
 def verdict(found: Sequence[Contrast], seeds: int) -> list[str]:

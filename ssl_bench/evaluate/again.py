@@ -15,7 +15,8 @@ from ssl_bench.notes import Note
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Narrator
-from ssl_bench.results.describe import ByKind, describe_external, left_out, resolved
+from ssl_bench.results.describe import ByKind, describe_external, left_out, resolved, without_encoder
+from ssl_bench.results.identity import identities
 from ssl_bench.results.rundir import RunDirectory, options_in
 from ssl_bench.weights import fill, read_weights
 
@@ -60,6 +61,8 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
         record["options"].setdefault(kind, {}).update(options)
     record["components"] = merged(record["components"], plan.components, ("kind", "name"))
     record["downstream_fusion"] = plan.parts.downstream.name if plan.parts.downstream else record["downstream_fusion"]
+    record["encoders"] = identities(networks, run, material.cohort.name) | record.get("encoders", {})
+    record["without_encoder"] = sorted({*record.get("without_encoder", ()), *without_encoder(plan)})
     record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
     record["metrics"] = merged(record["metrics"], rows)
     record["comparisons"] = merged(record["comparisons"], comparisons)

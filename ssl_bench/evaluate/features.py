@@ -43,6 +43,11 @@ class FeatureTable:
     embeddings: npt.NDArray[np.float32]
     labels: tuple[str, ...]
 
+    @property
+    def named(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+        """Image ids (N,) and embeddings (N, D)."""
+        return self.frame["image_id"].to_numpy(dtype=str), self.embeddings
+
     def splits(self) -> dict[str, Split]:
         """Train, validate and test as protocols see them; rows are row numbers of the table."""
         found = {}

@@ -13,8 +13,9 @@ from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.features import FeatureTable
 from ssl_bench.evaluate.notices import Notices
-from ssl_bench.parts import Chosen
+from ssl_bench.parts import Chosen, check_declared
 from ssl_bench.plugins import Registry
+from ssl_bench.results.identity import of_features
 from ssl_bench.results.rows import (
     Origin,
     Scored,
@@ -132,6 +133,7 @@ class Probe:
             },
             "data": {"name": self.name, "labels": list(first.labels), "splits": splits},
             "pretraining": None,
+            "encoders": {name: of_features(*table.named) for name, table in self.tables.items()},
             "metrics": rows,
             "comparisons": [],
             "seconds": {"total": time.monotonic() - began},
@@ -143,8 +145,18 @@ def name_of(source: Path) -> tuple[str, dict[str, Any]]:
     if not source.is_dir():
         return source.stem, {}
     record = RunDirectory(source.parent).read_record()
-    told = {key: record[key] for key in ("synthetic", "notes")}
+    told: dict[str, Any] = {key: record[key] for key in ("synthetic", "notes", "encoders") if key in record}
     return str(record["data"]["name"]), told
+
+
+def declaration(group: str | None, seed: int | None) -> dict[str, Any]:
+    """Whose pretraining an encoder is that comes from elsewhere, as a record's configuration has it.
+
+    Raises:
+        UsageError: as :func:`check_declared`.
+    """
+    check_declared(group, seed)
+    return {"group": group, "pretraining_seed": seed} if group else {}
 
 
 def write_probe(out: RunDirectory, record: Mapping[str, Any]) -> None:

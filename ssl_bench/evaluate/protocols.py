@@ -17,6 +17,7 @@ from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.subsets import Subset, subsets
 from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
+from ssl_bench.results.describe import without_encoder
 from ssl_bench.results.rows import (
     Origin,
     Scored,
@@ -59,7 +60,7 @@ def evaluate(
         abroad: other datasets to test on.
     """
     settings = plan.config.evaluate
-    found = Found(run, settings.replicates, Notices(stage))
+    found = Found(run, settings.replicates, Notices(stage), frozenset(without_encoder(plan)))
     for encoder, network in encoders.items():
         stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
         joins, schema = plan.parts.joins, plan.schema if plan.schema.features else None
@@ -103,11 +104,13 @@ class Found:
         run: where predictions are kept.
         replicates: resamples of patients.
         notices: told what a protocol cannot do and what it warns of.
+        blind: protocols that look at no encoder: there is nothing to compare by them.
     """
 
     run: RunDirectory
     replicates: int
     notices: Notices
+    blind: frozenset[str] = frozenset()
     rows: list[dict[str, Any]] = field(default_factory=list)
     scored: dict[tuple[Any, ...], tuple[Scored, tuple[str, ...]]] = field(default_factory=dict)
 
@@ -153,7 +156,7 @@ class Found:
         rows: list[dict[str, Any]] = []
         for (encoder, *key), (first, labels) in self.scored.items():
             second = self.scored.get((RANDOM, *key))
-            if encoder == TRAINED and second:
+            if encoder == TRAINED and second and first.origin.protocol not in self.blind:
                 rows += difference_rows(first, second[0], labels, self.replicates)
         return rows
 

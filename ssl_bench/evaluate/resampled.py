@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,12 +14,16 @@ from ssl_bench.results.rows import fitted
 
 @dataclass(frozen=True)
 class Resampled:
-    """A metric of one run: of every label ``(L,)``, on resamples of patients ``(R, L)``, and what they rest on."""
+    """A metric of one run: of every label ``(L,)``, on resamples of patients ``(R, L)``, and what they rest on.
+
+    ``encoder`` is the hash of its weights, empty where it is not known.
+    """
 
     labels: tuple[str, ...]
     values: Floats
     replicates: Floats
     base: tuple[Support, ...]
+    encoder: str = ""
 
     @property
     def macro(self) -> float:
@@ -40,6 +44,6 @@ def by_metric(table: PredictionTable, replicates: int, seed: int) -> dict[str, R
     }
 
 
-def resampled(table: PredictionTable, replicates: int, seed: int) -> Resampled:
-    """The AUROC of :func:`by_metric`."""
-    return by_metric(table, replicates, seed)["auroc"]
+def resampled(table: PredictionTable, replicates: int, seed: int, encoder: str = "") -> Resampled:
+    """The AUROC of :func:`by_metric`, of an encoder."""
+    return replace(by_metric(table, replicates, seed)["auroc"], encoder=encoder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.errors import DataError, UsageError, shortened
-from ssl_bench.evaluate.compare import adjusted_p, delong
+from ssl_bench.evaluate.compare import delong
+from ssl_bench.evaluate.family import BLIND, SAME, Test, adjust, described, mark
+from ssl_bench.evaluate.intervals import FEWEST, NAMES, Difference
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.results.rows import MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, options_in, place_name, prediction_file
@@ -30,6 +32,11 @@ class RunScores:
     encoder: str
     record: dict[str, Any]
     tables: dict[str, PredictionTable]
+
+    @property
+    def identity(self) -> str:
+        """Hash of its weights, or of its features; empty where the record has none."""
+        return str(self.record.get("encoders", {}).get(self.encoder, {}).get("sha256", ""))
 
 
 def run_scores(path: Path) -> RunScores:
@@ -59,8 +66,10 @@ def standing(record: Mapping[str, Any], measured: Collection[str]) -> str:
     return next((name for name in own if name in measured), RANDOM)
 
 
-def compare_runs(base: RunScores, other: RunScores, replicates: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Other minus base, for every protocol that both have.
+def compare_runs(
+    base: RunScores, other: RunScores, replicates: int, seed: int, fewest: int = FEWEST
+) -> Iterator[dict[str, Any]]:
+    """Other minus base, for every protocol that both have; ``untested`` says why a protocol has no p.
 
     Raises:
         UsageError: they share no protocol.
@@ -73,8 +82,75 @@ def compare_runs(base: RunScores, other: RunScores, replicates: int, seed: int) 
         )
     for protocol in shared:
         first, second = aligned(other.tables[protocol], base.tables[protocol], other.run, base.run)
-        for row in table_differences(first, second, replicates, seed):
-            yield {"protocol": protocol, **row, "delong_p": _delong(first, second, row)}
+        reason = untestable(base, other, protocol)
+        for row in table_differences(first, second, replicates, seed, fewest):
+            p = {"p": None, "delong_p": None} if reason else {"delong_p": _delong(first, second, row)}
+            yield {"protocol": protocol, **row, **p, "untested": reason}
+
+
+def untestable(base: RunScores, other: RunScores, protocol: str) -> str:
+    """Why nothing can differ between two runs by a protocol; empty where it can."""
+    if any(protocol.split(",")[0] in run.record.get("without_encoder", ()) for run in (base, other)):
+        return BLIND
+    return SAME if same_scores(base, other, protocol) else ""
+
+
+def same_scores(base: RunScores, other: RunScores, protocol: str) -> bool:
+    """Whether two runs hold one encoder: by its hash, or by predictions that are the same to the last digit."""
+    if base.identity and base.identity == other.identity:
+        return True
+    if protocol not in base.tables or protocol not in other.tables:
+        return False
+    one, two = _sorted(base.tables[protocol]), _sorted(other.tables[protocol])
+    same_rows = one.labels == two.labels and np.array_equal(one.ids, two.ids)
+    return same_rows and np.array_equal(one.scores, two.scores, equal_nan=True)
+
+
+def compare_all(runs: Sequence[RunScores], replicates: int, seed: int, fewest: int = FEWEST) -> dict[str, Any]:
+    """Every run minus the first: ``comparisons`` with adjusted p, and ``notes`` on what was tested together.
+
+    Raises:
+        UsageError, DataError: as :func:`compare_runs`.
+    """
+    base, *others = runs
+    found = []
+    for number, other in enumerate(others):
+        rows = list(compare_runs(base, other, replicates, seed, fewest))
+        for row in rows:
+            twin = next((one for one in others[:number] if same_scores(one, other, row["protocol"])), None)
+            if twin is not None and not row["untested"]:
+                row.update(p=None, delong_p=None, untested=f"{SAME} as {twin.run}, which is tested above")
+        notes = [*other_findings(base, other), *other_options(base, other)]
+        notes += [f"{row['protocol']}: not tested: {row['untested']}" for row in rows if row["untested"]]
+        found.append(
+            {"run": str(other.run), "against": str(base.run), "notes": list(dict.fromkeys(notes)), "rows": rows}
+        )
+    return {"comparisons": found, "notes": adjust_all(found, str(base.run))}
+
+
+def adjust_all(found: Sequence[dict[str, Any]], reference: str) -> list[str]:
+    """Add ``p_holm`` and ``mark`` to the rows, and say which tests were made together.
+
+    Macro means and single findings are families of their own, for each metric.
+    """
+    told: list[str] = []
+    pairs = [(one["run"], row) for one in found for row in one["rows"]]
+    for metric in NAMES:
+        for of_macro in (True, False):
+            family = [(run, row) for run, row in pairs if (row["metric"], row["label"] == MACRO) == (metric, of_macro)]
+            tests = [_test(run, row) for run, row in family]
+            for (_, row), test, p in zip(family, tests, adjust(tests), strict=True):
+                row["p_holm"], row["mark"] = p, mark(test, p)
+            if metric == NAMES[0] and of_macro:
+                told += described(reference, tests)
+            elif metric == NAMES[0] and (made := sum(test.made for test in tests)):
+                told.append(f"p of {made} single findings is adjusted in a family of their own")
+    return told
+
+
+def _test(run: str, row: Mapping[str, Any]) -> Test:
+    called = f"{run} by {row['protocol']}"
+    return Test(Difference(row["value"], p=row["p"]), "encoders", called=called, metric=row["metric"])
 
 
 def other_findings(base: RunScores, other: RunScores) -> list[str]:
@@ -104,13 +180,6 @@ def other_options(base: RunScores, other: RunScores) -> list[str]:
     return notes
 
 
-def adjust(comparisons: Iterable[list[dict[str, Any]]]) -> None:
-    """Add ``p_holm`` to the macro AUROC rows: Holm over all comparisons that were asked for together."""
-    macro = [row for rows in comparisons for row in rows if row["label"] == MACRO and row["metric"] == "auroc"]
-    for row, p in zip(macro, adjusted_p([row["p"] for row in macro]), strict=True):
-        row["p_holm"] = p
-
-
 def aligned(
     first: PredictionTable, second: PredictionTable, run_a: Path, run_b: Path
 ) -> tuple[PredictionTable, PredictionTable]:
@@ -119,8 +188,19 @@ def aligned(
     Raises:
         DataError: the images, patients or labels of the two differ.
     """
-    only_a, only_b = (sorted(set(x.ids) - set(y.ids)) for x, y in ((first, second), (second, first)))
-    if only_a or only_b:
+    pair = _sorted(first), _sorted(second)
+    common = check_alike(*pair, run_a, run_b)
+    return pair[0].select(common), pair[1].select(common)
+
+
+def check_alike(first: PredictionTable, second: PredictionTable, run_a: Path, run_b: Path) -> tuple[str, ...]:
+    """The labels that two tables share, which are in the order of their ids and of the same images.
+
+    Raises:
+        DataError: the images, patients or labels of the two differ.
+    """
+    if not np.array_equal(first.ids, second.ids):
+        only_a, only_b = (sorted(set(x.ids) - set(y.ids)) for x, y in ((first, second), (second, first)))
         raise DataError(
             f"runs can be compared on the same test images only; {len(only_a)} are in {run_a} alone "
             f"({shortened(only_a, 3) or 'none'}), {len(only_b)} in {run_b} alone ({shortened(only_b, 3) or 'none'})"
@@ -130,12 +210,11 @@ def aligned(
         raise DataError(
             f"{run_a} and {run_b} share no finding: {shortened(first.labels)} against {shortened(second.labels)}"
         )
-    ordered = [_sorted(table.select(common)) for table in (first, second)]
-    if not np.array_equal(ordered[0].patients, ordered[1].patients):
+    if not np.array_equal(first.patients, second.patients):
         raise DataError(f"{run_a} and {run_b} disagree on whose their test images are; use one patient table for both")
-    if not np.array_equal(ordered[0].truth, ordered[1].truth, equal_nan=True):
+    if not np.array_equal(first.select(common).truth, second.select(common).truth, equal_nan=True):
         raise DataError(f"{run_a} and {run_b} disagree on labels of their test images; use one label policy for both")
-    return ordered[0], ordered[1]
+    return common
 
 
 def _sorted(table: PredictionTable) -> PredictionTable:

@@ -8,7 +8,7 @@ from typing import Any
 from ssl_bench.ablation import NONE, Cell
 from ssl_bench.config import RunConfig
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.ablation import Contrast, contrasts, verdict
+from ssl_bench.evaluate.ablation import Contrast, contrasts, families, verdict
 from ssl_bench.evaluate.resampled import resampled
 from ssl_bench.evaluate.runs import RunScores, run_scores
 from ssl_bench.notes import Note
@@ -32,7 +32,8 @@ def summarise(planned: Sequence[Cell], config: RunConfig) -> dict[str, Any]:
             f"an ablation compares predictions, and {', '.join(config.evaluate.protocols)} gave none; add --eval linear"
         )
     measured = {
-        cell: resampled(run.tables[protocol], config.evaluate.replicates, planned[0].seed) for cell, run in runs.items()
+        cell: resampled(run.tables[protocol], config.evaluate.replicates, planned[0].seed, run.identity)
+        for cell, run in runs.items()
     }
     seeds = len({cell.seed for cell in planned})
     keys = list(dict.fromkeys((cell.features, cell.arm) for cell in planned))
@@ -51,7 +52,7 @@ def summarise(planned: Sequence[Cell], config: RunConfig) -> dict[str, Any]:
         "arms": _rows(keys, runs),
         "contrasts": [_plain(one) for one in found],
         "verdict": verdict(found, seeds),
-        "notes": _notes(record["notes"], table.labels),
+        "notes": [*families(found), *_notes(record["notes"], table.labels)],
         "cells": [str(cell.folder) for cell in planned],
     }
 

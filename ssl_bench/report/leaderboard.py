@@ -6,16 +6,20 @@ Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from ssl_bench.errors import HandledError, UsageError, shortened, unknown
-from ssl_bench.evaluate.arms import Arm, Bench, Place, read_arms
+from ssl_bench.errors import HandledError, UsageError, unknown
+from ssl_bench.evaluate.arms import Arm, arms_of
+from ssl_bench.evaluate.bench import Line, Refused, admitted, lines_of
 from ssl_bench.evaluate.compare import SEEDS
+from ssl_bench.evaluate.family import described
+from ssl_bench.evaluate.intervals import FEWEST
+from ssl_bench.evaluate.members import Place, Record, places_of, slim
 from ssl_bench.evaluate.runs import RANDOM
-from ssl_bench.report.paper import Cell, adjusted, held_in, on_brackets, on_marks, place_cells, places_of
+from ssl_bench.report.paper import Cell, adjusted, held_notes, on_brackets, place_cells
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.rundir import RunDirectory
 
@@ -25,18 +29,28 @@ class Entry:
     """A row of the leaderboard.
 
     Attributes:
-        arm: the runs.
+        line: the runs, each encoder once.
         place: protocol, dataset that was tested, dataset that was fitted on.
-        rank: by macro AUROC among the entries of the place.
+        rank: by macro AUROC among the entries of the place; None where nothing can differ.
         cells: the macro numbers by metric, tested and marked.
         differences: to the baseline, by metric; None where one of the two is missing.
     """
 
-    arm: Arm
+    line: Line
     place: Place
-    rank: int
+    rank: int | None
     cells: Mapping[str, Cell]
     differences: Mapping[str, float | None]
+
+    @property
+    def arm(self) -> Arm:
+        """All runs of the configuration."""
+        return self.line.arm
+
+    @property
+    def name(self) -> str:
+        """Of the row."""
+        return self.line.name
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -50,8 +64,8 @@ class Entry:
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds of its runs."""
-        return sorted(self.arm.at(self.place))
+        """Seeds of its different encoders."""
+        return sorted(self.line.members)
 
     @property
     def method(self) -> str:
@@ -121,12 +135,14 @@ class Board:
         excluded: what is left out.
         baseline: the configuration that others are tested against.
         replicates: resamples of patients.
+        remarks: on rows that hold one encoder, and on the findings of macro means.
     """
 
     entries: tuple[Entry, ...]
     excluded: tuple[Excluded, ...]
     baseline: Arm
     replicates: int
+    remarks: tuple[str, ...] = ()
 
     @property
     def synthetic(self) -> bool:
@@ -137,6 +153,13 @@ class Board:
     def arms(self) -> list[Arm]:
         """Configurations that are in the ranking."""
         return list({entry.arm.name: entry.arm for entry in self.entries}.values())
+
+    def by_arm(self) -> list[list[Entry]]:
+        """Entries of each configuration, in the order of :attr:`arms`."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.arm.name, []).append(entry)
+        return list(found.values())
 
     def by_place(self) -> dict[Place, list[Entry]]:
         """Entries of each protocol and dataset."""
@@ -155,11 +178,16 @@ class Board:
         if any(cell.sd is not None for cell in cells):
             notes.append(f"Of several seeds the value is their mean, SD their standard deviation; an interval of the "
                          f"mean, from {SEEDS} seeds on, takes the seed as a random factor.")  # fmt: skip
-        return [*notes, *on_marks(self.baseline.name, tests)]
+        return [*notes, *self.remarks, *described(self.baseline.name, tests)]
 
 
 def read_board(
-    paths: Sequence[Path], *, baseline: str | None = None, protocols: Sequence[str] = (), replicates: int = 1000
+    paths: Sequence[Path],
+    *,
+    baseline: str | None = None,
+    protocols: Sequence[str] = (),
+    replicates: int = 1000,
+    fewest: int = FEWEST,
 ) -> Board:
     """Read runs and rank them.
 
@@ -168,25 +196,29 @@ def read_board(
         baseline: a configuration's name or one of its run directories; None: the random encoder, or else the first.
         protocols: those to show; empty: all.
         replicates: resamples of patients.
+        fewest: positive and negative patients of a finding in a macro mean.
 
     Raises:
         UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
     """
-    runs, excluded = _finished(expanded(paths))
-    arms = read_arms(runs, protocols)
+    records, excluded = _finished(expanded(paths))
+    arms = arms_of(records, protocols)
     reference = _baseline(arms, baseline)
-    known = places_of(arms)
+    known = places_of(member for arm in arms for member in arm.members)
     strange = sorted(set(protocols) - {place[0] for place in known})
     if strange:
         raise UsageError(unknown("protocol", strange[0], sorted({place[0] for place in known})))
-    cells: list[Cell] = []
-    for place in known:
-        if not protocols or place[0] in protocols:
-            found, out = _of_place(arms, reference, place, replicates)
-            cells, excluded = [*cells, *found], [*excluded, *out]
+    ordered = sorted(arms, key=lambda arm: arm is not reference)
+    standings = [_of_place(ordered, reference, place, replicates, fewest) for place in known
+                 if not protocols or place[0] in protocols]  # fmt: skip
+    excluded += [one for standing in standings for one in standing.excluded]
+    cells = adjusted([cell for standing in standings for cell in standing.cells])
     if not cells:
         raise UsageError(f"no run can be ranked: {'; '.join(f'{one.what}: {one.reason}' for one in excluded) or '-'}")
-    return Board(tuple(_entries(adjusted(cells), arms, reference)), tuple(excluded), reference, replicates)
+    remarks = dict.fromkeys(note for standing in standings for note in standing.notes)
+    lines = {(standing.place, line.name): line for standing in standings for line in standing.lines}
+    entries = tuple(_entries(cells, lines, reference))
+    return Board(entries, tuple(excluded), reference, replicates, tuple(remarks))
 
 
 def expanded(paths: Iterable[Path]) -> list[Path]:
@@ -198,20 +230,19 @@ def expanded(paths: Iterable[Path]) -> list[Path]:
     return list({path.resolve(): path for path in found}.values())
 
 
-def _finished(paths: Iterable[Path]) -> tuple[list[Path], list[Excluded]]:
-    """Runs that can be read, and the others with the reason; all of them unreadable is an error."""
-    runs, excluded = [], []
+def _finished(paths: Iterable[Path]) -> tuple[dict[Path, Record], list[Excluded]]:
+    """Records of the runs that can be read, and the others with the reason; all of them unreadable is an error."""
+    records: dict[Path, Record] = {}
+    excluded = []
     for path in paths:
         try:
-            RunDirectory(path).read_record()
+            records[path] = slim(RunDirectory(path).read_record())
         except HandledError as error:
             told = "the run is not finished, or its record cannot be read"
             excluded.append(Excluded(path.resolve().name, str(error), told, path))
-        else:
-            runs.append(path)
-    if not runs:
+    if not records:
         raise UsageError(f"no finished run: {'; '.join(one.reason for one in excluded) or 'no folder was given'}")
-    return runs, excluded
+    return records, excluded
 
 
 def _baseline(arms: Sequence[Arm], name: str | None) -> Arm:
@@ -224,52 +255,48 @@ def _baseline(arms: Sequence[Arm], name: str | None) -> Arm:
     raise UsageError(unknown("baseline", name, [arm.name for arm in arms]))
 
 
-def _of_place(arms: Sequence[Arm], reference: Arm, place: Place, replicates: int) -> tuple[list[Cell], list[Excluded]]:
+@dataclass(frozen=True)
+class Standing:
+    """One place of a leaderboard: rows with their numbers, and what is left out."""
+
+    place: Place
+    lines: Sequence[Line]
+    cells: Sequence[Cell]
+    excluded: Sequence[Excluded]
+    notes: Sequence[str]
+
+
+def _of_place(arms: Sequence[Arm], reference: Arm, place: Place, replicates: int, fewest: int) -> Standing:
     """Numbers of the arms that share their test images, the baseline's if it has any, else the first arm's."""
-    here = sorted((arm for arm in arms if arm.at(place)), key=lambda arm: arm is not reference)
-    kept: list[Arm] = []
-    excluded = []
-    for arm in here:
-        obstacle = _obstacle([*kept[:1], arm], place)
-        if obstacle is None:
-            kept.append(arm)
-        else:
-            excluded.append(obstacle)
-    if not kept:
-        return [], excluded
-    cells = list(place_cells(Bench(kept, replicates), place, per_label=False))
-    if kept[0] is not reference:  # nothing here was to be tested against another one
-        cells = [replace(cell, test=None) for cell in cells]
-    return cells, excluded
+    refused: Refused = []
+    lines, notes = lines_of(arms, place, refused)
+    bench, others = admitted(lines, place, replicates, fewest)
+    first = bench.lines[0] if bench.lines else None
+    told = (
+        f"{f'other test images or labels than {first.name}' if first else 'no images'}, one seed with different "
+        "encoders, predictions that are gone, or a record that disagrees with them; the terminal says which"
+    )
+    excluded = [Excluded(f"{name} ({place[0]}, {place[1]})", str(error), told) for name, error in (*refused, *others)]
+    if first is None:
+        return Standing(place, (), (), excluded, ())
+    tested = first if first.arm is reference else None  # where the baseline has no numbers nothing is tested
+    cells = list(place_cells(bench, tested, per_label=False))
+    return Standing(place, bench.lines, cells, excluded, [*(f"{note}." for note in notes), *held_notes(bench)])
 
 
-def _obstacle(arms: Sequence[Arm], place: Place) -> Excluded | None:
-    """Why the last of some arms cannot stand in a ranking with the others."""
-    what = f"{arms[-1].name} ({place[0]}, {place[1]})"
-    try:
-        Bench(arms, 0).table(next(iter(arms[0].at(place).values())), place)
-    except HandledError as error:
-        told = f"other test images or labels than {arms[0].name}" if len(arms) > 1 else "runs on different test images"
-        return Excluded(what, str(error), f"{told}, or predictions that are gone; the terminal says which")
-    held = held_in(arms, place)
-    if len(held) > 1:
-        reason = f"macro means hold different findings: {'; '.join(shortened(labels) for labels in sorted(held))}"
-        return Excluded(what, reason, reason)
-    return None
-
-
-def _entries(cells: Sequence[Cell], arms: Sequence[Arm], reference: Arm) -> Iterator[Entry]:
-    by_name = {arm.name: arm for arm in arms}
+def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Place, str], Line], reference: Arm) -> Iterator[Entry]:
     for place in dict.fromkeys(cell.place for cell in cells):
         found: dict[str, dict[str, Cell]] = {}
         for cell in cells:
             if cell.place == place:
                 found.setdefault(cell.arm, {})[cell.metric] = cell
-        base = found.get(reference.name, {})
+        base = next((of for name, of in found.items() if lines[place, name].arm is reference), {})
         ranked = sorted(found.items(), key=lambda item: -_value(item[1], "auroc", float("-inf")))
         for rank, (name, of_arm) in enumerate(ranked, 1):
-            away = {metric: _away(of_arm, base, metric) if name != reference.name else None for metric in METRICS}
-            yield Entry(by_name[name], place, rank, of_arm, away)
+            line = lines[place, name]
+            differs = line.arm is not reference and not line.blind
+            away = {metric: _away(of_arm, base, metric) if differs else None for metric in METRICS}
+            yield Entry(line, place, None if line.blind or len(ranked) == 1 else rank, of_arm, away)
 
 
 def _away(of_arm: Mapping[str, Cell], base: Mapping[str, Cell], metric: str) -> float | None:

@@ -34,9 +34,10 @@ def _table(entries: list[Entry], baseline: str) -> Table:
     for column in (*COLUMNS, *headings, "crops", "TFLOP", "hours"):
         table.add_column(column, justify="right" if column in ("", "crops", "TFLOP", "hours") else "left")
     for entry in entries:
-        name = f"{entry.arm.name}{' (baseline)' if entry.arm.name == baseline else ''}"
+        name = f"{entry.name}{' (baseline)' if entry.arm.name == baseline else ''}"
         numbers = [text for metric in METRICS for text in metric_texts(entry, metric)]
-        table.add_row(str(entry.rank), name, entry.backbone, str(len(entry.seeds)), *numbers, *cost_texts(entry))
+        rank = "-" if entry.rank is None else str(entry.rank)
+        table.add_row(rank, name, entry.backbone, str(len(entry.seeds)), *numbers, *cost_texts(entry))
     return table
 
 

@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.errors import UsageError, shortened
-from ssl_bench.evaluate.arms import Arm, Bench, Place, Record, Row, Test, macro, place_of
-from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p
-from ssl_bench.evaluate.intervals import Interval
-from ssl_bench.report.table import MACRO, METRICS, beyond
+from ssl_bench.evaluate.arms import Arm
+from ssl_bench.evaluate.bench import Bench, Line, lines_of
+from ssl_bench.evaluate.compare import SEEDS
+from ssl_bench.evaluate.family import Test, adjust, described, mark
+from ssl_bench.evaluate.intervals import FEWEST, Interval
+from ssl_bench.evaluate.members import Place, Record, places_of
+from ssl_bench.report.table import MACRO, METRICS
 
 TITLES = {
     "linear": "Linear evaluation",
@@ -21,8 +24,6 @@ TITLES = {
     "finetune": "Fine-tuning",
 }
 """Protocols of the paper's tables, in their order."""
-
-MARKS = {"methods": "*", "encoders": "†"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Cell:
         seeds: runs behind it.
         sd: standard deviation over the seeds; None where there is one.
         best: the highest of its column.
+        whole: mean over all findings with a value, where the macro mean is over fewer: a point without claim.
         test: against the reference arm; None where there is none to make.
         p_holm: of the test, adjusted for all tests of the call.
     """
@@ -47,15 +49,14 @@ class Cell:
     seeds: int
     sd: float | None
     best: bool = False
+    whole: float | None = None
     test: Test | None = None
     p_holm: float | None = None
 
     @property
     def mark(self) -> str:
         """``*`` or ``†`` where the arm differs from the reference."""
-        if self.test is None or self.test.level is None or self.p_holm is None or self.p_holm >= ALPHA:
-            return ""
-        return MARKS[self.test.level]
+        return mark(self.test, self.p_holm)
 
 
 @dataclass(frozen=True)
@@ -73,100 +74,138 @@ class PaperTable:
     rows: tuple[tuple[str, tuple[tuple[str, str, str, bool], ...]], ...]
 
 
-def paper_cells(bench: Bench, protocols: Sequence[str], *, per_label: bool) -> list[Cell]:
+@dataclass(frozen=True)
+class Paper:
     """All numbers of the tables, tested and marked.
 
+    Attributes:
+        arms: the reference first.
+        replicates: resamples of patients.
+        cells: the numbers.
+        notes: on rows that hold one encoder, and on the findings of macro means.
+    """
+
+    arms: Sequence[Arm]
+    replicates: int
+    cells: Sequence[Cell]
+    notes: Sequence[str]
+
+    @property
+    def reference(self) -> str:
+        """The arm that others are tested against."""
+        return self.arms[0].name
+
+
+def paper(
+    arms: Sequence[Arm], protocols: Sequence[str], *, per_label: bool, replicates: int, fewest: int = FEWEST
+) -> Paper:
+    """Measure and test arms.
+
     Args:
-        bench: with the arms, the reference first.
+        arms: the reference first.
         protocols: whose numbers are shown.
         per_label: with those of single findings, which are not tested.
+        replicates: resamples of patients.
+        fewest: positive and negative patients of a finding in a macro mean.
 
     Raises:
         UsageError: no run has a row of these protocols.
-        DataError: test images differ, or predictions are gone.
+        DataError: test images differ, predictions are gone, or a record disagrees with them.
     """
-    known = places_of(bench.arms)
+    known = places_of(member for arm in arms for member in arm.members)
     places = [place for name in protocols for place in known if place[0] == name]
     if not places:
         have = sorted({place[0] for place in known})
         raise UsageError(f"no run holds {', '.join(protocols)}; they have {', '.join(have)}: name some by --eval")
-    return adjusted([cell for place in places for cell in place_cells(bench, place, per_label=per_label)])
+    cells: list[Cell] = []
+    notes: list[str] = []
+    for place in places:
+        lines, told = lines_of(arms, place)
+        bench = Bench(place, lines, replicates, fewest)
+        cells += place_cells(bench, lines[0] if lines[0].arm is arms[0] else None, per_label=per_label)
+        notes += [f"{note}." for note in told] + held_notes(bench)
+    return Paper(arms, replicates, adjusted(cells), list(dict.fromkeys(notes)))
 
 
 def adjusted(cells: Sequence[Cell]) -> list[Cell]:
     """The cells with p adjusted by Holm over the tests of all of them."""
-    found = adjusted_p([None if cell.test is None else cell.test.difference.p for cell in cells])
-    return [replace(cell, p_holm=p) for cell, p in zip(cells, found, strict=True)]
+    return [replace(cell, p_holm=p) for cell, p in zip(cells, adjust([cell.test for cell in cells]), strict=True)]
 
 
-def places_of(arms: Iterable[Arm]) -> list[Place]:
-    """Where the arms have macro means on test splits: home first, in the order of the records."""
-    rows = [row for arm in arms for member in arm.members for row in member.record["metrics"]]
-    found = dict.fromkeys(place_of(row) for row in rows if _shown(row))
-    return sorted(found, key=lambda place: place[1] != place[2])
-
-
-def _shown(row: Row) -> bool:
-    return row["label"] == MACRO and row["metric"] in METRICS and row["split"] == "test"
-
-
-def place_cells(bench: Bench, place: Place, *, per_label: bool) -> Iterator[Cell]:
-    """The numbers of one protocol on one dataset, each arm tested against the first of the bench.
+def place_cells(bench: Bench, reference: Line | None, *, per_label: bool) -> Iterator[Cell]:
+    """The numbers of one protocol on one dataset, each row tested against the reference, if it has any here.
 
     Raises:
-        DataError: test images differ, or predictions are gone.
+        DataError: test images differ, predictions are gone, or a record disagrees with them.
     """
-    arms = [arm for arm in bench.arms if arm.at(place)]
-    alike = len(held_in(arms, place)) == 1
-    if len(arms) > 1:
-        bench.table(next(iter(arms[0].at(place).values())), place)  # refuses other test images
-    rows = [row for arm in arms for member in arm.at(place).values() for row in member.rows(place)]
-    labels = [MACRO, *(dict.fromkeys(row["label"] for row in rows if row["label"] != MACRO) if per_label else ())]
-    for label in labels:
+    macro: dict[str, list[Cell]] = {metric: [] for metric in METRICS}
+    for line in bench.lines:
         for metric in METRICS:
-            cells = [cell for arm in arms if (cell := _cell(bench, arm, place, label, metric)) is not None]
-            if label == MACRO and alike:
-                cells = [replace(cell, test=_test(bench, arms, cell)) for cell in cells]
-            yield from _best(cells) if alike or label != MACRO else cells
+            cell = _macro_cell(bench, line, metric)
+            tested = reference is not None and line is not reference and cell.interval.value is not None
+            macro[metric].append(
+                replace(cell, test=bench.test(line, reference, metric)) if tested and reference else cell
+            )
+        if line is not reference:
+            bench.forget(line)
+    for cells in macro.values():
+        yield from _best([cell for cell in cells if cell.interval.value is not None], bench)
+    if per_label:
+        for label in bench.known:
+            for metric in METRICS:
+                found = [_label_cell(bench, line, label, metric) for line in bench.lines]
+                yield from _best([one for one in found if one is not None], bench)
 
 
-def held_in(arms: Iterable[Arm], place: Place) -> set[tuple[str, ...]]:
-    """The sets of findings that the arms' macro means hold."""
-    rows = [row for arm in arms for member in arm.at(place).values() for row in member.rows(place)]
-    return {tuple(sorted(row["macro_labels"])) for row in rows if row["label"] == MACRO}
+def _macro_cell(bench: Bench, line: Line, metric: str) -> Cell:
+    values = bench.values(line, metric)
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    fewer = len(bench.held) < len(bench.defined)
+    whole = float(np.mean(bench.values(line, metric, every=True))) if fewer else None
+    return Cell(line.name, bench.place, MACRO, metric, bench.level(line, metric), len(values), spread, whole=whole)
 
 
-def _cell(bench: Bench, arm: Arm, place: Place, label: str, metric: str) -> Cell | None:
-    members = arm.at(place)
-    found = [row for member in members.values() for row in member.rows(place)
-             if (row["label"], row["metric"]) == (label, metric)]  # fmt: skip
-    values = [row["value"] for row in found if row["value"] is not None]
+def _label_cell(bench: Bench, line: Line, label: str, metric: str) -> Cell | None:
+    rows = [row for member in line.members.values() if (row := member.row(bench.place, label, metric)) is not None]
+    values = [row["value"] for row in rows if row["value"] is not None]
     if not values:
         return None
     if len(values) == 1:
-        interval = Interval(values[0], found[0]["ci_low"], found[0]["ci_high"], note=found[0]["note"])
-        return Cell(arm.name, place, label, metric, interval, 1, None)
-    interval = Interval(float(np.mean(values)))
-    if label == MACRO and len(members) >= SEEDS:
-        interval = bench.level(arm, place, metric)
-    return Cell(arm.name, place, label, metric, interval, len(values), float(np.std(values, ddof=1)))
+        interval = Interval(values[0], rows[0]["ci_low"], rows[0]["ci_high"], note=rows[0]["note"])
+        return Cell(line.name, bench.place, label, metric, interval, 1, None)
+    spread = float(np.std(values, ddof=1))
+    return Cell(line.name, bench.place, label, metric, Interval(float(np.mean(values))), len(values), spread)
 
 
-def _test(bench: Bench, arms: Sequence[Arm], cell: Cell) -> Test | None:
-    """Against the first arm of the table, if this is another one and both have a value."""
-    reference, arm = bench.arms[0], next(arm for arm in arms if arm.name == cell.arm)
-    if arm is reference or reference not in arms:
-        return None
-    members = [*arm.at(cell.place).values(), *reference.at(cell.place).values()]
-    if any(np.isnan(macro(member, cell.place, cell.metric)) for member in members):
-        return None
-    return bench.test(arm, reference, cell.place, cell.metric)
+def _best(cells: list[Cell], bench: Bench) -> list[Cell]:
+    """The cells of one column, the highest marked where there are several that can differ."""
+    if len(cells) < 2 or any(line.blind for line in bench.lines):
+        return cells
+    highest = max(cell.interval.value or 0.0 for cell in cells)
+    return [replace(cell, best=cell.interval.value == highest) for cell in cells]
 
 
-def _best(cells: list[Cell]) -> list[Cell]:
-    """The cells of one column, the highest marked where there are several."""
-    highest = max((cell.interval.value or 0.0 for cell in cells), default=0.0)
-    return [replace(cell, best=len(cells) > 1 and cell.interval.value == highest) for cell in cells]
+def held_notes(bench: Bench) -> list[str]:
+    """Which findings the macro means of a place are over, where these are not all, and the means over all of them."""
+    if len(bench.held) == len(bench.known):
+        return []
+    lacking = [label for label in bench.known if label not in bench.labels]
+    empty = [label for label in bench.labels if label not in bench.defined]
+    few = [label for label in bench.defined if label not in bench.held]
+    why = [f"{what}: {shortened(labels)}" for what, labels in (
+        ("not in all rows", lacking), ("of one class", empty),
+        (f"fewer than {bench.fewest} positive or negative patients", few)) if labels]  # fmt: skip
+    where = f"{bench.place[0]} on {_at(bench.place).strip()}"
+    notes = [
+        f"Macro means by {where} are over {len(bench.held)} of {len(bench.known)} findings ({shortened(bench.held)}); "
+        f"{'; '.join(why)}."
+    ]
+    if few:
+        told = [f"{line.name} {name} {np.mean(bench.values(line, metric, every=True)):.3f}"
+                for line in bench.lines for metric, name in METRICS.items()]  # fmt: skip
+        notes.append(f"Means by {where} over all {len(bench.defined)} findings with a value, points without any "
+                     f"claim: {shortened(told, 20)}.")  # fmt: skip
+    return notes
 
 
 def paper_tables(cells: Sequence[Cell]) -> list[PaperTable]:
@@ -214,34 +253,24 @@ def _parts(cell: Cell | None) -> tuple[str, str, str, bool]:
     return (f"{interval.value:.3f}", spread + ends, cell.mark, cell.best)
 
 
-def footnotes(bench: Bench, cells: Sequence[Cell]) -> list[str]:
+def footnotes(shown: Paper) -> list[str]:
     """What a reader must know of the numbers and marks."""
-    records = [member.record for arm in bench.arms for member in arm.members]
+    records = [member.record for arm in shown.arms for member in arm.members]
     notes = ["Data are synthetic: these numbers say nothing about patients."] * any(r["synthetic"] for r in records)
-    notes.append(
-        f"{on_brackets(records, bench.replicates)} Bold: the highest of a column, which is no claim by itself."
-    )
-    notes += _narrow(bench, cells)
-    seeds = sorted({cell.seeds for cell in cells if cell.sd is not None})
+    best = " Bold: the highest of a column, which is no claim by itself." * any(cell.best for cell in shown.cells)
+    notes.append(on_brackets(records, shown.replicates) + best)
+    notes += shown.notes
+    seeds = sorted({cell.seeds for cell in shown.cells if cell.sd is not None})
     if seeds:
         notes.append(
             f"±: standard deviation over {' or '.join(map(str, seeds))} pretraining seeds; the value is their mean. "
             f"Its interval, from {SEEDS} seeds on, takes the seed as a random factor crossed with patients."
         )
-    tests = [cell.test for cell in cells if cell.test is not None]
-    if tests:
-        notes += on_marks(bench.arms[0].name, tests)
-    places = dict.fromkeys(cell.place for cell in cells)
-    lacking = [f"{place[0]} on {_at(place).strip()}" for place in places if not bench.arms[0].at(place)]
+    notes += described(shown.reference, [cell.test for cell in shown.cells])
+    places = dict.fromkeys(cell.place for cell in shown.cells)
+    lacking = [f"{place[0]} on {_at(place).strip()}" for place in places if not shown.arms[0].at(place)]
     if lacking:
-        notes.append(f"Not tested: {bench.arms[0].name} has no numbers of {', '.join(lacking)}.")
-    for place in places:
-        held = held_in([arm for arm in bench.arms if arm.at(place)], place)
-        if len(held) > 1:
-            sets = "; ".join(shortened(labels) for labels in sorted(held))
-            notes.append(
-                f"{place[0]}, {place[1]}: macro means hold different findings ({sets}): none is best or tested."
-            )
+        notes.append(f"Not tested: {shown.reference} has no numbers of {', '.join(lacking)}.")
     return notes
 
 
@@ -252,42 +281,6 @@ def on_brackets(records: Iterable[Record], replicates: int) -> str:
     return f"Brackets: 95 % intervals from {' or '.join(f'{n:,}' for n in own)} resamples of patients{here}."
 
 
-def _narrow(bench: Bench, cells: Sequence[Cell]) -> list[str]:
-    """Which findings the macro means are over where some have too few patients, and the means over all of them."""
-    notes = []
-    for place in dict.fromkeys(cell.place for cell in cells):
-        rows = [(arm.name, row) for arm in bench.arms for member in arm.at(place).values()
-                for row in member.rows(place) if row["label"] == MACRO and beyond(row)]  # fmt: skip
-        if not rows:
-            continue
-        held, every = ({label for _, row in rows for label in row[key]} for key in ("macro_labels", "all_labels"))
-        means: dict[tuple[str, str], list[float]] = {(arm, METRICS[row["metric"]]): [] for arm, row in rows}
-        for arm, row in rows:
-            means[arm, METRICS[row["metric"]]].append(row["value_all"])
-        told = ", ".join(f"{arm} {metric} {np.mean(values):.3f}" for (arm, metric), values in means.items())
-        notes.append(
-            f"Macro means by {place[0]} on {_at(place).strip()} are over {len(held)} of {len(every)} findings; the "
-            f"others have too few patients for a claim. Over all {len(every)}, without any claim: {told}."
-        )
-    return notes
-
-
-def on_marks(reference: str, tests: Sequence[Test]) -> list[str]:
-    """What the marks mean, and why some tests were not made."""
-    made = [test for test in tests if test.level is not None and test.difference.p is not None]
-    family = f"{len(made)} tests against {reference}, p adjusted by Holm"
-    notes = []
-    if any(test.level == "methods" for test in made):
-        notes.append(f"*: the method differs from {reference} (adjusted p below {ALPHA}): {SEEDS} or more paired "
-                     f"seeds, the seed as a random factor; {family}.")  # fmt: skip
-    if any(test.level == "encoders" for test in made):
-        notes.append(f"†: this encoder differs from that of {reference} (adjusted p below {ALPHA}), on the same "
-                     f"resamples; it speaks of these two encoders and not of their methods, which takes {SEEDS} paired "
-                     f"seeds; {family}.")  # fmt: skip
-    notes += [f"Not tested: {reason}." for reason in dict.fromkeys(test.reason for test in tests if test.reason)]
-    return notes
-
-
 def as_frame(cells: Sequence[Cell], reference: str) -> pd.DataFrame:
     """One line a number, unrounded, for a file."""
     return pd.DataFrame([
@@ -295,7 +288,7 @@ def as_frame(cells: Sequence[Cell], reference: str) -> pd.DataFrame:
             "protocol": cell.place[0], "dataset": cell.place[1], "fitted_on": cell.place[2], "arm": cell.arm,
             "label": cell.label, "metric": cell.metric, "value": cell.interval.value, "ci_low": cell.interval.low,
             "ci_high": cell.interval.high, "seeds": cell.seeds, "sd": cell.sd, "best": cell.best,
-            "against": reference if cell.test else None,
+            "value_all": cell.whole, "against": reference if cell.test else None,
             "difference": cell.test.difference.value if cell.test else None,
             "p": cell.test.difference.p if cell.test else None, "p_holm": cell.p_holm,
             "speaks_of": cell.test.level if cell.test else None,

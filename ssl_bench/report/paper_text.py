@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ssl_bench.evaluate.arms import Bench
-from ssl_bench.report.paper import Cell, as_frame, footnotes, paper_tables
+from ssl_bench.report.paper import Paper, as_frame, footnotes, paper_tables
 from ssl_bench.report.text import cell, latex
 
 TEMPLATES = {"markdown": "tables.md.jinja", "latex": "tables.tex.jinja"}
 
 
-def rendered(bench: Bench, cells: Sequence[Cell], form: str) -> str:
+def rendered(shown: Paper, form: str) -> str:
     """The tables in one of the formats ``markdown``, ``latex`` and ``csv``."""
     if form == "csv":
-        return str(as_frame(cells, bench.arms[0].name).to_csv(index=False))
+        return str(as_frame(shown.cells, shown.reference).to_csv(index=False))
     environment = Environment(
         loader=PackageLoader("ssl_bench.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=False, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters |= {"cell": cell, "latex": latex}
-    text = environment.get_template(TEMPLATES[form]).render(tables=paper_tables(cells), notes=footnotes(bench, cells))
+    text = environment.get_template(TEMPLATES[form]).render(tables=paper_tables(shown.cells), notes=footnotes(shown))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -256,7 +256,8 @@ def print_comparison(comparison: Mapping[str, Any], replicates: int) -> None:
         cells = {row["metric"]: row for row in rows if (row["protocol"], row["label"]) == (protocol, label)}
         first = cells["auroc"]
         p = p_cell(first["p"]) + (f" (Holm {p_cell(first['p_holm'])})" if first.get("p_holm") is not None else "")
-        table.add_row(protocol, label, *(signed_text(cells[name]) for name in METRICS), p, p_cell(first["delong_p"]))
+        differences = (f"{signed_text(cells[name])} {cells[name].get('mark', '')}".strip() for name in METRICS)
+        table.add_row(protocol, label, *differences, p, p_cell(first["delong_p"]))
     console = plain_console()
     console.print(table)
     for note in comparison.get("notes", ()):

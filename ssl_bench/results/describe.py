@@ -73,6 +73,7 @@ def describe(
         "downstream_fusion": plan.parts.downstream.name if plan.parts.downstream else None,
         "options": resolved(used(plan)),
         "components": plan.components,
+        "without_encoder": without_encoder(plan),
         "data": {
             "name": cohort.name,
             "fingerprint": material.fingerprint,
@@ -88,6 +89,11 @@ def describe(
         },
         "external": describe_external(plan, abroad),
     }
+
+
+def without_encoder(plan: Plan) -> list[str]:
+    """Protocols that look at no encoder, so their numbers are the same for every one of them."""
+    return [part.name for part in plan.parts.evaluators if not part.component.sees_encoder]
 
 
 def resolved(parts: Iterable[tuple[str, Chosen]]) -> ByKind:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ssl_bench.contracts import Metric, Predictions, Split
 from ssl_bench.errors import DataError, PluginError, shortened
-from ssl_bench.evaluate.intervals import Difference, Interval, measure, measure_difference, supports
+from ssl_bench.evaluate.intervals import FEWEST, Difference, Interval, measure, measure_difference, supports
 from ssl_bench.evaluate.predictions import PredictionTable
 
 MACRO = "macro"
@@ -166,12 +166,14 @@ def difference_rows(
 
 
 def table_differences(
-    first: PredictionTable, second: PredictionTable, replicates: int, seed: int
+    first: PredictionTable, second: PredictionTable, replicates: int, seed: int, fewest: int = FEWEST
 ) -> Iterator[dict[str, Any]]:
     """First minus second on the same rows and the same resamples of patients, for each label and the macro mean."""
     known = np.where(np.isnan(_known(first)), np.nan, _known(second))
     pair = np.nan_to_num(first.scores), np.nan_to_num(second.scores)
-    measured = measure_difference(known, *pair, patients=first.patients, replicates=replicates, seed=seed)
+    measured = measure_difference(
+        known, *pair, patients=first.patients, replicates=replicates, seed=seed, fewest=fewest
+    )
     for metric, result in measured.items():
         for label, interval in (*zip(first.labels, result.labels, strict=True), (MACRO, result.macro)):
             p = interval.p if isinstance(interval, Difference) else None

@@ -48,6 +48,29 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "weak", folder / "strong"
 
 
+def test_five_probes_of_one_file_are_one_encoder(tmp_path: Path) -> None:
+    path = write_features(tmp_path / "f.csv", 1.0)
+    for seed in range(5):
+        invoke("probe", path, "--eval", "linear", "--seed", seed, "--out", tmp_path / f"p{seed}", "--replicates", 100)
+    text = invoke("tables", *(tmp_path / f"p{seed}" for seed in range(5)), "--replicates", 100)
+    assert "embeddings of f.csv: 5 runs hold 1 encoder by linear" in text
+    assert "±" not in text
+    assert "pretraining seeds" not in text
+
+
+def test_published_seeds_form_an_arm_where_they_are_declared(tmp_path: Path) -> None:
+    for seed in range(5):
+        (folder := tmp_path / f"seed{seed}").mkdir()
+        path = write_features(folder / "f.csv", 1.0 + seed / 10, seed=seed)
+        declared = ("--group", "msn", "--pretraining-seed", seed, "--name", "toy")
+        invoke("probe", path, "--eval", "linear", *declared, "--out", folder / "out", "--replicates", 100)
+    text = invoke("tables", *(tmp_path / f"seed{seed}" / "out" for seed in range(5)), "--replicates", 100)
+    assert "| msn |" in text
+    assert "standard deviation over 5 pretraining seeds" in text
+    with pytest.raises(UsageError, match="add --group NAME and --pretraining-seed N"):
+        invoke("probe", tmp_path / "seed0" / "f.csv", "--group", "msn")
+
+
 def test_the_kept_predictions_give_the_printed_numbers(probed: tuple[Path, Path]) -> None:
     record = json.loads((probed[1] / "record.json").read_text())
     row = next(row for row in record["metrics"]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from ssl_bench.cli import app
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.results.rundir import RunDirectory
 
 SIGNALS = {"weak": 0.3, "strong": 2.5}
 
@@ -68,9 +69,11 @@ def test_a_macro_mean_without_rare_findings_is_said_beside_that_of_all(
 ) -> None:
     few, enough = (write_arm(tmp_path, name, 0, 1.0, images=images) for name, images in (("few", 16), ("enough", 120)))
     text = invoke(few)
-    assert "Macro means by linear on toy are over 1 of 2 findings; the others have too few patients" in text
-    assert "Over all 2, without any claim: few AUROC 0." in text
-    assert "too few patients" not in invoke(enough)
+    assert "Macro means by linear on toy are over 1 of 2 findings" in text
+    assert "fewer than 5 positive or negative patients: " in text
+    assert "over all 2 findings with a value, points without any claim: few AUROC 0." in text
+    assert "are over 2 of 2" not in invoke(few, "--min-patients", "1")
+    assert "points without any claim" not in invoke(enough)
 
 
 def test_a_table_without_the_reference_says_that_nothing_is_tested(seeds: list[Path]) -> None:
@@ -114,11 +117,43 @@ def test_csv_holds_the_unrounded_numbers(seeds: list[Path], tmp_path: Path) -> N
     assert single["p"].isna().all()
 
 
-def test_other_label_spaces_are_said_and_not_tested(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+def test_other_label_spaces_are_compared_on_what_all_have(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "all", 0, 0.3), write_arm(tmp_path, "one", 0, 2.5, labels=("Edema",))]
     text = invoke(*paths)
-    assert "macro means hold different findings (Edema; Edema, Mass_50%): none is best or tested" in text
+    assert "Macro means by linear on toy are over 1 of 2 findings (Edema); not in all rows: Mass" in text
+    assert "†" in text
+
+
+def test_the_legend_of_a_mark_stands_only_where_the_mark_does(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    text = invoke(*(write_arm(tmp_path, name, 0, signal, random=1.2) for name, signal in (("a", 1.0), ("b", 1.1))))
+    assert (
+        "4 tests against a in macro AUROC, AUPRC, p adjusted by Holm for their number: b by linear on toy, random by"
+        in text
+    )
     assert "†" not in text
+    other = invoke(tmp_path / "a-0", write_arm(tmp_path, "c", 0, 3.0, random=1.2))
+    assert "†: this encoder differs" in other
+    assert r"\*:" not in other
+
+
+def test_identical_encoders_are_one_row_not_bold_and_no_test(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    text = invoke(*(write_arm(tmp_path, name, 0, 1.0, random=1.0) for name in ("a", "b")))
+    assert list(rows(text)) == ["a"]
+    assert "b holds the same encoder as a, which stands there alone." in text
+    assert "**" not in rows(text)["a"][0]
+    assert "p adjusted" not in text
+
+
+def test_a_protocol_that_looks_at_no_encoder_counts_no_test(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, name, 0, signal, protocols=("linear", "ehr-only"))
+             for name, signal in (("a", 0.3), ("b", 2.0))]  # fmt: skip
+    for path in paths:
+        run = RunDirectory(path)
+        run.write_record({**run.read_record(), "without_encoder": ["ehr-only"]})
+    text = invoke(*paths, "--eval", "linear,ehr-only")
+    assert "4 tests against a" in text
+    assert "ehr-only on" not in text[text.index("4 tests") :].split("\n")[0]
+    assert "| every encoder |" in text
 
 
 def test_what_cannot_be_is_one_sentence(seeds: list[Path], tmp_path: Path, write_arm: Callable[..., Path]) -> None:

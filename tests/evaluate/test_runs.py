@@ -11,7 +11,7 @@ import pytest
 from ssl_bench.cli import app
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.evaluate.intervals import measure_difference
-from ssl_bench.evaluate.runs import adjust, compare_runs, other_findings, other_options, run_scores
+from ssl_bench.evaluate.runs import compare_all, compare_runs, other_findings, other_options, run_scores
 from ssl_bench.results.describe import SCHEMA
 from ssl_bench.results.rundir import RunDirectory
 
@@ -81,12 +81,37 @@ def test_delong_stands_beside_single_findings_alone(tmp_path: Path) -> None:
 
 
 def test_holm_covers_all_comparisons_of_a_call(tmp_path: Path) -> None:
-    base, *others = (run_scores(make_run(tmp_path / str(seed), seed)) for seed in (3, 1, 2))
-    found = [list(compare_runs(base, other, 200, 0)) for other in others]
-    adjust(found)
-    macro = [row for rows in found for row in rows if row["label"] == "macro" and row["metric"] == "auroc"]
+    result = compare_all([run_scores(make_run(tmp_path / str(seed), seed)) for seed in (3, 1, 2)], 200, 0)
+    rows = [row for comparison in result["comparisons"] for row in comparison["rows"]]
+    macro = [row for row in rows if (row["label"], row["metric"]) == ("macro", "auroc")]
     raw = sorted(row["p"] for row in macro)
     assert sorted(row["p_holm"] for row in macro)[0] == pytest.approx(min(1.0, 2 * raw[0]))
+    assert result["notes"][0].startswith(
+        f"2 tests against {tmp_path / '3'} in macro AUROC, p adjusted by Holm for their number:"
+    )
+    single = [row for row in rows if row["label"] != "macro" and row["metric"] == "auroc"]
+    assert min(row["p_holm"] for row in single) == pytest.approx(min(1.0, 4 * min(row["p"] for row in single)))
+    assert "p of 4 single findings is adjusted in a family of their own" in result["notes"]
+
+
+def test_one_encoder_under_several_names_is_one_hypothesis(tmp_path: Path) -> None:
+    base, other, copy = (make_run(tmp_path / name, seed) for name, seed in (("a", 3), ("b", 1), ("copy", 1)))
+    once, twice = (compare_all([run_scores(path) for path in paths], 200, 0) for paths in
+                   ((base, other), (base, other, copy, base)))  # fmt: skip
+    first, second, itself = twice["comparisons"]
+    assert [row["p_holm"] for row in first["rows"]] == [row["p_holm"] for row in once["comparisons"][0]["rows"]]
+    assert {row["p"] for row in second["rows"]} == {row["p"] for row in itself["rows"]} == {None}
+    assert second["notes"] == [f"linear: not tested: the same encoder as {other}, which is tested above"]
+    assert itself["notes"] == ["linear: not tested: the same encoder"]
+    assert twice["notes"][0].startswith(f"1 test against {base}")
+
+
+def test_a_protocol_that_looks_at_no_encoder_is_no_test(tmp_path: Path) -> None:
+    runs = [run_scores(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1))]
+    runs[0].record["without_encoder"] = ["linear"]
+    result = compare_all(runs, 200, 0)
+    assert result["notes"] == []
+    assert result["comparisons"][0]["notes"] == ["linear: not tested: the protocol looks at no encoder"]
 
 
 def test_common_findings_are_compared(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.arms import Bench, read_arms
+from ssl_bench.evaluate.arms import read_arms
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.leaderboard_text import difference_text, metric_texts
-from ssl_bench.report.paper import paper_cells
+from ssl_bench.report.paper import paper
+from ssl_bench.results.rundir import RunDirectory
 
 SIGNALS = {"weak": 0.3, "strong": 2.5}
 
@@ -37,8 +38,8 @@ def test_configurations_are_ranked_by_macro_auroc(board: Board) -> None:
 
 
 def test_numbers_tests_and_marks_are_those_of_the_papers_tables(board: Board, seeds: list[Path]) -> None:
-    arms = read_arms(seeds)
-    cells = {(c.arm, c.metric): c for c in paper_cells(Bench(arms, 100), ["linear"], per_label=False)}
+    shown = paper(read_arms(seeds), ["linear"], per_label=False, replicates=100)
+    cells = {(c.arm, c.metric): c for c in shown.cells}
     for entry in board.entries:
         for metric, cell in entry.cells.items():
             expected = cells[entry.arm.name, metric]
@@ -84,10 +85,45 @@ def test_other_test_images_are_left_out_with_the_reason(tmp_path: Path, write_ar
     ]  # fmt: skip
 
 
-def test_other_findings_are_left_out_with_the_reason(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
-    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.0, labels=("Edema",))]
+def test_points_are_means_over_the_findings_that_all_hold(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.5, labels=("Edema",))]
     board = read_board(paths, replicates=100)
-    assert "hold different findings: Edema; Edema, Mass_50%" in board.excluded[0].reason
+    assert board.excluded == ()
+    for entry in board.entries:
+        row = next(iter(entry.line.members.values())).row(entry.place, "Edema", "auroc")
+        assert row is not None
+        assert entry.cells["auroc"].interval.value == pytest.approx(row["value"])
+    note = "Macro means by linear on toy are over 1 of 2 findings (Edema); not in all rows: Mass_50%."
+    assert note in board.notes()
+    other = write_arm(tmp_path, "other", 0, 1.0, labels=("Hernia",))
+    assert [one.what for one in read_board([*paths, other], replicates=100).excluded] == ["other (linear, toy)"]
+
+
+def test_a_row_whose_record_disagrees_with_its_predictions_is_refused(
+    tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.5)]
+    record = RunDirectory(paths[1]).read_record()
+    row = next(row for row in record["metrics"] if (row["label"], row["encoder"]) == ("macro", "trained"))
+    row["value"] = 0.99
+    RunDirectory(paths[1]).write_record(record)
+    board = read_board(paths, replicates=100)
+    assert [(one.what, "0.990000 on the record" in one.reason) for one in board.excluded] == [
+        ("dino (linear, toy)", True),
+    ]  # fmt: skip
+
+
+def test_rows_in_which_nothing_can_differ_are_not_ranked(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    paths = [write_arm(tmp_path, name, 0, signal, protocols=("linear", "ehr-only"))
+             for name, signal in (("msn", 1.0), ("dino", 1.5))]  # fmt: skip
+    for path in paths:
+        run = RunDirectory(path)
+        run.write_record({**run.read_record(), "without_encoder": ["ehr-only"]})
+    board = read_board(paths, replicates=100)
+    ranks = {(entry.place[0], entry.name): entry.rank for entry in board.entries}
+    assert ranks["ehr-only", "every encoder"] is None
+    assert sorted(rank for (place, _), rank in ranks.items() if place == "linear" and rank) == [1, 2, 3]
+    assert any(note.startswith("4 tests against random") for note in board.notes())
 
 
 def test_unfinished_runs_are_left_out_and_folders_stand_for_their_runs(

@@ -15,7 +15,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ssl_bench.evaluate.arms import place_of
+from ssl_bench.evaluate.members import place_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.page.subgroups import Gap
@@ -54,7 +54,7 @@ def label(name: str, width: int = 24) -> str:
 def forest(entries: Sequence[Entry], baseline: str, title: str) -> Figure:
     """Macro AUROC of every configuration with its interval, and its single runs."""
     shown = list(reversed(entries))
-    rows = [label(entry.arm.name) for entry in shown]
+    rows = [label(entry.name) for entry in shown]
     cells = [entry.cells["auroc"] for entry in shown]
     figure = _figure(len(shown), synthetic=_synthetic(entries))
     singles = [(row, value) for row, entry in zip(rows, shown, strict=True) for value in run_values(entry, "auroc")
@@ -90,7 +90,7 @@ def efficiency(entries: Sequence[Entry], title: str) -> Figure | None:
         shares |= {share for share, _ in points}
         means = {share: mean(v for s, v in points if s == share) for share in sorted({share for share, _ in points})}
         look = style(number)
-        common = {"legendgroup": entry.arm.name, "name": label(entry.arm.name, 40)}
+        common = {"legendgroup": entry.name, "name": label(entry.name, 40)}
         marker = {"color": look.color, "symbol": SYMBOLS[look.marker], "size": 9}
         figure.add_scatter(x=list(means), y=list(means.values()), mode="lines+markers", marker=marker, **common,
                            line={"color": look.color, "dash": DASHES[number % len(DASHES)]},
@@ -112,7 +112,7 @@ def efficiency_points(entry: Entry) -> list[tuple[float, float]]:
     """Share and macro AUROC of every seed and draw."""
     return [
         (row["fraction"], row["value"])
-        for member in entry.arm.at(entry.place).values()
+        for member in entry.line.members.values()
         for row in member.record["metrics"]
         if (row["encoder"], row["split"], row["subgroup"], row["label"], row["metric"])
         == (member.encoder, "test", "all", MACRO, "auroc")
@@ -122,7 +122,7 @@ def efficiency_points(entry: Entry) -> list[tuple[float, float]]:
 
 def run_values(entry: Entry, metric: str) -> list[float]:
     """The macro metric of each run, in the order of the seeds."""
-    rows = [row for member in entry.arm.at(entry.place).values() for row in member.rows(entry.place)]
+    rows = [row for member in entry.line.members.values() for row in member.rows(entry.place)]
     values = [row["value"] for row in rows if (row["label"], row["metric"]) == (MACRO, metric)]
     return [value for value in values if value is not None]
 

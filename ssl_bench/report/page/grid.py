@@ -25,7 +25,7 @@ class Cell:
 class Line:
     """A row: the configuration, the number of its provenance, and a cell for each further column."""
 
-    rank: int
+    rank: int | None
     name: str
     origin: int
     baseline: bool
@@ -69,7 +69,7 @@ def grid(board: Board) -> Grid:
     return Grid(
         columns,
         tuple(
-            Line(entry.rank, entry.arm.name, number[entry.arm.name], entry.arm.name == board.baseline.name,
+            Line(entry.rank, entry.name, number[entry.arm.name], entry.arm.name == board.baseline.name,
                  tuple(row[name] for name in kept))
             for entry, row in zip(board.entries, rows, strict=True)
         ),

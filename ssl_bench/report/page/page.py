@@ -65,7 +65,7 @@ def contents(board: Board, map_json: dict[str, Any] | None, left_out: list[str])
         "efficiency": [pair for entries in places.values() if (pair := _efficiency(entries)) is not None],
         "gaps": [gap for entries in places.values() if (gap := _gaps(entries)) is not None],
         "map": map_json,
-        "origins": [provenance(arm, places) for arm in board.arms],
+        "origins": [provenance(entries) for entries in board.by_arm()],
         "left_out": left_out,
         **_libraries(),
     }
@@ -79,7 +79,7 @@ def _efficiency(entries: list[Entry]) -> tuple[Figure, Table] | None:
     figure = efficiency(entries, f"Label efficiency, {_where(entries[0])}")
     if not figure:
         return None
-    points = {entry.arm.name: efficiency_points(entry) for entry in entries}
+    points = {entry.name: efficiency_points(entry) for entry in entries}
     shares = sorted({share for found in points.values() for share, _ in found})
     rows = [(name, *(_mean_text([v for s, v in found if s == share]) for share in shares))
             for name, found in points.items()]  # fmt: skip

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from ssl_bench.evaluate.arms import Arm, Member, Place, macro
+from ssl_bench.evaluate.members import Member, Place
 from ssl_bench.notes import note_of
+from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.report.summary import commit_text
-from ssl_bench.report.table import METRICS
+from ssl_bench.report.table import MACRO, METRICS
 
 FOLDER = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}/|.*[^ ][/\\][^ ]*$")
 """Values of the configuration that name folders or files of the machine."""
@@ -44,12 +45,13 @@ class Provenance:
     config: str
 
 
-def provenance(arm: Arm, places: Iterable[Place]) -> Provenance:
-    """Everything that the records of a configuration say of its origin."""
+def provenance(entries: Sequence[Entry]) -> Provenance:
+    """Everything that the records of a configuration say of its origin, from its rows at all places."""
+    arm = entries[0].arm
     records = [member.record for member in arm.members]
     parts = {(part["kind"], part["name"], f"{part['distribution']} {part['version']}"): None
              for record in records for part in record.get("components", ())}  # fmt: skip
-    numbers = tuple(_numbers(member, place) for place in places for member in arm.at(place).values())
+    numbers = tuple(_numbers(member, entry.place) for entry in entries for member in entry.line.members.values())
     return Provenance(
         arm.name,
         tuple(dict.fromkeys(note for record in records for note in _public_notes(record))),
@@ -77,9 +79,10 @@ def _folder(member: Member) -> str:
 def _numbers(member: Member, place: Place) -> tuple[str, ...]:
     protocol, dataset, fitted_on = place
     name = f"{protocol} on {dataset}" + (f", fitted on {fitted_on}" if fitted_on != dataset else "")
-    values = [macro(member, place, metric) for metric in METRICS]
+    rows = [member.row(place, MACRO, metric) for metric in METRICS]
+    values = [None if row is None else row["value"] for row in rows]
     settings = ", ".join(f"{key} {value}" for key, value in (member.rows(place)[0].get("settings") or {}).items())
-    numbers = (NO_VALUE if value != value else f"{value:.6f}" for value in values)
+    numbers = (NO_VALUE if value is None else f"{value:.6f}" for value in values)
     return (name, _folder(member), str(member.seed), *numbers, settings or NO_VALUE)
 
 

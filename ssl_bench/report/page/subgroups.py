@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from ssl_bench.evaluate.arms import Member, place_of
 from ssl_bench.evaluate.intervals import Interval
+from ssl_bench.evaluate.members import Member, place_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.table import MACRO
@@ -45,14 +45,14 @@ class Gap:
 def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
     """Every gap on the records of some configurations."""
     for entry in entries:
-        rows = [row for member in entry.arm.at(entry.place).values() for row in _rows(member, entry)]
+        rows = [row for member in entry.line.members.values() for row in _rows(member, entry)]
         for attribute in dict.fromkeys(row["subgroup"] for row in rows if row["metric"] == "auroc_gap"):
             found = [row for row in rows if (row["subgroup"], row["metric"]) == (attribute, "auroc_gap")]
             values = [row["value"] for row in found if row["value"] is not None]
             low, high = (found[0]["ci_low"], found[0]["ci_high"]) if len(found) == 1 else (None, None)
             note = found[0]["note"] if len(found) == 1 or not values else f"mean of {len(values)} seeds"
             value = mean(values) if values else None
-            yield Gap(entry.arm.name, attribute, _groups(rows, attribute), value, low, high, note)
+            yield Gap(entry.name, attribute, _groups(rows, attribute), value, low, high, note)
 
 
 def _rows(member: Member, entry: Entry) -> list[Row]:
