@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from ssl_bench.data.pictures import read_picture
+from ssl_bench.data.scaling import Grey, TooLarge, Unreadable
 from ssl_bench.errors import DataError
 
-Grey = npt.NDArray[np.uint8]
+DICOM = ("", ".dcm", ".dicom", ".dic", ".ima")
+"""Endings of files that pydicom reads where they lack the mark of DICOM; most archives give their files none at all."""
 
-WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-"""Pillow modes of more than 8 bits; converting them to 8 bits clips instead of scaling."""
-
-WINDOW = (0.5, 99.5)
-"""Percentiles that become black and white in an image of more than 8 bits."""
-
-FORMATS = ("PNG", "JPEG", "JPEG2000", "TIFF", "BMP", "GIF", "PPM", "WEBP")
-"""What is opened: Pillow's other readers start programs (EPS) or hold images of another size than they say (ICO)."""
-DICOM = (".dcm", ".dicom")
-"""Endings of files that pydicom reads."""
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"GIF8", b"RIFF", b"\0\0\0\x0cjP  ")
+"""How picture files begin, whatever their ending."""
 
 WIDEST_PIXEL = 8
 """Bytes of a pixel in the widest image that is read; larger files are not even loaded."""
-
-# Pillow's own limit would stop an image that a higher ``pixel_limit`` allows, and silencing its warning is not safe in
-# threads; ``pixel_limit`` is checked before a pixel is decoded.
-Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True)
@@ -76,72 +63,45 @@ def read_content(path: Path, options: DecodeOptions) -> bytes:
 
 
 def decode_content(content: bytes, path: Path, options: DecodeOptions) -> Grey:
-    """The bytes of an image file as ``(size, size)`` uint8 grey.
+    """The bytes of an image file as ``(size, size)`` uint8 grey, upright.
 
-    RGB, RGBA, palette and CMYK become luminance (alpha is dropped); more than 8 bits are scaled by the window of the
-    percentiles :data:`WINDOW`; DICOM by its own window, where it has one.
+    What it is follows from the bytes; the path's ending counts where DICOM lacks its mark.
 
     Args:
         content: of the file.
-        path: where it came from, for messages; its ending tells DICOM from other images.
+        path: where it came from, for messages.
         options: how it becomes a square.
 
     Raises:
-        DataError: the file is empty, truncated, too large, or no image.
+        DataError: the file is empty, truncated, too large, or no image, or its values' range is not known.
     """
-    if path.suffix.lower() in DICOM:
-        return _decoded_dicom(content, path, options)
     try:
-        with Image.open(BytesIO(content), formats=FORMATS) as image:
-            return _decoded(image, path, options)
-    except UnidentifiedImageError:  # which names the buffer
-        raise DataError(f"image {path} cannot be read: cannot identify image file") from None
-    except (OSError, EOFError, SyntaxError, ValueError, struct.error, zlib.error) as error:
-        raise DataError(f"image {path} cannot be read: {' '.join(str(error).split())}") from None
-
-
-def _decoded_dicom(content: bytes, path: Path, options: DecodeOptions) -> Grey:
-    from ssl_bench.data.dicom import read_dicom  # pydicom is loaded where a file needs it
-
-    found = read_dicom(content, path, options.pixel_limit)
-    image = found if isinstance(found, Image.Image) else Image.fromarray(windowed(found))
+        image = _read(content, path, options)
+    except TooLarge as error:
+        raise DataError(f"image {path} {error}") from None
+    except Unreadable as error:
+        raise DataError(f"image {path} cannot be read: {error}") from None
     return np.asarray(squared(image, options.size, options.fit), dtype=np.uint8)
 
 
-def _decoded(image: ImageFile.ImageFile, path: Path, options: DecodeOptions) -> Grey:
-    width, height = image.size
-    if width * height > options.pixel_limit:
-        raise DataError(
-            f"image {path} has {width * height} pixels, the limit is {options.pixel_limit}; raise data.pixel_limit"
-        )
-    if image.format == "JPEG":
-        image.draft("L", _draft_size(width, height, options.size))  # decodes at 1/2, 1/4 or 1/8 where that is enough
-    return np.asarray(squared(to_grey(image), options.size, options.fit), dtype=np.uint8)
-
-
-def _draft_size(width: int, height: int, size: int) -> tuple[int, int]:
-    # Twice the size that is wanted, so that the antialiased resize still decides what a pixel is.
-    factor = 2 * size / min(width, height)
-    return max(1, int(width * factor)), max(1, int(height * factor))
-
-
-def to_grey(image: Image.Image) -> Image.Image:
+def _read(content: bytes, path: Path, options: DecodeOptions) -> Image.Image:
     """The image in mode ``L``."""
-    if image.mode in WIDE_MODES:
-        return Image.fromarray(windowed(np.asarray(image)))
-    if image.mode == "L":
-        return image
-    if image.mode in ("RGBA", "LA", "La", "RGBa"):
-        # Alpha is dropped, not composited: NIH's RGBA files are opaque copies of the grey image.
-        return image.convert("RGBA").convert("RGB").convert("L")
-    return image.convert("RGB").convert("L")
+    marked = content[128:132] == b"DICM"
+    pictured = content.startswith(PICTURES)
+    if marked or (path.suffix.lower() in DICOM and not pictured):
+        from ssl_bench.data.dicom import read_dicom  # pydicom is loaded where a file needs it
 
-
-def windowed(values: npt.NDArray[Any]) -> Grey:
-    """Grey values of any range as 8 bits, the percentiles :data:`WINDOW` at black and white."""
-    low, high = np.percentile(values, WINDOW)
-    scaled = (values.astype(np.float32) - low) / max(float(high - low), 1e-6)
-    return np.asarray(np.rint(np.clip(scaled, 0.0, 1.0) * 255.0), dtype=np.uint8)
+        return read_dicom(content, options.pixel_limit)
+    try:
+        return read_picture(content, options.pixel_limit, options.size)
+    except UnidentifiedImageError:  # whose words name the buffer
+        raise Unreadable("cannot identify image file") from None
+    except MemoryError:
+        raise Unreadable("it needs more memory than there is") from None
+    except (Unreadable, TooLarge):
+        raise
+    except Exception as error:  # Pillow's readers raise nearly anything where a file is damaged
+        raise Unreadable(" ".join(str(error).split()) or "it is damaged") from None
 
 
 def squared(image: Image.Image, size: int, fit: Literal["crop", "pad"]) -> Image.Image:

@@ -30,7 +30,7 @@ from ssl_bench.data.seal import MANIFEST, Sealed, read_sealed, seal, sign_again
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.files import locked
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout and of what decoding means; another version is another store."""
 
 CHUNK = 256

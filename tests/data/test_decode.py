@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ssl_bench.data.decode import DecodeOptions, decode, windowed
+from ssl_bench.data.decode import DecodeOptions, decode
+from ssl_bench.data.scaling import windowed
 from ssl_bench.errors import DataError
 
 OPTIONS = DecodeOptions(size=32)

@@ -150,7 +150,8 @@ def test_run_lengths(path: Path) -> None:
 def test_a_syntax_that_cannot_be_decoded_is_named(path: Path) -> None:
     dicom(RAMP, path, syntax=JPEGLosslessSV1, pixels=encapsulate([b"\xff\xd8\xff\xd9"]))
     with pytest.raises(
-        DataError, match=r"a\.dcm is compressed as JPEG Lossless.*1\.2\.840\.10008\.1\.2\.4\.70.*install"
+        DataError,
+        match=r"a\.dcm cannot be read: it is compressed as JPEG Lossless.*1\.2\.840\.10008\.1\.2\.4\.70.*install",
     ):
         decode(path, OPTIONS)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,7 +191,9 @@ def test_fault_15_deep_coloured_and_palette_images_are_read(bench: Any) -> None:
 
 
 def test_fault_15_an_unreadable_kind_of_image_is_named(bench: Any) -> None:
-    bench.image(0).write_bytes(bytes(128) + b"DICM" + bytes(400))
+    bench.image(0).write_bytes(bytes(400))
+    bench.image(1).write_bytes(bytes(128) + b"DICM" + bytes(400))
     answer = bench.run(method=RANDOM)
     assert answer.code == 3
-    assert f"image {Path(bench.image(0))} cannot be read: cannot identify image file" in bench.sentence(answer)
+    assert f"image {bench.image(0)} cannot be read: cannot identify image file" in bench.sentence(answer)
+    assert f"image {bench.image(1)} cannot be read: it is DICOM without " in bench.sentence(answer)
