@@ -11,7 +11,7 @@ import pandas as pd
 
 from ssl_bench.config import RIGHT_CLOSED, DataConfig, EhrConfig, RunConfig
 from ssl_bench.data.cohort import SPLITS, Cohort
-from ssl_bench.data.features import POST_IMAGE, FeatureSchema, column_of, expand, learn_schema
+from ssl_bench.data.features import POST_IMAGE, FeatureSchema, check_known, column_of, expand, learn_schema
 from ssl_bench.data.joined import join
 from ssl_bench.data.splits import manifest, pretraining_rows
 from ssl_bench.errors import Problems, UsageError
@@ -161,7 +161,9 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))
     problems.raise_if_any()
     cohort = join(sources)
-    schema = read_schema(config, parts, cohort.frame.loc[pretraining_images(config.data, cohort)])
+    seen = cohort.frame.loc[pretraining_images(config.data, cohort)]
+    check_known(seen, parts.features, cohort.counts)
+    schema = read_schema(config, parts, seen)
     used = registry.provenance([(part.component.kind, part.name) for part in parts.external])
     return Plan(
         config, parts, cohort, schema, manifest(cohort), parts.provenance(registry), cache, sources, tuple(external),

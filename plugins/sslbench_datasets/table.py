@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ssl_bench.data.check import SEPARATED
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.ids import without_point
@@ -146,7 +147,31 @@ def check_rows(table: TextTable, columns: ColumnMap) -> None:
             problems.run(partial(table.check_filled, name))
     problems.run(lambda: read_split(table, columns))
     problems.run(lambda: read_labels(table, columns, table.frame["image_path"]))
+    for feature in columns.features:
+        problems.run(partial(check_meaning, table, feature, columns))
     problems.raise_if_any()
+
+
+def check_meaning(table: TextTable, feature: str, columns: ColumnMap) -> None:
+    """Refuse a column of which no value is one of its feature.
+
+    Raises:
+        DataError: naming the values and how to say what they mean.
+    """
+    known, _ = read_feature(table.frame, feature, columns)
+    raw = table.frame[f"feature:{feature}"]
+    filled = raw[raw != ""]
+    if known.notna().any() or filled.empty:
+        return
+    shown = shortened([f"'{value}' ({count})" for value, count in filled.value_counts().items()], 5)
+    column = columns.features[feature].column
+    wanted = "years such as 57 or 057Y" if feature == "age" else " or ".join(CATEGORIES[feature])
+    dates = filled.str.fullmatch(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*").all()
+    values = ", ".join(f"{value}: ..." for value in filled.unique()[:2])
+    advice = f"say what they mean by {feature}: {{column: {column}, values: {{{values}}}}}, or leave it out of the map"
+    if feature == "age":
+        advice = "these are dates: add a column with the age at the image" if dates else "correct the column"
+    raise DataError(f"{feature} expects {wanted}; column {column} of {table.path} has {shown}; {advice}")
 
 
 def read_split(table: TextTable, columns: ColumnMap) -> pd.Series:
@@ -211,5 +236,8 @@ def _from_names(text: pd.Series, findings: Findings) -> tuple[pd.DataFrame, dict
     marks = marks_of_names(named, wanted, text.index).mask(text == "")
     left = [name for name in found if name not in wanted]
     noticed = {"rows without any finding named": int((text == "").sum())}
+    several = [name for name in wanted if SEPARATED.search(name)]
+    if several:
+        noticed[f"findings whose name may be several in one cell, such as {several[0]!r}"] = len(several)
     noticed |= {f"findings that are not read: {shortened(left)}": int(named.isin(left).sum())} if left else {}
     return marks, noticed

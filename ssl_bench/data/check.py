@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ Status = Literal["ok", "warning", "problem"]
 
 SCARCE = 0.5
 """Share of images with a value below which a feature is a warning."""
+
+SEPARATED = re.compile(r"[,;|/\[\]'\"\n\t]|\s{2,}|\s[+&]\s")
+"""What a finding's name does not hold, unless it is several."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,11 @@ def _labels(cohort: Cohort) -> Iterator[Finding]:
     numbers = raw.astype(float).to_numpy()
     blank, uncertain = np.isnan(numbers).mean(), (numbers == -1).mean()
     yield Finding("ok", "labels", f"{raw.shape[1]} findings; {blank:.1%} blank, {uncertain:.1%} uncertain (-1)")
+    joined = [repr(name) for name in raw if SEPARATED.search(str(name))]
+    counts = [f"{repr(name) if repr(name) in joined else name} {int((raw[name] == 1).sum()):,}" for name in raw]
+    yield Finding("ok", "positive images", shortened(counts, 60))
+    if joined:
+        yield Finding("warning", "names of findings", f"{shortened(joined, 5)} may be several findings in one cell")
     lacking = [
         f"{label} ({split})"
         for split in SPLITS

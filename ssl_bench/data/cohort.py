@@ -68,7 +68,8 @@ class Cohort:
         """Labels of one space as 1, 0 or NaN (unknown); the raw values move to ``raw:<finding>``.
 
         An image whose findings are all blank, ``No Finding`` among them, was never labelled and stays unknown: its
-        blanks do not say that a finding is absent.
+        blanks do not say that a finding is absent. An image with ``No Finding`` 1 has none, so its blanks are 0 under
+        every policy; a support device is no finding in this sense.
 
         Raises:
             DataError: values other than 1, 0, -1 and blank, or findings that the dataset lacks.
@@ -78,6 +79,9 @@ class Cohort:
         settled = label_space.apply_policy(raw, uncertain, blank)
         if label_space.NO_FINDING in self.labels:
             settled = settled.mask(self.frame[list(self.labels)].isna().all(axis=1))
+            implied = [str(label) for label in settled if label not in label_space.NOT_IMPLIED]
+            healthy = (self.frame[label_space.NO_FINDING] == 1).to_numpy()[:, None] & raw[implied].isna()
+            settled[implied] = settled[implied].mask(healthy, 0.0)
         frame = self.frame.drop(columns=list(self.labels)).join(settled).join(raw.add_prefix(RAW))
         return replace(self, frame=frame, labels=tuple(settled.columns))
 

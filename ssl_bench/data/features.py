@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.errors import UsageError, unknown
+from ssl_bench.errors import DataError, UsageError, unknown
 
 AGE_LOW, AGE_HIGH = 16.0, 100.0
 """Fixed constants of the age scale: (age - 16) / (100 - 16)."""
@@ -75,6 +75,28 @@ def check_available(features: Iterable[str], dataset: str, available: Sequence[s
         has = ", ".join(available) or "no EHR feature"
         aside = f" ({'; '.join(notes)})" if notes else ""
         raise UsageError(f"dataset '{dataset}' has no feature {', '.join(map(repr, lacking))}; it has {has}{aside}")
+
+
+def check_known(images: pd.DataFrame, features: Iterable[str], counts: Mapping[str, int]) -> None:
+    """Refuse features that are asked for and that no image has a value of: a run would bear their name without them.
+
+    Args:
+        images: cohort rows that pretraining sees.
+        features: expanded feature names.
+        counts: what the reader of the files noticed, which may tell why.
+
+    Raises:
+        DataError: naming the features and what was noticed of them.
+    """
+    lacking = [name for name in features if not _known(images[column_of(name)], column_of(name)).notna().any()]
+    if lacking:
+        names = [column_of(name) for name in lacking]
+        told = [f"{what}: {count:,}" for what, count in counts.items() if any(name in what.split() for name in names)]
+        aside = f" ({'; '.join(told)})" if told else ""
+        raise DataError(
+            f"{', '.join(lacking)} asked for, and none of the {len(images):,} images to pretrain on has a known value"
+            f"{aside}; say in the column map what the values mean, or leave it out of --features"
+        )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ import pandas as pd
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
 
 NO_FINDING = "No Finding"
+NOT_IMPLIED = (NO_FINDING, "Support Devices")
+"""What an image with ``No Finding`` may have; the labellers of CheXpert and MIMIC-CXR look at all others for it."""
+
 CHEXPERT14 = (
     NO_FINDING,
     "Enlarged Cardiomediastinum",

@@ -53,6 +53,15 @@ def test_a_whole_download_has_no_problem(cohort: Cohort) -> None:
     assert by(findings, "sample")[0].found.endswith(" images/s on a core of its own; 12 take 0 s")
 
 
+def test_findings_are_counted_by_name(cohort: Cohort) -> None:
+    assert by(checked(cohort), "positive images")[0].found == "Edema 4"
+    assert not by(checked(cohort), "names of findings")
+    for name in ("Edema, Effusion", "Edema;Effusion", "['Edema']", "Edema | Effusion"):
+        odd = replace(cohort.with_frame(cohort.frame.rename(columns={"Edema": name})), labels=(name,))
+        assert by(checked(odd), "positive images")[0].found == f"{name!r} 4"
+        assert by(checked(odd), "names of findings")[0].status == "warning"
+
+
 def test_a_subset_is_a_warning(cohort: Cohort) -> None:
     findings = checked(cohort, {"rows.csv": 223_414, "absent": 4})
     assert by(findings, "count of rows.csv")[0] == Finding(

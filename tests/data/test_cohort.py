@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ssl_bench.data.cohort import Cohort, check_cohort, inside, leaves_root, merge_duplicates, missing_images
+from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.errors import DataError
 
 
@@ -147,6 +148,22 @@ def test_images_that_were_never_labelled_stay_unknown(tmp_path: Path) -> None:
     np.testing.assert_array_equal(settled.frame["Mass"], [0.0, 0.0, np.nan])
     # Without the column "No Finding" a row of blanks may well be an image on which nothing was found.
     assert cohort.with_labels("native", "zeros", "zeros").frame["Mass"].tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("space", ["native", "common7"])
+def test_no_finding_implies_negatives_that_ignoring_blanks_keeps(tmp_path: Path, space: str) -> None:
+    nan = np.nan
+    others = {label: [nan, nan, nan] for label in CHEXPERT14 if label not in ("Edema", "No Finding")}
+    values = {**others, "No Finding": [1.0, nan, 0.0], "Edema": [nan, nan, 1.0], "Pneumonia": [-1.0, 0.0, nan]}
+    cohort = make(tmp_path)
+    held = replace(cohort.with_frame(cohort.frame.drop(columns=["Edema", "Mass"]).assign(**values)), labels=CHEXPERT14)
+    settled = held.with_labels(space, "ignore", "ignore").frame
+    np.testing.assert_array_equal(settled["Edema"], [0, nan, 1])
+    np.testing.assert_array_equal(settled["Pneumonia"], [nan, 0, nan])  # what is said to be uncertain stays it
+    np.testing.assert_array_equal(settled["Atelectasis"], [0, nan, nan])
+    if space == "native":
+        np.testing.assert_array_equal(settled["Support Devices"], [nan, nan, nan])
+        np.testing.assert_array_equal(settled["No Finding"], [1, nan, 0])
 
 
 def test_labels_of_a_space_that_the_dataset_lacks(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.data.features import CATEGORIES, check_available, encode, expand, learn_schema
-from ssl_bench.errors import UsageError
+from ssl_bench.data.features import CATEGORIES, check_available, check_known, encode, expand, learn_schema
+from ssl_bench.errors import DataError, UsageError
 
 NAN = np.nan
 
@@ -137,6 +137,13 @@ def test_a_constant_is_what_a_missing_value_is_whatever_training_holds() -> None
     for constants, told in (({"icu": "no"}, "unknown value of icu 'no'"), ({"age": "old"}, "age expects years")):
         with pytest.raises(UsageError, match=told):
             learn_schema(train, ("age", "icu"), constants=constants)
+
+
+def test_a_feature_that_no_image_has_is_refused() -> None:
+    images = pd.DataFrame({"age": [20.0, NAN], "sex": ["Male", None], "icu": [None, None]})
+    check_known(images, ("age:bins5",), {})
+    with pytest.raises(DataError, match=r"sex, icu asked for, and none of the 2 images .* \(unknown sex: 1\); say in"):
+        check_known(images, ("age", "sex", "icu"), {"unknown sex": 1, "implausible age": 2})
 
 
 @pytest.mark.parametrize("values", [[None, None], ["Unknown", None]])

@@ -16,6 +16,7 @@ from ssl_bench.data.splits import (
     check_not_empty,
     manifest,
     pretraining_rows,
+    select,
 )
 from ssl_bench.errors import DataError
 
@@ -109,3 +110,14 @@ def test_the_manifest_knows_every_patient_and_split() -> None:
     moved = cohort(["a", "a", "b", "d", "c"], ["train", "train", "train", "validate", "test"])
     fewer = cohort(["a", "c", "d"], ["train", "validate", "test"])
     assert len({manifest(each)["sha256"] for each in (SOUND, moved, fewer)}) == 3
+
+
+def test_a_small_cohort_still_has_every_split() -> None:
+    for first in range(0, 400, 20):
+        few = pd.Series([str(number) for number in range(first, first + 5)])
+        assert set(assign(few, DEFAULT_SHARES)) == {"train", "validate", "test"}
+        halves = pd.Series(["train", "train", "train", "test", "test"])
+        assert select(few, halves).tolist()[3:] == ["test", "test"]
+        assert set(select(few, halves)[:3]) == {"train", "validate"}
+    many = pd.Series([str(number) for number in range(500)])
+    assert (assign(many[:400], DEFAULT_SHARES) == assign(many, DEFAULT_SHARES)[:400]).all()

@@ -253,3 +253,33 @@ def test_genuine_cohort() -> None:
     assert cohort.frame["mortality"].value_counts().to_dict() == {"0": 209, "1": 25}
     assert cohort.frame["icu"].value_counts().to_dict() == {"1": 192, "0": 55}
     assert not missing_images(cohort)
+
+
+@pytest.mark.parametrize(
+    ("feature", "column", "values", "told"),
+    [
+        (
+            "sex",
+            "gender",
+            None,
+            r"sex expects M or F; column gender of .* has '(fe)?male' \(30\).*values: \{male: \.\.\.",
+        ),
+        ("age", "years", ["1961-03-02"] * 60, r"age expects years .* has '1961-03-02' \(60\); these are dates"),
+        ("age", "years", ["adult", "57,5"] * 30, "age expects years .* correct the column"),
+    ],
+)
+def test_a_feature_of_which_no_value_means_anything_is_refused(
+    root: Path, feature: str, column: str, values: list[str] | None, told: str
+) -> None:
+    rewrite(root, **({column: values} if values else {}))
+    with pytest.raises(DataError, match=told):
+        read(root, features={feature: column})
+    rewrite(root, **{column: [""] * 60})
+    assert read(root, features={feature: column}).frame[feature].isna().all()
+
+
+def test_several_findings_in_one_cell_are_seen(root: Path) -> None:
+    rewrite(root, Edema=["Edema, Effusion", "Edema"] * 30)
+    cohort = read(root, labels={"column": "Edema"})
+    assert cohort.counts["findings whose name may be several in one cell, such as 'Edema, Effusion'"] == 1
+    assert read(root, labels={"column": "Edema", "separator": ","}).labels == ("Edema", "Effusion")
