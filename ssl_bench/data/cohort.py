@@ -181,8 +181,25 @@ def missing_images(cohort: Cohort, links: Sequence[str] = ()) -> list[str]:
     """
     root = cohort.root.resolve()
     homes = (root, *(Path("/" if folder == ANYWHERE else folder).expanduser().resolve() for folder in links))
-    folders = {"": True}
-    return [path for path in cohort.frame["image_path"].dropna() if not _is_image(root, path, folders, homes)]
+    folders, listed = {"": True}, dict[str, set[str]]()
+    missing = []
+    for path in cohort.frame["image_path"].dropna():
+        folder, _, name = path.rpartition("/")
+        if folder not in listed:  # one look at a folder tells of all its files
+            below = not leaves_root(folder) and _is_below(root, folder, folders, homes)
+            listed[folder] = _plain_files(os.path.join(root, folder)) if below else set()
+        if name not in listed[folder] and not _is_image(root, path, folders, homes):
+            missing.append(path)
+    return missing
+
+
+def _plain_files(folder: str) -> set[str]:
+    """Names of the files of a folder, links left out; none where it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    except (OSError, ValueError):
+        return set()
 
 
 def _is_image(root: Path, path: str, folders: dict[str, bool], homes: Sequence[Path]) -> bool:
