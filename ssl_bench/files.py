@@ -9,11 +9,11 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from ssl_bench.errors import DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
 
@@ -44,11 +45,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        with _told_of(path, temporary):
+            yield temporary
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -65,25 +67,103 @@ def _sync_folder(folder: Path) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path``, renamed to it when the block is left without an error.
 
-    A folder called ``path`` is therefore always whole. An empty folder of that name is replaced.
+    A folder called ``path`` is therefore always whole. An empty folder of that name is replaced. What killed processes
+    have left beside it is removed first; a lock on each temporary folder tells which ones are still being written.
 
     Raises:
-        OSError: there is a folder with files in it, or a file.
+        OSError: there is a folder with files in it, or a file; whatever failed inside is told of ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    unfinished, lock = _begin(path)
     try:
-        yield unfinished
-        unfinished.chmod(0o755)
-        unfinished.rename(path)
+        with _told_of(path, unfinished):
+            yield unfinished
+            unfinished.rename(path)
     finally:
+        os.close(lock)
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+UNFINISHED = ".unfinished"
+"""Ends the hidden name of a folder that is being written."""
+
+
+def _begin(path: Path) -> tuple[Path, int]:
+    """A temporary folder with a lock on it; made as the user's mask wants it."""
+    beside = os.open(path.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # file systems without locks on folders are not cleaned
+            fcntl.flock(beside, fcntl.LOCK_EX)  # nobody may look at the new folder before it is locked
+            _remove_abandoned(path.parent)
+        unfinished = path.with_name(f".{path.name}-{secrets.token_hex(4)}{UNFINISHED}")
+        unfinished.mkdir()
+        return unfinished, _lock_folder(unfinished)
+    finally:
+        os.close(beside)
+
+
+def _lock_folder(folder: Path) -> int:
+    handle = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove unfinished folders whose lock the kernel has dropped with their process."""
+    for folder in parent.glob(f".*{UNFINISHED}"):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _told_of(path: Path, temporary: Path) -> Iterator[None]:
+    """Faults of a temporary file or folder are told of the place that it stands for."""
+    try:
+        yield
+    except OSError as error:
+        named = [str(name).replace(str(temporary), str(path)) for name in (error.filename, error.filename2) if name]
+        if len(named) == 2:
+            error.filename, error.filename2 = named
+        else:
+            error.filename = named[0] if named else str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def csv_text(frame: pd.DataFrame, *, index_label: str | None = None) -> str:
+    """A table as CSV; text that a spreadsheet would run as a formula begins with an apostrophe.
+
+    Args:
+        frame: of numbers and text.
+        index_label: heading of the index, which is left out without it.
+    """
+    if index_label is not None:
+        frame = frame.reset_index(names=index_label)
+    return str(frame.map(_no_formula).rename(columns=_no_formula).to_csv(index=False))
+
+
+def _no_formula(value: Any) -> Any:
+    runs = isinstance(value, str) and value.lstrip(" ")[:1] in FORMULA and not NUMBER.fullmatch(value)
+    return f"'{value}" if runs else value
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a formula begins with in common spreadsheets."""
+
+NUMBER = re.compile(r"[+-](\d+(\.\d+)?( \[[-+\d., ]+\])?)?")
+"""A number with its sign, alone or with an interval, or the sign for no value."""
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -158,7 +238,7 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
         DataError: another process holds it; the message names it.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # as the user's mask wants it
     except OSError as error:
         raise DataError(f"{what} cannot be locked: {error.strerror}; it must be a folder to write in") from None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -20,6 +21,14 @@ from ssl_bench.files import sha256
 
 TORCH_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".tar")
 
+WEIGHTS = "model.safetensors"
+"""The file that a run writes into ``encoder/``, with its hash in ``config.json``."""
+
+INFLATES = 10
+"""How many times its size a torch file may unpack to; torch packs nothing, other programs weights by a third."""
+
+TOO_LARGE = "would take {:,.0f} MiB of memory, the file has {:,.2f} MiB; that is no checkpoint, so they are refused"
+
 NOT_THE_ENCODER = ("head.*", "fc.*", "classifier.*", "head_dist.*")
 """Keys of a classifier, which an encoder has no use for."""
 
@@ -32,13 +41,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         DataError: the file is missing, of another kind, damaged, or holds code.
     """
-    if path.is_dir():
-        _check_hash(path)
-        path = path / "model.safetensors"
+    path = path / WEIGHTS if path.is_dir() else path
     if not path.is_file():
         raise DataError(f"weights {path} do not exist; give a .safetensors or .pth file or the encoder folder of a run")
     if path.suffix not in (".safetensors", *TORCH_SUFFIXES):
         raise DataError(f"weights must be .safetensors or one of {', '.join(TORCH_SUFFIXES)}, found {path.name}")
+    if path.name == WEIGHTS:
+        _check_hash(path.parent)
+    _check_size(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -54,11 +64,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return _tensors(loaded, path)
 
 
+def _check_size(path: Path) -> None:
+    """A torch file is a zip archive whose parts torch stores as they are; what is packed may inflate without end."""
+    if path.suffix == ".safetensors" or not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise DataError(f"weights {path} cannot be read: {error}; get them again") from None
+    if unpacked > INFLATES * path.stat().st_size:
+        raise DataError(f"weights {path} {TOO_LARGE.format(unpacked / 2**20, path.stat().st_size / 2**20)}")
+
+
 def _check_hash(folder: Path) -> None:
     """The hash that a run writes beside its encoder holds; folders of others have none."""
     try:
         kept = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("sha256")
-        if kept and kept != sha256(folder / "model.safetensors"):
+        if kept and kept != sha256(folder / WEIGHTS):
             raise DataError(f"weights {folder} are damaged: their hash is not the one in config.json; restore them")
     except FileNotFoundError:
         return
@@ -73,6 +96,9 @@ def _tensors(loaded: Any, path: Path) -> dict[str, Tensor]:
             loaded = loaded[key]
     table = loaded if isinstance(loaded, Mapping) else {}
     found = {str(name): value for name, value in table.items() if isinstance(value, Tensor)}
+    held = sum(value.numel() * value.element_size() for value in found.values())
+    if held > INFLATES * path.stat().st_size:  # one number may stand for a tensor of any size
+        raise DataError(f"weights {path} {TOO_LARGE.format(held / 2**20, path.stat().st_size / 2**20)}")
     if not found:
         raise DataError(f"weights {path} hold no table of tensors; save a model's state_dict")
     return {name.removeprefix("module.").removeprefix("backbone."): value for name, value in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import multiprocessing
 import os
@@ -12,10 +13,11 @@ import sys
 import threading
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from ssl_bench.errors import DataError
-from ssl_bench.files import locked, new_folder, replacing, sha256, write_json, write_text
+from ssl_bench.files import csv_text, locked, new_folder, replacing, sha256, write_json, write_text
 
 
 def test_fault_18_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -182,3 +184,66 @@ def test_a_lock_holds_without_a_name_where_the_disk_is_full(tmp_path: Path, monk
         locked(tmp_path / ".lock", "run x"),
     ):
         pass
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o027, 0o077])
+def test_the_users_mask_is_honoured(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with new_folder(tmp_path / "data") as unfinished:
+            write_text(unfinished / "a.txt", "a")
+        with locked(tmp_path / ".lock", "run x"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o777 & ~mask
+    for file in (tmp_path / "data" / "a.txt", tmp_path / ".lock"):
+        assert file.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+ABANDONED = """
+import os, signal, sys
+from pathlib import Path
+from ssl_bench.files import new_folder
+with new_folder(Path(sys.argv[1])) as unfinished:
+    (unfinished / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_fault_18_what_a_killed_process_has_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", ABANDONED, str(tmp_path / "old")], check=False, env=environment())
+    (left,) = os.listdir(tmp_path)
+    assert left.startswith(".old-")
+    (tmp_path / ".mine").mkdir()
+    with new_folder(tmp_path / "first"), new_folder(tmp_path / "second"):  # one that lives is left alone
+        assert len(os.listdir(tmp_path)) == 3
+        assert left not in os.listdir(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".mine", "first", "second"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EROFS])
+def test_fault_36_a_fault_in_an_unfinished_place_is_told_of_the_place(tmp_path: Path, code: int) -> None:
+    def fail(path: Path | None) -> None:
+        with new_folder(tmp_path / "data") as unfinished, replacing(unfinished / "a.txt") as temporary:
+            raise OSError(code, os.strerror(code), str(temporary) if path else None)
+
+    for named in (None, tmp_path):
+        with pytest.raises(OSError, match=r"data/a\.txt") as raised:
+            fail(named)
+        assert raised.value.filename == str(tmp_path / "data" / "a.txt")
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("text", ['=HYPERLINK("http://x")', "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", " =1"])
+def test_text_in_a_csv_is_no_formula(text: str) -> None:
+    frame = pd.DataFrame({"label": [text], "value": [-0.5], text: ["x"]})
+    found = pd.read_csv(io.StringIO(csv_text(frame)))
+    assert list(found.columns) == ["label", "value", f"'{text}"]
+    assert found.iloc[0].tolist() == [f"'{text}", -0.5, "x"]
+    assert csv_text(frame.set_index("label"), index_label="label").splitlines()[1].lstrip('"').startswith("'")
+
+
+@pytest.mark.parametrize("text", ["-", "-0.05", "-0.05 [-0.10, 0.02]", "+3", "Edema", "age=5", ""])
+def test_numbers_and_usual_text_in_a_csv_stay(text: str) -> None:
+    assert csv_text(pd.DataFrame({"label": [text, "x"]})) == pd.DataFrame({"label": [text, "x"]}).to_csv(index=False)

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import sha256, write_text
+from ssl_bench.files import new_folder, sha256, write_text
 from ssl_bench.notes import note_of
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import evaluations
@@ -25,7 +25,7 @@ FILES = ("README.md", "use.py", "config.yaml", "record.json", "encoder/config.js
 
 
 def write_bundle(run: RunDirectory, out: Path) -> list[Path]:
-    """Write a finished run's encoder, model card, configuration, record and a usage script into a folder.
+    """Write a finished run's encoder, model card, configuration, record and a usage script, all of them or nothing.
 
     Args:
         run: finished.
@@ -45,13 +45,14 @@ def write_bundle(run: RunDirectory, out: Path) -> list[Path]:
     check_kept(run, record)
     record = shareable(record)
     texts = {"README.md": model_card(record, config), "use.py": usage(config)}
-    (out / "encoder").mkdir(parents=True)
-    for name in ("config.json", "model.safetensors"):
-        shutil.copyfile(run.encoder / name, out / "encoder" / name)
-    write_text(out / "config.yaml", yaml.safe_dump(record["config"], sort_keys=False))
-    record_file.write(out / "record.json", record)
-    for name, text in texts.items():
-        write_text(out / name, text)
+    with new_folder(out) as folder:
+        (folder / "encoder").mkdir()
+        for name in ("config.json", "model.safetensors"):
+            shutil.copyfile(run.encoder / name, folder / "encoder" / name)
+        write_text(folder / "config.yaml", yaml.safe_dump(record["config"], sort_keys=False))
+        record_file.write(folder / "record.json", record)
+        for name, text in texts.items():
+            write_text(folder / name, text)
     return [out / name for name in FILES]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from rich.table import Table
 
-from ssl_bench.files import write_text
+from ssl_bench.files import csv_text, write_text
 from ssl_bench.report.table import plain_console
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def write_statistics(cohort: Cohort, tables: Mapping[str, pd.DataFrame], folder:
     files = []
     for name, frame in tables.items():
         files.append(folder / f"{name}.csv")
-        write_text(files[-1], frame.to_csv(index_label="value" if name != "prevalence" else "finding"))
+        write_text(files[-1], csv_text(frame, index_label="value" if name != "prevalence" else "finding"))
     with drawing():
         save(picture_grid(cohort, seed), folder)
     return [*files, folder / "grid.png"]

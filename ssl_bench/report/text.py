@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from ssl_bench.errors import escaped
+
 LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "†": r"$^{\dagger}$", "*": r"$^{*}$",
          "<": r"$<$", ">": r"$>$"}  # fmt: skip
 
 
 def cell(text: object) -> str:
-    """Text that cannot break a Markdown table or be read as HTML."""
-    line = " ".join(str(text).split())
-    for character, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
-        line = line.replace(character, safe)
+    """Text that cannot break a Markdown table or be read as HTML, a link or code, and no command of a terminal."""
+    line = escaped(" ".join(str(text).split()))
+    for characters, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("](", "]\\("), ("][", "]\\["), ("`", "\\`")):
+        line = line.replace(characters, safe)
     return line
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import TORN, check_unlocked, locked, replacing, write_json, write_text
+from ssl_bench.files import TORN, check_unlocked, csv_text, locked, replacing, write_json, write_text
 from ssl_bench.files import sha256 as file_hash
 from ssl_bench.results import record as record_file
 from ssl_bench.results.record import SCHEMA
@@ -238,8 +238,7 @@ class RunDirectory:
 
     def write_record(self, content: Mapping[str, Any]) -> None:
         """Write the record, with the hashes of the files that were kept, and its rows as ``metrics.csv``."""
-        with replacing(self.path / "metrics.csv") as temporary:
-            pd.DataFrame(content["metrics"]).to_csv(temporary, index=False)
+        write_text(self.path / "metrics.csv", csv_text(pd.DataFrame(content["metrics"])))
         self.remember(self.path / "metrics.csv")
         record_file.write(self.record, {**content, "files": {**content.get("files", {}), **self.hashes}})
 

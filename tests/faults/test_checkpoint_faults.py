@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,26 @@ def test_fault_16_foreign_checkpoint_with_weights_that_are_no_numbers_is_refused
     assert not bench.out.exists()
 
 
+def packed(path: Path) -> None:
+    """A checkpoint of a sixteenth of a GiB that is a few hundred bytes long."""
+    torch.save({"w": torch.zeros(2**24)}, path.with_suffix(".whole"))
+    with (
+        zipfile.ZipFile(path.with_suffix(".whole")) as whole,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as small,
+    ):
+        for part in whole.infolist():
+            small.writestr(part.filename, whole.read(part))
+
+
+@pytest.mark.parametrize("make", [packed, lambda path: torch.save({"w": torch.zeros(1).expand(2**40)}, path)])
+def test_fault_14_weights_that_inflate_are_refused(bench: Any, make: Callable[[Path], None]) -> None:
+    file = bench.home / "weights.pth"
+    make(file)
+    sentence = bench.refused(3, "--init", file, method=PRETRAINED)
+    assert sentence.startswith(f"weights {file} would take ")
+    assert sentence.endswith("that is no checkpoint, so they are refused")
+
+
 # --- 17: flipped bytes ------------------------------------------------------------------------------------------------
 
 
@@ -166,10 +187,11 @@ def test_fault_17_flipped_byte_in_an_encoder_is_refused(bench: Any, name: str) -
     source = bench.home / "source"
     assert bench.run(out=source, method=("--method", "random")).code == 0
     flip(source / "encoder" / name, 0.0 if name == "config.json" else 0.9)
-    answer = bench.run("--init", source / "encoder", method=PRETRAINED)
-    assert answer.code == 3
-    assert bench.sentence(answer).startswith(f"weights {source / 'encoder'} are damaged: ")
-    assert not bench.out.exists()
+    for given in (source / "encoder", source / "encoder" / "model.safetensors"):
+        answer = bench.run("--init", given, method=PRETRAINED)
+        assert answer.code == 3
+        assert bench.sentence(answer).startswith(f"weights {source / 'encoder'} are damaged: ")
+        assert not bench.out.exists()
 
 
 # --- 18: kill -9 ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import runpy
 import sys
 from collections.abc import Callable
@@ -102,3 +104,34 @@ def test_a_damaged_encoder_is_not_given_away(run: RunDirectory, tmp_path: Path) 
     weights.unlink()
     with pytest.raises(DataError, match="cannot be read"):
         write_bundle(run, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", [file for file in FILES if not file.startswith("encoder/")])
+def test_fault_18_a_bundle_is_there_as_a_whole_or_not_at_all(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before = os.replace
+
+    def full(source: Path, target: Path) -> None:
+        if Path(target).name == Path(name).name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(source))
+        before(source, target)
+
+    monkeypatch.setattr("ssl_bench.files.os.replace", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        write_bundle(run, tmp_path / "shared" / "out")
+    assert raised.value.filename == str(tmp_path / "shared" / "out" / name)
+    assert not os.listdir(tmp_path / "shared")
+
+
+def test_names_in_a_model_card_are_text_and_nothing_else(run: RunDirectory, tmp_path: Path) -> None:
+    record = json.loads(run.record.read_text())
+    record["data"]["name"] = "toy\n\n# Cured\x1b[2J <script>x</script> [here](https://x.example) `rm`"
+    run.write_record(record)
+    write_bundle(run, tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "\n# Cured" not in card
+    assert "\x1b" not in card
+    assert "<script" not in card
+    assert "](https://x.example)" not in card
+    assert "[here]\\(https://x.example) \\`rm\\`" in card
