@@ -16,6 +16,7 @@ from ssl_bench.components import (
     Launcher,
     Logger,
     Method,
+    Metric,
     Recipe,
     Training,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Launcher",
     "Logger",
     "Method",
+    "Metric",
     "Options",
     "Recipe",
     "Training",

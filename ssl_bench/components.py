@@ -252,6 +252,40 @@ class Evaluator(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Metric(Component):
+    """A number that predictions of a finding are judged by; the target is a :class:`ssl_bench.metrics.Measure`.
+
+    The core gives it intervals from resamples of patients, a mean over findings, a column in tables and a paired test.
+
+    Args:
+        heading: of its column; empty: the name.
+        bounds: ``unit``: it lies in [0, 1], and intervals are made on the logit scale; ``real``: any number.
+        better: whether a ``higher`` or a ``lower`` value is better; ``target``: the nearer to ``ideal``.
+        ideal: the value of a perfect model.
+        chance: the value of scores that say nothing; ``prevalence``: the share of positive images; None: none is known.
+        rests_on: the images whose patients an interval rests on: of ``both`` classes, of the ``positive`` or the
+            ``negative`` one, or ``all`` whose label is known.
+        needs: ``probabilities`` in [0, 1], or any ``scores``.
+        threshold: scores are cut at one that :meth:`ssl_bench.metrics.Measure.choose` takes on validation images.
+    """
+
+    kind: ClassVar[str] = "metric"
+    heading: str = ""
+    bounds: Literal["unit", "real"] = "unit"
+    better: Literal["higher", "lower", "target"] = "higher"
+    ideal: float = 1.0
+    chance: float | Literal["prevalence"] | None = None
+    rests_on: Literal["both", "positive", "negative", "all"] = "both"
+    needs: Literal["scores", "probabilities"] = "scores"
+    threshold: bool = False
+
+    @property
+    def title(self) -> str:
+        """The heading of its column."""
+        return self.heading or self.name
+
+
+@dataclass(frozen=True, kw_only=True)
 class Service(Component):
     """Something around a run that changes nothing of what it computes, often by a package of its own.
 
@@ -288,6 +322,6 @@ class Logger(Service):
 
 
 KINDS: dict[str, type[Component]] = {
-    kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator, Launcher, Logger)
+    kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator, Metric, Launcher, Logger)
 }
 """Every kind of component by its name."""

@@ -210,11 +210,23 @@ class PretrainConfig(Section):
         return self.optimizer
 
 
+METRICS = (
+    "sensitivity-at-specificity-90", "specificity-at-sensitivity-90", "f1", "balanced-accuracy", "brier", "ece",
+    "calibration-slope", "calibration-intercept", "net-benefit",
+)  # fmt: skip
+"""The usual metrics beside AUROC and AUPRC, as far as a plugin offers them."""
+
+
 class EvaluateConfig(Section):
     """Protocols on the frozen encoder."""
 
     protocols: Names = Field(("linear", "knn"), description="evaluators")
     options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by evaluator")
+    metrics: Names | None = Field(
+        None,
+        description="metrics of the test split beside AUROC and AUPRC; none given: the usual ones, empty: no other",
+    )
+    metric_options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by metric")
     ehr: bool = Field(False, description="run the protocols that get EHR downstream beside those above")
     label_fractions: Annotated[tuple[Fraction, ...], BeforeValidator(split_names)] = Field(
         (1.0,), min_length=1, description="shares of the training patients whose labels are used"

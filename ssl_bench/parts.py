@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Logger, Method
-from ssl_bench.config import PretrainConfig, RunConfig
+from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Logger, Method, Metric
+from ssl_bench.config import METRICS, PretrainConfig, RunConfig
 from ssl_bench.data.features import check_available, expand
 from ssl_bench.errors import Problems, UsageError
 from ssl_bench.options import Options
@@ -56,6 +56,7 @@ class Parts:
     more: tuple[Chosen, ...] = ()
     external: tuple[Chosen, ...] = ()
     loggers: tuple[Chosen, ...] = ()
+    metrics: tuple[Chosen, ...] = ()
 
     @property
     def datasets(self) -> tuple[Chosen, ...]:
@@ -70,7 +71,7 @@ class Parts:
     def provenance(self, registry: Registry) -> list[dict[str, str]]:
         """Distribution and version of every component."""
         fusions = [fusion for fusion in (self.fusion, self.downstream) if fusion]
-        chosen = [self.method, *self.datasets, *self.evaluators, *self.loggers, *fusions]
+        chosen = [self.method, *self.datasets, *self.evaluators, *self.metrics, *self.loggers, *fusions]
         used = list(dict.fromkeys((item.component.kind, item.name) for item in chosen))
         if self.backbone.name in registry.names(Backbone.kind):
             used.append((Backbone.kind, self.backbone.name))
@@ -100,10 +101,23 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     joins = _downstream(config, registry, method, fusion)
     evaluators = _evaluators(config, registry)
     loggers = tuple(_chosen(registry, Logger, item.name, item.options, config.preset) for item in config.loggers)
-    parts = Parts(method, fusion, dataset, backbone, size, evaluators, features, joins, more, external, loggers)
+    metrics = tuple(
+        _chosen(registry, Metric, name, config.evaluate.metric_options.get(name, {}), config.preset)
+        for name in _metrics(config, registry)
+    )
+    parts = Parts(
+        method, fusion, dataset, backbone, size, evaluators, features, joins, more, external, loggers, metrics
+    )
     _check_fit(config, parts)
     _check_downstream(parts)
     return parts
+
+
+def _metrics(config: RunConfig, registry: Registry) -> list[str]:
+    """The metrics asked for; where none is, the usual ones that are installed."""
+    asked = config.evaluate.metrics
+    offered = registry.names(Metric.kind)
+    return list(dict.fromkeys([name for name in METRICS if name in offered] if asked is None else asked))
 
 
 def _check_each(config: RunConfig, registry: Registry) -> None:
@@ -117,6 +131,10 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
         *(
             (Evaluator, name, evaluate.options.get(name, {}))
             for name in {**dict.fromkeys(evaluate.protocols), **evaluate.options}
+        ),
+        *(
+            (Metric, name, evaluate.metric_options.get(name, {}))
+            for name in {**dict.fromkeys(_metrics(config, registry)), **evaluate.metric_options}
         ),
         *((Logger, item.name, item.options) for item in config.loggers),
     ]

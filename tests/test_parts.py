@@ -80,10 +80,10 @@ def test_an_evaluator_named_twice_runs_once(registry: Registry) -> None:
 
 
 def test_provenance_names_every_component(registry: Registry) -> None:
-    rows = parts(registry, method="msn-ehr", evaluate={"protocols": "knn"}).provenance(registry)
+    rows = parts(registry, method="msn-ehr", evaluate={"protocols": "knn", "metrics": "f1"}).provenance(registry)
     assert {(row["kind"], row["name"]) for row in rows} == {
         ("method", "msn-ehr"), ("dataset", "synthetic"), ("evaluator", "knn"), ("fusion", "concat"),
-        ("backbone", "vit-micro"),
+        ("backbone", "vit-micro"), ("metric", "f1"),
     }  # fmt: skip
     assert {(row["distribution"], row["version"]) for row in rows} == {("sslbench", __version__)}
 

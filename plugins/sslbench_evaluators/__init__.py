@@ -1,10 +1,10 @@
-"""The built-in evaluation protocols. A new protocol is one line here."""
+"""The built-in evaluation protocols and metrics. A new protocol is one line here, a metric one in ``METRICS``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ssl_bench import Component, Evaluator, hookimpl
+from ssl_bench import Component, Evaluator, Metric, hookimpl
 
 FEW_EPOCHS = {
     "smoke": {"epochs": 2, "batch_size": 32, "lr": 1e-2},
@@ -19,10 +19,49 @@ SHORT_TUNING = {
 """Small trainings of a whole encoder."""
 
 
+_OPERATING = "sslbench_evaluators.metrics.operating"
+_PROBABILITY = "sslbench_evaluators.metrics.probability"
+_OPTIONS = "sslbench_evaluators.metrics.options"
+
+RATES = {"sensitivity": ("specificity", "positive", "Sens"), "specificity": ("sensitivity", "negative", "Spec")}
+"""A rate, the one that is held for it, the class it is of, and its heading."""
+
+METRICS = [
+    Metric(name="auroc", target="sslbench_evaluators.metrics.ranking:Auroc", heading="AUROC", chance=0.5,
+           summary="chance that a positive image scores above a negative one"),
+    Metric(name="auprc", target="sslbench_evaluators.metrics.ranking:Auprc", heading="AUPRC", chance="prevalence",
+           summary="average precision"),
+    *(Metric(name=f"{rate}-at-{held}-{level}", target=f"{_OPERATING}:{rate.capitalize()}",
+             options=f"{_OPTIONS}:OperatingOptions", defaults={"fixed": held, "level": level / 100},
+             heading=f"{short}@{RATES[held][2]}{level}", rests_on=of, threshold=True, chance=1 - level / 100,
+             summary=f"{rate} where validation images reach a {held} of {level} %")
+      for rate, (held, of, short) in RATES.items() for level in (80, 90, 95)),
+    Metric(name="f1", target=f"{_OPERATING}:F1", options=f"{_OPTIONS}:OperatingOptions", heading="F1", threshold=True,
+           summary="harmonic mean of precision and sensitivity, at a specificity of 90 % on validation images"),
+    Metric(name="balanced-accuracy", target=f"{_OPERATING}:BalancedAccuracy", options=f"{_OPTIONS}:OperatingOptions",
+           heading="BAcc", threshold=True, chance=0.5,
+           summary="mean of sensitivity and specificity, at a specificity of 90 % on validation images"),
+    Metric(name="brier", target=f"{_PROBABILITY}:Brier", heading="Brier", better="lower", ideal=0.0, rests_on="all",
+           needs="probabilities", summary="mean squared distance of probability and label"),
+    Metric(name="ece", target=f"{_PROBABILITY}:CalibrationError", heading="ECE", better="lower", ideal=0.0,
+           rests_on="all", needs="probabilities", summary="expected calibration error over 15 bins"),
+    Metric(name="calibration-slope", target=f"{_PROBABILITY}:CalibrationSlope", heading="Cal slope", bounds="real",
+           better="target", ideal=1.0, needs="probabilities",
+           summary="1 where log-odds are as spread as they should be, below where they are too extreme"),
+    Metric(name="calibration-intercept", target=f"{_PROBABILITY}:CalibrationIntercept", heading="Cal intercept",
+           bounds="real", better="target", ideal=0.0, needs="probabilities",
+           summary="0 where probabilities are right on average, below where they are too high"),
+    Metric(name="net-benefit", target=f"{_PROBABILITY}:NetBenefit", options=f"{_OPTIONS}:BenefitOptions",
+           heading="Net benefit", bounds="real", needs="probabilities",
+           summary="true positives minus false ones, weighed by the odds at which one treats"),
+]  # fmt: skip
+
+
 @hookimpl
 def sslbench_components() -> Iterable[Component]:
-    """The built-in evaluators."""
+    """The built-in evaluators and metrics."""
     return [
+        *METRICS,
         Evaluator(name="linear", target="sslbench_evaluators.linear:Linear",
                   options="sslbench_evaluators.options:LinearOptions",
                   with_ehr=("linear-ehr", "ehr-only"),

@@ -13,7 +13,7 @@ from ssl_bench.plugins import discover
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help="method, fusion, dataset, backbone, evaluator, launcher or logger.")],
+    kind: Annotated[str, typer.Argument(help=f"{', '.join(KINDS)}.")],
     name: Annotated[str, typer.Argument(help="Name of the component.")],
 ) -> None:
     """Print a component's options with their defaults, and where it comes from."""
@@ -50,6 +50,7 @@ def _place(component: Component) -> str:
         "dataset": "data.options.",
         "backbone": "backbone.options.",
         "evaluator": f"evaluate.options.{component.name}.",
+        "metric": f"evaluate.metric_options.{component.name}.",
         "launcher": "",
         "logger": "",
     }
@@ -61,10 +62,13 @@ def _text(value: Any) -> str:
     return "(required)" if value is ... else json.dumps(value, default=str)
 
 
+TRAITS = ("features", "fusion", "label_space", "arguments", "image_size", "needs", "bounds", "better", "rests_on")
+
+
 def _traits(component: Component) -> list[tuple[str, str]]:
     """What else the descriptor says, as title and text."""
     traits = []
-    for title in ("features", "fusion", "label_space", "arguments", "image_size", "needs"):
+    for title in TRAITS:
         value = getattr(component, title, None)
         if value:
             pairs = [f"{key}={item}" for key, item in value.items()] if hasattr(value, "items") else None

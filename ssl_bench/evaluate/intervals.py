@@ -12,19 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 from scipy.special import expit, logit
 
-from ssl_bench.evaluate.resample import Array, Floats, bootstrap, patient_rows, point
+from ssl_bench.evaluate.resample import Array, Floats, bootstrap, point
+from ssl_bench.evaluate.support import FEWEST as FEWEST
+from ssl_bench.evaluate.support import Support as Support
+from ssl_bench.evaluate.support import effective_patients as effective_patients
+from ssl_bench.evaluate.support import supports as supports
 
 NAMES = ("auroc", "auprc")
 LEVEL = 0.95
-FEWEST = 5
-"""Positive patients, and negative ones, that an interval needs, and a label in a macro mean that a claim rests on."""
 RESAMPLES = 20
 """Resamples with a value that an interval needs."""
 
@@ -56,35 +58,6 @@ class Difference(Interval):
 
 
 Kind = TypeVar("Kind", bound=Interval)
-
-
-@dataclass(frozen=True)
-class Support:
-    """What a label's interval rests on; ``effective`` is Kish's number, of the class with the smaller one."""
-
-    positive_images: int
-    negative_images: int
-    positive_patients: int
-    negative_patients: int
-    effective: float
-
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of the label's interval."""
-        return max(self.effective - 1.0, 1.0)
-
-    @property
-    def reason(self) -> str:
-        """Why the label has no value or no interval; empty where it has both."""
-        if not self.positive_images and not self.negative_images:
-            return "no image has a label and a score"
-        if not self.positive_images or not self.negative_images:
-            known = f"{self.positive_images} positive and {self.negative_images} negative images"
-            return f"one class only ({known})"
-        for count, what in ((self.positive_patients, "positive"), (self.negative_patients, "negative")):
-            if count < FEWEST:
-                return f"{count} {what} patients, an interval needs {FEWEST}"
-        return ""
 
 
 @dataclass(frozen=True)
@@ -151,12 +124,34 @@ def measure(
     """
     resampled = bootstrap(labels, scores, patients=patients, replicates=replicates, seed=seed)
     base = supports(labels, patients)
-    found = {}
-    for name, values, repeats in zip(NAMES, point(labels, scores), resampled, strict=True):
-        each = tuple(label_interval(v, r, s) for v, r, s in zip(values, repeats.T, base, strict=True))
-        parts = macro_parts(values, repeats, base, fewest)
-        found[name] = Metric(each, macro_interval(parts), parts.kept, mean_of(values), held(values))
-    return found
+    return {
+        name: with_intervals(values, repeats, base, fewest)
+        for name, values, repeats in zip(NAMES, point(labels, scores), resampled, strict=True)
+    }
+
+
+def with_intervals(
+    values: Floats, replicates: Floats, base: Sequence[Support], fewest: int, *, unit: bool = True
+) -> Metric:
+    """A metric with intervals, of its values (L,) and replicates (R, L).
+
+    Args:
+        values: NaN where undefined.
+        replicates: NaN where undefined.
+        base: what the L labels rest on.
+        fewest: positive and negative patients of a label that the macro mean holds.
+        unit: the metric is in [0, 1]; else its interval is made on its own scale.
+    """
+    parts = macro_parts(values, replicates, base, fewest)
+    each = tuple((label_interval if unit else label_difference)(v, r, s)
+                 for v, r, s in zip(values, replicates.T, base, strict=True))  # fmt: skip
+    whole = macro_interval(parts) if unit else macro_difference(parts)
+    return Metric(each, whole, parts.kept, mean_of(values), held(values))
+
+
+def difference(values: Floats, replicates: Floats, base: Sequence[Support], fewest: int) -> Metric:
+    """A difference with intervals and p: first minus second encoder (L,), and on resamples (R, L)."""
+    return with_intervals(values, replicates, base, fewest, unit=False)
 
 
 def measure_difference(
@@ -175,43 +170,8 @@ def measure_difference(
     """
     pair = [bootstrap(labels, s, patients=patients, replicates=replicates, seed=seed) for s in (scores_a, scores_b)]
     base = supports(labels, patients)
-    result = {}
-    for m, (name, a, b) in enumerate(zip(NAMES, point(labels, scores_a), point(labels, scores_b), strict=True)):
-        values, repeats = a - b, pair[0][m] - pair[1][m]
-        each = tuple(label_difference(v, r, s) for v, r, s in zip(values, repeats.T, base, strict=True))
-        parts = macro_parts(values, repeats, base, fewest)
-        result[name] = Metric(each, macro_difference(parts), parts.kept, mean_of(values), held(values))
-    return result
-
-
-def effective_patients(labels: npt.ArrayLike, patients: Sequence[object] | Array | None) -> Floats:
-    """Kish's effective number of positive patients (L,) of labels (N, L); 0 where none is positive."""
-    labels = np.asarray(labels, np.float64)
-    number, sizes = patient_rows(patients, len(labels))
-    return np.array([_kish(np.bincount(number, column == 1, len(sizes))) for column in labels.T])
-
-
-def supports(labels: npt.ArrayLike, patients: Sequence[object] | Array | None) -> tuple[Support, ...]:
-    """What the interval of each of the L labels rests on; labels (N, L) with NaN where unknown."""
-    labels = np.asarray(labels, np.float64)
-    number, sizes = patient_rows(patients, len(labels))
-    result = []
-    for column in labels.T:
-        positive, negative = (np.bincount(number, column == value, len(sizes)) for value in (1, 0))
-        result.append(
-            Support(
-                positive_images=int(positive.sum()),
-                negative_images=int(negative.sum()),
-                positive_patients=int(np.count_nonzero(positive)),
-                negative_patients=int(np.count_nonzero(negative)),
-                effective=min(_kish(positive), _kish(negative)),
-            )
-        )
-    return tuple(result)
-
-
-def _kish(images: npt.NDArray[Any]) -> float:
-    return float(images.sum() ** 2 / max((images.astype(np.float64) ** 2).sum(), 1.0))
+    points = zip(NAMES, point(labels, scores_a), point(labels, scores_b), strict=True)
+    return {name: difference(a - b, pair[0][m] - pair[1][m], base, fewest) for m, (name, a, b) in enumerate(points)}
 
 
 def held(values: Floats) -> tuple[int, ...]:
@@ -238,15 +198,14 @@ def label_interval(value: float, replicates: Floats, support: Support) -> Interv
     """
     if support.reason or not np.isfinite(value):
         return Interval(float(value) if np.isfinite(value) else None, note=support.reason or "undefined")
-    half_pair = 0.5 / (support.positive_images * support.negative_images)
-    return _logit_t(float(value), replicates, support.freedom, half_pair, support.effective)
+    return _logit_t(float(value), replicates, support.freedom, support.step, support.effective)
 
 
 def macro_interval(parts: Macro) -> Interval:
     """The interval of a macro mean."""
     if parts.value is None or not len(parts.drawn):
         return Interval(parts.value, note=parts.note)
-    half_pair = min(0.5 / (s.positive_images * s.negative_images) for s in parts.base) / len(parts.base)
+    half_pair = min(s.step for s in parts.base) / len(parts.base)
     fewest = min(s.effective for s in parts.base)
     return _noted(_logit_t(parts.value, parts.drawn, parts.freedom, half_pair, fewest), parts.note)
 

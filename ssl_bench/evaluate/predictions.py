@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ class PredictionTable:
         patients: ``(N,)`` patient ids.
         truth: ``(N, L)`` 1, 0, or NaN where unknown.
         scores: ``(N, L)``; NaN in a whole column: the label was not predicted.
+        studies: ``(N,)`` study ids; None where they are not known.
+        validation: the same model on the images that thresholds are chosen on; None where there are none.
     """
 
     labels: tuple[str, ...]
@@ -34,16 +36,35 @@ class PredictionTable:
     patients: npt.NDArray[Any]
     truth: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
+    studies: npt.NDArray[Any] | None = None
+    validation: PredictionTable | None = None
 
     @property
     def outside(self) -> int:
         """Scores outside [0, 1]: they rank as well as others, and are no probabilities."""
         return int(((self.scores < 0) | (self.scores > 1)).sum())
 
+    @property
+    def probabilities(self) -> bool:
+        """Whether the scores can be probabilities: all of them, the validation images' too, are in [0, 1]."""
+        return not self.outside and (self.validation is None or self.validation.probabilities)
+
+    @property
+    def known(self) -> npt.NDArray[np.float64]:
+        """The labels ``(N, L)``; unknown for those that have no score."""
+        return np.where(np.isnan(self.scores).all(axis=0), np.nan, self.truth)
+
     def select(self, labels: tuple[str, ...]) -> PredictionTable:
         """The table with some of its labels, in the order given."""
         columns = [self.labels.index(label) for label in labels]
-        return PredictionTable(labels, self.ids, self.patients, self.truth[:, columns], self.scores[:, columns])
+        chosen = self.validation.select(labels) if self.validation else None
+        truth, scores = self.truth[:, columns], self.scores[:, columns]
+        return replace(self, labels=labels, truth=truth, scores=scores, validation=chosen)
+
+    def rows(self, rows: npt.NDArray[Any]) -> PredictionTable:
+        """Some of its images, in the order given."""
+        parts = {name: getattr(self, name)[rows] for name in ("ids", "patients", "truth", "scores")}
+        return replace(self, **parts, studies=None if self.studies is None else self.studies[rows])
 
 
 def read_predictions(path: Path, aggregate: Aggregate | None = None) -> PredictionTable:

@@ -60,10 +60,10 @@ def bootstrap(
     """
     labels, scores = checked(labels, scores)
     patient, sizes = patient_rows(patients, len(labels))
-    rankings = [_Ranking.of(labels[:, k], scores[:, k], patient, len(sizes)) for k in range(labels.shape[1])]
+    rankings = [Ranking.of(labels[:, k], scores[:, k], patient, len(sizes)) for k in range(labels.shape[1])]
     auroc = np.full((replicates, len(rankings)), np.nan)
     auprc = np.full_like(auroc, np.nan)
-    for chunk, weights in _resamples(sizes, replicates, seed):
+    for chunk, weights in resamples(sizes, replicates, seed):
         for k, ranking in enumerate(rankings):
             if ranking is not None:
                 auroc[chunk, k], auprc[chunk, k] = ranking.metrics(weights)
@@ -156,7 +156,7 @@ def _counter(total: int) -> type[np.integer[Any]]:
     return np.uint16 if total < 2**16 else np.int32 if total < 2**31 else np.int64
 
 
-def _resamples(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Iterator[tuple[slice, Array]]:
+def resamples(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Iterator[tuple[slice, Array]]:
     """Chunks of resamples: which ones, and how often each patient was drawn in each, (P, C)."""
     rng, drawn = np.random.default_rng(seed), len(sizes)
     step = max(1, min(MOST, BUDGET // (4 * drawn)))
@@ -170,7 +170,7 @@ def _resamples(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Itera
 
 
 @dataclass(frozen=True)
-class _Ranking:
+class Ranking:
     """One label's images by falling score, cut into runs that end with a score which some positive image has.
 
     Each entry of ``blocks`` holds three sparse sums over patients, a row for each of up to ``SPAN`` such scores:
@@ -181,7 +181,7 @@ class _Ranking:
     rest: sparse.csr_array
 
     @classmethod
-    def of(cls, labels: Floats, scores: Array, patient: npt.NDArray[np.intp], patients: int) -> _Ranking | None:
+    def of(cls, labels: Floats, scores: Array, patient: npt.NDArray[np.intp], patients: int) -> Ranking | None:
         """Rank the images (N,) of one label; None where it holds one class alone."""
         order = _falling(labels, scores)
         positive, who = labels[order] == 1, patient[order]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,25 @@ import pandas as pd
 
 from ssl_bench.contracts import Metric, Predictions, Split
 from ssl_bench.errors import DataError, PluginError, shortened
-from ssl_bench.evaluate.intervals import FEWEST, Difference, Interval, measure, measure_difference, supports
+from ssl_bench.evaluate.intervals import (
+    FEWEST,
+    Difference,
+    Interval,
+    difference,
+    measure,
+    measure_difference,
+    supports,
+    with_intervals,
+)
+from ssl_bench.evaluate.intervals import Metric as Measured
+from ssl_bench.evaluate.measures import Gauge, measured
 from ssl_bench.evaluate.predictions import PredictionTable
+from ssl_bench.evaluate.resample import patient_rows
 
 MACRO = "macro"
+
+UNCOUNTED = ("n_known", "n_known_patients", "n_positive", "n_positive_patients", "n_negative", "n_negative_patients")
+"""Counts that a number has none of where an evaluator gave it directly."""
 
 
 @dataclass(frozen=True)
@@ -110,29 +125,98 @@ def prediction_frame(table: PredictionTable) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def metric_rows(scored: Scored, labels: tuple[str, ...], replicates: int) -> Iterator[dict[str, Any]]:
-    """Rows of one protocol's predictions."""
-    for row in table_rows(as_table(scored, labels), replicates, scored.origin.seed):
-        yield {**identity(scored), **row}
+def metric_rows(
+    scored: Scored,
+    labels: tuple[str, ...],
+    replicates: int,
+    metrics: Sequence[Gauge] = (),
+    validation: PredictionTable | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Rows of one protocol's predictions: AUROC, AUPRC, and those of ``metrics`` that apply to them."""
+    table = replace(as_table(scored, labels), validation=validation)
+    if not scored.predictions.probabilities:
+        metrics = [gauge for gauge in metrics if gauge.component.needs != "probabilities"]
+    elsewhere = scored.origin.fitted_on if scored.origin.fitted_on != scored.origin.dataset else ""
+    for row in table_rows(table, replicates, scored.origin.seed, metrics):
+        note = row["note"]
+        if elsewhere and row.get("threshold") is not None:
+            note = "; ".join(filter(None, (note, f"threshold chosen on validation images of {elsewhere}")))
+        yield {**identity(scored), **row, "note": note}
 
 
-def table_rows(table: PredictionTable, replicates: int, seed: int) -> Iterator[dict[str, Any]]:
+def table_rows(
+    table: PredictionTable, replicates: int, seed: int, metrics: Sequence[Gauge] = ()
+) -> Iterator[dict[str, Any]]:
     """One row for each label and the macro mean, for each metric."""
-    known = _known(table)
-    scores = np.nan_to_num(table.scores)
-    measured = measure(known, scores, patients=table.patients, replicates=replicates, seed=seed)
-    base = supports(known, table.patients)
-    size = {"n_images": len(table.ids), "n_patients": len(set(table.patients))}
-    for metric, result in measured.items():
-        for label, interval, support in zip(table.labels, result.labels, base, strict=True):
-            counts = {**size, "n_positive": support.positive_images, "n_positive_patients": support.positive_patients}
-            yield {"label": label, "metric": metric, **_interval(interval), **counts}
-        nothing = {"n_positive": None, "n_positive_patients": None}  # a macro mean has no positive images of its own
-        held, every = ([table.labels[column] for column in columns] for columns in (result.held, result.defined))
-        yield {
-            "label": MACRO, "metric": metric, **_interval(result.macro), **size, **nothing, "macro_labels": held,
-            "value_all": result.whole, "all_labels": every,
-        }  # fmt: skip
+    denominators = Denominators(table)
+    scores, base = np.nan_to_num(table.scores), supports(table.known, table.patients)
+    found = measure(table.known, scores, patients=table.patients, replicates=replicates, seed=seed)
+    for name, of_metric in found.items():
+        yield from _rows_of(table.labels, name, of_metric, denominators, CHANCE[name])
+    others = [gauge for gauge in metrics if gauge.name not in found]
+    for name, (values, drawn) in measured(table, others, replicates, seed).items():
+        gauge = next(gauge for gauge in others if gauge.name == name)
+        on = [support.on(gauge.component.rests_on) for support in base]
+        of_metric = with_intervals(values, drawn, on, FEWEST, unit=gauge.component.bounds == "unit")
+        cuts = gauge.thresholds(table) if gauge.component.threshold else None
+        yield from _rows_of(table.labels, name, of_metric, denominators, gauge.component.chance, cuts)
+
+
+CHANCE: Mapping[str, float | Literal["prevalence"]] = {"auroc": 0.5, "auprc": "prevalence"}
+"""AUROC and AUPRC of scores that say nothing."""
+
+
+def _rows_of(
+    labels: Sequence[str],
+    metric: str,
+    found: Measured,
+    denominators: Denominators,
+    chance: float | Literal["prevalence"] | None,
+    cuts: Sequence[float | None] | None = None,
+) -> Iterator[dict[str, Any]]:
+    for k, (label, interval) in enumerate(zip(labels, found.labels, strict=True)):
+        told = {**_interval(interval), **denominators.of((k,), chance)}
+        if cuts is not None:
+            told["threshold"] = cuts[k]
+            told["note"] = interval.note if cuts[k] is not None else "no threshold: validation holds one class alone"
+        yield {"label": label, "metric": metric, **told}
+    held, every = ([labels[k] for k in columns] for columns in (found.held, found.defined))
+    yield {
+        "label": MACRO, "metric": metric, **_interval(found.macro), **denominators.of(found.held, chance),
+        "macro_labels": held, "value_all": found.whole, "all_labels": every,
+    }  # fmt: skip
+
+
+class Denominators:
+    """What numbers of some predictions are of: images and patients, those with a known label, and by class.
+
+    Of several labels an image is known where one of them is, positive where one of them is, and else negative; a
+    patient is positive with a positive image and negative with a negative one.
+    """
+
+    def __init__(self, table: PredictionTable) -> None:
+        self.known = table.known
+        self.patient, sizes = patient_rows(table.patients, len(table.ids))
+        self.whole = {"n_images": len(table.ids), "n_patients": len(sizes)}
+        self._found: dict[tuple[int, ...], dict[str, Any]] = {}
+
+    def of(self, columns: tuple[int, ...], chance: float | Literal["prevalence"] | None) -> dict[str, Any]:
+        """Counts of some labels together, and the chance level of a number; prevalences of several are averaged."""
+        if columns not in self._found:
+            self._found[columns] = self._counted(self.known[:, list(columns)])
+        counts = dict(self._found[columns])
+        prevalence = counts.pop("prevalence")
+        return {**self.whole, **counts, "chance": prevalence if chance == "prevalence" else chance}
+
+    def _counted(self, known: npt.NDArray[np.float64]) -> dict[str, Any]:
+        told, positive = ~np.isnan(known), (known == 1).any(axis=1)
+        images = {"known": told.any(axis=1), "positive": positive, "negative": told.any(axis=1) & ~positive}
+        counts: dict[str, Any] = {}
+        for name, rows in images.items():
+            patients = np.count_nonzero(np.bincount(self.patient[rows]))
+            counts |= {f"n_{name}": int(rows.sum()), f"n_{name}_patients": int(patients)}
+        shares = [column[~np.isnan(column)].mean() for column in known.T if (~np.isnan(column)).any()]
+        return {**counts, "prevalence": float(np.mean(shares)) if shares else None}
 
 
 def plain_row(origin: Origin, split: Split, metric: Metric) -> dict[str, Any]:
@@ -148,41 +232,55 @@ def plain_row(origin: Origin, split: Split, metric: Metric) -> dict[str, Any]:
         )
     ends = (metric.ci_low, metric.ci_high, metric.percentile_low, metric.percentile_high)
     interval = _interval(Interval(metric.value, *ends, note=metric.note))
-    size = {"n_images": len(split.labels), "n_patients": len(set(split.patient_ids)), "n_positive": None}
+    size = {"n_images": len(split.labels), "n_patients": len(set(split.patient_ids)), **dict.fromkeys(UNCOUNTED)}
     return {
         **asdict(origin), "split": metric.split, "subgroup": "all", "fraction": 1.0, "draw": 0, "settings": {},
-        "label": metric.label, "metric": metric.metric, **interval, **size, "n_positive_patients": None,
+        "label": metric.label, "metric": metric.metric, **interval, **size, "chance": None,
     }  # fmt: skip
 
 
 def difference_rows(
-    first: Scored, second: Scored, labels: tuple[str, ...], replicates: int
+    first: Scored,
+    second: Scored,
+    labels: tuple[str, ...],
+    replicates: int,
+    metrics: Sequence[Gauge] = (),
+    validation: tuple[PredictionTable | None, PredictionTable | None] = (None, None),
 ) -> Iterator[dict[str, Any]]:
     """First encoder minus second, of one protocol in one run."""
     shared = {"encoder": first.origin.encoder, "against": second.origin.encoder}
-    pair = as_table(first, labels), as_table(second, labels)
-    for row in table_differences(*pair, replicates, first.origin.seed):
+    pair = [replace(as_table(one, labels), validation=chosen)
+            for one, chosen in zip((first, second), validation, strict=True)]  # fmt: skip
+    if not (first.predictions.probabilities and second.predictions.probabilities):
+        metrics = [gauge for gauge in metrics if gauge.component.needs != "probabilities"]
+    for row in table_differences(pair[0], pair[1], replicates, first.origin.seed, metrics=metrics):
         yield {**identity(first), **shared, **row}
 
 
 def table_differences(
-    first: PredictionTable, second: PredictionTable, replicates: int, seed: int, fewest: int = FEWEST
+    first: PredictionTable,
+    second: PredictionTable,
+    replicates: int,
+    seed: int,
+    fewest: int = FEWEST,
+    metrics: Sequence[Gauge] = (),
 ) -> Iterator[dict[str, Any]]:
     """First minus second on the same rows and the same resamples of patients, for each label and the macro mean."""
-    known = np.where(np.isnan(_known(first)), np.nan, _known(second))
+    known = np.where(np.isnan(first.known), np.nan, second.known)
     pair = np.nan_to_num(first.scores), np.nan_to_num(second.scores)
-    measured = measure_difference(
-        known, *pair, patients=first.patients, replicates=replicates, seed=seed, fewest=fewest
-    )
-    for metric, result in measured.items():
-        for label, interval in (*zip(first.labels, result.labels, strict=True), (MACRO, result.macro)):
+    found = measure_difference(known, *pair, patients=first.patients, replicates=replicates, seed=seed, fewest=fewest)
+    others = [gauge for gauge in metrics if gauge.name not in found]
+    if others:
+        base = supports(known, first.patients)
+        drawn = [measured(replace(table, truth=known), others, replicates, seed) for table in (first, second)]
+        for gauge in (gauge for gauge in others if all(gauge.name in part for part in drawn)):
+            (values_a, drawn_a), (values_b, drawn_b) = (part[gauge.name] for part in drawn)
+            on = [support.on(gauge.component.rests_on) for support in base]
+            found[gauge.name] = difference(values_a - values_b, drawn_a - drawn_b, on, fewest)
+    for metric, of_metric in found.items():
+        for label, interval in (*zip(first.labels, of_metric.labels, strict=True), (MACRO, of_metric.macro)):
             p = interval.p if isinstance(interval, Difference) else None
             yield {"metric": metric, "label": label, **_interval(interval), "p": p}
-
-
-def _known(table: PredictionTable) -> npt.NDArray[np.float64]:
-    """Labels; unknown for those that have no score."""
-    return np.where(fitted(table.scores), table.truth, np.nan)
 
 
 def identity(scored: Scored) -> dict[str, Any]:

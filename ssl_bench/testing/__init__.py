@@ -13,6 +13,7 @@ from ssl_bench.testing.dataset import check_dataset, dataset_checks
 from ssl_bench.testing.evaluator import check_evaluator, evaluator_checks
 from ssl_bench.testing.fusion import check_fusion, fusion_checks
 from ssl_bench.testing.method import check_method, method_checks
+from ssl_bench.testing.metric import check_metric, metric_checks
 
 __all__ = [
     "Check",
@@ -20,8 +21,10 @@ __all__ = [
     "check_evaluator",
     "check_fusion",
     "check_method",
+    "check_metric",
     "dataset_checks",
     "evaluator_checks",
     "fusion_checks",
     "method_checks",
+    "metric_checks",
 ]

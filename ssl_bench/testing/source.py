@@ -16,7 +16,8 @@ DEVICES = ("torch.cuda",)
 OTHER = ("logging", "socket", "subprocess", "urllib", "requests")
 TENSORS_ONLY = (*RANKS, *FILES, *DEVICES, *OTHER)
 
-IMPORTS = {"method": TENSORS_ONLY, "fusion": TENSORS_ONLY, "evaluator": (*RANKS, *FILES, *OTHER)}
+IMPORTS = {"method": TENSORS_ONLY, "fusion": TENSORS_ONLY, "evaluator": (*RANKS, *FILES, *OTHER),
+           "metric": TENSORS_ONLY}  # fmt: skip
 """Modules that a kind of component has no use for; a dataset reads files."""
 
 CALLS = ("open", "print", "input")

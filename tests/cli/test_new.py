@@ -69,7 +69,7 @@ def test_each_passes_its_own_tests(installed: Installed) -> None:
     folders = [project / "tests" for project in installed.projects.values()]
     done = installed.run("-m", "pytest", "--import-mode=importlib", "-q", "-p", "no:cacheprovider", *folders)
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 def test_they_run_together(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssl_bench.plugins import discover
-from ssl_bench.testing import Check, dataset_checks, evaluator_checks, fusion_checks, method_checks
+from ssl_bench.testing import Check, dataset_checks, evaluator_checks, fusion_checks, method_checks, metric_checks
 
 BUILT_IN = discover()
 
@@ -19,7 +19,7 @@ def different(kind: str) -> list[str]:
     return list(found.values())
 
 
-SUITES = {"method": method_checks, "fusion": fusion_checks, "evaluator": evaluator_checks}
+SUITES = {"method": method_checks, "fusion": fusion_checks, "evaluator": evaluator_checks, "metric": metric_checks}
 CHECKS = [
     pytest.param(check, id=f"{kind}-{name}-{check.name}")
     for kind, suite in SUITES.items()

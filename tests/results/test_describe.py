@@ -24,7 +24,7 @@ def test_options_are_kept_by_kind_and_name_with_the_fusion_of_downstream_protoco
     found = resolved(used(plan))
     assert plan.parts.downstream is not None
     assert plan.parts.downstream.name == "film"
-    assert set(found) == {"dataset", "method", "fusion", "evaluator"}
+    assert set(found) == {"dataset", "method", "fusion", "evaluator", "metric"}
     assert set(found["evaluator"]) == {"finetune", "finetune-ehr", "ehr-only"}
     assert {"kind": "fusion", "name": "film"}.items() <= next(
         part for part in plan.components if part["kind"] == "fusion"

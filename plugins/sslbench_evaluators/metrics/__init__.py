@@ -1,0 +1,1 @@
+"""The built-in metrics, each a function of one finding's weighted images."""

@@ -1,0 +1,118 @@
+"""How far probabilities are right: Brier score, calibration, and the net benefit of acting on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+
+from ssl_bench import Options
+from ssl_bench.metrics import Sample
+from sslbench_evaluators.metrics.operating import counts
+from sslbench_evaluators.metrics.options import BenefitOptions
+
+Floats = npt.NDArray[np.float64]
+
+BINS = 15
+"""Bins of equal width, as in Guo et al., On Calibration of Modern Neural Networks (arXiv 1706.04599)."""
+
+EDGE = 1e-7
+"""Probabilities nearer to 0 or 1 count as this: their log-odds would be infinite."""
+
+STEPS = 25
+CLOSE = 1e-9
+STEEP = 1e3
+"""A slope beyond this is that of findings that the scores separate, and has no value."""
+
+
+class _Plain:
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+
+class Brier(_Plain):
+    """Mean squared distance of probability and label."""
+
+    def values(self, sample: Sample) -> Floats:
+        """``(C,)``."""
+        images, squares = sample.total(np.stack([np.ones_like(sample.scores), (sample.scores - sample.labels) ** 2], 1))
+        return squares / images
+
+
+class CalibrationError(_Plain):
+    """Mean distance of share and mean probability over bins, weighted by their images."""
+
+    def values(self, sample: Sample) -> Floats:
+        """``(C,)``."""
+        place = np.minimum((sample.scores * BINS).astype(int), BINS - 1)
+        surplus = (sample.scores - sample.labels)[:, None] * (place[:, None] == np.arange(BINS))  # (N, BINS)
+        return np.abs(sample.total(surplus)).sum(axis=0) / sample.total(np.ones_like(sample.scores))
+
+
+class CalibrationSlope(_Plain):
+    """b of the logistic model ``log-odds of the label = a + b * log-odds of the probability`` (Cox, 1958)."""
+
+    def values(self, sample: Sample) -> Floats:
+        """``(C,)``."""
+        return _recalibrated(sample, slope=True)[1]
+
+
+class CalibrationIntercept(_Plain):
+    """a of that model with b = 1: calibration in the large (Van Calster et al., BMC Medicine 17:230, 2019)."""
+
+    def values(self, sample: Sample) -> Floats:
+        """``(C,)``."""
+        return _recalibrated(sample, slope=False)[0]
+
+
+def _recalibrated(sample: Sample, *, slope: bool) -> Floats:
+    """Intercepts and slopes ``(2, C)`` by Newton's method, from those of all resamples together."""
+    weights, odds = sample.weights, logit(np.clip(sample.scores, EDGE, 1 - EDGE))
+    start = _newton(sample.labels, odds, weights.sum(axis=1, keepdims=True), np.array([[0.0], [1.0]]), slope=slope)
+    start = np.where(np.isfinite(start), start, np.array([[0.0], [1.0]]))
+    return _newton(sample.labels, odds, weights, np.repeat(start, weights.shape[1], axis=1), slope=slope)
+
+
+def _newton(labels: Floats, odds: Floats, weights: Floats, at: Floats, *, slope: bool) -> Floats:
+    """Maximum-likelihood intercept and slope ``(2, C)`` of weighted images; NaN where they are infinite."""
+    design = np.stack([np.ones_like(odds), odds]) if slope else np.ones((1, len(odds)))  # (K, N)
+    fixed = 0.0 if slope else odds[:, None]
+    free, settled = at[: len(design)].copy(), np.zeros(at.shape[1], dtype=bool)
+    for _ in range(STEPS):
+        probability = expit(design.T @ free + fixed)  # (N, C)
+        gradient = design @ (weights * (labels[:, None] - probability))  # (K, C)
+        spread = weights * probability * (1 - probability)
+        products = np.stack([a * b for a in design for b in design])  # (K * K, N)
+        hessian = (products @ spread).T.reshape(-1, len(design), len(design))  # (C, K, K)
+        step = _solved(hessian, gradient.T).T
+        free = free + np.clip(step, -2, 2)
+        settled = np.abs(step).max(axis=0) < CLOSE
+        if (settled | ~np.isfinite(step).all(axis=0)).all():
+            break
+    found = np.concatenate([free, at[len(design) :]])
+    return np.where(settled & (np.abs(found) < STEEP).all(axis=0), found, np.nan)
+
+
+def _solved(matrices: Floats, vectors: Floats) -> Floats:
+    """Solutions ``(C, K)`` of small systems, K at most 2; NaN where a matrix is singular."""
+    if matrices.shape[1] == 1:
+        return vectors / matrices[:, 0]
+    (a, b), (c, d) = matrices.transpose(1, 2, 0)
+    first, second = vectors.T
+    return np.stack([d * first - b * second, a * second - c * first], axis=1) / (a * d - b * c)[:, None]
+
+
+class NetBenefit:
+    """True positives minus false ones, weighed by the odds of the probability from which one treats, per image.
+
+    Vickers & Elkin, Medical Decision Making 26:565, 2006.
+    """
+
+    def __init__(self, options: BenefitOptions) -> None:
+        self.options = options
+
+    def values(self, sample: Sample) -> Floats:
+        """``(C,)``."""
+        found = counts(sample, self.options.at)
+        odds = self.options.at / (1 - self.options.at)
+        return (found.true_positive - odds * found.false_positive) / sum(found)
