@@ -27,6 +27,8 @@ def build_backbone(plan: Plan, *, initial: bool = False) -> Backbone:
         DataError: the weights to start from do not fit.
     """
     config, parts = plan.config, plan.parts
+    if parts.encoder is not None:
+        return cast("Backbone", parts.encoder)
     seed_torch(config.seed, "backbone")
     arguments: dict[str, Any] = {**parts.backbone.arguments, **config.backbone.options}
     backbone = cast("Backbone", parts.backbone.load()(parts.image_size, **arguments))

@@ -308,6 +308,36 @@ class Service(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Encoder(Service):
+    """Weights of others, read from the user's disk.
+
+    The target, called as ``(options, path, card)`` with this descriptor as the card, returns a
+    :class:`ssl_bench.encoders.BaseEncoder`.
+
+    What is stated here was read in the publisher's files; where ``verified`` is False, nobody has compared it with the
+    weights themselves.
+
+    Args:
+        preprocessing: values of :class:`ssl_bench.preprocessing.Preprocessing` where the user's folder states none.
+        pooling: how its authors pool; empty: the loader's usual way.
+        licence: of the weights, as their publisher words it.
+        revision: which version of the weights the facts are of.
+        source: where the facts stand.
+        trained_on: datasets by our names (``mimic-cxr``, ``chexpert``, ...) and others by their own; None: unknown.
+        verified: the facts were compared with the weights.
+    """
+
+    kind: ClassVar[str] = "encoder"
+    preprocessing: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    pooling: str = ""
+    licence: str = ""
+    revision: str = ""
+    source: str = ""
+    trained_on: tuple[str, ...] | None = None
+    verified: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Launcher(Service):
     """A way to start the runs of a sweep; the target is a :class:`ssl_bench.services.Launcher`."""
 
@@ -322,6 +352,6 @@ class Logger(Service):
 
 
 KINDS: dict[str, type[Component]] = {
-    kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Evaluator, Metric, Launcher, Logger)
+    kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Encoder, Evaluator, Metric, Launcher, Logger)
 }
 """Every kind of component by its name."""

@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from ssl_bench.components import Training
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.options import validate
-from ssl_bench.roots import external_sets
+from ssl_bench.roots import encoder_file, external_sets
 
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
@@ -75,6 +75,15 @@ class Choice(BaseModel):
     def options(self) -> dict[str, Any]:
         """Everything but the name."""
         return dict(self.model_extra or {})
+
+
+class EncoderChoice(Choice):
+    """An encoder of others: the reader or the encoder by name, its file or folder, and the reader's own options."""
+
+    path: Path
+    image_size: int = Field(0, ge=0, description="px, 0 for the encoder's own")
+    pooling: str = Field("", description="class, mean, own or class+mean; empty: as its authors pool")
+    normalise: str = Field("", description="encoder, imagenet, half, clip or MEAN,STD; empty: the encoder's own")
 
 
 Named = Annotated[Choice, BeforeValidator(named)]
@@ -160,6 +169,9 @@ class BackboneConfig(Section):
     )
     init: Path | None = Field(None, description="weights to start from: a file, or the encoder folder of a run")
     init_allow: Names = Field((), description="patterns of keys that may be missing in the file or left over")
+    encoder: Annotated[EncoderChoice | None, BeforeValidator(encoder_file)] = Field(
+        None, description="weights of others in their own form: name, path, and the reader's options"
+    )
 
 
 class PretrainConfig(Section):

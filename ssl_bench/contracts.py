@@ -315,7 +315,7 @@ class EvalContext:
         seed: of the run.
         images: the encoder's view ``(B, 1, H, W)`` of some :attr:`Split.rows`, normalised and on ``device``; None where
             there are embeddings alone. Only for a protocol whose descriptor says that it needs the encoder.
-        black: the value of a black pixel in those views.
+        black: the value of a black pixel in those views, ``(C, 1, 1)`` where channels differ.
         abroad: test splits of other datasets by the dataset's name, their labels in the same columns (NaN where the
             dataset lacks a finding). A protocol that predicts should score them too, with what it fitted and chose on
             ``splits``; one that does not has no rows there.
@@ -329,7 +329,7 @@ class EvalContext:
     device: str
     seed: int
     images: Callable[[npt.NDArray[Any]], Tensor] | None = None
-    black: float = 0.0
+    black: float | Tensor = 0.0
     abroad: Mapping[str, Split] = field(default_factory=dict)
     fusion: Callable[[], Fusion] | None = None
 

@@ -6,15 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ssl_bench.components import Backbone, Component, Dataset, Evaluator, Fusion, Logger, Method, Metric
+from ssl_bench.components import Backbone, Component, Dataset, Encoder, Evaluator, Fusion, Logger, Method, Metric
 from ssl_bench.config import METRICS, PretrainConfig, RunConfig
 from ssl_bench.data.features import check_available, expand
 from ssl_bench.errors import Problems, UsageError
+from ssl_bench.loading import load_encoder
 from ssl_bench.options import Options
 from ssl_bench.plugins import Registry
 from ssl_bench.recipes import find
+
+if TYPE_CHECKING:
+    from ssl_bench.encoders import BaseEncoder
 
 LARS_DECAY = 1e-3
 """Largest weight decay at which LARS trains: ten times the largest official value (SimCLR's)."""
@@ -43,7 +47,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Parts:
-    """The components of a run; ``joins`` is the fusion of protocols that join EHR downstream."""
+    """The components of a run.
+
+    ``joins`` is the fusion of protocols that join EHR downstream, ``encoder`` the weights of others in their own form.
+    """
 
     method: Chosen
     fusion: Chosen | None
@@ -57,6 +64,8 @@ class Parts:
     external: tuple[Chosen, ...] = ()
     loggers: tuple[Chosen, ...] = ()
     metrics: tuple[Chosen, ...] = ()
+    encoder: BaseEncoder | None = None
+    encoder_component: Encoder | None = None
 
     @property
     def datasets(self) -> tuple[Chosen, ...]:
@@ -75,6 +84,8 @@ class Parts:
         used = list(dict.fromkeys((item.component.kind, item.name) for item in chosen))
         if self.backbone.name in registry.names(Backbone.kind):
             used.append((Backbone.kind, self.backbone.name))
+        if self.encoder is not None:
+            used.append((Encoder.kind, self.backbone.name))
         return registry.provenance(used)
 
 
@@ -96,8 +107,9 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     _check_features(features, (dataset, *more))
     _check_ehr(config, features)
     fusion = _choose_fusion(config, registry, method, features)
-    backbone = choose_backbone(registry, config.backbone.name)
-    size = config.backbone.image_size or backbone.image_size
+    encoder = _choose_encoder(config, registry, method)
+    backbone = as_backbone(config, encoder) if encoder else choose_backbone(registry, config.backbone.name)
+    size = encoder.image_size if encoder else config.backbone.image_size or backbone.image_size
     joins = _downstream(config, registry, method, fusion)
     evaluators = _evaluators(config, registry)
     loggers = tuple(_chosen(registry, Logger, item.name, item.options, config.preset) for item in config.loggers)
@@ -106,7 +118,20 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
         for name in _metrics(config, registry)
     )
     parts = Parts(
-        method, fusion, dataset, backbone, size, evaluators, features, joins, more, external, loggers, metrics
+        method,
+        fusion,
+        dataset,
+        backbone,
+        size,
+        evaluators,
+        features,
+        joins,
+        more,
+        external,
+        loggers,
+        metrics,
+        encoder,
+        registry.get(Encoder.kind, backbone.name) if encoder else None,
     )
     _check_fit(config, parts)
     _check_downstream(parts)
@@ -145,7 +170,11 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
     for item in config.loggers:
         if item.name in registry.names(Logger.kind):
             problems.run(registry.get(Logger.kind, item.name).check_installed)
-    problems.run(partial(choose_backbone, registry, config.backbone.name))
+    if config.backbone.encoder:
+        named = config.backbone.encoder
+        problems.run(partial(registry.options, Encoder.kind, named.name, named.options, config.preset))
+    else:
+        problems.run(partial(choose_backbone, registry, config.backbone.name))
     problems.run(partial(expand, config.ehr.features))
     problems.run(partial(expand, config.ehr.impute_features))
     problems.raise_if_any()
@@ -266,6 +295,29 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
         )
 
 
+def _choose_encoder(config: RunConfig, registry: Registry, method: Chosen) -> BaseEncoder | None:
+    """The weights of others in their own form, read; None where the run builds its encoder."""
+    given = config.backbone
+    if given.encoder is None:
+        return None
+    if not method.component.needs_weights:
+        raise UsageError(
+            f"method '{method.name}' builds its own encoder; evaluate weights of others by --method pretrained, or "
+            "start a training from them with --init FILE"
+        )
+    if given.init:
+        raise UsageError("--init and --encoder both name weights; keep one of them")
+    return load_encoder(given, registry)
+
+
+def as_backbone(config: RunConfig, encoder: BaseEncoder) -> Backbone:
+    """Weights of others as the backbone of a run."""
+    assert config.backbone.encoder is not None
+    name = config.backbone.encoder.name
+    return Backbone(name=name, target="", summary="weights of others", image_size=encoder.image_size,
+                    patch_size=encoder.patch_size)  # fmt: skip
+
+
 def choose_backbone(registry: Registry, name: str) -> Backbone:
     """An alias that a plugin offers, or any timm architecture by its own name."""
     if name in registry.names(Backbone.kind):
@@ -285,7 +337,7 @@ def choose_backbone(registry: Registry, name: str) -> Backbone:
 
 def _check_fit(config: RunConfig, parts: Parts) -> None:
     _check_batch(config.pretrain)
-    if parts.image_size > config.data.size:
+    if parts.image_size > config.data.size and not parts.encoder:
         raise UsageError(
             f"backbone '{parts.backbone.name}' sees {parts.image_size} px, the prepared images have "
             f"{config.data.size} px; raise --set data.size={parts.image_size}"
@@ -317,8 +369,8 @@ def _check_batch(pretrain: PretrainConfig) -> None:
 
 def _check_weights(config: RunConfig, method: Chosen) -> None:
     """Weights of the user's are there where a method needs them, and are not where they would have no effect."""
-    if method.component.needs_weights and not config.backbone.init:
-        raise UsageError(f"method '{method.name}' evaluates given weights; add --init FILE")
+    if method.component.needs_weights and not (config.backbone.init or config.backbone.encoder):
+        raise UsageError(f"method '{method.name}' evaluates given weights; add --encoder NAME=PATH, or --init FILE")
     if config.backbone.init and not (method.component.trains or method.component.needs_weights):
         raise UsageError(
             f"method '{method.name}' is the untrained encoder; leave out --init or use method 'pretrained'"

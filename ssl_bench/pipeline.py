@@ -65,11 +65,12 @@ def execute(
     seconds = {"prepare": time.monotonic() - began}
     if is_first():
         write_preamble(plan, run, material.cohort)
-    summary, encoders = None, {RANDOM: random}
+    # Weights of others come without the network that they began as.
+    summary, encoders = None, {} if plan.parts.encoder else {RANDOM: random}
     if plan.parts.method.component.trains:
         narrator.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
         summary = pretrain(plan, run, method, material, fabric, narrator, start=start)
-    if summary or plan.config.backbone.init:
+    if summary or plan.config.backbone.init or plan.parts.encoder:
         encoders = {TRAINED: method.encoder, **encoders}
     elif plan.parts.method.name != RANDOM:
         method.fit(training_images(plan, method.encoder, material))

@@ -155,7 +155,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
         DataError: the datasets are; all problems at once.
     """
     parts = chosen or choose_parts(config, registry)
-    config = settle(config, registry)
+    config = sized(settle(config, registry), parts)
     problems, sources, external = Problems(), dict[str, Cohort](), list[External]()
     problems.run(lambda: sources.update(read_sources(config, parts, cache)))
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))
@@ -169,6 +169,13 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
         config, parts, cohort, schema, manifest(cohort), parts.provenance(registry), cache, sources, tuple(external),
         {component["name"]: component for component in used},
     )  # fmt: skip
+
+
+def sized(config: RunConfig, parts: Parts) -> RunConfig:
+    """The configuration with prepared images of at least the size that weights of others expect."""
+    if parts.encoder is None or config.data.size >= parts.image_size:
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"size": parts.image_size})})
 
 
 def pretraining_images(data: DataConfig, cohort: Cohort) -> pd.Index:

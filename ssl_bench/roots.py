@@ -52,3 +52,34 @@ def _source(text: str) -> dict[str, str]:
     if not name or (equals and not root):
         raise UsageError(f"--data expects NAME or NAME=ROOT such as nih14=/data/nih14, found '{text}'")
     return {"name": name, **({"root": root} if equals else {})}
+
+
+def encoder_file(value: Any) -> Any:
+    """``"rad-dino=PATH"`` as ``{"name": "rad-dino", "path": PATH}``; other values unchanged.
+
+    Raises:
+        UsageError: there is no name or no path.
+    """
+    if not isinstance(value, str):
+        return value
+    name, equals, path = value.partition("=")
+    if not equals or not name.strip() or not path.strip():
+        raise UsageError(f"--encoder expects NAME=PATH such as rad-dino=/models/rad-dino, found '{value}'")
+    return {"name": name.strip(), "path": path.strip()}
+
+
+def encoder_flags(
+    encoder: str | None, pooling: str | None, normalise: str | None, image_size: int | None
+) -> dict[str, Any]:
+    """The configuration of ``--encoder NAME=PATH`` and of the flags that go with it.
+
+    Raises:
+        UsageError: pooling or statistics are chosen, and no weights of others are named.
+    """
+    if encoder is None:
+        if pooling or normalise:
+            raise UsageError("--pooling and --normalise are for weights of others; add --encoder NAME=PATH")
+        return {"backbone.image_size": image_size}
+    chosen = {"pooling": pooling, "normalise": normalise, "image_size": image_size}
+    kept = {key: value for key, value in chosen.items() if value is not None}
+    return {"backbone.encoder": {**encoder_file(encoder), **kept}}

@@ -6,7 +6,19 @@ import dataclasses
 
 import pytest
 
-from ssl_bench import Backbone, Component, Dataset, Evaluator, Fusion, Launcher, Logger, Method, Metric, Options
+from ssl_bench import (
+    Backbone,
+    Component,
+    Dataset,
+    Encoder,
+    Evaluator,
+    Fusion,
+    Launcher,
+    Logger,
+    Method,
+    Metric,
+    Options,
+)
 from ssl_bench.components import KINDS
 from ssl_bench.errors import PluginError
 
@@ -16,7 +28,7 @@ def method(**changes: object) -> Method:
 
 
 def test_every_kind_is_listed_under_its_name() -> None:
-    assert set(KINDS.values()) == {Method, Fusion, Dataset, Backbone, Evaluator, Metric, Launcher, Logger}
+    assert set(KINDS.values()) == {Method, Fusion, Dataset, Backbone, Encoder, Evaluator, Metric, Launcher, Logger}
     assert all(issubclass(kind, Component) and kind.kind == name for name, kind in KINDS.items())
 
 

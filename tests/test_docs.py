@@ -16,7 +16,7 @@ from ssl_bench import hookspecs
 from ssl_bench.cli import app
 from ssl_bench.components import KINDS, Component
 from ssl_bench.config import PRESETS
-from ssl_bench.plugins import HOOKS
+from ssl_bench.plugins import HOOKS, discover
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -132,3 +132,16 @@ def test_every_fault_names_a_test_that_exists(number: str, path: str, name: str)
 def test_every_test_of_a_fault_has_a_row() -> None:
     tested = {int(number) for text in TESTS.values() for number in re.findall(r"def test_fault_(\d+)_", text)}
     assert tested <= {int(number) for number, *_ in FAULTS}
+
+
+def test_every_named_encoder_is_in_the_table_of_facts() -> None:
+    for offer in discover().offers("encoder"):
+        card = offer.component
+        row = next((line for line in DOCS["encoders.md"].splitlines() if line.startswith(f"| `{card.name}`")), "")
+        if card.source:
+            assert card.licence in row, card.name
+            assert card.source in row, card.name
+            assert str(card.preprocessing.get("size", "")) in row, card.name
+            assert ", ".join(card.trained_on or ("unknown",)) in row, card.name
+        else:
+            assert f"`{card.name}`" in DOCS["encoders.md"], card.name

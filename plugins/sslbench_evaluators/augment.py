@@ -23,7 +23,8 @@ def draw_affine(options: HeadOptions, count: int, generator: torch.Generator) ->
     return torch.stack(rows, dim=1).reshape(count, 2, 3)
 
 
-def augmented(images: Tensor, maps: Tensor, black: float) -> Tensor:
-    """Views (B, 1, H, W) of images (B, 1, H, W) by their maps (B, 2, 3); what lies outside of the image is black."""
+def augmented(images: Tensor, maps: Tensor, black: float | Tensor) -> Tensor:
+    """Views (B, C, H, W) of images (B, C, H, W) by their maps (B, 2, 3); what lies outside of the image is black."""
     grid = functional.affine_grid(maps.to(images), list(images.shape), align_corners=False)
+    black = black.to(images) if isinstance(black, Tensor) else black
     return functional.grid_sample(images - black, grid, align_corners=False) + black

@@ -48,6 +48,14 @@ def run(
         str | None, typer.Option(help="Method of the weights that pretrained is given: its seeds form an arm.")
     ] = None,
     pretraining_seed: Annotated[int | None, typer.Option(help="Which seed of that group the weights are.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Weights of others: NAME=PATH such as rad-dino=DIR, hf=DIR, timm=FILE.")
+    ] = None,
+    pooling: Annotated[str | None, typer.Option(help="class, mean, own or class+mean. [the encoder's own]")] = None,
+    normalise: Annotated[
+        str | None, typer.Option(help="imagenet, half, clip or MEAN,STD. [encoder: the encoder's own]")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the encoder's input in px. [its own]")] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="Dataset, NAME or NAME=ROOT; repeatable for several at once. [synthetic]")
     ] = None,
@@ -98,13 +106,13 @@ def run(
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
     if features is not None and not features.strip():
         raise UsageError("--features expects names such as age,sex; for a run without EHR take method msn")
-    from ssl_bench.roots import data_flags
+    from ssl_bench.roots import data_flags, encoder_flags
 
     if devices is None and nodes is None:
         devices, nodes = started_outside() or (None, None)
     flags = merge_flags(
         {
-            "method": method,
+            "method": method or ("pretrained" if encoder and not config else None),
             "recipe": recipe,
             "ehr.features": features,
             "fusion": fusion,
@@ -118,6 +126,7 @@ def run(
             "backbone.init": str(init) if init else None,
             "group": group,
             "pretraining_seed": pretraining_seed,
+            **encoder_flags(encoder, pooling, normalise, image_size),
             **data_flags(data, str(root) if root else None),
             "data.options.columns": str(columns.absolute()) if columns else None,
             "data.labels": labels,

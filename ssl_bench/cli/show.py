@@ -49,6 +49,7 @@ def _place(component: Component) -> str:
     places = {
         "dataset": "data.options.",
         "backbone": "backbone.options.",
+        "encoder": "backbone.encoder.",
         "evaluator": f"evaluate.options.{component.name}.",
         "metric": f"evaluate.metric_options.{component.name}.",
         "launcher": "",
@@ -62,7 +63,22 @@ def _text(value: Any) -> str:
     return "(required)" if value is ... else json.dumps(value, default=str)
 
 
-TRAITS = ("features", "fusion", "label_space", "arguments", "image_size", "needs", "bounds", "better", "rests_on")
+TRAITS = (
+    "licence",
+    "source",
+    "trained_on",
+    "preprocessing",
+    "pooling",
+    "features",
+    "fusion",
+    "label_space",
+    "arguments",
+    "image_size",
+    "needs",
+    "bounds",
+    "better",
+    "rests_on",
+)
 
 
 def _traits(component: Component) -> list[tuple[str, str]]:

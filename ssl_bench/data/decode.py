@@ -13,6 +13,8 @@ from ssl_bench.data.pictures import read_picture
 from ssl_bench.data.scaling import Grey, TooLarge, Unreadable
 from ssl_bench.errors import DataError
 
+Fit = Literal["crop", "pad", "whole"]
+
 DICOM = ("", ".dcm", ".dicom", ".dic", ".ima")
 """Endings of files that pydicom reads where they lack the mark of DICOM; most archives give their files none at all."""
 
@@ -29,12 +31,12 @@ class DecodeOptions:
 
     Args:
         size: side of the square in px.
-        fit: ``crop`` the middle, or ``pad`` with black.
+        fit: ``crop`` the middle, ``pad`` with black, or leave the ``whole`` picture as it is.
         pixel_limit: an image of more pixels is refused (decompression bombs).
     """
 
     size: int
-    fit: Literal["crop", "pad"] = "crop"
+    fit: Fit = "crop"
     pixel_limit: int = 100_000_000
 
 
@@ -104,9 +106,11 @@ def _read(content: bytes, path: Path, options: DecodeOptions) -> Image.Image:
         raise Unreadable(" ".join(str(error).split()) or "it is damaged") from None
 
 
-def squared(image: Image.Image, size: int, fit: Literal["crop", "pad"]) -> Image.Image:
+def squared(image: Image.Image, size: int, fit: Fit) -> Image.Image:
     """A square of ``size`` px: the short side fits and the middle is kept (``crop``), or all is kept (``pad``)."""
     width, height = image.size
+    if fit == "whole":
+        return image
     if fit == "crop":
         # Cropped while resizing, so that a strip of one px by millions needs no memory for the rest.
         left, top, side = (width - min(width, height)) / 2, (height - min(width, height)) / 2, min(width, height)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,7 @@ class Material:
         source: the images of all stores, one store after the other.
         grey: of the training images.
         rejected: reasons by image id, for images that were quarantined.
+        files: of the source's rows, where an encoder prepares whole pictures by itself; else none.
     """
 
     cohort: Cohort
@@ -46,6 +48,7 @@ class Material:
     source: Source
     grey: Grey
     rejected: dict[str, str]
+    files: tuple[Path, ...] = ()
 
     @property
     def pixels(self) -> list[str]:
@@ -82,7 +85,16 @@ def prepare_material(plan: Plan, device: torch.device, progress: Progress) -> Ma
     sources = [ImageSource(store.images, device, data.residency) for store in stores.values()]
     grey = _grey(list(stores.values()), starts, rows[pretraining_positions(plan, cohort)])
     source = sources[0] if len(sources) == 1 else JoinedSource(sources, lengths)
-    return Material(cohort, tuple(stores.values()), rows, source, grey, rejections(stores))
+    files = [path for name, store in stores.items() for path in picture_files(plan, store, plan.sources[name])]
+    return Material(cohort, tuple(stores.values()), rows, source, grey, rejections(stores), tuple(files))
+
+
+def picture_files(plan: Plan, store: Store, cohort: Cohort) -> list[Path]:
+    """The files of a store's rows, where the plan's encoder prepares whole pictures by itself."""
+    if plan.parts.encoder is None:
+        return []
+    path_of = dict(zip(cohort.frame["image_id"], cohort.frame["image_path"], strict=True))
+    return [cohort.root / path_of[image] for image in store.image_ids]
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,8 @@ def prepare_external(plan: Plan, home: Material, progress: Progress, stage: Stag
         cohort, rows = store.aligned(external.cohort)
         check_splits(replace(external, cohort=cohort))
         source = ImageSource(store.images, home.source.device, "disk")
-        material = Material(cohort, (store,), rows, source, home.grey, store.rejected)
+        files = tuple(picture_files(plan, store, external.cohort))
+        material = Material(cohort, (store,), rows, source, home.grey, store.rejected, files)
         found.append(ExternalMaterial(external, material))
     return found
 

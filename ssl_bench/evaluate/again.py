@@ -151,6 +151,8 @@ def check_same_external(record: Mapping[str, Any], described: Sequence[Mapping[s
 
 def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any]) -> dict[str, Backbone]:
     """The encoders of the run's table: the trained one from its ``encoder/`` folder, and the random one."""
+    if plan.parts.encoder is not None:
+        return {TRAINED: build_backbone(plan)}
     found = {RANDOM: build_backbone(plan, initial=True)}
     if any(row["encoder"] == TRAINED for row in record["metrics"]):
         trained = build_backbone(plan, initial=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,11 +14,16 @@ from torch import nn
 from ssl_bench.contracts import Backbone
 from ssl_bench.data.source import Grey, Rows, Source
 from ssl_bench.data.views import whole_view
+from ssl_bench.data.whole import prepared
 from ssl_bench.distributed import gather_rows, own_share
+from ssl_bench.encoders import BaseEncoder
 from ssl_bench.errors import DataError, shortened
 
 CPU_IMAGES, DEVICE_IMAGES = 64, 256
 """Images embedded at once: the activations of 64 stay in a core's cache, 256 keep an accelerator busy."""
+
+FILES = 16
+"""Whole pictures prepared and embedded at once."""
 
 
 @torch.inference_mode()
@@ -53,7 +59,38 @@ def embed(
         images = source.read(block[share.part(len(block))])
         view = whole_view(images, encoder.image_size, mean=grey.mean, std=grey.std)
         parts.append(gather_rows(encoder(view, tokens=False).pooled.float())[: len(block)].cpu().numpy())
-    features = np.concatenate(parts)
+    return finite(np.concatenate(parts), names, rows)
+
+
+@torch.inference_mode()
+def embed_files(
+    encoder: BaseEncoder, files: Sequence[Path], device: torch.device, pixel_limit: int, batch_size: int = 0
+) -> npt.NDArray[np.float32]:
+    """Pooled features ``(N, D)`` in float32 of whole pictures, prepared by the encoder's own code.
+
+    Several processes embed a part each, and all of them get the features of all.
+
+    Raises:
+        DataError: a picture cannot be read, or features are not finite.
+    """
+    encoder.to(device).eval()
+    share, size, parts = own_share(), batch_size or FILES, []
+    blocks = [files[start : start + size * share.world] for start in range(0, len(files), size * share.world)]
+    own = [block[row] for block in blocks for row in share.part(len(block))]
+    for block, (images,) in zip(blocks, prepared(own, [encoder], pixel_limit, size), strict=True):
+        found = gather_rows(encoder(images.to(device), tokens=False).pooled.float())
+        parts.append(found[: len(block)].cpu().numpy())
+    return finite(np.concatenate(parts), [path.name for path in files], np.arange(len(files)))
+
+
+def finite(
+    features: npt.NDArray[np.float32], names: Sequence[str] | npt.NDArray[Any], rows: Rows
+) -> npt.NDArray[np.float32]:
+    """Features, if they are numbers.
+
+    Raises:
+        DataError: naming the images of those that are not.
+    """
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(bad):
         told = [str(names[int(row)]) for row in bad] if len(names) else [f"row {row}" for row in rows[bad]]

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from torch import Tensor
 
 from ssl_bench.contracts import Backbone, EvalContext, Fusion, Split
 from ssl_bench.data.cohort import SPLITS
 from ssl_bench.data.features import FeatureSchema, column_of, encode
 from ssl_bench.data.material import Material
+from ssl_bench.data.source import Grey
 from ssl_bench.data.views import whole_view
 from ssl_bench.distributed import is_first
-from ssl_bench.evaluate.embed import embed
+from ssl_bench.encoders import BaseEncoder, normalised
+from ssl_bench.evaluate.embed import embed, embed_files
 from ssl_bench.results.rundir import RunDirectory
 
 
@@ -32,6 +35,7 @@ class Embedder:
         run: where embeddings are kept.
         batch_size: images embedded at once.
         reuse: take the embeddings that the run directory holds for the same prepared images.
+        pixel_limit: a whole picture of more pixels is refused.
         schema: of the run's EHR vectors; None in a run without features.
         fusion: makes a fresh fusion for features of a width; None where the run has none that joins them.
     """
@@ -41,6 +45,7 @@ class Embedder:
     run: RunDirectory
     batch_size: int
     reuse: bool = False
+    pixel_limit: int = 100_000_000
     schema: FeatureSchema | None = None
     fusion: Callable[[int, FeatureSchema], Fusion] | None = None
 
@@ -61,7 +66,7 @@ class Embedder:
             device,
             seed,
             partial(whole_images, material, self.network),
-            black=-grey.mean / grey.std,
+            black=black_of(self.network, grey),
             fusion=partial(self.fusion, self.network.dim, self.schema) if self.fusion and self.schema else None,
         )
 
@@ -89,6 +94,15 @@ class Embedder:
         columns = [column_of(feature) for feature in self.schema.features]
         return tuple(encode(frame.reindex(columns=columns), self.schema))
 
+    def _embedded(
+        self, material: Material, rows: npt.NDArray[np.int64], images: npt.NDArray[Any]
+    ) -> npt.NDArray[np.float32]:
+        """Embeddings of some rows: of the prepared images, or of whole pictures that the encoder prepares itself."""
+        if isinstance(self.network, BaseEncoder):
+            files = [material.files[row] for row in rows]
+            return embed_files(self.network, files, material.source.device, self.pixel_limit, self.batch_size)
+        return embed(self.network, material.source, rows, material.grey, batch_size=self.batch_size, names=images)
+
     def _features(
         self,
         material: Material,
@@ -101,7 +115,7 @@ class Embedder:
         kept = self.run.read_embeddings(self.encoder, file, images, material.fingerprint) if self.reuse else None
         if kept is not None:
             return kept
-        found = embed(self.network, material.source, rows, material.grey, batch_size=self.batch_size, names=images)
+        found = self._embedded(material, rows, images)
         arrays = {"image_id": images, "patient_id": patients, "embeddings": found,
                   "fingerprint": np.array(material.fingerprint)}  # fmt: skip
         if is_first():
@@ -110,9 +124,19 @@ class Embedder:
 
 
 def whole_images(material: Material, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:
-    """The views ``(B, 1, H, W)`` of some store rows, as they are embedded."""
+    """The views ``(B, C, H, W)`` of some store rows, normalised as the encoder expects."""
     grey = material.grey
+    if isinstance(network, BaseEncoder):
+        view = whole_view(material.source.read(rows), network.image_size, mean=0.0, std=1.0)
+        return normalised(view, network.preprocessing)
     return whole_view(material.source.read(rows), network.image_size, mean=grey.mean, std=grey.std)
+
+
+def black_of(network: Backbone, grey: Grey) -> float | Tensor:
+    """What a black pixel is in the views of an encoder, channel by channel where they differ."""
+    if isinstance(network, BaseEncoder):
+        return torch.tensor(network.preprocessing.black)[:, None, None]
+    return -grey.mean / grey.std
 
 
 def raw_ehr(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:

@@ -65,7 +65,8 @@ def evaluate(
         stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
         joins, schema = plan.parts.joins, plan.schema if plan.schema.features else None
         fusion = partial(build_fusion, joins) if joins else None
-        embedder = Embedder(encoder, network, run, settings.batch_size, reuse, schema, fusion)
+        limit = plan.config.data.pixel_limit
+        embedder = Embedder(encoder, network, run, settings.batch_size, reuse, limit, schema, fusion)
         for fitting in fittings(embedder, material, abroad, plan.config.seed):
             for subset in subsets(fitting.context, settings.label_fractions, settings.label_draws):
                 for chosen in due(plan.parts.evaluators, subset, settings.label_fractions):
@@ -91,7 +92,8 @@ def embed_together(
     """Embed everything by every encoder on all processes; the first one keeps the result in the run directory."""
     for name, network in encoders.items():
         stage(f"embedding by the {name} encoder")
-        embedder = Embedder(name, network, run, plan.config.evaluate.batch_size)
+        settings = plan.config
+        embedder = Embedder(name, network, run, settings.evaluate.batch_size, pixel_limit=settings.data.pixel_limit)
         for _ in fittings(embedder, material, abroad, plan.config.seed):
             pass  # embedding is what makes them
 

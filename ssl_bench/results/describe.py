@@ -13,6 +13,7 @@ from ssl_bench.notes import Note
 from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.loop import Summary
+from ssl_bench.results.encoder_card import encoder_card
 from ssl_bench.results.rundir import SCHEMA
 from ssl_bench.settle import whose_rates
 
@@ -68,6 +69,7 @@ def describe(
         "ehr_columns": list(plan.schema.columns),
         "ehr_fills": dict(plan.schema.fills),
         "recipe": plan.config.recipe,
+        "encoder": described_encoder(plan),
         "rates_from": whose_rates(plan.config, plan.parts.method.component, plan.parts.backbone),
         "config": plan.config.model_dump(mode="json"),
         "downstream_fusion": plan.parts.downstream.name if plan.parts.downstream else None,
@@ -94,6 +96,14 @@ def describe(
 def without_encoder(plan: Plan) -> list[str]:
     """Protocols that look at no encoder, so their numbers are the same for every one of them."""
     return [part.name for part in plan.parts.evaluators if not part.component.sees_encoder]
+
+
+def described_encoder(plan: Plan) -> dict[str, Any] | None:
+    """The card of weights of others; None where the run has an encoder of its own."""
+    parts, choice = plan.parts, plan.config.backbone.encoder
+    if parts.encoder is None or choice is None or parts.encoder_component is None:
+        return None
+    return encoder_card(choice, parts.encoder, parts.encoder_component)
 
 
 def resolved(parts: Iterable[tuple[str, Chosen]]) -> ByKind:

@@ -14,15 +14,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugins import Registry
 
-SCAFFOLDED = ("method", "fusion", "dataset", "evaluator", "metric")
+SCAFFOLDED = ("method", "fusion", "dataset", "evaluator", "metric", "encoder")
 """Kinds of components that a package can be written for."""
 
 NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 """What a plugin may be called: its name becomes part of a package's and a class's."""
 
-TAKEN = ("Backbone", "Batch", "Cohort", "DataError", "Encoding", "EvalContext", "Fused", "Fusion", "Iterator", "Loss",
-         "Mapping", "Measure", "Metric", "Options", "Path", "Predictions", "Sample", "Split", "Tensor", "UsageError",
-         "ViewGroup")  # fmt: skip
+TAKEN = ("Backbone", "BaseEncoder", "Batch", "Cohort", "DataError", "Encoder", "Encoding", "EvalContext", "Features",
+         "Fused", "Fusion", "Iterator", "Loss", "Mapping", "Measure", "Metric", "Options", "Path", "Predictions",
+         "Preprocessing", "Sample", "Split", "Tensor", "UsageError", "ViewGroup")  # fmt: skip
 """Classes that the written files import."""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ssl_bench.testing.checks import Check
 from ssl_bench.testing.dataset import check_dataset, dataset_checks
+from ssl_bench.testing.encoder import check_encoder, encoder_checks
 from ssl_bench.testing.evaluator import check_evaluator, evaluator_checks
 from ssl_bench.testing.fusion import check_fusion, fusion_checks
 from ssl_bench.testing.method import check_method, method_checks
@@ -18,11 +19,13 @@ from ssl_bench.testing.metric import check_metric, metric_checks
 __all__ = [
     "Check",
     "check_dataset",
+    "check_encoder",
     "check_evaluator",
     "check_fusion",
     "check_method",
     "check_metric",
     "dataset_checks",
+    "encoder_checks",
     "evaluator_checks",
     "fusion_checks",
     "method_checks",

@@ -1,0 +1,65 @@
+"""What a record says of weights of others: what they are, what they expect, and which file they were."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ssl_bench.components import Encoder
+from ssl_bench.config import EncoderChoice
+from ssl_bench.encoders import BaseEncoder
+from ssl_bench.files import sha256
+
+Card = dict[str, Any]
+
+
+def encoder_card(choice: EncoderChoice, network: BaseEncoder, component: Encoder) -> Card:
+    """Name, terms and input of an encoder, with the hash of its file; no path."""
+    return {
+        "name": choice.name,
+        "file": choice.path.name,
+        "sha256": content_hash(choice.path),
+        "licence": component.licence or None,
+        "revision": component.revision or None,
+        "source": component.source or None,
+        "verified": component.verified,
+        "trained_on": None if component.trained_on is None else list(component.trained_on),
+        "preprocessing": network.preprocessing.describe(),
+        "pooling": network.pooling,
+        "width": network.dim,
+        "parameters": sum(value.numel() for value in network.parameters()) or None,
+        "image_flops": image_flops(network),
+    }
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, or of the hashes of a folder's files by name."""
+    if path.is_file():
+        return sha256(path)
+    parts = [
+        f"{file.relative_to(path).as_posix()}\t{sha256(file)}\n" for file in sorted(path.rglob("*")) if file.is_file()
+    ]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+@torch.inference_mode()
+def image_flops(network: nn.Module) -> int | None:
+    """Floating-point operations of one image; None where the graph runs outside of torch."""
+    encoder = cast("Any", network)
+    how = getattr(encoder, "preprocessing", None)
+    channels, size = (how.channels, how.size) if how else (1, encoder.image_size)
+    example = torch.zeros(1, channels, size, size, device=next(network.parameters(), torch.zeros(0)).device)
+    with FlopCounterMode(display=False) as counter:
+        encoder(example, tokens=False)
+    return counter.get_total_flops() or None
+
+
+def card_of(record: Mapping[str, Any]) -> Card | None:
+    """The card of a record; None where the run's encoder is its own."""
+    return cast("Card | None", record.get("encoder"))
