@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from ssl_bench.components import Encoder
+from ssl_bench.components import Backbone, Encoder, Method
 from ssl_bench.config import BackboneConfig
-from ssl_bench.errors import DataError, PluginError
+from ssl_bench.errors import DataError, PluginError, UsageError
 from ssl_bench.plugins import Registry
 
 if TYPE_CHECKING:
@@ -34,3 +34,30 @@ def load_encoder(config: BackboneConfig, registry: Registry) -> BaseEncoder:
     if not isinstance(found, BaseEncoder):
         raise PluginError(f"encoder '{choice.name}' must give a ssl_bench.encoders.BaseEncoder, found {type(found)}")
     return found.changed(normalise=choice.normalise, image_size=choice.image_size, pooling=choice.pooling)
+
+
+def choose_encoder(config: BackboneConfig, registry: Registry, method: Method) -> BaseEncoder | None:
+    """The weights of others in their own form, read; None where the run builds its encoder.
+
+    Raises:
+        UsageError: the method builds its own encoder, or weights are named twice; and as :func:`load_encoder`.
+    """
+    if config.encoder is None:
+        return None
+    if not method.needs_weights:
+        raise UsageError(
+            f"method '{method.name}' builds its own encoder; evaluate weights of others by --method pretrained, or "
+            "start a training from them with --init FILE"
+        )
+    if config.init:
+        raise UsageError("--init and --encoder both name weights; keep one of them")
+    return load_encoder(config, registry)
+
+
+def as_backbone(config: BackboneConfig, encoder: BaseEncoder) -> Backbone:
+    """Weights of others as the backbone of a run."""
+    assert config.encoder is not None, "called where an encoder is named"
+    return Backbone(
+        name=config.encoder.name, target="", summary="weights of others", image_size=encoder.image_size,
+        patch_size=encoder.patch_size,
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from ssl_bench.components import Backbone, Component, Dataset, Encoder, Evaluato
 from ssl_bench.config import METRICS, PretrainConfig, RunConfig
 from ssl_bench.data.features import check_available, expand
 from ssl_bench.errors import Problems, UsageError
-from ssl_bench.loading import load_encoder
+from ssl_bench.loading import as_backbone, choose_encoder
 from ssl_bench.options import Options
 from ssl_bench.plugins import Registry
 from ssl_bench.recipes import find
@@ -107,8 +107,8 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     _check_features(features, (dataset, *more))
     _check_ehr(config, features)
     fusion = _choose_fusion(config, registry, method, features)
-    encoder = _choose_encoder(config, registry, method)
-    backbone = as_backbone(config, encoder) if encoder else choose_backbone(registry, config.backbone.name)
+    encoder = choose_encoder(config.backbone, registry, method.component)
+    backbone = as_backbone(config.backbone, encoder) if encoder else choose_backbone(registry, config.backbone.name)
     size = encoder.image_size if encoder else config.backbone.image_size or backbone.image_size
     joins = _downstream(config, registry, method, fusion)
     evaluators = _evaluators(config, registry)
@@ -293,29 +293,6 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
             f"method '{config.method.name}' has no two like branches: EHR joins every view that is trained, and no "
             f"target; leave out --{BRANCHES.replace('_', '-')}"
         )
-
-
-def _choose_encoder(config: RunConfig, registry: Registry, method: Chosen) -> BaseEncoder | None:
-    """The weights of others in their own form, read; None where the run builds its encoder."""
-    given = config.backbone
-    if given.encoder is None:
-        return None
-    if not method.component.needs_weights:
-        raise UsageError(
-            f"method '{method.name}' builds its own encoder; evaluate weights of others by --method pretrained, or "
-            "start a training from them with --init FILE"
-        )
-    if given.init:
-        raise UsageError("--init and --encoder both name weights; keep one of them")
-    return load_encoder(given, registry)
-
-
-def as_backbone(config: RunConfig, encoder: BaseEncoder) -> Backbone:
-    """Weights of others as the backbone of a run."""
-    assert config.backbone.encoder is not None
-    name = config.backbone.encoder.name
-    return Backbone(name=name, target="", summary="weights of others", image_size=encoder.image_size,
-                    patch_size=encoder.patch_size)  # fmt: skip
 
 
 def choose_backbone(registry: Registry, name: str) -> Backbone:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ class EncoderSubject(Subject[EncoderComponent]):
     @torch.inference_mode()
     def pooled(self, images: Tensor) -> Tensor:
         """Pooled features ``(B, D)``."""
-        return self.network.eval()(images, tokens=False).pooled
+        return cast("Tensor", self.network.eval()(images, tokens=False).pooled)
 
 
 def check_encoder(component: EncoderComponent | str, path: Path, **options: Any) -> None:
