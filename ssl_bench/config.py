@@ -99,6 +99,7 @@ class SourceConfig(Section):
     name: str = Field(description="dataset")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
     root: Path | None = Field(None, description="folder of the download; not needed for synthetic data")
+    split: Path | None = Field(None, description="CSV file of your own: split by patient_id, study_id or image_id")
 
 
 class ExternalConfig(SourceConfig):
@@ -117,6 +118,8 @@ class DataConfig(Section):
     name: str = Field("synthetic", description="dataset")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
     root: Path | None = Field(None, description="folder of the download; not needed for synthetic data")
+    split: Path | None = Field(None, description="CSV file of your own: split by patient_id, study_id or image_id")
+    on_unlisted: Literal["error", "skip"] = Field("error", description="images that the split file has no split for")
     more: tuple[SourceConfig, ...] = Field((), description="further datasets that are pretrained on together with it")
     labels: str = Field(
         "auto", description="label space: native, chexpert14, nih14 or common7; auto: native, of several what all have"

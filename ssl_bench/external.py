@@ -17,7 +17,7 @@ from ssl_bench.data.splits import check_leakage, manifest
 from ssl_bench.errors import DataError, HandledError, Problems, UsageError, shortened
 from ssl_bench.notes import Note, note_of
 from ssl_bench.parts import Chosen, Parts
-from ssl_bench.reading import check_table, find, read_raw, told_of
+from ssl_bench.reading import check_table, divide, find, read_raw, told_of
 
 Mode = Literal["head", "refit"]
 
@@ -120,7 +120,7 @@ def _read(
     """One of them; none where there is nothing to match it with."""
     if name in SPLITS:
         raise UsageError(f"'{name}' is the name of a split; choose another by evaluate.test_on.called")
-    raw = read_raw(dataset, part.root, cache, config.data)
+    raw = divide(read_raw(dataset, part, cache, config.data), part, config.data)
     problems = Problems()
     problems.run(lambda: check_table(raw, config.data))
     problems.run(lambda: check_leakage(raw))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,10 @@ class Chosen:
     def name(self) -> str:
         """What the user calls it."""
         return str(self.component.name)
+
+    def with_option(self, name: str, value: Any) -> Chosen:
+        """The same with one option changed."""
+        return replace(self, options=self.options.model_copy(update={name: value}))
 
     def build(self, *arguments: Any) -> Any:
         """The loaded target, called with the options and further arguments."""

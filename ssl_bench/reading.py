@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from ssl_bench.config import DataConfig, RunConfig
 from ssl_bench.data.cohort import Cohort, check_cohort, check_columns, merge_duplicates
@@ -12,17 +13,30 @@ from ssl_bench.data.features import check_available
 from ssl_bench.data.ids import check_ids, merge_ids
 from ssl_bench.data.images import find_images
 from ssl_bench.data.joined import check_copies, distinct, join, settle
+from ssl_bench.data.own_split import DRAWN, apply_split, read_own_split
 from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.errors import HandledError, Problems
 from ssl_bench.parts import Chosen, Parts
 
 
-def read_raw(chosen: Chosen, root: Path | None, cache: Path, data: DataConfig) -> Cohort:
+class Folder(Protocol):
+    """A dataset's folder, and a split of the user's for it, as a configuration says them."""
+
+    @property
+    def root(self) -> Path | None:
+        """The folder; None for generated data."""
+
+    @property
+    def split(self) -> Path | None:
+        """The split file; None for the dataset's own."""
+
+
+def read_raw(chosen: Chosen, source: Folder, cache: Path, data: DataConfig) -> Cohort:
     """The cohort of one dataset with its own labels, and the columns that it says it has.
 
     Args:
         chosen: the dataset.
-        root: its folder.
+        source: its folder, and a split of the user's for it.
         cache: folder of generated data.
         data: what is merged.
 
@@ -30,8 +44,9 @@ def read_raw(chosen: Chosen, root: Path | None, cache: Path, data: DataConfig) -
         UsageError: the dataset needs a folder, or takes none.
         DataError: its files are not what they should be.
     """
-    reader = chosen.build()
-    cohort: Cohort = reader.read(reader.locate(root, cache))
+    drawn = source.split and "split" in type(chosen.options).model_fields
+    reader = (chosen.with_option("split", DRAWN) if drawn else chosen).build()
+    cohort: Cohort = reader.read(reader.locate(source.root, cache))
     check_columns(cohort)
     if data.merge_duplicates:
         cohort = merge_duplicates(cohort)
@@ -56,13 +71,20 @@ def find(cohort: Cohort, data: DataConfig) -> Cohort:
     return find_images(cohort, data.follow_links, skip=data.on_missing == "skip")
 
 
+def divide(cohort: Cohort, source: Folder, data: DataConfig) -> Cohort:
+    """The cohort with the user's own split where there is one; see :func:`ssl_bench.data.own_split.apply_split`."""
+    if source.split is None:
+        return cohort
+    return apply_split(cohort, read_own_split(source.split), skip=data.on_unlisted == "skip")
+
+
 def read_cohort(config: RunConfig, dataset: Chosen, cache: Path) -> Cohort:
     """The cohort of one dataset by itself, checked, with its labels settled; no run is planned on it.
 
     Raises:
         DataError: all problems at once.
     """
-    return next(iter(_read_all(config, [(dataset, config.data.root)], cache).values()))
+    return next(iter(_read_all(config, [(dataset, config.data)], cache).values()))
 
 
 def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Cohort]:
@@ -72,14 +94,14 @@ def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Coho
         UsageError: the label space fits not all of them, or none has a feature.
         DataError: all problems at once.
     """
-    roots = (config.data.root, *(source.root for source in config.data.more))
-    wanted = list(zip(parts.datasets, roots, strict=True))
+    folders: list[Folder] = [config.data, *config.data.more]
+    wanted = list(zip(parts.datasets, folders, strict=True))
     return _read_all(config, wanted, cache, parts.features, config.pretrain.batch_size)
 
 
 def _read_all(
     config: RunConfig,
-    wanted: Sequence[tuple[Chosen, Path | None]],
+    wanted: Sequence[tuple[Chosen, Folder]],
     cache: Path,
     features: Sequence[str] = (),
     batch_size: int = 1,
@@ -87,20 +109,21 @@ def _read_all(
     """Datasets with their folders as cohorts that go together; what can be told at once is told at once."""
     problems, raw, data = Problems(), dict[str, Cohort](), config.data
     names = distinct(dataset.name for dataset, _ in wanted)
-    for name, (dataset, root) in zip(names, wanted, strict=True):
+    for name, (dataset, source) in zip(names, wanted, strict=True):
         try:
-            raw[name] = read_raw(dataset, root, cache, data)
+            raw[name] = read_raw(dataset, source, cache, data)
         except HandledError as error:
             problems.add(error)
     if len(raw) < len(names):
         problems.raise_if_any()
-    for name, cohort in list(raw.items()):
+    for (name, cohort), (_, source) in zip(list(raw.items()), wanted, strict=True):
         found = Problems()
         found.run(partial(check_table, cohort, data))
-        try:
-            raw[name] = cohort = find(cohort, data)
-        except HandledError as error:
-            found.add(error)
+        for change in (partial(find, data=data), partial(divide, source=source, data=data)):
+            try:
+                raw[name] = cohort = change(cohort)
+            except HandledError as error:
+                found.add(error)
         found.run(partial(_check_leakage, config, cohort))
         problems.run(partial(told_of, name if len(names) > 1 else "", found))
     problems.run(lambda: check_demands(raw, join(raw), features, batch_size))

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
-from ssl_bench.data.cohort import SPLITS
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.errors import UsageError, among
 from ssl_bench.options import Options, validate
@@ -131,14 +130,3 @@ def read_map(path: Path) -> ColumnMap:
     if not isinstance(values, dict):
         raise UsageError(f"column map {path} must hold keys and values, found {type(values).__name__}")
     return validate(ColumnMap, values, f"column map {path}")
-
-
-SPLIT_NAMES = {
-    **{name: name for name in SPLITS},
-    "training": "train",
-    "val": "validate",
-    "valid": "validate",
-    "validation": "validate",
-    "testing": "test",
-}
-"""What splits are usually called."""

@@ -13,12 +13,13 @@ from ssl_bench.data.check import SEPARATED
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.ids import without_point
+from ssl_bench.data.own_split import SPLIT_NAMES
 from ssl_bench.data.parquet import NAMES, read_parquet
 from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import TextTable, Written, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
-from sslbench_datasets.column_map import SPLIT_NAMES, ColumnMap, Findings, read_map
+from sslbench_datasets.column_map import ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
 from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age, parse_marks
 

@@ -12,9 +12,20 @@ import typer
 OnMissing = Annotated[
     str | None, typer.Option(help="Images that are not there: error, or skip, counted and on the record. [error]")
 ]
+Split = Annotated[
+    Path | None, typer.Option(help="CSV file with a split of your own: split beside patient_id, study_id or image_id.")
+]
+OnUnlisted = Annotated[
+    str | None, typer.Option(help="Images that the split file has no split for: error, or skip. [error]")
+]
 FollowLinks = Annotated[
     str | None, typer.Option(help="Folders outside the root that links may lead into, comma-separated; any: each.")
 ]
+
+
+def split_file(given: Path | None) -> str | None:
+    """The file of ``--split``, absolute."""
+    return str(given.absolute()) if given else None
 
 
 def link_places(given: str | None) -> list[str] | None:

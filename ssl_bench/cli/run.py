@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssl_bench.cli.options import FollowLinks, OnMissing, cache_folder, link_places, merge_flags
+from ssl_bench.cli.options import (
+    FollowLinks,
+    OnMissing,
+    OnUnlisted,
+    Split,
+    cache_folder,
+    link_places,
+    merge_flags,
+    split_file,
+)
 from ssl_bench.errors import UsageError
 from ssl_bench.ranks import started_outside
 
@@ -67,7 +76,8 @@ def run(
     blank: Annotated[str | None, typer.Option(help="A blank label: ignore or zeros. [zeros]")] = None,
     views: Annotated[str | None, typer.Option(help="Views to keep, where the dataset lets choose; all: each.")] = None,
     label_source: Annotated[str | None, typer.Option(help="Labeller, where the dataset has several.")] = None,
-    split: Annotated[Path | None, typer.Option(help="CSV file with a split of your own.")] = None,
+    split: Split = None,
+    on_unlisted: OnUnlisted = None,
     ehr_root: Annotated[Path | None, typer.Option(help="Folder of MIMIC-IV, if it is not below --root.")] = None,
     ehr_join: Annotated[str | None, typer.Option(help="Stays hold the second of a study, or its day.")] = None,
     test_on: Annotated[
@@ -110,6 +120,8 @@ def run(
 
     if devices is None and nodes is None:
         devices, nodes = started_outside() or (None, None)
+    if split and data and len(data) > 1:
+        raise UsageError("--split does not say whose split it is; give it as split of data.more in --config")
     flags = merge_flags(
         {
             "method": method or ("pretrained" if encoder and not config else None),
@@ -137,7 +149,8 @@ def run(
             "data.blank": blank,
             "data.options.views": views,
             "data.options.label_source": label_source,
-            "data.options.split": str(split.absolute()) if split else None,
+            "data.split": split_file(split),
+            "data.on_unlisted": on_unlisted,
             "data.options.ehr_root": str(ehr_root.absolute()) if ehr_root else None,
             "data.options.ehr_join": ehr_join,
             "pretrain.epochs": epochs,

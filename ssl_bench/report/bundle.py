@@ -60,7 +60,10 @@ def shareable(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without names of images and without folders of this machine."""
     rejected = record["data"]["rejected"]
     config = record["config"]
-    data, backbone = {**config["data"], "root": None}, {**config["backbone"], "init": None}
+    data, backbone = (
+        {**config["data"], "root": None, "split": None, "follow_links": []},
+        {**config["backbone"], "init": None},
+    )
     return {
         **record,
         "notes": [note_of(note).public() for note in record["notes"]],

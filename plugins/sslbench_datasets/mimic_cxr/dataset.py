@@ -14,6 +14,8 @@ import pandas as pd
 
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
 from ssl_bench.data.labels import CHEXPERT14
+from ssl_bench.data.own_split import DRAWN
+from ssl_bench.data.splits import DEFAULT_SHARES, assign
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import find, gzipped_or_plain, locate
 from ssl_bench.errors import Problems, UsageError
@@ -54,7 +56,7 @@ class MimicCxr:
         """One row per image of the metadata whose view is asked for; see :class:`ssl_bench.contracts.Dataset`."""
         files, tables = self._files(root)
         frame, counts, sources = read_films(files["metadata"], self.options.views)
-        frame["split"] = read_split(files["split"], frame, official=not self.options.split)
+        frame["split"] = self._split(files, frame)
         labels, noticed = self._labels(files, frame)
         ehr, seen = mimic_iv.read_features(frame, tables, self.options.ehr_join) if tables else Noticed(frame[[]], {})
         features = FEATURES if tables else SCAN_FEATURES
@@ -82,11 +84,16 @@ class MimicCxr:
         files, tables, problems = dict[str, Path](), list[release.Tables](), Problems()
         for what, stems in wanted.items():
             problems.run(partial(_add, files, what, root, stems))
-        if self.options.split:
+        if self.options.split not in ("", DRAWN):
             problems.run(partial(_add_own, files, self.options.split))
         problems.run(lambda: tables.extend(_tables(root, self.options.ehr_root)))
         problems.raise_if_any()
         return files, tables[0] if tables else None
+
+    def _split(self, files: Mapping[str, Path], frame: pd.DataFrame) -> pd.Series:
+        if self.options.split == DRAWN:
+            return assign(frame["patient_id"], DEFAULT_SHARES)
+        return read_split(files["split"], frame, official=not self.options.split)
 
     def _labels(self, files: Mapping[str, Path], frame: pd.DataFrame) -> Noticed:
         labels, counts = read_labels(files["labels"], frame)

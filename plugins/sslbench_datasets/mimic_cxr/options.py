@@ -37,7 +37,7 @@ class MimicCxrOptions(Options):
     )
     label_source: Literal["chexpert", "negbio"] = Field("chexpert", description="labeller of the reports")
     split: str = Field(
-        "", description="CSV file with a split column and dicom_id, study_id or subject_id; empty: the official split"
+        "", description="empty: official; patients: drawn 70/10/20; or a CSV file with dicom_id, study_id or subject_id"
     )
     test_labels: bool = Field(
         False, description="truth of the test split from mimic-cxr-2.1.0-test-set-labeled.csv (read by a radiologist)"

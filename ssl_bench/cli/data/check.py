@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
-from ssl_bench.cli.options import FollowLinks, OnMissing, link_places
+from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
 
 
 def check(
@@ -17,6 +17,8 @@ def check(
     preset: Preset = None,
     settings: Settings = None,
     cache: Cache = None,
+    split: Split = None,
+    on_unlisted: OnUnlisted = None,
     on_missing: OnMissing = None,
     follow_links: FollowLinks = None,
     sample: Annotated[int, typer.Option(min=0, help="Images to decode.")] = 64,
@@ -27,16 +29,20 @@ def check(
     from ssl_bench.data.check import Rules, Sample, check_download
     from ssl_bench.data.preparing import decode_options
     from ssl_bench.errors import DataError
-    from ssl_bench.reading import check_table, find, read_raw
+    from ssl_bench.reading import check_table, divide, find, read_raw
     from ssl_bench.report.data_tables import print_findings
 
-    config, dataset = configured(name, root, columns, preset, settings, on_missing=on_missing,
+    config, dataset = configured(name, root, columns, preset, settings, split=split_file(split),
+                                 on_unlisted=on_unlisted, on_missing=on_missing,
                                  follow_links=link_places(follow_links))  # fmt: skip
     found = check_download(
-        lambda: read_raw(dataset, config.data.root, cache_folder(cache), config.data),
+        lambda: read_raw(dataset, config.data, cache_folder(cache), config.data),
         dataset.component.published,
         Sample(sample, seed, decode_options(config.data)),
-        Rules(lambda cohort: check_table(cohort, config.data), lambda cohort: find(cohort, config.data)),
+        Rules(
+            lambda cohort: check_table(cohort, config.data),
+            lambda cohort: divide(find(cohort, config.data), config.data, config.data),
+        ),
     )
     print_findings(name, found)
     problems = sum(finding.status == "problem" for finding in found)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
-from ssl_bench.cli.options import FollowLinks, OnMissing, link_places
+from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -19,6 +19,8 @@ def prepare(
     preset: Preset = None,
     settings: Settings = None,
     cache: Cache = None,
+    split: Split = None,
+    on_unlisted: OnUnlisted = None,
     on_missing: OnMissing = None,
     follow_links: FollowLinks = None,
     size: Annotated[int | None, typer.Option(help="Side of the prepared images in px. [the preset's]")] = None,
@@ -36,7 +38,8 @@ def prepare(
     from ssl_bench.report.preparing import Preparing
 
     config, dataset = configured(name, root, columns, preset, settings, size=size, fit=fit, workers=workers,
-                                 on_bad=on_bad, on_missing=on_missing,
+                                 on_bad=on_bad, split=split_file(split),
+                                 on_unlisted=on_unlisted, on_missing=on_missing,
                                  follow_links=link_places(follow_links))  # fmt: skip
     folder = cache_folder(cache)
     cohort = read_cohort(config, dataset, folder)

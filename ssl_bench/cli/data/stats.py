@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
-from ssl_bench.cli.options import FollowLinks, OnMissing, link_places
+from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
 
 
 def stats(
@@ -18,6 +18,8 @@ def stats(
     preset: Preset = None,
     settings: Settings = None,
     cache: Cache = None,
+    split: Split = None,
+    on_unlisted: OnUnlisted = None,
     on_missing: OnMissing = None,
     follow_links: FollowLinks = None,
     out: Annotated[
@@ -31,7 +33,8 @@ def stats(
     from ssl_bench.reading import read_cohort
     from ssl_bench.report.data_tables import print_statistics, write_statistics
 
-    config, dataset = configured(name, root, columns, preset, settings, on_missing=on_missing,
+    config, dataset = configured(name, root, columns, preset, settings, split=split_file(split),
+                                 on_unlisted=on_unlisted, on_missing=on_missing,
                                  follow_links=link_places(follow_links))  # fmt: skip
     cohort = read_cohort(config, dataset, cache_folder(cache))
     found = statistics(cohort)

@@ -363,7 +363,6 @@ def refused(sslbench: Any, tmp_path: Path, *arguments: object) -> tuple[int, str
 FLAGS = {
     "--views": "AP",
     "--label-source": "chexpert",
-    "--split": "own.csv",
     "--ehr-root": "mimiciv",
     "--ehr-join": "day",
 }
