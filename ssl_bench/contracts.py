@@ -290,6 +290,7 @@ class Split:
         ehr: the dataset's EHR features by name, ``(N,)`` each: ``age`` in years with NaN, others text with None.
         ehr_values: ``(N, F)`` the run's EHR vectors, 0 where missing; None in a run without features.
         ehr_present: ``(N, F)`` 1 where known.
+        study_ids: ``(N,)`` text; None where studies are not known.
     """
 
     name: str
@@ -301,6 +302,7 @@ class Split:
     ehr: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     ehr_values: Floats | None = None
     ehr_present: Floats | None = None
+    study_ids: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.members import Member, Place, Record, members_of, slim
 from ssl_bench.evaluate.runs import RANDOM
+from ssl_bench.evaluate.scored import adopted
 from ssl_bench.results.rundir import RunDirectory, options_in
 
 PASSING = {
@@ -92,7 +93,7 @@ def read_arms(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Arm]
 
 def arms_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> list[Arm]:
     """:func:`read_arms` of records that are read already."""
-    members = [member for path, record in records.items() for member in members_of(path, record)]
+    members = [member for path, record in adopted(records).items() for member in members_of(path, record)]
     ordered = sorted(members, key=lambda member: (member.baseline, member.baseline and member.encoder != RANDOM))
     groups: dict[str, list[Member]] = {}
     for member, identity in zip(ordered, _identities(ordered, protocols), strict=True):

@@ -85,14 +85,15 @@ class Embedder:
             material.rows[chosen],
             raw_ehr(frame[list(material.cohort.features)]),
             *self._ehr(frame),
+            frame["study_id"].to_numpy(dtype=str),
         )
 
-    def _ehr(self, frame: pd.DataFrame) -> tuple[npt.NDArray[np.float32], ...]:
+    def _ehr(self, frame: pd.DataFrame) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]:
         """The run's EHR vectors with what is known of them, absent where a dataset lacks a feature."""
         if not self.schema:
-            return ()
+            return None, None
         columns = [column_of(feature) for feature in self.schema.features]
-        return tuple(encode(frame.reindex(columns=columns), self.schema))
+        return encode(frame.reindex(columns=columns), self.schema)
 
     def _embedded(
         self, material: Material, rows: npt.NDArray[np.int64], images: npt.NDArray[Any]

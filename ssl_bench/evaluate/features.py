@@ -55,8 +55,11 @@ class FeatureTable:
             rows = np.flatnonzero(self.frame["split"] == name)
             part = self.frame.iloc[rows]
             images, patients = (part[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
+            studies = part["study_id"].to_numpy(dtype=str) if "study_id" in part.columns else None
             labels = part[list(self.labels)].to_numpy(dtype=np.float32)
-            found[name] = Split(name, images, patients, self.embeddings[rows], labels, rows, _attributes(part))
+            found[name] = Split(
+                name, images, patients, self.embeddings[rows], labels, rows, _attributes(part), study_ids=studies
+            )
         return found
 
 
@@ -112,7 +115,7 @@ def _of_table(path: Path) -> FeatureTable:
 
 def _about(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
     """Identifiers as text, and what is known of age, sex and view."""
-    about = frame[list(IDENTIFIERS)].apply(texts)
+    about = frame[[name for name in (*IDENTIFIERS, "study_id") if name in frame.columns]].apply(texts)
     for name in GROUPED:
         if name in frame.columns:
             text = frame[name].astype(object).where(frame[name].notna() & (frame[name].astype(str).str.strip() != ""))
@@ -171,7 +174,7 @@ def _of_run(path: Path) -> dict[str, FeatureTable]:
             run.checked(file, record)
         ids, embeddings = (np.concatenate(parts) for parts in zip(*map(_kept, files), strict=True))
         frame = cohort.loc[ids].reset_index(drop=True)
-        kept = [*IDENTIFIERS, *(column for column in GROUPED if column in frame), *labels]
+        kept = [*IDENTIFIERS, *(column for column in ("study_id", *GROUPED) if column in frame), *labels]
         found[encoder] = FeatureTable(frame[kept], embeddings.astype(np.float32), labels)
     if not found:
         raise DataError(f"{path} holds no folder of an encoder; give the embeddings folder of a finished run")

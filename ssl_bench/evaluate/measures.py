@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.components import Metric
+from ssl_bench.config import METRICS, split_names
 from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.intervals import NAMES
 from ssl_bench.evaluate.predictions import PredictionTable
@@ -81,6 +82,16 @@ def gauges(registry: Any, names: Iterable[str], options: Mapping[str, Mapping[st
         Gauge(registry.get(Metric.kind, name), registry.options(Metric.kind, name, options.get(name, {})))
         for name in dict.fromkeys(names)
     )
+
+
+def usual(registry: Any, names: str | None) -> tuple[Gauge, ...]:
+    """Metrics named on a command line, comma-separated; where none are, the usual ones that are installed.
+
+    Raises:
+        UsageError: an unknown name, with the nearest.
+    """
+    offered = registry.names(Metric.kind)
+    return gauges(registry, [name for name in METRICS if name in offered] if names is None else split_names(names))
 
 
 def measured(table: PredictionTable, asked: Sequence[Gauge], replicates: int, seed: int) -> dict[str, Drawn]:

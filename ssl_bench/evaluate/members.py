@@ -108,8 +108,8 @@ def read_kept(path: Path) -> PredictionTable:
         raise DataError(f"predictions {path} do not exist; restore them, or evaluate the run again") from None
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"predictions {path} cannot be read: {' '.join(str(error).split())}") from None
-    order = np.argsort(ids)
-    return PredictionTable(labels, ids[order], patients[order], truth[order], scores[order])
+    studies = frame["study_id"].to_numpy(dtype=str) if "study_id" in frame.columns else None
+    return PredictionTable(labels, ids, patients, truth, scores, studies).rows(np.argsort(ids))
 
 
 def place_of(row: Row) -> Place:

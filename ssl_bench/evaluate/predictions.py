@@ -92,8 +92,9 @@ def read_predictions(path: Path, aggregate: Aggregate | None = None) -> Predicti
         problems.run(lambda: _check_scores(frame, scores, labels))
     problems.raise_if_any()
     ids, patients = frame["image_id"].to_numpy(dtype=str), frame["patient_id"].to_numpy(dtype=str)
-    table = PredictionTable(labels, ids, patients, truth, scores)
-    return by_study(table, frame, path, aggregate) if aggregate else table
+    studies = frame["study_id"].to_numpy(dtype=str) if "study_id" in frame.columns else None
+    table = PredictionTable(labels, ids, patients, truth, scores, studies)
+    return by_study(table, aggregate, path) if aggregate else table
 
 
 def _labels(frame: pd.DataFrame, path: Path) -> tuple[str, ...]:
@@ -144,23 +145,34 @@ def _check_scores(frame: pd.DataFrame, scores: npt.NDArray[np.float64], labels: 
         raise DataError(f"none of the labels {shortened(labels)} has a score")
 
 
-def by_study(table: PredictionTable, frame: pd.DataFrame, path: Path, aggregate: Aggregate) -> PredictionTable:
+def by_study(table: PredictionTable, aggregate: Aggregate, where: object) -> PredictionTable:
     """One row a study: the largest or mean score of its images, and their label.
 
+    Args:
+        table: of images whose studies are known.
+        aggregate: of scores.
+        where: the images come from, for messages.
+
     Raises:
-        DataError: there is no ``study_id``, or images of a study disagree on a label or patient.
+        DataError: no study is known, or images of one disagree on a label.
     """
-    if "study_id" not in frame.columns:
-        raise DataError(f"--aggregate needs the column study_id; {path} has {shortened([*frame.columns], 12)}")
-    groups = pd.Series(frame["patient_id"].astype(str) + "/" + frame["study_id"].astype(str))
-    truth = pd.DataFrame(table.truth, columns=list(table.labels)).groupby(groups.to_numpy())
+    if table.studies is None:
+        raise DataError(f"--aggregate needs the column study_id, which {where} lacks; add it, or score images")
+    groups = pd.Series([f"{patient}/{study}" for patient, study in zip(table.patients, table.studies, strict=True)])
+    truth = pd.DataFrame(table.truth, columns=list(table.labels)).groupby(groups)
     disputed = truth.nunique().gt(1).any(axis=1)
     if disputed.any():
-        studies = disputed.index[disputed].tolist()
-        raise DataError(f"the images of a study must share their labels; {shortened(studies, 5)} do not")
-    scores = pd.DataFrame(table.scores, columns=list(table.labels)).groupby(groups.to_numpy()).agg(aggregate)
+        names = shortened(disputed.index[disputed].tolist(), 5)
+        raise DataError(
+            f"the images of a study must share their labels; {names} do not: give each image its "
+            "study's label, or score images"
+        )
+    scores = pd.DataFrame(table.scores, columns=list(table.labels)).groupby(groups).agg(aggregate)
     first = truth.first()
-    patients = pd.Series(table.patients).groupby(groups.to_numpy()).first().to_numpy(dtype=str)
-    return PredictionTable(
-        table.labels, first.index.to_numpy(dtype=str), patients, first.to_numpy(np.float64), scores.to_numpy(np.float64)
-    )
+    patients, studies = (pd.Series(ids).groupby(groups).first().to_numpy(dtype=str)
+                         for ids in (table.patients, table.studies))  # fmt: skip
+    return replace(
+        table, ids=first.index.to_numpy(dtype=str), patients=patients, truth=first.to_numpy(np.float64),
+        scores=scores.to_numpy(np.float64), studies=studies,
+        validation=None if table.validation is None else by_study(table.validation, aggregate, where),
+    )  # fmt: skip

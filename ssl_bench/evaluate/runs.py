@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ssl_bench.evaluate.compare import delong
 from ssl_bench.evaluate.family import BLIND, SAME, Test, adjust, described, mark
 from ssl_bench.evaluate.intervals import FEWEST, NAMES, Difference
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
+from ssl_bench.evaluate.scored import SCORED, same_names
 from ssl_bench.results.rows import MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, options_in, place_name, prediction_file
 
@@ -112,7 +113,8 @@ def compare_all(runs: Sequence[RunScores], replicates: int, seed: int, fewest: i
     Raises:
         UsageError, DataError: as :func:`compare_runs`.
     """
-    base, *others = runs
+    tables = same_names([(SCORED in run.record, run.tables) for run in runs])
+    base, *others = [replace(run, tables=own) for run, own in zip(runs, tables, strict=True)]
     found = []
     for number, other in enumerate(others):
         rows = list(compare_runs(base, other, replicates, seed, fewest))
@@ -218,10 +220,7 @@ def check_alike(first: PredictionTable, second: PredictionTable, run_a: Path, ru
 
 
 def _sorted(table: PredictionTable) -> PredictionTable:
-    order = np.argsort(table.ids)
-    return PredictionTable(
-        table.labels, table.ids[order], table.patients[order], table.truth[order], table.scores[order]
-    )
+    return table.rows(np.argsort(table.ids))
 
 
 def _delong(first: PredictionTable, second: PredictionTable, row: dict[str, Any]) -> float | None:

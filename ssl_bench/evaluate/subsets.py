@@ -62,4 +62,5 @@ def restricted(split: Split, rows: npt.NDArray[Any]) -> Split:
         ehr={name: values[rows] for name, values in split.ehr.items()},
         ehr_values=None if split.ehr_values is None else split.ehr_values[rows],
         ehr_present=None if split.ehr_present is None else split.ehr_present[rows],
+        study_ids=None if split.study_ids is None else split.study_ids[rows],
     )

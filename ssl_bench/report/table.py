@@ -233,8 +233,14 @@ def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str])
         table.add_row(label, *counts, *(interval_text(of_label[name]) for name in METRICS), first["note"])
     console = plain_console()
     console.print(table)
+    others = [row for row in rows if row["metric"] not in METRICS and row["label"] == MACRO]
+    if others:
+        beside = Table("metric", "macro [95 % interval]", "note", title="other metrics", title_justify="left")
+        for row in others:
+            beside.add_row(row["metric"], interval_text(row), row["note"])
+        console.print(beside)
     for note in notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {note}", soft_wrap=True)
 
 
 def plain_console() -> Console:

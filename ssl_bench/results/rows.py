@@ -114,12 +114,13 @@ def as_table(scored: Scored, labels: tuple[str, ...]) -> PredictionTable:
     """Predictions of a protocol in the form of anybody's."""
     split = scored.split
     truth, scores = (np.asarray(values, dtype=np.float64) for values in (split.labels, scored.predictions.scores))
-    return PredictionTable(labels, split.image_ids, split.patient_ids, truth, scores)
+    return PredictionTable(labels, split.image_ids, split.patient_ids, truth, scores, split.study_ids)
 
 
 def prediction_frame(table: PredictionTable) -> pd.DataFrame:
-    """Per-image predictions: identifiers, ``y_<label>`` and ``p_<label>``."""
+    """Per-image predictions: identifiers (of the study, where it is known), ``y_<label>`` and ``p_<label>``."""
     columns: dict[str, Any] = {"image_id": table.ids, "patient_id": table.patients}
+    columns |= {} if table.studies is None else {"study_id": table.studies}
     columns |= {f"y_{label}": table.truth[:, column] for column, label in enumerate(table.labels)}
     columns |= {f"p_{label}": table.scores[:, column] for column, label in enumerate(table.labels)}
     return pd.DataFrame(columns)

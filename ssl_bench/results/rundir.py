@@ -265,6 +265,7 @@ class RunDirectory:
 
 def prediction_file(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Name and key of the file with the predictions behind a row; see :meth:`RunDirectory.write_predictions`."""
+    row = row.get("kept_as", row)
     rest = {name: row[name] for name in ("settings", "fraction", "draw")}
     if row.get("fitted_on", row["dataset"]) != row["dataset"]:
         rest["fitted_on"] = row["fitted_on"]

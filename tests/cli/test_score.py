@@ -49,7 +49,7 @@ def test_json_holds_the_suite_s_numbers(predictions: Path) -> None:
 def test_a_label_with_one_class_has_no_value_and_a_reason(predictions: Path) -> None:
     result = CliRunner().invoke(app, ["score", str(predictions), "--json"])
     rows = [row for row in json.loads(result.stdout)["metrics"] if row["label"] == "Hernia"]
-    assert [row["value"] for row in rows] == [None, None]
+    assert [row["value"] for row in rows if row["metric"] in ("auroc", "auprc")] == [None, None]
     assert all("one class only" in row["note"] for row in rows)
 
 
@@ -88,5 +88,23 @@ def test_scores_outside_the_unit_interval_are_said_and_ranked_as_they_are(predic
     before = json.loads(CliRunner().invoke(app, ["score", str(predictions), "--json"]).stdout)
     frame.to_csv(predictions, index=False)
     after = json.loads(CliRunner().invoke(app, ["score", str(predictions), "--json"]).stdout)
-    assert before["metrics"] == after["metrics"]
-    assert after["notes"] == []
+    ranked = [row for row in after["metrics"] if row["metric"] in ("auroc", "auprc")]
+    assert before["metrics"] == ranked
+    assert not [note for note in after["notes"] if "outside" in note]
+    assert {row["metric"] for row in after["metrics"]} >= {"brier", "ece", "calibration-slope"}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda p: 100 / (1 + np.exp(-p)), "they look like percent, divide by 100"),
+        (lambda p: p, "for log-odds give 1 / (1 + exp(-score))"),
+        (lambda p: (p > 0.5).astype(int), "Edema, Hernia: two different scores alone, so these look like decisions"),
+    ],
+)
+def test_scores_that_are_no_probabilities_are_told(predictions: Path, change: Any, sentence: str) -> None:
+    frame = pd.read_csv(predictions)
+    frame["p_Edema"] = change(frame["p_Edema"])
+    frame["p_Hernia"] = frame["p_Edema"]
+    frame.to_csv(predictions, index=False)
+    assert sentence in json.loads(CliRunner().invoke(app, ["score", str(predictions), "--json"]).stdout)["notes"][0]
