@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ssl_bench.data.cohort import SPLITS, Cohort, check_cohort, leaves_root, mis
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.images import find_images
 from ssl_bench.data.labels import check_values
+from ssl_bench.data.looks import shows_nothing, what_is_wrong
 from ssl_bench.data.preparing import duration
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, HandledError, shortened
@@ -168,21 +169,25 @@ def _images(cohort: Cohort, missing: list[Finding], sample: Sample) -> Iterator[
     absent = set(missing_images(cohort)) if missing else set()
     there = [path for path in cohort.frame["image_path"].dropna() if path not in absent and not leaves_root(path)]
     if there and sample.images:
-        yield _decoded(cohort.root, there, sample)
+        yield from _decoded(cohort.root, there, sample)
 
 
-def _decoded(root: Path, paths: list[str], sample: Sample) -> Finding:
+def _decoded(root: Path, paths: list[str], sample: Sample) -> Iterator[Finding]:
     drawn = np.random.default_rng(sample.seed).permutation(len(paths))[: sample.images]
-    wrong: list[Any] = []
+    unreadable, blank = dict[str, str](), dict[str, str]()
     began = time.process_time()
-    for number in drawn:
+    for path in (paths[number] for number in drawn):
         try:
-            decode(root / paths[number], sample.options)
+            nothing = shows_nothing(decode(root / path, sample.options))
         except DataError as error:
-            wrong.append(error)
+            unreadable[path] = str(error)
+        else:
+            blank |= {path: f"{path} {nothing}"} if nothing else {}
     each = max(time.process_time() - began, 1e-6) / len(drawn)
-    text = f"{len(drawn) - len(wrong)} of {len(drawn)} drawn images can be decoded"
-    if wrong:
-        return Finding("problem", "sample", f"{text}; {shortened(wrong)}")
     speed = f"{1 / each:,.0f} images/s on a core of its own; {len(paths):,} take {duration(each * len(paths))}"
-    return Finding("ok", "sample", f"{text}, {speed}")
+    told = speed if not unreadable else shortened(list(unreadable.values()))
+    text = f"{len(drawn) - len(unreadable)} of {len(drawn)} drawn images can be decoded"
+    yield Finding("problem" if unreadable else "ok", "sample", f"{text}{';' if unreadable else ','} {told}")
+    if blank:
+        listed = shortened(list(blank.values()))
+        yield Finding("problem", "pictures", f"{len(blank)} of {len(drawn)} {what_is_wrong(blank)}: {listed}")

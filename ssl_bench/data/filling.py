@@ -19,6 +19,7 @@ from ssl_bench.data.array import array_file, header
 from ssl_bench.data.blocks import Block, digest
 from ssl_bench.data.decode import DecodeOptions, decode_content, read_content
 from ssl_bench.data.imagefiles import ImageFiles
+from ssl_bench.data.looks import shows_nothing
 from ssl_bench.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -30,7 +31,7 @@ AHEAD = 32
 
 @dataclass(frozen=True)
 class Prepared:
-    """One image as the store has it: black where ``reason`` says why it cannot be read."""
+    """One image as the store has it; ``reason`` says why it is of no use, and it is black where it cannot be read."""
 
     grey: npt.NDArray[np.uint8]
     pixels: str
@@ -45,6 +46,8 @@ def prepared(path: str, options: DecodeOptions) -> Prepared:
         content = read_content(Path(path), options)
         file = digest(content)
         grey = np.ascontiguousarray(decode_content(content, Path(path), options))
+        nothing = shows_nothing(grey)
+        reason = f"image {path} {nothing}" if nothing else ""
     except DataError as error:
         reason = str(error)
     return Prepared(grey, digest(grey.data), file, reason)

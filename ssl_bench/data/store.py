@@ -26,11 +26,12 @@ from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.filling import Progress, fill, threads
 from ssl_bench.data.imagefiles import ImageFiles, image_files, renewed
+from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.seal import MANIFEST, Sealed, read_sealed, seal, sign_again
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.files import locked
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout and of what decoding means; another version is another store."""
 
 CHUNK = 256
@@ -226,12 +227,8 @@ def _check_rejected(rejected: dict[str, str], total: int, on_bad: str, limit: fl
     if not rejected:
         return
     reasons = shortened(list(rejected.values()))
+    told = f"{len(rejected)} of {total} images {what_is_wrong(rejected)}"
     if on_bad == "error":
-        raise DataError(
-            f"{len(rejected)} of {total} images cannot be read: {reasons}; mend them, or leave them out with "
-            "--set data.on_bad=quarantine"
-        )
+        raise DataError(f"{told}: {reasons}; mend them, or leave them out with --set data.on_bad=quarantine")
     if len(rejected) > limit * total:
-        raise DataError(
-            f"{len(rejected)} of {total} images cannot be read, more than the {limit:.1%} of data.bad_limit: {reasons}"
-        )
+        raise DataError(f"{told}, more than the {limit:.1%} of data.bad_limit: {reasons}")

@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.preparing import duration
 from ssl_bench.data.store import Store
 from ssl_bench.report.terminal import QUIET_SECONDS
@@ -59,5 +60,5 @@ class Preparing:
         """Say what is there now."""
         if self._before is None:
             self.console.print("  nothing to do: the store is there and whole")
-        rejected = f", {len(store.rejected):,} unreadable" if store.rejected else ""
+        rejected = f", of which {len(store.rejected):,} {what_is_wrong(store.rejected)}," if store.rejected else ""
         print(f"{len(store.image_ids):,} images{rejected} in {store.folder}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.labels import space_of
+from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.material import ExternalMaterial, Material
 from ssl_bench.notes import Note
 from ssl_bench.parts import Chosen
@@ -34,7 +35,7 @@ def _left_out(cohort: Cohort, rejected: Mapping[str, str], what: str) -> list[No
         return []
     rows = cohort.frame[cohort.frame["image_id"].isin(list(rejected))]
     splits = ", ".join(f"{count} of {name}" for name, count in rows["split"].value_counts().items())
-    text = f"{len(rows)} of {len(cohort)} {what} cannot be read and were left out ({splits})"
+    text = f"{len(rows)} of {len(cohort)} {what} {what_is_wrong(rejected)} and were left out ({splits})"
     numbers = {"images": len(rows), "of": len(cohort)}
     return [Note("left-out", text, numbers=numbers, details=rows["image_id"].tolist())]
 

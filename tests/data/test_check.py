@@ -23,7 +23,7 @@ SAMPLE = Sample(8, 0, DecodeOptions(16))
 def cohort(tmp_path: Path) -> Cohort:
     names = [f"{number:02d}" for number in range(12)]
     for name in names:
-        Image.fromarray(np.full((16, 16), 9, np.uint8)).save(tmp_path / f"{name}.png")
+        Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(tmp_path / f"{name}.png")
     frame = pd.DataFrame({
         "image_id": names, "image_path": [f"{name}.png" for name in names], "patient_id": names, "study_id": names,
         "split": ["train"] * 6 + ["validate"] * 3 + ["test"] * 3, "age": [40.0] * 3 + [np.nan] * 9,
@@ -89,6 +89,17 @@ def test_all_problems_are_told_at_once(cohort: Cohort) -> None:
     assert len(by(findings, "table")) == 2
 
 
+def test_pictures_that_show_nothing_are_named_and_counted(cohort: Cohort) -> None:
+    for name, value in (("03", 7), ("08", 255)):
+        Image.fromarray(np.full((16, 16), value, np.uint8)).save(cohort.root / f"{name}.png")
+    Image.fromarray(np.where(np.eye(16), 255, 0).astype(np.uint8)).save(cohort.root / "05.png")
+    found = by(checked(cohort, sample=replace(SAMPLE, images=12)), "pictures")[0]
+    assert found.status == "problem"
+    assert found.found.startswith("3 of 12 show nothing (2 of one grey level, 1 saturated): ")
+    for told in ("03.png shows nothing: one grey level (7)", "08.png shows", "05.png shows nothing: saturated (94% of"):
+        assert told in found.found
+
+
 def test_what_the_reader_refuses_is_a_line_each() -> None:
     def read() -> Cohort:
         raise joined([DataError("a lacks b"), DataError("c lacks d")])
@@ -107,8 +118,9 @@ def test_an_empty_split_is_a_problem_and_a_finding_without_positives_a_warning(c
 def test_the_sample_is_the_same_for_a_seed(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def decode(path: Path, options: DecodeOptions) -> None:
+    def decode(path: Path, options: DecodeOptions) -> np.ndarray:
         seen.append(path.name)
+        return np.arange(64, dtype=np.uint8).reshape(8, 8)
 
     monkeypatch.setattr("ssl_bench.data.check.decode", decode)
     for seed in (0, 0, 1):

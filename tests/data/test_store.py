@@ -39,6 +39,11 @@ def killed_at(name: str, counter: Any, cohort: Cohort, cache: Path) -> None:
     counter.seen.clear()
 
 
+def ramp(first: int) -> np.ndarray:
+    """A picture ``(16, 16)`` of a hundred greys from one on."""
+    return np.linspace(first, first + 100, 256).reshape(16, 16).astype(np.uint8)
+
+
 def direct(cohort: Cohort, options: DecodeOptions = OPTIONS) -> np.ndarray:
     return np.stack([decode(cohort.root / path, options) for path in cohort.frame["image_path"]])
 
@@ -124,12 +129,12 @@ def test_a_file_that_changed_while_preparing_was_stopped_is_read_again(
 ) -> None:
     written = [(cohort.root / f"{number:02d}.bmp", number) for number in range(COUNT)]
     for path, number in written:
-        Image.fromarray(np.full((16, 16), number, np.uint8)).save(path)
+        Image.fromarray(ramp(number)).save(path)
     flat = cohort.with_frame(
         pd.DataFrame({"image_id": cohort.frame["image_id"], "image_path": [path.name for path, _ in written]})
     )
     killed_at("10", counter, flat, tmp_path)
-    Image.fromarray(np.full((16, 16), 99, np.uint8)).save(cohort.root / "01.bmp")  # the same size in bytes
+    Image.fromarray(ramp(99)).save(cohort.root / "01.bmp")  # the same size in bytes
     store = prepare(flat, tmp_path, OPTIONS, workers=1)
     assert counter.seen[:4] == ["00", "01", "02", "03"]
     assert "04" not in counter.seen
@@ -215,19 +220,19 @@ def test_files_of_the_same_names_and_sizes_with_other_pixels_are_another_store(
     cohort: Cohort, tmp_path: Path, counter: Any
 ) -> None:
     def written(value: int) -> Store:
-        """All files, their times as they were, hold one grey value."""
+        """All files, their times as they were, hold the same ramp."""
         for number in range(COUNT):
             path = cohort.root / f"{number:02d}.bmp"
-            Image.fromarray(np.full((16, 16), value, np.uint8)).save(path)
+            Image.fromarray(ramp(value)).save(path)
             os.utime(path, (5, 5))
         paths = [f"{number:02d}.bmp" for number in range(COUNT)]
         return prepare(cohort.with_frame(cohort.frame.assign(image_path=paths)), tmp_path, OPTIONS)
 
-    first, second = written(9), written(200)
+    first, second = written(9), written(150)
     assert second.folder != first.folder
     assert second.fingerprint != first.fingerprint
-    assert (second.images[:] == 200).all()
-    assert (open_store(first.folder).images[:] == 9).all()
+    assert (second.images[:] == ramp(150)).all()
+    assert (open_store(first.folder).images[:] == ramp(9)).all()
     counter.seen.clear()
     assert written(9).folder == first.folder
     assert counter.seen == []
@@ -235,11 +240,11 @@ def test_files_of_the_same_names_and_sizes_with_other_pixels_are_another_store(
 
 def test_a_changed_image_is_another_store(cohort: Cohort, tmp_path: Path) -> None:
     old = prepare(cohort, tmp_path, OPTIONS)
-    Image.fromarray(np.full((16, 16), 9, np.uint8)).save(cohort.root / "05.png")
+    Image.fromarray(ramp(9)).save(cohort.root / "05.png")
     new = prepare(cohort, tmp_path, OPTIONS)
     assert new.folder != old.folder
     assert new.fingerprint != old.fingerprint
-    assert (new.images[5] == 9).all()
+    assert (new.images[5] == ramp(9)).all()
 
 
 def test_a_store_is_found_by_what_it_holds(cohort: Cohort, tmp_path: Path) -> None:

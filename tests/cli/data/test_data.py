@@ -174,7 +174,7 @@ def test_prepare_refuses_what_a_run_would(sslbench: Cli, tiny_nih: Callable[...,
     assert "1 of 120 images cannot be read" in answer.err
     answer = prepare(sslbench, root, "--on-bad", "quarantine")
     assert answer.code == 0
-    assert answer.out.startswith("120 images, 1 unreadable in ")
+    assert answer.out.startswith("120 images, of which 1 cannot be read, in ")
     shutil.rmtree(root / "images")
     assert prepare(sslbench, root).code == 3
 

@@ -27,9 +27,9 @@ labels: [Edema, Fracture]
 
 
 def write_grey(path: Path, value: int = 99, size: int = 8) -> None:
-    """A grey square."""
+    """A square of a ramp from a grey value on."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((size, size), value, np.uint8)).save(path)
+    Image.fromarray(np.linspace(value, value + 100, size * size).reshape(size, size).astype(np.uint8)).save(path)
 
 
 def chexpert_row(path: str, *, sex: str = "Male", age: str = "57", side: str = "Frontal", view: str = "AP",

@@ -60,7 +60,7 @@ def test_fault_01_a_truncated_image_is_named_or_put_aside(sslbench: Cli, layout:
     assert f"1 of {layout.images} images cannot be read: image " in answer.err
     assert f"{layout.image} cannot be read: " in answer.err
     answer = prepared(sslbench, layout, "--on-bad", "quarantine", "--set", "data.bad_limit=0.05")
-    assert (answer.code, answer.out.startswith(f"{layout.images} images, 1 unreadable in ")) == (0, True)
+    assert (answer.code, answer.out.startswith(f"{layout.images} images, of which 1 cannot be read, in ")) == (0, True)
 
 
 def test_fault_09_labels_with_one_class_are_null_with_their_reason(
