@@ -131,7 +131,7 @@ def _told_of(path: Path, temporary: Path) -> Iterator[None]:
         named = [str(name).replace(str(temporary), str(path)) for name in (error.filename, error.filename2) if name]
         if len(named) == 2:
             error.filename, error.filename2 = named
-        else:
+        elif error.errno is not None:  # one that Python code made of words alone says what it says
             error.filename = named[0] if named else str(path)
         raise
 

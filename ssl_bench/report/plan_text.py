@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from ssl_bench.estimate import estimate
 from ssl_bench.external import External
 from ssl_bench.plan import Plan
+from ssl_bench.report.spoken import Spoken
 from ssl_bench.settle import whose_rates
 
 
 def print_plan(plan: Plan) -> None:
     """Print what a run would do: data, splits, features, method, encoder, steps, memory."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Spoken()
     for name, text in plan_lines(plan):
         console.print(f"{name + ':':<12}{text}", soft_wrap=True)
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.preparing import duration
 from ssl_bench.data.store import Store
+from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.terminal import QUIET_SECONDS
 
 
@@ -24,7 +25,7 @@ class Preparing:
     """
 
     def __init__(self, total: int, size: int, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = console or Spoken(aside=True)
         columns = (TextColumn("prepare"), BarColumn(30), MofNCompleteColumn(), TextColumn("{task.fields[status]}"))
         self._bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         self._task = self._bars.add_task("prepare", total=total, status="")

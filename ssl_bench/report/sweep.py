@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from ssl_bench.evaluate.runs import ENCODERS
+from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.table import interval_text, plain_console
 from ssl_bench.sweep.state import State
 
@@ -78,7 +79,7 @@ class SweepBoard:
     """
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = console or Spoken(aside=True)
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
         self._said: dict[str, tuple[str, float]] = {}
         self._clock = clock

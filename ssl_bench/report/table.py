@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.text import count_text, p_cell
 
 MACRO = "macro"
@@ -245,7 +246,7 @@ def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str])
 
 def plain_console() -> Console:
     """Standard output, wide enough for a table where it is a file; brackets in names are no markup."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = Spoken()
     if not console.is_terminal:
         console.width = 120
     return console

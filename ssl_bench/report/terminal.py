@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ssl_bench.loggers import Loggers
+from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.table import print_result
 from ssl_bench.results.rundir import RunDirectory
 
@@ -46,7 +47,7 @@ class Terminal:
     def __init__(self, directory: RunDirectory, console: Console | None = None, loggers: Loggers | None = None) -> None:
         self.directory = directory
         self.loggers = loggers
-        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = console or Spoken(aside=True)
         columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn(),
                    TextColumn("{task.fields[status]}"))  # fmt: skip
         self._bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
