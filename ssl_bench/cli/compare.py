@@ -24,15 +24,22 @@ def compare(
     fewest: Annotated[
         int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
     ] = 5,
+    metrics: Annotated[
+        str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
     from ssl_bench.errors import UsageError
+    from ssl_bench.evaluate.measures import usual
     from ssl_bench.evaluate.runs import compare_all, run_scores
+    from ssl_bench.plugins import discover
 
     if len(runs) < 2:
         raise UsageError(f"compare needs at least two run directories, found {len(runs)}")
-    result = compare_all([run_scores(path) for path in runs], replicates, seed, fewest)
+    asked = usual(discover(), metrics)
+    scores = [run_scores(path, validated=bool(asked)) for path in runs]
+    result = compare_all(scores, replicates, seed, fewest, asked)
     if as_json:
         print(json.dumps({"note": SAYING, **result}, indent=2))
         return

@@ -41,18 +41,20 @@ def probe(
     from ssl_bench.config import split_names
     from ssl_bench.evaluate.features import read_features
     from ssl_bench.evaluate.given import Probe, choose_protocols, declaration, name_of, write_probe
+    from ssl_bench.evaluate.measures import usual
     from ssl_bench.plugins import discover
     from ssl_bench.results.rundir import RunDirectory
 
     began = time.monotonic()
     declared = declaration(group, pretraining_seed)
-    chosen = choose_protocols(split_names(protocols), discover())
+    registry = discover()
+    chosen = choose_protocols(split_names(protocols), registry)
     tables = read_features(embeddings)
     name, told = name_of(embeddings)
     name = called or name
     directory = RunDirectory(out) if out else None
     with directory.claimed() if directory else nullcontext():
-        measured = Probe(name, tables, chosen, seed, replicates, _device())
+        measured = Probe(name, tables, chosen, seed, replicates, _device(), usual(registry, None))
         rows = measured.run(directory, partial(print, file=sys.stderr))
         record = {**measured.record(embeddings, rows, began), **told}
         record["config"] |= declared

@@ -12,6 +12,7 @@ from ssl_bench.components import Evaluator
 from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.features import FeatureTable
+from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.parts import Chosen, check_declared
 from ssl_bench.plugins import Registry
@@ -27,7 +28,7 @@ from ssl_bench.results.rows import (
     split_of,
 )
 from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
-from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
+from ssl_bench.results.subgroups import subgroup_rows
 
 Row = dict[str, Any]
 
@@ -66,6 +67,7 @@ class Probe:
         seed: of protocols and resamples.
         replicates: resamples of patients.
         device: where to compute.
+        metrics: of the test split beside AUROC and AUPRC.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Probe:
     seed: int
     replicates: int
     device: str
+    metrics: Sequence[Gauge] = ()
 
     def run(self, out: RunDirectory | None, tell: Callable[[str], None]) -> list[Row]:
         """Rows of the record; predictions are kept in ``out``, and ``tell`` is told what a protocol warns of.
@@ -89,12 +92,19 @@ class Probe:
             for chosen in self.protocols:
                 origin = Origin(encoder, self.name, self.name, chosen.name, self.seed)
                 with notices.of(chosen.name):
-                    for item in chosen.build().evaluate(context):
-                        rows += self._rows(origin, context, item, out)
+                    items = list(chosen.build().evaluate(context))
+                    held = [item for item in items if isinstance(item, Predictions) and item.split == "validate"]
+                    for item in items:
+                        rows += self._rows(origin, context, item, out, held)
         return rows
 
     def _rows(
-        self, origin: Origin, context: EvalContext, item: Predictions | Metric, out: RunDirectory | None
+        self,
+        origin: Origin,
+        context: EvalContext,
+        item: Predictions | Metric,
+        out: RunDirectory | None,
+        held: Sequence[Predictions],
     ) -> Iterator[Row]:
         split = split_of(context.splits, origin, item.split)
         if isinstance(item, Metric):
@@ -102,13 +112,14 @@ class Probe:
             return
         labels, scored = tuple(context.labels), Scored(origin, split, item)
         check_scores(scored, labels)
-        found = list(metric_rows(scored, labels, self.replicates))
+        chosen = [as_table(Scored(origin, context.splits["validate"], one), labels) for one in held[:1]]
+        asked = self.metrics if split.name == "test" else ()
+        found = list(metric_rows(scored, labels, self.replicates, asked, next(iter(chosen), None)))
         yield from found
         if out:
             name, rest = prediction_file(found[0])
             out.write_predictions(origin.encoder, name, rest, prediction_frame(as_table(scored, labels)))
         if split.name == "test":
-            yield from calibration_rows(scored, labels)
             yield from subgroup_rows(scored, labels, self.replicates)
 
     def record(self, source: Path, rows: list[Row], began: float) -> dict[str, Any]:

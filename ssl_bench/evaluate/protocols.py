@@ -12,8 +12,10 @@ from ssl_bench.contracts import Backbone, Metric, Predictions
 from ssl_bench.data.material import ExternalMaterial, Material
 from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embedder import Embedder
-from ssl_bench.evaluate.fittings import Fitting, fittings
+from ssl_bench.evaluate.fittings import Fitting, Place, fittings
+from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.notices import Notices
+from ssl_bench.evaluate.predictions import PredictionTable
 from ssl_bench.evaluate.subsets import Subset, subsets
 from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
@@ -32,7 +34,7 @@ from ssl_bench.results.rows import (
     split_of,
 )
 from ssl_bench.results.rundir import RunDirectory, prediction_file
-from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
+from ssl_bench.results.subgroups import subgroup_rows
 
 TRAINED, RANDOM = "trained", "random"
 """The encoders of a run's table: as pretrained, and as initialised."""
@@ -60,7 +62,8 @@ def evaluate(
         abroad: other datasets to test on.
     """
     settings = plan.config.evaluate
-    found = Found(run, settings.replicates, Notices(stage), frozenset(without_encoder(plan)))
+    metrics = tuple(Gauge(part.component, part.options) for part in plan.parts.metrics)
+    found = Found(run, settings.replicates, Notices(stage), frozenset(without_encoder(plan)), metrics)
     for encoder, network in encoders.items():
         stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
         joins, schema = plan.parts.joins, plan.schema if plan.schema.features else None
@@ -107,14 +110,16 @@ class Found:
         replicates: resamples of patients.
         notices: told what a protocol cannot do and what it warns of.
         blind: protocols that look at no encoder: there is nothing to compare by them.
+        metrics: of whole test splits beside AUROC and AUPRC.
     """
 
     run: RunDirectory
     replicates: int
     notices: Notices
     blind: frozenset[str] = frozenset()
+    metrics: Sequence[Gauge] = ()
     rows: list[dict[str, Any]] = field(default_factory=list)
-    scored: dict[tuple[Any, ...], tuple[Scored, tuple[str, ...]]] = field(default_factory=dict)
+    scored: dict[tuple[Any, ...], tuple[Scored, tuple[str, ...], PredictionTable | None]] = field(default_factory=dict)
 
     def add(self, results: Iterable[Scored | dict[str, Any]], protocol: str, fitting: Fitting) -> None:
         """Everything that one protocol yields for one training set.
@@ -122,7 +127,7 @@ class Found:
         Raises:
             PluginError: a split was not predicted once and as a whole.
         """
-        predicted: set[str] = set()
+        predicted: dict[str, Scored] = {}
         with self.notices.of(protocol):  # results are computed as they are asked for
             for item in results:
                 if isinstance(item, Scored):
@@ -131,36 +136,49 @@ class Found:
                         raise PluginError(f"protocol '{protocol}' scored split '{name}' twice, expected one prediction")
                     if name in fitting.images:
                         check_images(item, fitting.images[name])
-                    predicted.add(name)
-                    for place in fitting.places[name]:
-                        self._measure(place.of(item), place.labels)
+                    predicted[name] = item
                 else:
                     self.rows.append(item)
+        for name, item in predicted.items():
+            for place in fitting.places[name]:
+                self._measure(place.of(item), place.labels, _chosen_on(predicted.get("validate"), place))
         lacking = [name for name in fitting.context.abroad if name not in predicted]
         if lacking:
             self.notices.once(
                 f"protocol '{protocol}' predicts nothing on other datasets, so {', '.join(lacking)} is left out"
             )
 
-    def _measure(self, item: Scored, labels: tuple[str, ...]) -> None:
-        """Keep the predictions of one place, and add its rows."""
+    def _measure(self, item: Scored, labels: tuple[str, ...], validation: PredictionTable | None) -> None:
+        """Keep the predictions of one place, and add its rows; thresholds are chosen on the validation images."""
         origin, predictions = item.origin, item.predictions
         keep_predictions(self.run, item, labels)
-        self.rows += metric_rows(item, labels, self.replicates)
-        if predictions.split == "test" and predictions.fraction == 1.0:
-            self.rows += calibration_rows(item, labels)
+        whole = predictions.split == "test" and predictions.fraction == 1.0
+        self.rows += metric_rows(item, labels, self.replicates, self.metrics if whole else (), validation)
+        if whole:
             self.rows += subgroup_rows(item, labels, self.replicates)
         where = (origin.protocol, origin.fitted_on, origin.dataset, predictions.split)
-        self.scored[(origin.encoder, *where, predictions.fraction, predictions.draw)] = item, labels
+        self.scored[(origin.encoder, *where, predictions.fraction, predictions.draw)] = item, labels, validation
 
     def differences(self) -> list[dict[str, Any]]:
         """Trained minus random, protocol by protocol on the same training patients."""
         rows: list[dict[str, Any]] = []
-        for (encoder, *key), (first, labels) in self.scored.items():
+        for (encoder, *key), (first, labels, validation) in self.scored.items():
             second = self.scored.get((RANDOM, *key))
             if encoder == TRAINED and second and first.origin.protocol not in self.blind:
-                rows += difference_rows(first, second[0], labels, self.replicates)
+                whole = first.predictions.split == "test" and first.predictions.fraction == 1.0
+                pair, metrics = (validation, second[2]), self.metrics if whole else ()
+                rows += difference_rows(first, second[0], labels, self.replicates, metrics, pair)
         return rows
+
+
+def _chosen_on(validation: Scored | None, place: Place) -> PredictionTable | None:
+    """Predictions of the validation images for the findings of a place."""
+    if validation is None:
+        return None
+    split, columns = validation.split, place.columns
+    here = replace(validation.predictions, scores=validation.predictions.scores[:, columns])
+    return as_table(replace(validation, split=replace(split, labels=split.labels[:, columns]), predictions=here),
+                    place.labels)  # fmt: skip
 
 
 def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored | dict[str, Any]]:

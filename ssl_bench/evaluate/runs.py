@@ -13,6 +13,7 @@ from ssl_bench.errors import DataError, UsageError, shortened
 from ssl_bench.evaluate.compare import delong
 from ssl_bench.evaluate.family import BLIND, SAME, Test, adjust, described, mark
 from ssl_bench.evaluate.intervals import FEWEST, NAMES, Difference
+from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
 from ssl_bench.evaluate.scored import SCORED, same_names
 from ssl_bench.results.rows import MACRO, table_differences
@@ -40,8 +41,12 @@ class RunScores:
         return str(self.record.get("encoders", {}).get(self.encoder, {}).get("sha256", ""))
 
 
-def run_scores(path: Path) -> RunScores:
+def run_scores(path: Path, *, validated: bool = False) -> RunScores:
     """The kept test predictions of a finished run: of its trained encoder, or of the baseline that it is.
+
+    Args:
+        path: of its folder.
+        validated: with predictions of the validation images, on which thresholds are chosen.
 
     Raises:
         UsageError: there is no finished run.
@@ -55,10 +60,22 @@ def run_scores(path: Path) -> RunScores:
     for row in rows:
         whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"
         if row["encoder"] == encoder and whole:
-            tables[place_name(row, home)] = read_predictions(
-                directory.checked(directory.predictions(encoder, *prediction_file(row)), record)
-            )
+            table = read_predictions(directory.checked(directory.predictions(encoder, *prediction_file(row)), record))
+            chosen = validation_of(directory, row, record, table.labels) if validated else None
+            tables[place_name(row, home)] = replace(table, validation=chosen)
     return RunScores(path, encoder, record, tables)
+
+
+def validation_of(
+    directory: RunDirectory, row: Mapping[str, Any], record: Mapping[str, Any], labels: tuple[str, ...]
+) -> PredictionTable | None:
+    """The predictions of the validation images by the protocol behind a row; None where none of these findings is."""
+    home = {**row.get("kept_as", row), "split": "validate"}
+    path = directory.predictions(row["encoder"], *prediction_file({**home, "dataset": home["fitted_on"]}))
+    if not path.is_file():
+        return None
+    table = read_predictions(directory.checked(path, record))
+    return table.select(labels) if set(labels) <= set(table.labels) else None
 
 
 def standing(record: Mapping[str, Any], measured: Collection[str]) -> str:
@@ -68,7 +85,12 @@ def standing(record: Mapping[str, Any], measured: Collection[str]) -> str:
 
 
 def compare_runs(
-    base: RunScores, other: RunScores, replicates: int, seed: int, fewest: int = FEWEST
+    base: RunScores,
+    other: RunScores,
+    replicates: int,
+    seed: int,
+    fewest: int = FEWEST,
+    metrics: Sequence[Gauge] = (),
 ) -> Iterator[dict[str, Any]]:
     """Other minus base, for every protocol that both have; ``untested`` says why a protocol has no p.
 
@@ -84,7 +106,7 @@ def compare_runs(
     for protocol in shared:
         first, second = aligned(other.tables[protocol], base.tables[protocol], other.run, base.run)
         reason = untestable(base, other, protocol)
-        for row in table_differences(first, second, replicates, seed, fewest):
+        for row in table_differences(first, second, replicates, seed, fewest, metrics):
             p = {"p": None, "delong_p": None} if reason else {"delong_p": _delong(first, second, row)}
             yield {"protocol": protocol, **row, **p, "untested": reason}
 
@@ -107,7 +129,9 @@ def same_scores(base: RunScores, other: RunScores, protocol: str) -> bool:
     return same_rows and np.array_equal(one.scores, two.scores, equal_nan=True)
 
 
-def compare_all(runs: Sequence[RunScores], replicates: int, seed: int, fewest: int = FEWEST) -> dict[str, Any]:
+def compare_all(
+    runs: Sequence[RunScores], replicates: int, seed: int, fewest: int = FEWEST, metrics: Sequence[Gauge] = ()
+) -> dict[str, Any]:
     """Every run minus the first: ``comparisons`` with adjusted p, and ``notes`` on what was tested together.
 
     Raises:
@@ -117,7 +141,7 @@ def compare_all(runs: Sequence[RunScores], replicates: int, seed: int, fewest: i
     base, *others = [replace(run, tables=own) for run, own in zip(runs, tables, strict=True)]
     found = []
     for number, other in enumerate(others):
-        rows = list(compare_runs(base, other, replicates, seed, fewest))
+        rows = list(compare_runs(base, other, replicates, seed, fewest, metrics))
         for row in rows:
             twin = next((one for one in others[:number] if same_scores(one, other, row["protocol"])), None)
             if twin is not None and not row["untested"]:
@@ -137,7 +161,7 @@ def adjust_all(found: Sequence[dict[str, Any]], reference: str) -> list[str]:
     """
     told: list[str] = []
     pairs = [(one["run"], row) for one in found for row in one["rows"]]
-    for metric in NAMES:
+    for metric in dict.fromkeys(row["metric"] for _, row in pairs):
         for of_macro in (True, False):
             family = [(run, row) for run, row in pairs if (row["metric"], row["label"] == MACRO) == (metric, of_macro)]
             tests = [_test(run, row) for run, row in family]

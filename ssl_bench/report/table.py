@@ -267,5 +267,18 @@ def print_comparison(comparison: Mapping[str, Any], replicates: int) -> None:
         table.add_row(protocol, label, *differences, p, p_cell(first["delong_p"]))
     console = plain_console()
     console.print(table)
+    beside = [row for row in rows if row["metric"] not in METRICS]
+    if beside:
+        console.print(_other_differences(beside))
     for note in comparison.get("notes", ()):
         console.print(f"note: {note}")
+
+
+def _other_differences(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Differences in metrics that were asked for, a line each."""
+    table = Table("protocol", "metric", "finding", "difference [95 % interval]", "p")
+    for row in rows:
+        p = p_cell(row["p"]) + (f" (Holm {p_cell(row['p_holm'])})" if row.get("p_holm") is not None else "")
+        text = f"{signed_text(row)} {row.get('mark', '')}".strip()
+        table.add_row(row["protocol"], row["metric"], row["label"], text, p)
+    return table

@@ -1,4 +1,4 @@
-"""Rows of the record by subgroup of images, their gaps, and calibration, all from one protocol's predictions."""
+"""Rows of the record by subgroup of images, and their gaps, from one protocol's predictions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ssl_bench.contracts import Metric
-from ssl_bench.evaluate.calibration import brier, calibration_error
 from ssl_bench.evaluate.gaps import GroupMetrics
 from ssl_bench.evaluate.groups import groups, known
 from ssl_bench.evaluate.intervals import Difference
@@ -89,23 +88,6 @@ def group_metrics(scored: Scored, values: npt.NDArray[Any], replicates: int) -> 
         truth, np.nan_to_num(scores), values, sorted(set(values[known(values)])),
         patients=scored.split.patient_ids, replicates=replicates, seed=scored.origin.seed,
     )  # fmt: skip
-
-
-def calibration_rows(scored: Scored, labels: tuple[str, ...]) -> Iterator[Row]:
-    """Brier score and expected calibration error of every finding and their mean; none for scores of other kinds."""
-    if not scored.predictions.probabilities:
-        return
-    scores = np.asarray(scored.predictions.scores, dtype=np.float64)
-    truth = np.where(fitted(scores), scored.split.labels, np.nan).astype(np.float64)
-    for metric, measure in (("brier", brier), ("ece", calibration_error)):
-        values = measure(truth, np.nan_to_num(scores))
-        each = dict(zip(labels, values.tolist(), strict=True))
-        held = [label for label, value in each.items() if not np.isnan(value)]
-        for label, value in each.items():
-            told = (value, "") if label in held else (None, "not fitted, or no label is known")
-            yield _plain(scored, Metric(scored.split.name, label, metric, *told))
-        mean = float(np.mean([each[label] for label in held])) if held else None
-        yield {**_plain(scored, Metric(scored.split.name, MACRO, metric, mean)), "macro_labels": held}
 
 
 def _plain(scored: Scored, metric: Metric) -> Row:

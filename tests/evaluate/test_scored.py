@@ -96,3 +96,18 @@ def test_calibration_and_operating_points_stand_on_its_record(
     assert all(isinstance(row["threshold"], float) for row in rows if row["label"] != "macro")
     told = sslbench("score", tmp_path / "in.csv", "--replicates", 100).out
     assert "not measured; a threshold is chosen on validation images, give them by --validation" in told
+
+
+def test_compare_shows_other_metrics_with_their_tests(pair: tuple[Path, Path], sslbench: Cli, tmp_path: Path) -> None:
+    other = elsewhere(pair[1], tmp_path / "other.csv", seed=7)
+    assert sslbench("score", other, "--out", tmp_path / "B", "--replicates", 100).code == 0
+    answer = sslbench("compare", pair[0], tmp_path / "B", "--metric", "brier,f1", "--replicates", 100, "--json")
+    rows = [row for row in json.loads(answer.out)["comparisons"][0]["rows"] if row["metric"] == "brier"]
+    records = [json.loads((path / "record.json").read_text())["metrics"] for path in (tmp_path / "B", pair[0])]
+    values = [next(r["value"] for r in record if (r["label"], r["metric"]) == ("macro", "brier")) for record in records]
+    macro = next(row for row in rows if row["label"] == "macro")
+    assert macro["value"] == pytest.approx(values[0] - values[1])
+    assert 0 <= macro["p"] <= 1
+    assert macro["p_holm"] is not None
+    assert "brier" in sslbench("compare", pair[0], tmp_path / "B", "--metric", "brier", "--replicates", 100).out
+    assert "did you mean 'brier'?" in sslbench("compare", *pair, "--metric", "bried").sentence

@@ -14,10 +14,12 @@ import pandas as pd
 import pytest
 
 from ssl_bench.contracts import Metric, Predictions, Split
+from ssl_bench.evaluate.measures import gauges
+from ssl_bench.plugins import discover
 from ssl_bench.report.report import write_report
 from ssl_bench.results.rows import Origin, Scored, difference_rows, metric_rows, plain_row
 from ssl_bench.results.rundir import SCHEMA, RunDirectory
-from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
+from ssl_bench.results.subgroups import subgroup_rows
 
 LABELS = ("Effusion", "Mass|Nodule", "Hernia", "Pneumothorax")
 """Enough patients; enough, and a name that Markdown must not split; too few for an interval; none."""
@@ -113,7 +115,9 @@ def widened(run: RunDirectory) -> RunDirectory:
                       {"sex": sex})  # fmt: skip
         given = Predictions("test", scores, probabilities=True, settings={"strength": strength})
         scored = Scored(Origin(encoder, "tiny", "tiny", "linear", 0), split, given)
-        record["metrics"] += [*calibration_rows(scored, LABELS), *subgroup_rows(scored, LABELS, 100)]
+        measured = metric_rows(scored, LABELS, 100, gauges(discover(), ("brier", "ece")))
+        record["metrics"] += [row for row in measured if row["metric"] in ("brier", "ece")]
+        record["metrics"] += subgroup_rows(scored, LABELS, 100)
         for draw in range(2):
             less = replace(scored, predictions=replace(given, scores=scores**2 + 0.01 * draw, fraction=0.1, draw=draw))
             record["metrics"] += metric_rows(less, LABELS, 100)

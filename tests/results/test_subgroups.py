@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from ssl_bench.contracts import Predictions, Split
+from ssl_bench.evaluate.measures import gauges
 from ssl_bench.evaluate.metrics import macro_auroc
-from ssl_bench.results.rows import Origin, Scored
-from ssl_bench.results.subgroups import calibration_rows, subgroup_rows
+from ssl_bench.plugins import Registry
+from ssl_bench.results.rows import Origin, Scored, metric_rows
+from ssl_bench.results.subgroups import subgroup_rows
 
 LABELS = ("Edema", "Mass")
 SIZE = 200
@@ -49,12 +51,14 @@ def test_every_group_has_its_metrics_over_its_own_images(scored: Scored) -> None
     assert (gap["fraction"], gap["draw"]) == (0.5, 2)
 
 
-def test_calibration_is_told_for_probabilities_alone(scored: Scored) -> None:
-    rows = {(r["label"], r["metric"]): r for r in calibration_rows(scored, LABELS)}
+def test_calibration_is_told_for_probabilities_alone(scored: Scored, registry: Registry) -> None:
+    asked = gauges(registry, ("brier", "ece"))
+    rows = {(r["label"], r["metric"]): r for r in metric_rows(scored, LABELS, 100, asked)}
     known = scored.split.labels[:, 0]
     assert rows["Edema", "brier"]["value"] == pytest.approx(((scored.predictions.scores[:, 0] - known) ** 2).mean())
     assert rows["Mass", "ece"]["value"] is None
     assert rows["macro", "ece"]["value"] == rows["Edema", "ece"]["value"]
     assert rows["macro", "ece"]["macro_labels"] == ["Edema"]
     logits = Scored(scored.origin, scored.split, Predictions("test", scored.predictions.scores))
-    assert not list(calibration_rows(logits, LABELS))
+    assert {r["metric"] for r in metric_rows(logits, LABELS, 100, asked)} == {"auroc", "auprc"}
+    assert rows["Edema", "brier"]["ci_low"] < rows["Edema", "brier"]["value"] < rows["Edema", "brier"]["ci_high"]
