@@ -22,8 +22,13 @@ from pydantic_core import PydanticCustomError
 
 from ssl_bench.components import Training
 from ssl_bench.errors import UsageError, unknown
+from ssl_bench.layers import CHOICES as CHOICES
+from ssl_bench.layers import layered as layered
+from ssl_bench.layers import merge as merge
+from ssl_bench.layers import named as named
 from ssl_bench.options import validate
 from ssl_bench.roots import encoder_file, external_sets
+from ssl_bench.yamltext import load_yaml
 
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
@@ -37,11 +42,6 @@ CORRECTED = "corrected"
 def split_names(value: Any) -> Any:
     """``"age,sex"`` as ``("age", "sex")``; other values unchanged."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def named(value: Any) -> Any:
-    """``"msn"`` as ``{"name": "msn"}``; other values unchanged."""
-    return {"name": value} if isinstance(value, str) else value
 
 
 def one_fault(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -293,7 +293,7 @@ def read_file(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+        values = tomllib.loads(text) if path.suffix == ".toml" else load_yaml(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"config {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
@@ -311,33 +311,14 @@ def assignment(text: str) -> dict[str, Any]:
     if not equals or not path.strip():
         raise UsageError(f"--set expects KEY=VALUE such as pretrain.epochs=5, found '{text}'")
     try:
-        nested: Any = yaml.safe_load(value)
+        nested: Any = load_yaml(value)
+    except yaml.constructor.ConstructorError as error:
+        raise UsageError(f"--set {path}: {error.problem}, found '{value}'") from None
     except yaml.YAMLError:
         raise UsageError(f"--set {path}: '{value}' is not a YAML value; quote it") from None
     for part in reversed(path.strip().split(".")):
         nested = {part: nested}
     return dict(nested)
-
-
-CHOICES = ("method", "fusion")
-"""Keys whose value may be a bare component name."""
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any], choices: tuple[str, ...] = CHOICES) -> dict[str, Any]:
-    """``base`` with the values of ``over`` on top, tables merged key by key.
-
-    A table that names another component replaces the options of the one before.
-    """
-    merged = dict(base)
-    for key, value in over.items():
-        old = merged.get(key)
-        old, value = (named(old), named(value)) if key in choices else (old, value)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            same = "name" not in value or value["name"] == old.get("name")
-            merged[key] = merge(old if same or key not in choices else {}, value, ())
-        else:
-            merged[key] = value
-    return merged
 
 
 def resolve(layers: Iterable[Mapping[str, Any]]) -> RunConfig:
@@ -349,30 +330,65 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> RunConfig:
     return validate(RunConfig, layered(layers), "the configuration")
 
 
-def layered(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The values of the layers, later ones on top."""
-    values: dict[str, Any] = {}
-    for layer in layers:
-        values = merge(values, layer)
-    return values
+def is_whole(values: Mapping[str, Any]) -> bool:
+    """Whether a file has all keys, as the ``config.yaml`` that a run leaves: no preset has a say in it."""
+    return set(RunConfig.model_fields) <= set(values)
+
+
+def read_files(files: Path | Iterable[Path] | None) -> dict[str, Any]:
+    """Configuration files in layers, later ones on top.
+
+    Raises:
+        UsageError: one cannot be read, or one that has all keys would cover those before it.
+    """
+    paths = [files] if isinstance(files, Path) else list(files or ())
+    layers = [read_file(path) for path in paths]
+    for path, values in list(zip(paths, layers, strict=True))[1:]:
+        if is_whole(values):
+            raise UsageError(f"config {path} has all keys, so nothing before it has an effect; give it first")
+    return layered(layers)
 
 
 def load(
     flags: Mapping[str, Any],
     *,
     name: str | None = None,
-    file: Path | None = None,
+    file: Path | Iterable[Path] | None = None,
     recipe: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _: {},
 ) -> RunConfig:
-    """The configuration of the command line: defaults < preset < recipe < ``--config`` < flags.
+    """The configuration of the command line: defaults < preset < recipe < ``--config``, ``--config``, ... < flags.
+
+    A file that has all keys is the whole configuration of a run, so that neither a preset nor a recipe lies beneath it.
 
     Args:
         flags: nested values of the command line.
         name: the preset; None: what the file names, else ``demo``.
-        file: a YAML or TOML file.
+        file: a YAML or TOML file, or several.
         recipe: the values of the recipe that the other layers ask for (:func:`ssl_bench.recipes.finder`).
+
+    Raises:
+        UsageError: as :func:`resolve`, or a preset or recipe is asked for beside a whole configuration.
     """
-    values = read_file(file) if file else {}
+    values = read_files(file)
+    if is_whole(values):
+        return _of_whole(values, flags, name)
     chosen = str(flags.get("preset") or name or values.get("preset", "demo"))
     layers = [{"method": DEFAULT_METHOD, "preset": chosen}, preset(chosen), values, flags, {"preset": chosen}]
     return resolve([*layers[:2], recipe(layered(layers)), *layers[2:]])
+
+
+def _of_whole(values: Mapping[str, Any], flags: Mapping[str, Any], name: str | None) -> RunConfig:
+    """A whole configuration with flags on top; the options of a dataset go with its name."""
+    asked = {"preset": name or flags.get("preset"), "recipe": flags.get("recipe")}
+    if asked["recipe"] == values["recipe"]:
+        asked["recipe"] = None
+    for key, value in asked.items():
+        if value:
+            raise UsageError(
+                f"--config names the whole configuration of a run, with preset '{values['preset']}' and recipe "
+                f"'{values['recipe']}', so --{key} {value} would have no effect; leave out one of the two"
+            )
+    data = flags.get("data", {})
+    if "name" in data and data["name"] != values["data"].get("name"):
+        values = {**values, "data": {**values["data"], "options": {}, "root": None}}
+    return resolve([values, flags])

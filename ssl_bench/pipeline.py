@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from ssl_bench.assemble import build_backbone, build_method
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
+from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.joined import DATASET
-from ssl_bench.data.material import prepare_external, prepare_material
+from ssl_bench.data.material import ExternalMaterial, prepare_external, prepare_material
 from ssl_bench.distributed import first, is_first, leave, world_size
 from ssl_bench.estimate import estimate
 from ssl_bench.evaluate.baselines import training_images
@@ -24,6 +28,7 @@ from ssl_bench.results.environment import environment
 from ssl_bench.results.export import export_encoder
 from ssl_bench.results.identity import identities
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.sameness import check_resumed, content_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -63,13 +68,18 @@ def execute(
     for note in left_out(plan, material, abroad):
         narrator.warn(note)
     seconds = {"prepare": time.monotonic() - began}
+    began_on = start.meta["identity"] if start else None
+    content = first(lambda: check_resumed(run, material, began_on) if resume else content_of(material))
     if is_first():
+        if resume:
+            run.forget_log_after(start.step if start else 0)
         write_preamble(plan, run, material.cohort)
+        write_contents(run, content, abroad)
     # Weights of others come without the network that they began as.
     summary, encoders = None, {} if plan.parts.encoder else {RANDOM: random}
     if plan.parts.method.component.trains:
         narrator.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
-        summary = pretrain(plan, run, method, material, fabric, narrator, start=start)
+        summary = pretrain(plan, run, method, material, fabric, narrator, start=start, content=content_hashes(content))
     if summary or plan.config.backbone.init or plan.parts.encoder:
         encoders = {TRAINED: method.encoder, **encoders}
     elif plan.parts.method.name != RANDOM:
@@ -106,6 +116,13 @@ def cost(plan: Plan) -> dict[str, Any]:
         "encoder_parameters": size.encoder_parameters,
         "trainable_parameters": size.trainable_parameters,
     }
+
+
+def write_contents(run: RunDirectory, content: pd.DataFrame, abroad: Sequence[ExternalMaterial]) -> None:
+    """What every image of the run and of the datasets to test on is, so that a difference can be named later."""
+    run.write_content(content)
+    for other in abroad:
+        run.write_content(content_of(other.material), f"{other.external.name}-{other.external.mode}")
 
 
 def write_preamble(plan: Plan, run: RunDirectory, cohort: Cohort) -> None:

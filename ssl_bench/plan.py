@@ -22,6 +22,7 @@ from ssl_bench.plugins import Registry
 from ssl_bench.reading import read_sources
 from ssl_bench.recipes import missing
 from ssl_bench.settle import settle
+from ssl_bench.whole import whole
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
     """Check everything that can be checked without a model.
 
     Args:
-        config: as resolved; the plan's has the method's own choices in the place of ``auto``.
+        config: as resolved; the plan's has the method's own choices in the place of ``auto``, and all
+            options.
         registry: of the installed plugins.
         cache: folder for generated data and prepared stores.
         chosen: the components, where they have been chosen and checked before.
@@ -155,7 +157,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
         DataError: the datasets are; all problems at once.
     """
     parts = chosen or choose_parts(config, registry)
-    config = sized(settle(config, registry), parts)
+    config = whole(sized(settle(config, registry), parts), parts)
     problems, sources, external = Problems(), dict[str, Cohort](), list[External]()
     problems.run(lambda: sources.update(read_sources(config, parts, cache)))
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ssl_bench.components import Dataset, Method, Recipe
-from ssl_bench.config import CORRECTED, RunConfig, merge
+from ssl_bench.config import CORRECTED, RunConfig
 from ssl_bench.errors import UsageError, among
+from ssl_bench.layers import merge
 from ssl_bench.plugins import Registry
 
 

@@ -47,6 +47,36 @@ def data_flags(given: Iterable[str] | None, root: str | None) -> dict[str, Any]:
     return flags | ({"data.more": sources[1:]} if sources else {})
 
 
+def moved(config: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
+    """A run's configuration with other folders of its datasets, each ``NAME=PATH``.
+
+    Raises:
+        UsageError: a text is not ``NAME=PATH``, or the run has no dataset of this name, or several.
+    """
+    data, evaluate = dict(config["data"]), dict(config["evaluate"])
+    data["more"], evaluate["test_on"] = ([dict(part) for part in parts or ()] for parts in
+                                         (data.get("more"), evaluate.get("test_on")))  # fmt: skip
+    for text in given:
+        name, equals, root = text.partition("=")
+        if not (name and equals and root):
+            raise UsageError(f"--root expects NAME=PATH such as nih14=/data/nih14, found '{text}'")
+        parts = (data, *data["more"], *evaluate["test_on"])
+        found = [part for part in parts if name in (part.get("called") or part["name"], part["name"])]
+        if not found:
+            known = ", ".join(dict.fromkeys(part["name"] for part in parts))
+            raise UsageError(f"--root {text}: the run has no dataset '{name}'; it has {known}")
+        if len({str(part["root"]) for part in found}) > 1:
+            raise UsageError(f"--root {text}: the run has {len(found)} datasets '{name}', in {_roots(found)}; a folder "
+                             "of one name cannot stand for both")  # fmt: skip
+        for part in found:
+            part["root"] = root
+    return {**config, "data": data, "evaluate": evaluate}
+
+
+def _roots(parts: Iterable[Mapping[str, Any]]) -> str:
+    return " and ".join(str(part["root"]) for part in parts)
+
+
 def _source(text: str) -> dict[str, str]:
     name, equals, root = text.strip().partition("=")
     if not name or (equals and not root):

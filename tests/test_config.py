@@ -11,18 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ssl_bench.config import (
-    DEFAULT_METHOD,
-    PRESETS,
-    RunConfig,
-    assignment,
-    load,
-    merge,
-    preset,
-    read_file,
-    resolve,
-)
+from ssl_bench.config import DEFAULT_METHOD, PRESETS, RunConfig, assignment, load, preset, read_file, resolve
 from ssl_bench.errors import UsageError
+from ssl_bench.layers import merge
 
 YAML = """
 preset: smoke

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 from ssl_bench.data.features import CATEGORIES
 from ssl_bench.errors import UsageError, among
 from ssl_bench.options import Options, validate
+from ssl_bench.yamltext import load_yaml
 
 FEATURES = ("age", *CATEGORIES)
 
@@ -124,7 +125,7 @@ def read_map(path: Path) -> ColumnMap:
         UsageError: the file cannot be read, or its keys or values are wrong, all at once.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"column map {path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):

@@ -25,6 +25,7 @@ from ssl_bench.cli import (
     tables,
 )  # fmt: skip
 from ssl_bench.cli.door import guard, passed, prepare_streams
+from ssl_bench.cli.once import once
 
 app = typer.Typer(
     name="sslbench",
@@ -50,6 +51,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("new")(new.new)
 app.add_typer(data.app)
 guard(app)
+once(app)
 
 
 def end_with_sweep() -> None:

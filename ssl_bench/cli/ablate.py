@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.cli.options import asked, cache_folder
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def ablate(
     data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
     preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML or TOML file with any keys of the configuration.")] = None,
+    config: Annotated[
+        list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any key, for example method.prototypes=512; repeatable.")
     ] = None,
@@ -53,7 +55,7 @@ def ablate(
 
     Given the same command again it goes on where it was: finished cells are left as they are.
     """
-    flags = merge_flags(
+    flags = asked(
         {
             "method": method, "fusion": fusion, "backbone.name": backbone, "data.name": data, "data.root": root,
             "pretrain.epochs": epochs, "pretrain.batch_size": batch_size, "pretrain.lr": lr,
@@ -62,7 +64,8 @@ def ablate(
         settings or [],
     )  # fmt: skip
     from ssl_bench.ablation import cells
-    from ssl_bench.config import load, merge, split_names
+    from ssl_bench.config import load, split_names
+    from ssl_bench.layers import merge
     from ssl_bench.plugins import discover
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.recipes import finder
@@ -122,7 +125,7 @@ def run_cells(planned: Sequence[Cell], configs: Sequence[RunConfig], registry: R
     settled = [settle(config, registry) for config in configs]
     for number, (cell, config) in enumerate(zip(planned, settled, strict=True), 1):
         directory = RunDirectory(cell.folder)
-        begun = check_same(directory, config)
+        begun = check_same(directory, make_plan(config, registry, cache).config)
         if directory.record.is_file():
             continue
         print(f"cell {number} of {len(planned)}: {cell.folder}", file=sys.stderr)
@@ -138,7 +141,7 @@ def check_same(directory: RunDirectory, config: RunConfig) -> bool:
     """
     if not directory.config.is_file():
         return False
-    from ssl_bench.cli.resume import differences
+    from ssl_bench.changeable import differences
     from ssl_bench.config import read_file, resolve
 
     kept, now = resolve([read_file(directory.config)]).model_dump(mode="json"), config.model_dump(mode="json")

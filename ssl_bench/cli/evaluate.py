@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.cli.options import asked, cache_folder
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -26,10 +26,14 @@ def evaluate(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any evaluate.* key, for example evaluate.replicates=2000.")
     ] = None,
+    roots: Annotated[
+        list[str] | None,
+        typer.Option("--root", help="NAME=PATH: where a dataset of the run lies now; repeatable."),
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
 ) -> None:
     """Evaluate the encoder of a finished run again; the rows are added to its record."""
-    flags = merge_flags(
+    flags = asked(
         {
             "evaluate.protocols": protocols,
             "evaluate.label_fractions": label_fraction,
@@ -38,16 +42,18 @@ def evaluate(
         },
         settings or [],
     )
-    from ssl_bench.config import read_file, resolve
+    from ssl_bench.config import resolve
     from ssl_bench.errors import UsageError
     from ssl_bench.results.rundir import RunDirectory, check_trained
+    from ssl_bench.roots import moved
 
     stray = [key for key in flags if key != "evaluate"]
-    if stray:
+    if stray and not (stray == ["data"] and set(flags["data"]) <= {"options", "workers", "residency"}):
         raise UsageError(f"a finished run can change evaluate.* keys only, found {', '.join(stray)}")
     directory = RunDirectory(run)
-    check_trained(directory.read_record(), run)
-    config = resolve([read_file(directory.config), flags])
+    record = directory.read_record()
+    check_trained(record, run)
+    config = resolve([moved(record["config"], roots or ()), flags])
 
     from ssl_bench.cli.run import leave_report
     from ssl_bench.evaluate.again import evaluate_again

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from ssl_bench.errors import UsageError
 
 OnMissing = Annotated[
     str | None, typer.Option(help="Images that are not there: error, or skip, counted and on the record. [error]")
@@ -40,7 +42,8 @@ def merge_flags(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, 
     Raises:
         UsageError: an assignment is malformed.
     """
-    from ssl_bench.config import assignment, merge
+    from ssl_bench.config import assignment
+    from ssl_bench.layers import merge
 
     merged: dict[str, Any] = {}
     for path, value in flags.items():
@@ -52,6 +55,44 @@ def merge_flags(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, 
     for text in settings:
         merged = merge(merged, assignment(text))
     return merged
+
+
+def asked(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """:func:`merge_flags` of what a command line says, which must not say two things of one key.
+
+    Raises:
+        UsageError: a key is set to two values, by a flag and ``--set`` or by ``--set`` twice; or an assignment is
+            malformed.
+    """
+    from ssl_bench.config import assignment
+
+    said: dict[str, tuple[str, Any]] = {}
+    settings = list(settings)
+    for source, table in (*_tables(flags), *((f"--set {text}", assignment(text)) for text in settings)):
+        for key, value in _leaves(table):
+            before = said.setdefault(key, (source, value))
+            if before[1] != value:
+                raise UsageError(f"{key} is set twice, to {before[1]!r} and to {value!r} by {source}; say it once")
+    return merge_flags(flags, settings)
+
+
+def _tables(flags: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, value in flags.items():
+        if value is not None:
+            yield f"a flag for {path}", merge_flags({path: value}, [])
+
+
+def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys with their values as text, lists as the command line writes them."""
+    from ssl_bench.layers import CHOICES, named
+
+    for key, value in table.items():
+        value = named(value) if not above and key in CHOICES else value
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            listed = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+            yield f"{above}{key}", str(listed)
 
 
 def cache_folder(given: Path | None) -> Path:

@@ -13,11 +13,25 @@ from ssl_bench.pretrain.signals import leaving
 
 
 @leaving(lambda: "nothing finished is lost, the record is whole; start it again")
-def report(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")]) -> None:
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    share: Annotated[
+        Path | None, typer.Option(help="New folder for a report to pass on: no path, host, user or id is in it.")
+    ] = None,
+) -> None:
     """Write report.md, report.html and the pictures of a finished run again; no data, training or GPU is needed."""
+    from ssl_bench.files import new_folder
     from ssl_bench.report.report import write_report
     from ssl_bench.results.rundir import RunDirectory
 
+    if share and share.exists() and (not share.is_dir() or any(share.iterdir())):
+        raise UsageError(f"{share} holds something already; give a new folder")
+
+    if share:
+        with new_folder(share) as unfinished:
+            written = write_report(RunDirectory(run), unfinished)
+        print(f"{share / 'report.md'} and {share / 'report.html'}, with {len(written.pictures)} pictures")
+        return
     try:
         written = write_report(RunDirectory(run))
     except OSError as error:

@@ -12,9 +12,9 @@ from ssl_bench.cli.options import (
     OnMissing,
     OnUnlisted,
     Split,
+    asked,
     cache_folder,
     link_places,
-    merge_flags,
     split_file,
 )
 from ssl_bench.errors import UsageError
@@ -85,7 +85,9 @@ def run(
         typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML or TOML file with any keys of the configuration.")] = None,
+    config: Annotated[
+        list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any key, for example method.prototypes=512; repeatable.")
     ] = None,
@@ -122,7 +124,7 @@ def run(
         devices, nodes = started_outside() or (None, None)
     if split and data and len(data) > 1:
         raise UsageError("--split does not say whose split it is; give it as split of data.more in --config")
-    flags = merge_flags(
+    flags = asked(
         {
             "method": method or ("pretrained" if encoder and not config else None),
             "recipe": recipe,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.cli.options import asked, cache_folder
 from ssl_bench.errors import HandledError, UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def sweep(
     from ssl_bench.plugins import discover
 
     registry = discover()
-    shared = merge_flags(
+    shared = asked(
         {"preset": preset, "data.name": data, "data.root": str(root) if root else None,
          "evaluate.protocols": protocols, "loggers": logger}, settings or [],
     )  # fmt: skip
@@ -69,7 +69,7 @@ def sweep(
         chosen = launcher or (whole.launcher.name if whole.launcher else "local")
         kept = whole.launcher.options if whole.launcher and whole.launcher.name == chosen else {}
         whole = whole.model_validate({**whole.model_dump(), "launcher": {
-            "name": chosen, **kept, **merge_flags({}, launcher_set or [])}})  # fmt: skip
+            "name": chosen, **kept, **asked({}, launcher_set or [])}})  # fmt: skip
     folder = out or Path("runs") / (grid.stem if grid else "sweep")
     cells, plans = check(whole, registry, cache_folder(cache))
     starter = whole.launcher.name if whole.launcher else "local"
@@ -100,7 +100,7 @@ def _sets(text: str | None) -> list[str] | None:
 
 def _grid(path: Path | None, shared: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> Grid:
     """The grid of a file with the flags on top, or of the flags alone."""
-    from ssl_bench.config import merge
+    from ssl_bench.layers import merge
     from ssl_bench.sweep.grid import Grid, nested, read_grid
 
     kept = read_grid(path) if path else Grid()

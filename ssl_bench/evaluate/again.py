@@ -8,7 +8,7 @@ from typing import Any
 from ssl_bench.assemble import build_backbone
 from ssl_bench.components import Evaluator
 from ssl_bench.contracts import Backbone
-from ssl_bench.data.material import Material, prepare_external, prepare_material
+from ssl_bench.data.material import ExternalMaterial, prepare_external, prepare_material
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.notes import Note
@@ -18,6 +18,7 @@ from ssl_bench.pretrain.loop import Narrator
 from ssl_bench.results.describe import ByKind, describe_external, left_out, resolved, without_encoder
 from ssl_bench.results.identity import identities
 from ssl_bench.results.rundir import RunDirectory, options_in
+from ssl_bench.results.sameness import check_same_content, content_of
 from ssl_bench.weights import fill, read_weights
 
 KEY = ("encoder", "against", "dataset", "fitted_on", "split", "protocol", "subgroup", "fraction", "draw", "label",
@@ -47,10 +48,10 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     fabric = build_fabric(plan.config.pretrain)
     narrator.stage(f"preparing {len(plan.cohort):,} images")
     material = prepare_material(plan, fabric.device, narrator.prepared)
-    check_same_data(record, plan, material)
+    check_same_content(run, record["data"].get("content"), content_of(material))
     abroad = prepare_external(plan, material, narrator.prepared, narrator.stage)
+    check_same_external(run, record, abroad)
     described = describe_external(plan, abroad)
-    check_same_external(record, described)
     for note in [*left_out(plan, material, abroad), *(note for external in plan.external for note in external.notes)]:
         if note not in record["notes"]:
             record["notes"].append(note)
@@ -66,21 +67,10 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
     record["metrics"] = merged(record["metrics"], rows)
     record["comparisons"] = merged(record["comparisons"], comparisons)
+    for other in abroad:
+        run.write_content(content_of(other.material), f"{other.external.name}-{other.external.mode}")
     run.write_record(record)
     return record
-
-
-def check_same_data(record: Mapping[str, Any], plan: Plan, material: Material) -> None:
-    """Refuse other images or splits than the run's.
-
-    Raises:
-        UsageError: naming which of them differ.
-    """
-    kept = {"images": record["data"]["fingerprint"], "splits": record["data"]["splits_sha256"]}
-    here = {"images": material.fingerprint, "splits": plan.manifest["sha256"]}
-    other = [name for name, value in kept.items() if here[name] != value]
-    if other:
-        raise UsageError(f"the {' and '.join(other)} are not those of the run; restore them, or start a new run")
 
 
 def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
@@ -133,20 +123,18 @@ def other_replicates(record: Mapping[str, Any], plan: Plan) -> list[Note]:
     return [Note("other-resamples", told, numbers={"resamples": asked.replicates})]
 
 
-def check_same_external(record: Mapping[str, Any], described: Sequence[Mapping[str, Any]]) -> None:
+def check_same_external(run: RunDirectory, record: Mapping[str, Any], abroad: Sequence[ExternalMaterial]) -> None:
     """Refuse to mix rows of two different datasets under one name.
 
     Raises:
-        UsageError: naming those whose images differ from the ones tested before.
+        UsageError: naming what differs from the data that were tested on before, in which images.
     """
-    before = {_key(part, EXTERNAL_KEY): part["fingerprint"] for part in record.get("external", [])}
-    other = [part["name"] for part in described
-             if before.get(_key(part, EXTERNAL_KEY), part["fingerprint"]) != part["fingerprint"]]  # fmt: skip
-    if other:
-        raise UsageError(
-            f"the images of {' and '.join(other)} are not those that the run was tested on before; restore them, or "
-            "give these another name by evaluate.test_on.called"
-        )
+    before = {_key(part, EXTERNAL_KEY): part.get("content") for part in record.get("external", [])}
+    for other in abroad:
+        external = other.external
+        kept = before.get((external.name, external.mode))
+        table = f"{external.name}-{external.mode}"
+        check_same_content(run, kept, content_of(other.material), of=external.name, name=table)
 
 
 def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any]) -> dict[str, Backbone]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -16,6 +16,7 @@ from ssl_bench.evaluate.members import Member, Place, Record, members_of, slim
 from ssl_bench.evaluate.runs import RANDOM
 from ssl_bench.evaluate.scored import adopted
 from ssl_bench.results.rundir import RunDirectory, options_in
+from ssl_bench.results.shared import speakable
 
 PASSING = {
     "seed": None, "pretraining_seed": None, "evaluate": None, "data": ("root", "workers", "residency"),
@@ -180,6 +181,8 @@ def _names(groups: Sequence[Sequence[Member]], protocols: Sequence[str]) -> list
     Options of a protocol are named wherever two arms differ in them: they are no part of a method, and a reader who
     compares methods must know.
     """
+    # Tables and pages are passed on: a name says nothing that is not declared as shareable.
+    groups = [[replace(member, record=speakable(member.record)) for member in group] for group in groups]
     identities = [_identity(group[0]) for group in groups]
     options = [dict(item for member in group for item in _options(member, protocols).items()) for group in groups]
     everywhere = _differing([""] * len(options), options).get("", set())
@@ -190,7 +193,16 @@ def _names(groups: Sequence[Sequence[Member]], protocols: Sequence[str]) -> list
         aside = {**{key: identity[key] for key in identity if key in apart[name]},
                  **{key: own[key] for key in own if key in everywhere}}  # fmt: skip
         names.append(", ".join([name, *(f"{key}={_short(key, value)}" for key, value in aside.items())]))
-    return names
+    return _numbered(names)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Names of arms that differ in what is not said, such as a folder, with a number."""
+    total, seen, found = Counter(names), Counter[str](), []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name} ({seen[name]})" if total[name] > 1 else name)
+    return found
 
 
 def _short(key: str, value: Any) -> str:

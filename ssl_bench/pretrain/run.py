@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from lightning_fabric import Fabric
 
+from ssl_bench.changeable import refused_changes
 from ssl_bench.contracts import Method
 from ssl_bench.data.controls import controlled
 from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.features import encode
 from ssl_bench.data.material import Material, pretraining_positions
 from ssl_bench.data.source import BatchStream
-from ssl_bench.distributed import is_first
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.notes import Note, note_of, parts_of
 from ssl_bench.plan import Plan
@@ -34,6 +34,7 @@ def pretrain(
     reporter: Reporter,
     *,
     start: Checkpoint | None = None,
+    content: Mapping[str, str] | None = None,
 ) -> Summary:
     """Train the method, from a checkpoint where the run is resumed.
 
@@ -45,6 +46,7 @@ def pretrain(
         fabric: device and precision.
         reporter: told about steps.
         start: what :func:`last_checkpoint` found.
+        content: hashes of the data, which a resumed run must find again.
     """
     changes = [*map(note_of, start.meta["identity"].get("changes", [])), *changed(plan, start)] if start else []
     trainer = Trainer(
@@ -55,7 +57,7 @@ def pretrain(
         run.checkpoints,
         reporter,
         seed=plan.config.seed,
-        identity={**plan.identity(), "changes": parts_of(changes)},
+        identity={**plan.identity(), "content": dict(content or {}), "changes": parts_of(changes)},
     )
     return replace(trainer.run(start), changes=tuple(changes))
 
@@ -101,7 +103,7 @@ def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:
 
 
 def last_checkpoint(plan: Plan, run: RunDirectory, reporter: Reporter, *, allow_inexact: bool) -> Checkpoint | None:
-    """The newest whole checkpoint of a run, checked against the plan; the log is cut back to it.
+    """The newest whole checkpoint of a run, checked against the plan.
 
     Args:
         plan: of the resumed run.
@@ -117,7 +119,6 @@ def last_checkpoint(plan: Plan, run: RunDirectory, reporter: Reporter, *, allow_
     for reason in refused:
         reporter.warn(f"checkpoint refused, using the one before it: {reason}")
     if found is None:
-        _forget_log_after(run, 0)
         return None
     _check_same_run(plan, run, found)
     if (other := _other_conditions(found)) and not allow_inexact:
@@ -127,17 +128,16 @@ def last_checkpoint(plan: Plan, run: RunDirectory, reporter: Reporter, *, allow_
         )
     for change in changed(plan, found):
         reporter.warn(change)
-    _forget_log_after(run, found.step)
     return found
 
 
-def _forget_log_after(run: RunDirectory, step: int) -> None:
-    if is_first():
-        run.forget_log_after(step)
-
-
 def _check_same_run(plan: Plan, run: RunDirectory, found: Checkpoint) -> None:
-    """The checkpoint is of these data and plugins, and not beyond the end."""
+    """The checkpoint is of this configuration, these splits and plugins, and not beyond the end."""
+    if other := list(refused_changes(found.meta["identity"]["config"], plan.config.model_dump(mode="json"))):
+        raise UsageError(
+            f"{run.path} was started with another configuration ({shortened(other)}) than its {run.config.name} says "
+            "now; restore that file, or start a new run"
+        )
     if _unchangeable(plan.identity()) != _unchangeable(found.meta["identity"]):
         raise UsageError(
             f"{run.path} was started with other data splits or plugin versions; install those it names in "
@@ -157,6 +157,6 @@ def _other_conditions(found: Checkpoint) -> list[str]:
 
 
 def _unchangeable(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Splits and the versions of what is trained; the configuration is compared where the flags are read."""
-    trained = [component for component in identity["components"] if component["kind"] != "evaluator"]
+    """Splits and the versions of what is trained."""
+    trained = [part for part in identity["components"] if part["kind"] not in ("evaluator", "logger")]
     return {"splits": identity["splits"], "components": trained}

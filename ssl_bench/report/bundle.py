@@ -12,13 +12,13 @@ import yaml
 
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import new_folder, sha256, write_text
-from ssl_bench.notes import note_of
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import evaluations
 from ssl_bench.report.report import BLANKS, templates
 from ssl_bench.report.table import caption, on_test
 from ssl_bench.results import record as record_file
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.shared import share
 
 FILES = ("README.md", "use.py", "config.yaml", "record.json", "encoder/config.json", "encoder/model.safetensors")
 """What a bundle consists of. Neither images nor what could name a patient is among them."""
@@ -43,7 +43,7 @@ def write_bundle(run: RunDirectory, out: Path) -> list[Path]:
         raise UsageError(f"{out} holds something already; give a new folder")
     config = check_encoder(run.encoder)
     check_kept(run, record)
-    record = shareable(record)
+    record = share(record)
     texts = {"README.md": model_card(record, config), "use.py": usage(config)}
     with new_folder(out) as folder:
         (folder / "encoder").mkdir()
@@ -54,22 +54,6 @@ def write_bundle(run: RunDirectory, out: Path) -> list[Path]:
         for name, text in texts.items():
             write_text(folder / name, text)
     return [out / name for name in FILES]
-
-
-def shareable(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record without names of images and without folders of this machine."""
-    rejected = record["data"]["rejected"]
-    config = record["config"]
-    data, backbone = (
-        {**config["data"], "root": None, "split": None, "follow_links": []},
-        {**config["backbone"], "init": None},
-    )
-    return {
-        **record,
-        "notes": [note_of(note).public() for note in record["notes"]],
-        "data": {**record["data"], "rejected": {"images": len(rejected)} if rejected else {}},
-        "config": {**config, "data": data, "backbone": backbone},
-    }
 
 
 def check_kept(run: RunDirectory, record: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from ssl_bench.report.plots.training import training_curves
 from ssl_bench.report.table import caption, on_test
 from ssl_bench.report.text import cell
 from ssl_bench.results.rundir import RunDirectory, check_trained
+from ssl_bench.results.shared import share
 
 PLOTS = "plots"
 """Folder of the pictures in the run directory."""
@@ -65,8 +66,12 @@ class Written:
     left_out: list[str] = field(default_factory=list)
 
 
-def write_report(run: RunDirectory) -> Written:
+def write_report(run: RunDirectory, shared: Path | None = None) -> Written:
     """Write ``report.md``, ``report.html`` and ``plots/`` of a finished run; the same files give the same bytes.
+
+    Args:
+        run: its folder.
+        shared: a new folder for a report that may leave the machine; None: one for here, in the run's folder.
 
     Raises:
         UsageError: this is no run, it is not finished, or another version wrote its record.
@@ -74,10 +79,11 @@ def write_report(run: RunDirectory) -> Written:
     """
     record = run.read_record()
     check_trained(record, run.path)
-    written = Written()
-    content = contents(record, _Gallery(run, record, written))
+    written, out = Written(), shared or run.path
+    shown = share(record) if shared else record
+    content = contents(shown, _Gallery(run, record, written, out))
     for ending in ("md", "html"):
-        path = run.path / f"report.{ending}"
+        path = out / f"report.{ending}"
         text = templates().get_template(f"report.{ending}.jinja").render(content)
         write_text(path, BLANKS.sub("\n\n", text))
         written.files.append(path)
@@ -87,8 +93,8 @@ def write_report(run: RunDirectory) -> Written:
 class _Gallery:
     """Draws pictures, keeps them, and notes those that cannot be drawn."""
 
-    def __init__(self, run: RunDirectory, record: Mapping[str, Any], written: Written) -> None:
-        self.run, self.record, self.written = run, record, written
+    def __init__(self, run: RunDirectory, record: Mapping[str, Any], written: Written, out: Path) -> None:
+        self.run, self.record, self.written, self.out = run, record, written, out
 
     def training(self) -> list[Shown]:
         return self._kept("training curves", lambda: [training_curves(self.run.log, self.record)])
@@ -130,7 +136,7 @@ class _Gallery:
                 return []
 
     def _show(self, picture: Picture) -> Shown:
-        svg = save(picture, self.run.path / PLOTS)["svg"]
+        svg = save(picture, self.out / PLOTS)["svg"]
         self.written.pictures.append(picture.name)
         return Shown(picture.name, picture.title, picture.caption, b64encode(svg).decode())
 

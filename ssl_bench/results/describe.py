@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ssl_bench.data.cohort import Cohort
+from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.labels import space_of
 from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.material import ExternalMaterial, Material
@@ -16,6 +17,7 @@ from ssl_bench.plan import Plan
 from ssl_bench.pretrain.loop import Summary
 from ssl_bench.results.encoder_card import encoder_card
 from ssl_bench.results.rundir import SCHEMA
+from ssl_bench.results.sameness import content_of
 from ssl_bench.settle import whose_rates
 
 ByKind = dict[str, dict[str, dict[str, Any]]]
@@ -46,6 +48,7 @@ def describe_external(plan: Plan, abroad: Sequence[ExternalMaterial]) -> list[di
         {
             **replace(other.external, cohort=other.material.cohort).describe(),
             "fingerprint": other.material.fingerprint,
+            "content": content_hashes(content_of(other.material)),
             "rejected": dict(other.material.rejected),
             "component": plan.external_components[other.external.dataset.name],
             "options": other.external.dataset.options.model_dump(mode="json"),
@@ -80,6 +83,7 @@ def describe(
         "data": {
             "name": cohort.name,
             "fingerprint": material.fingerprint,
+            "content": content_hashes(content_of(material)),
             "splits_sha256": plan.manifest["sha256"],
             "official_split": cohort.official_split,
             "splits": {str(name): {key: int(value) for key, value in row.items()} for name, row in counts.iterrows()},

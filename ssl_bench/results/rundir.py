@@ -236,6 +236,23 @@ class RunDirectory:
             frame.to_parquet(temporary, index=False)
         self.remember(self.cohort)
 
+    def write_content(self, hashes: pd.DataFrame, name: str = "") -> None:
+        """Keep hashes of what every image is, so that a later difference can be named; ``name`` of another dataset."""
+        path = self._content(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            hashes.reset_index().to_parquet(temporary, index=False)
+
+    def read_content(self, name: str = "") -> pd.DataFrame | None:
+        """The hashes of :meth:`write_content` by image; None where they are not there, or damaged."""
+        try:
+            return pd.read_parquet(self._content(name)).set_index("image_id")
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _content(self, name: str) -> Path:
+        return self.path / "content" / f"{name or 'run'}.parquet"
+
     def write_record(self, content: Mapping[str, Any]) -> None:
         """Write the record, with the hashes of the files that were kept, and its rows as ``metrics.csv``."""
         write_text(self.path / "metrics.csv", csv_text(pd.DataFrame(content["metrics"])))

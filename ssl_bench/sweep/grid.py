@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from ssl_bench.components import Method
-from ssl_bench.config import CHOICES, DEFAULT_METHOD, Named, Section, merge, named, read_file, split_names
+from ssl_bench.config import DEFAULT_METHOD, Named, Section, read_file, split_names
+from ssl_bench.layers import CHOICES, merge, named
 from ssl_bench.options import validate
 from ssl_bench.plugins import Registry
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.cli.resume import CHANGEABLE, differences, resumed_config
+from ssl_bench.changeable import CHANGEABLE, differences
+from ssl_bench.cli.resume import resumed_config
 from ssl_bench.config import RunConfig, load
 from ssl_bench.errors import UsageError
 from ssl_bench.plugins import discover

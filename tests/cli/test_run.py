@@ -43,7 +43,7 @@ NAMES = [
     (["--backbone", "vit_micro-"], "unknown backbone 'vit_micro-'; did you mean 'vit-micro'?"),
     (["--eval", "linaer"], "unknown evaluator 'linaer'; did you mean 'linear'?"),
     (["--features", "agee"], "unknown feature 'agee'; did you mean 'age'?"),
-    (["--preset", "demoo"], "unknown preset 'demoo'; did you mean 'demo'?"),
+    (["--set", "preset=smoke", "--preset", "demoo"], "--preset is given more than once; say it once"),
     (["--set", "pretrain.epoch=3"], "unknown key 'pretrain.epoch' of the configuration; did you mean 'epochs'?"),
     (["--set", "method.prototype=3"], "unknown key 'prototype' of method 'msn-ehr'; did you mean 'prototypes'?"),
     (["--set", "epochs"], "--set expects KEY=VALUE such as pretrain.epochs=5, found 'epochs'"),

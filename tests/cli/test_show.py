@@ -56,7 +56,7 @@ def test_every_key_shown_can_be_set_to_its_default(sslbench: Cli, registry: Regi
 
 
 def _merged(*layers: dict[str, Any]) -> dict[str, Any]:
-    from ssl_bench.config import merge
+    from ssl_bench.layers import merge
 
     merged: dict[str, Any] = {}
     for layer in layers:

@@ -25,6 +25,12 @@ SMALL = (
 MSN = ("--set", "method={name: msn-ehr, prototypes: 8, hidden_dim: 16, output_dim: 8}")
 
 
+def over(usual: tuple[object, ...], arguments: tuple[object, ...]) -> list[object]:
+    """Options with their values that other arguments do not give anew: an option is given once."""
+    pairs = zip(usual[::2], usual[1::2], strict=True)
+    return [part for pair in pairs if pair[0] == "--set" or pair[0] not in arguments for part in pair]
+
+
 @dataclass(frozen=True)
 class Bench:
     """The command line on a dataset of its own, which a test may spoil.
@@ -49,7 +55,7 @@ class Bench:
     ) -> Any:
         """``sslbench run`` of ten steps."""
         where = ("--data", data, "--root", self.root, "--out", out or self.out)
-        return self.cli("run", *SMALL, *method, *where, *arguments)
+        return self.cli("run", *over(SMALL, arguments), *over(method, arguments), *where, *arguments)
 
     def resume(self, *arguments: object, out: Path | None = None) -> Any:
         """``sslbench run --resume``."""

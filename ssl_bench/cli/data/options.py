@@ -35,7 +35,7 @@ def configured(
         UsageError: a name, key or value is wrong.
     """
     from ssl_bench import config as configuration
-    from ssl_bench.cli.options import merge_flags
+    from ssl_bench.cli.options import asked
     from ssl_bench.parts import choose_dataset
     from ssl_bench.plugins import discover
 
@@ -45,5 +45,5 @@ def configured(
         "data.options.columns": str(columns.absolute()) if columns else None,
         **{f"data.{key}": value for key, value in data.items()},
     }
-    config = configuration.load(merge_flags(flags, settings or []), name=preset)
+    config = configuration.load(asked(flags, settings or []), name=preset)
     return config, choose_dataset(config, discover())

@@ -22,13 +22,13 @@ def synth(
     ] = None,
 ) -> None:
     """Write virtual patients in the native layout of a dataset: synthetic files for the same loader."""
-    from ssl_bench.cli.options import merge_flags
+    from ssl_bench.cli.options import asked
     from ssl_bench.data.synthetic import write_layout
     from ssl_bench.plugins import discover
 
     flags = {"patients": patients, "seed": seed, "size": size, "mimic_iv": mimic_iv}
     began = perf_counter()
-    written = write_layout(discover(), layout, merge_flags(flags, settings or []), out)
+    written = write_layout(discover(), layout, asked(flags, settings or []), out)
     numbers = ", ".join(f"{count:,} {what}" for what, count in written.items())
     print(f"{out}: {layout} (SYNTHETIC DATA), {numbers}; {perf_counter() - began:.0f} s")
     print(f"next: sslbench run --data {layout} --root {quote(str(out))} --preset smoke")

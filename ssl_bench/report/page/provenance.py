@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +9,11 @@ from typing import Any
 import yaml
 
 from ssl_bench.evaluate.members import Member, Place
-from ssl_bench.notes import note_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.report.summary import commit_text
 from ssl_bench.report.table import MACRO, METRICS
-
-FOLDER = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}/|.*[^ ][/\\][^ ]*$")
-"""Values of the configuration that name folders or files of the machine."""
-
-HIDDEN = "(a path, not shown)"
+from ssl_bench.results.shared import share, share_config, share_options, share_row
 
 
 @dataclass(frozen=True)
@@ -48,15 +42,19 @@ class Provenance:
 def provenance(entries: Sequence[Entry]) -> Provenance:
     """Everything that the records of a configuration say of its origin, from its rows at all places."""
     arm = entries[0].arm
-    records = [member.record for member in arm.members]
+    records = [share(member.record) for member in arm.members]
+    names = {member.path: f"run {number}" for number, member in enumerate(arm.members, start=1)}
     parts = {(part["kind"], part["name"], f"{part['distribution']} {part['version']}"): None
              for record in records for part in record.get("components", ())}  # fmt: skip
-    numbers = tuple(_numbers(member, entry.place) for entry in entries for member in entry.line.members.values())
+    numbers = tuple(
+        _numbers(names[member.path], member, entry.place) for entry in entries for member in entry.line.members.values()
+    )
     return Provenance(
         arm.name,
-        tuple(dict.fromkeys(note for record in records for note in _public_notes(record))),
+        tuple(dict.fromkeys(str(note) for record in records for note in record.get("notes", ()))),
         Table(("run", "seed", "git commit", "data", "data fingerprint", "split hash"),
-              tuple(_run(member) for member in arm.members)),
+              tuple(_run(names[member.path], member.seed, record)
+                    for member, record in zip(arm.members, records, strict=True))),
         Table(("protocol", "run", "seed", *(f"macro {name}" for name in METRICS.values()), "settings"), numbers),
         Table(("kind", "component", "from"), tuple(parts)),
         Table(("", ""), tuple(_versions(records))),
@@ -64,26 +62,28 @@ def provenance(entries: Sequence[Entry]) -> Provenance:
     )  # fmt: skip
 
 
-def _run(member: Member) -> tuple[str, ...]:
-    record, where = member.record, member.record.get("environment", {})
+def _run(name: str, seed: int, record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where a run lies is of this machine; its fingerprints tell which it is."""
     data = record["data"]
-    told = (commit_text(where), data["name"], data.get("fingerprint"), data.get("splits_sha256"))
-    return (_folder(member), str(member.seed), *(str(value or NO_VALUE) for value in told))
+    told = (
+        commit_text(record.get("environment", {})),
+        data["name"],
+        data.get("fingerprint"),
+        data.get("splits_sha256"),
+    )
+    return (name, str(seed), *(str(value or NO_VALUE) for value in told))
 
 
-def _folder(member: Member) -> str:
-    """The run's folder by its last name: where it lies is of this machine."""
-    return member.path.resolve().name
-
-
-def _numbers(member: Member, place: Place) -> tuple[str, ...]:
+def _numbers(run: str, member: Member, place: Place) -> tuple[str, ...]:
     protocol, dataset, fitted_on = place
     name = f"{protocol} on {dataset}" + (f", fitted on {fitted_on}" if fitted_on != dataset else "")
     rows = [member.row(place, MACRO, metric) for metric in METRICS]
     values = [None if row is None else row["value"] for row in rows]
-    settings = ", ".join(f"{key} {value}" for key, value in (member.rows(place)[0].get("settings") or {}).items())
+    settings = ", ".join(
+        f"{key} {value}" for key, value in (share_row(member.rows(place)[0]).get("settings") or {}).items()
+    )
     numbers = (NO_VALUE if value is None else f"{value:.6f}" for value in values)
-    return (name, _folder(member), str(member.seed), *numbers, settings or NO_VALUE)
+    return (name, run, str(member.seed), *numbers, settings or NO_VALUE)
 
 
 def _versions(records: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str]]:
@@ -99,20 +99,7 @@ def _versions(records: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str]]
     return [(name, ", ".join(values)) for name, values in found.items()]
 
 
-def _public_notes(record: Mapping[str, Any]) -> list[str]:
-    """Notes without what stays on the machine."""
-    return [str(note_of(note).public()) for note in record["notes"]]
-
-
 def public_config(record: Mapping[str, Any]) -> str:
-    """The configuration as YAML, without folders of the machine."""
-    return str(yaml.safe_dump(_public({**record["config"], "resolved options": record.get("options", {})}),
-                              sort_keys=False))  # fmt: skip
-
-
-def _public(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _public(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_public(part) for part in value]
-    return HIDDEN if isinstance(value, str) and FOLDER.match(value) else value
+    """The configuration as YAML, as far as it may be shared."""
+    shown = {**share_config(record["config"]), "resolved options": share_options(record.get("options", {}))}
+    return str(yaml.safe_dump(shown, sort_keys=False))

@@ -162,11 +162,13 @@ def test_provenance_is_one_link_away(full: Path, read_full: Reader, wide: RunDir
 
 @pytest.mark.parametrize("path", ["/data/nih", "~/nih", "data/nih", "C:\\nih", "../nih", "./nih"])
 def test_the_configuration_names_no_folder(path: str) -> None:
-    config = {"data": {"root": path, "labels": "native"}, "test_on": {"chexpert": path}, "list": [path], "n": 3}
+    data = {"root": path, "labels": "native", "options": {"columns": path}, "name": "table"}
+    config = {"data": data, "unknown": path,
+              "evaluate": {"test_on": [{"name": "chexpert", "root": path}]}, "seed": 3}  # fmt: skip
     text = public_config({"config": config})
     assert path not in text
     assert "labels: native" in text
-    assert "n: 3" in text
+    assert "seed: 3" in text
 
 
 def test_page_has_shares_gaps_and_maps_without_names_of_images(full: Path, read_full: Reader) -> None:

@@ -348,7 +348,8 @@ def test_a_run_with_every_feature(sslbench: Any, tiny_mimic: Make, tmp_path: Pat
     assert notes["unlinked"]["numbers"] == {"patients": 2, "of": 20, "images": 4}
     assert "2 of 20 patients are not in MIMIC-IV" in answer.out
     data = record["config"]["data"]
-    assert data["options"] == {"views": "AP,PA", "label_source": "negbio", "ehr_join": "day"}
+    chosen = {"views": ["AP", "PA"], "label_source": "negbio", "ehr_join": "day"}
+    assert data["options"] == {**record["options"]["dataset"]["mimic-cxr"], **chosen}
     assert (data["uncertain"], data["blank"]) == ("ignore", "ignore")
     assert record["options"]["dataset"]["mimic-cxr"]["views"] == ["AP", "PA"]
     assert record["options"]["dataset"]["mimic-cxr"]["test_labels"] is False
