@@ -125,6 +125,25 @@ def test_a_presentation_shape_never_turns_a_picture_twice(photometric: str, shap
         as_ramp(decoded(content))
 
 
+def test_blank_elements_count_as_absent() -> None:
+    blank = {"VOILUTSequence": [], "ModalityLUTSequence": [], "RescaleSlope": "", "RescaleIntercept": ""}
+    as_ramp(decoded(saved(header(**blank, WindowCenter="2040.5", WindowWidth="4081"))))
+    as_ramp(decoded(saved(header(**blank, WindowCenter="", WindowWidth=""))))
+    as_ramp(decoded(saved(header(**blank, VOILUTFunction="", NumberOfFrames="", PresentationLUTShape=""))))
+
+
+def test_eight_bits_that_are_rescaled_are_scaled_as_wider_ones() -> None:
+    eight = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelData": RAMP.astype(np.uint8).tobytes()}
+    as_ramp(decoded(saved(header(**eight, RescaleSlope="1", RescaleIntercept="-1024"))))
+
+
+def test_a_table_that_holds_fewer_bits_than_it_promises_is_scaled_by_its_own_range() -> None:
+    table = Dataset()
+    table.LUTDescriptor = [4096, 0, 16]
+    table.add_new("LUTData", "OW", np.arange(4096).astype("<u2").tobytes())
+    as_ramp(decoded(saved(header(VOILUTSequence=[table]))))
+
+
 def test_one_bit_is_black_and_white() -> None:
     bits = np.packbits((RAMP > 100).ravel(), bitorder="little").tobytes()
     grey = decoded(saved(header(BitsAllocated=1, BitsStored=1, HighBit=0, PixelData=bits)))
