@@ -17,6 +17,7 @@ from ssl_bench.data.material import ExternalMaterial, prepare_external, prepare_
 from ssl_bench.distributed import first, is_first, leave, world_size
 from ssl_bench.estimate import estimate
 from ssl_bench.evaluate.baselines import training_images
+from ssl_bench.evaluate.constant import constant_encoders
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, embed_together, evaluate
 from ssl_bench.files import write_json
 from ssl_bench.plan import Plan
@@ -95,12 +96,16 @@ def execute(
     for path in export_encoder(next(iter(encoders.values())), material.grey, run.encoder):
         run.remember(path)
     rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, reuse=together, abroad=abroad)
+    collapsed = constant_encoders(run, encoders, material.cohort.name)
+    for note in collapsed:
+        narrator.warn(note)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
     record = {
         **describe(plan, material, summary, abroad), "environment": environment(), "cost": cost(plan),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
         "encoders": identities(encoders, run, material.cohort.name), "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip
+    record["notes"] += collapsed
     run.write_record(record)
     return record
 

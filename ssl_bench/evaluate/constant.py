@@ -1,0 +1,50 @@
+"""Encoders that give every image the same features: their numbers are those of guessing, whatever they seem to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from ssl_bench.notes import Note
+from ssl_bench.results.rundir import RunDirectory
+
+ALIKE = 1e-4
+"""Largest spread of features over images, as a share of their size, at which they are one and the same."""
+
+
+def is_constant(features: npt.NDArray[np.float32]) -> bool:
+    """Whether features ``(N, D)`` differ between images by no more than rounding."""
+    if len(features) < 2:
+        return False
+    wide = features.astype(np.float64)
+    return bool(np.sqrt(wide.var(axis=0).mean()) <= ALIKE * np.sqrt((wide**2).mean()))
+
+
+def constant_encoders(run: RunDirectory, encoders: Iterable[str], dataset: str) -> list[Note]:
+    """A note for each encoder whose kept embeddings of the test split are constant.
+
+    Args:
+        run: with its embeddings.
+        encoders: by their names in the table.
+        dataset: as in the names of the files.
+    """
+    return [_note(encoder) for encoder in encoders if _collapsed(run, encoder, f"{dataset}-test")]
+
+
+def _collapsed(run: RunDirectory, encoder: str, name: str) -> bool:
+    try:
+        with np.load(run.embeddings(encoder, name), allow_pickle=False) as kept:
+            return is_constant(kept["embeddings"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # it embeds nothing, or keeps nothing
+        return False
+
+
+def _note(encoder: str) -> Note:
+    text = (
+        f"the {encoder} encoder gives all images of the test split the same features: its numbers say nothing of them, "
+        "and neither do differences to it"
+    )
+    return Note("constant-embeddings", text)

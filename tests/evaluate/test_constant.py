@@ -1,0 +1,40 @@
+"""Encoders whose features are the same for all images are told of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ssl_bench.evaluate.constant import constant_encoders, is_constant
+from ssl_bench.results.rundir import RunDirectory
+
+BASE = np.random.default_rng(0).normal(size=(1, 16)).astype(np.float32)
+SPREAD = np.random.default_rng(1).normal(size=(40, 16)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        (np.repeat(BASE, 40, 0), True),
+        (BASE + 1e-6 * SPREAD, True),
+        (np.zeros((40, 16), np.float32), True),
+        (BASE + 1e-2 * SPREAD, False),
+        (1e-9 * SPREAD, False),
+        (BASE, False),
+    ],
+)
+def test_what_is_constant(features: np.ndarray, expected: bool) -> None:
+    assert is_constant(features) is expected
+
+
+def test_each_encoder_is_told_of_by_name(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    kept: dict[str, Any] = {"trained": np.repeat(BASE, 40, 0), "random": SPREAD}
+    for encoder, features in kept.items():
+        run.write_embeddings(encoder, "toy-test", {"embeddings": features})
+    notes = constant_encoders(run, [*kept, "absent"], "toy")
+    assert [note.code for note in notes] == ["constant-embeddings"]
+    assert notes[0].startswith("the trained encoder gives all images of the test split the same features: ")
