@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -51,12 +52,13 @@ def read_content(path: Path, options: DecodeOptions) -> bytes:
     Raises:
         DataError: the file is missing, cannot be read, or has more bytes than any image of the allowed pixels.
     """
+    most = WIDEST_PIXEL * options.pixel_limit
     try:
-        with path.open("rb") as file:
-            content = file.read(WIDEST_PIXEL * options.pixel_limit + 1)
+        with path.open("rb", buffering=0) as file:
+            content = file.read() if os.fstat(file.fileno()).st_size <= most else None
     except OSError as error:
         raise DataError(f"image {path} cannot be read: {error.strerror}") from None
-    if len(content) > WIDEST_PIXEL * options.pixel_limit:
+    if content is None:
         raise DataError(
             f"image {path} has more than {WIDEST_PIXEL} bytes for each of the {options.pixel_limit} pixels that are "
             "the limit; raise data.pixel_limit"

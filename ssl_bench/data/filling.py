@@ -41,15 +41,16 @@ class Prepared:
 
 def prepared(path: str, options: DecodeOptions) -> Prepared:
     """A file decoded, with hashes of its bytes and of its pixels."""
-    grey, file, reason = np.zeros((options.size, options.size), np.uint8), "", ""
+    file = ""
     try:
         content = read_content(Path(path), options)
         file = digest(content)
         grey = np.ascontiguousarray(decode_content(content, Path(path), options))
+    except DataError as error:
+        grey, reason = np.zeros((options.size, options.size), np.uint8), str(error)
+    else:
         nothing = shows_nothing(grey)
         reason = f"image {path} {nothing}" if nothing else ""
-    except DataError as error:
-        reason = str(error)
     return Prepared(grey, digest(grey.data), file, reason)
 
 

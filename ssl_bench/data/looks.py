@@ -33,11 +33,13 @@ def shows_nothing(grey: Grey) -> str:
         return f"{BLANK}: {ONE_LEVEL} ({low})"
     step = -(-len(grey) // LOOKED_AT)
     counts = np.bincount(grey[::step, ::step].ravel(), minlength=256)
-    shares = np.cumsum(counts) / counts.sum()
-    levels = int(np.searchsorted(shares, 0.99) - np.searchsorted(shares, 0.01)) + 1
+    below = counts.cumsum()
+    total = int(below[-1])
+    first, last = below.searchsorted((0.01 * total, 0.99 * total))
+    levels = int(last - first) + 1
     if levels < FLAT:
         return f"{BLANK}: {NEARLY_FLAT} (98 % of its pixels within {levels} of 256 grey levels)"
-    black, white = counts[0] / counts.sum(), counts[255] / counts.sum()
+    black, white = int(counts[0]) / total, int(counts[255]) / total
     if black + white >= EXTREME or white >= WHITE:
         return f"{BLANK}: {SATURATED} ({black:.0%} of its pixels black, {white:.0%} white)"
     return ""
