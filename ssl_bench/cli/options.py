@@ -96,10 +96,13 @@ def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
 
 
 def cache_folder(given: Path | None) -> Path:
-    """Where generated data and prepared stores live: ``--cache``, ``$SSLBENCH_CACHE`` or ``~/.cache/sslbench``."""
-    if given:
-        return given
-    if "SSLBENCH_CACHE" in os.environ:
-        return Path(os.environ["SSLBENCH_CACHE"])
+    """Where generated data and prepared stores live: ``--cache``, ``$SSLBENCH_CACHE`` or ``~/.cache/sslbench``.
+
+    Raises:
+        UsageError: a file is there.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "sslbench"
+    folder = given or Path(os.environ.get("SSLBENCH_CACHE", Path(base).expanduser() / "sslbench"))
+    if os.path.isfile(folder):
+        raise UsageError(f"the cache {folder} is a file; give a folder by --cache")
+    return folder

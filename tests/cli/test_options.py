@@ -37,3 +37,13 @@ def test_the_cache_is_where_the_user_or_the_environment_says(monkeypatch: pytest
     monkeypatch.setenv("SSLBENCH_CACHE", str(tmp_path / "own"))
     assert cache_folder(None) == tmp_path / "own"
     assert cache_folder(tmp_path / "given") == tmp_path / "given"
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_fault_36_a_cache_that_is_a_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: bool
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SSLBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UsageError, match=r"file is a file; give a folder by --cache"):
+        cache_folder(tmp_path / "file" if given else None)
