@@ -41,12 +41,6 @@ class Arm:
     name: str
     members: tuple[Member, ...]
 
-    @property
-    def encoders(self) -> int:
-        """How many different encoders the runs hold, as far as their records tell."""
-        known = {member.identity or f"seed {member.seed}" for member in self.members}
-        return len(known)
-
     def at(self, place: Place) -> dict[int, Member]:
         """The encoders that have rows of a place, by seed; of one that several runs hold, the first of them.
 

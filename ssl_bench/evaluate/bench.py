@@ -77,11 +77,12 @@ def lines_of(arms: Iterable[Arm], place: Place, refused: Refused | None = None) 
     here: list[tuple[Arm, dict[int, Member]]] = []
     lines: list[Line] = []
     notes: list[str] = []
+    seen: Seen = {}
     for arm in arms:
         try:
             found = arm.at(place)
             alone = _distinct(found, place)
-            own, twin = _apart(alone, lines, place)
+            own, twin = _apart(alone, seen, place)
         except HandledError as error:
             if refused is None:
                 raise
@@ -91,6 +92,8 @@ def lines_of(arms: Iterable[Arm], place: Place, refused: Refused | None = None) 
             here.append((arm, found))
         if own:
             lines.append(Line(arm, own, arm.name))
+            for member in own.values():
+                seen.setdefault(member.values(place), []).append((lines[-1], member))
         notes += _told(arm, alone, own, twin, place)
     if any(place[0] in member.record.get("without_encoder", ()) for _, found in here for member in found.values()):
         return _blind(here, place)
@@ -126,16 +129,20 @@ def _distinct(found: Mapping[int, Member], place: Place) -> dict[int, Member]:
     return alone
 
 
-def _apart(found: Mapping[int, Member], lines: Sequence[Line], place: Place) -> tuple[dict[int, Member], Line | None]:
+Seen = dict[tuple[object, ...], list[tuple[Line, Member]]]
+"""Encoders of the rows so far, by their numbers."""
+
+
+def _apart(found: Mapping[int, Member], seen: Seen, place: Place) -> tuple[dict[int, Member], Line | None]:
     """The encoders that do not predict what those of earlier rows do, and the row that has the others."""
-    own, twin = dict(found), None
-    for line in lines:
-        values = {member.values(place): member for member in line.members.values()}
-        for seed, member in found.items():
-            other = values.get(member.values(place))
-            if seed in own and other is not None and same_predictions(other, member, place):
-                del own[seed]
-                twin = line
+    own: dict[int, Member] = {}
+    twin = None
+    for seed, member in found.items():
+        alike = (line for line, other in seen.get(member.values(place), ()) if same_predictions(other, member, place))
+        line = next(alike, None)
+        if line is None:
+            own[seed] = member
+        twin = line or twin
     return own, twin
 
 
@@ -257,7 +264,8 @@ class Bench:
     def drawn(self, member: Member, metric: str) -> Resampled:
         """A metric of a run with its resamples of patients; computed once, however many tests it is in."""
         if member not in self._drawn:
-            self._drawn[member] = by_metric(self.table(member), self.replicates, 0)
+            given = self.points(member), self.base
+            self._drawn[member] = by_metric(self.table(member), self.replicates, 0, known=given)
         return self._drawn[member][metric]
 
     def forget(self, line: Line) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Member:
     path: Path
     record: Record
     encoder: str
+    _values: dict[Place, tuple[object, ...]] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -79,9 +80,12 @@ class Member:
         """One of them."""
         return self.by_place.get(place, {}).get((label, metric))
 
-    def values(self, place: Place) -> tuple[Any, ...]:
+    def values(self, place: Place) -> tuple[object, ...]:
         """All numbers of a place: predictions that are the same have the same."""
-        return tuple((label, metric, row["value"]) for (label, metric), row in sorted(self.by_place[place].items()))
+        if place not in self._values:
+            rows = sorted(self.by_place[place].items())
+            self._values[place] = tuple((label, metric, row["value"]) for (label, metric), row in rows)
+        return self._values[place]
 
     def predictions(self, place: Place) -> PredictionTable:
         """The kept predictions behind these rows, in the order of their ids.

@@ -7,8 +7,9 @@ AUROC, one threshold per distinct score in the average precision (AUPRC).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -30,6 +31,8 @@ MOST = 512
 """Resamples handled at a time, where memory allows; running sums over fewer take twice the time."""
 BUDGET = 512 * 2**20
 """Bytes that the weights of a chunk of resamples may take."""
+KEPT = 2**25
+"""Weights of resamples that are kept for the next encoder on the same patients, at most."""
 
 
 def bootstrap(
@@ -156,8 +159,22 @@ def _counter(total: int) -> type[np.integer[Any]]:
     return np.uint16 if total < 2**16 else np.int32 if total < 2**31 else np.int64
 
 
-def resamples(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Iterator[tuple[slice, Array]]:
-    """Chunks of resamples: which ones, and how often each patient was drawn in each, (P, C)."""
+def resamples(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Iterable[tuple[slice, Array]]:
+    """Chunks of resamples: which ones, and how often each patient was drawn in each, (P, C).
+
+    Encoders that are compared share their resamples: those of the last test set are kept, where they are small.
+    """
+    if replicates * len(sizes) > KEPT:
+        return _draw(sizes, replicates, seed)
+    return _kept(sizes.tobytes(), replicates, seed)
+
+
+@lru_cache(maxsize=1)
+def _kept(sizes: bytes, replicates: int, seed: int) -> tuple[tuple[slice, Array], ...]:
+    return tuple(_draw(np.frombuffer(sizes, np.intp), replicates, seed))
+
+
+def _draw(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Iterator[tuple[slice, Array]]:
     rng, drawn = np.random.default_rng(seed), len(sizes)
     step = max(1, min(MOST, BUDGET // (4 * drawn)))
     for start in range(0, replicates, step):
@@ -174,10 +191,11 @@ class Ranking:
     """One label's images by falling score, cut into runs that end with a score which some positive image has.
 
     Each entry of ``blocks`` holds three sparse sums over patients, a row for each of up to ``SPAN`` such scores:
-    of the whole run, of the positive images with that score, and of all images with that score (None: the same).
+    of the whole run, of the positive images with that score (where each has one: its patient), and of all images with
+    that score (None: the same).
     """
 
-    blocks: list[tuple[sparse.csr_array, sparse.csr_array, sparse.csr_array | None]]
+    blocks: list[tuple[sparse.csr_array, sparse.csr_array | npt.NDArray[np.intp], sparse.csr_array | None]]
     rest: sparse.csr_array
 
     @classmethod
@@ -192,13 +210,14 @@ class Ranking:
         hit = np.flatnonzero(many)
         start, end, count = np.append(0, last + 1)[hit], last[hit] + 1, many[hit]
         whole = _sums(who, np.append(0, end), patients)
-        ones = _sums(who[positive], np.append(0, np.cumsum(count)), patients)
+        ones = who[positive] if (count == 1).all() else _sums(who[positive], np.append(0, np.cumsum(count)), patients)
         mixed = None
         if (end - start > count).any():
             inside = np.repeat(many > 0, np.diff(np.append(0, last + 1)))
             mixed = _sums(who[inside], np.append(0, np.cumsum(end - start)), patients)
         cuts = [slice(i, i + SPAN) for i in range(0, len(hit), SPAN)]
-        blocks = [(whole[c], ones[c], None if mixed is None else mixed[c]) for c in cuts]
+        blocks = [(whole[c], ones[c], None if mixed is None else mixed[c]) for c in cuts] if len(cuts) > 1 else [
+            (whole, ones, mixed)]  # fmt: skip
         return cls(blocks, _sums(who[end[-1] :], np.array([0, len(who) - end[-1]]), patients))
 
     def metrics(self, weights: Array) -> tuple[Floats, Floats]:
@@ -225,7 +244,7 @@ class Ranking:
     def _summed(self, weights: Array) -> Iterator[tuple[Array, Array, Array | None]]:
         """Weights (B, C) of the positive images of each score, of its whole run, and of all images with that score."""
         for whole, ones, mixed in self.blocks:
-            hits, seen = ones @ weights, whole @ weights
+            hits, seen = weights[ones] if isinstance(ones, np.ndarray) else ones @ weights, whole @ weights
             ties = None if mixed is None else mixed @ weights
             for start in range(0, len(hits), BLOCK):
                 part = slice(start, start + BLOCK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,16 +32,28 @@ class Resampled:
         return float(np.nanmean(self.values))
 
 
-def by_metric(table: PredictionTable, replicates: int, seed: int) -> dict[str, Resampled]:
-    """AUROC and AUPRC of one run's predictions; the same seed draws the same patients for every run."""
+def by_metric(
+    table: PredictionTable,
+    replicates: int,
+    seed: int,
+    *,
+    known: tuple[Mapping[str, Floats], tuple[Support, ...]] | None = None,
+) -> dict[str, Resampled]:
+    """AUROC and AUPRC of one run's predictions; the same seed draws the same patients for every run.
+
+    Args:
+        table: predictions.
+        replicates: resamples of patients.
+        seed: of the resamples.
+        known: values of the labels (L,) by metric and what they rest on, where they were measured before.
+    """
     order = np.argsort(table.ids)
     truth = np.where(fitted(table.scores), table.truth, np.nan)[order]
     scores, patients = np.nan_to_num(table.scores)[order], table.patients[order]
     drawn = bootstrap(truth, scores, patients=patients, replicates=replicates, seed=seed)
-    base = tuple(supports(truth, patients))
+    values, base = known or (dict(zip(NAMES, point(truth, scores), strict=True)), supports(truth, patients))
     return {
-        name: Resampled(table.labels, values, repeats, base)
-        for name, values, repeats in zip(NAMES, point(truth, scores), drawn, strict=True)
+        name: Resampled(table.labels, values[name], repeats, base) for name, repeats in zip(NAMES, drawn, strict=True)
     }
 
 

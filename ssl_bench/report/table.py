@@ -128,29 +128,6 @@ def label_table(record: Mapping[str, Any], protocol: str) -> Table:
     return table
 
 
-def fraction_table(record: Mapping[str, Any]) -> Table | None:
-    """Macro AUROC by share of the training patients' labels: mean and range over draws; None where all were used."""
-    cells: dict[tuple[str, str, float], list[float]] = {}
-    for row in at_home(on_test(record["metrics"]), record):
-        if row["label"] == MACRO and row["metric"] == "auroc" and row["value"] is not None:
-            cells.setdefault((row["protocol"], row["encoder"], row["fraction"]), []).append(row["value"])
-    fractions = sorted({fraction for *_, fraction in cells})
-    if fractions in ([], [1.0]):
-        return None
-    table = Table(title="macro AUROC by share of labelled training patients, mean (range over draws)")
-    for column in ("protocol", "encoder", *(f"{fraction:.4g}" for fraction in fractions)):
-        table.add_column(column)
-    for protocol, encoder in dict.fromkeys(key[:2] for key in sorted(cells)):
-        table.add_row(protocol, encoder, *(_range(cells.get((protocol, encoder, value), [])) for value in fractions))
-    return table
-
-
-def _range(values: list[float]) -> str:
-    if len(values) < 2:
-        return f"{values[0]:.3f}" if values else "-"
-    return f"{sum(values) / len(values):.3f} ({min(values):.3f} to {max(values):.3f})"
-
-
 def title(record: Mapping[str, Any]) -> str:
     """What was run on what."""
     features = f" with {', '.join(record['features'])} ({record['fusion']})" if record["features"] else ""
@@ -207,6 +184,8 @@ def print_result(record: Mapping[str, Any], path: Path) -> None:
     protocols = list(dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if is_macro(row)))
     if protocols:
         console.print(label_table(record, protocols[0]))
+    from ssl_bench.report.fractions import fraction_table
+
     low_label = fraction_table(record)
     if low_label:
         console.print(low_label)

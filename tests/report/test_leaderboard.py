@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from ssl_bench.errors import UsageError
+from ssl_bench.evaluate import members
 from ssl_bench.evaluate.arms import read_arms
+from ssl_bench.evaluate.members import read_kept
+from ssl_bench.evaluate.predictions import PredictionTable
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.leaderboard_text import difference_text, metric_texts
 from ssl_bench.report.paper import paper
@@ -48,6 +51,20 @@ def test_numbers_tests_and_marks_are_those_of_the_papers_tables(board: Board, se
             )  # fmt: skip
     assert board.entries[0].cells["auroc"].mark == "*"
     assert any(note.startswith("*: the method differs from weak") for note in board.notes())
+
+
+def test_kept_predictions_are_read_once(seeds: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten trained encoders and five random ones, which both methods hold: fifteen files."""
+    read: list[Path] = []
+
+    def counted(path: Path) -> PredictionTable:
+        read.append(path)
+        return read_kept(path)
+
+    monkeypatch.setattr(members, "read_kept", counted)
+    read_board(seeds, replicates=100)
+    assert len(read) - len(set(read)) <= len(seeds)  # two that may be one encoder are looked at beforehand
+    assert len(set(read)) <= 20
 
 
 def test_the_random_encoder_is_the_baseline_unless_another_is_named(seeds: list[Path]) -> None:

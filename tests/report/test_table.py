@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from ssl_bench.report.fractions import fraction_table
 from ssl_bench.report.table import (
     caption,
-    fraction_table,
     interval_text,
     label_table,
     macro_table,
@@ -94,16 +94,30 @@ def test_the_label_table_sets_encoders_side_by_side() -> None:
     assert not any(line.startswith("macro") for line in lines)
 
 
+def point(share: float, draw: int, **values: float) -> list[dict[str, Any]]:
+    """Rows of one draw of a share: findings with their values, and their mean."""
+    more = {"fraction": share, "draw": draw, "macro_labels": list(values)}
+    macro = row("linear", "trained", "macro", "auroc", sum(values.values()) / len(values), **more)
+    return [macro, *(row("linear", "trained", label, "auroc", value, **more) for label, value in values.items())]
+
+
 def test_few_labels_have_a_table_of_their_own() -> None:
     assert fraction_table(RECORD) is None
-    few = [row("linear", "trained", "macro", "auroc", value, fraction=0.01) for value in (0.5, 0.6, 0.7)]
+    few = [one for draw, value in enumerate((0.5, 0.6, 0.7)) for one in point(0.01, draw, Mass=value)]
     record = {**RECORD, "metrics": [*RECORD["metrics"], *few]}
     assert text(macro_table(record)) == text(macro_table(RECORD))
-    table = fraction_table(record)
+    table = fraction_table({**RECORD, "metrics": [*few, *point(1.0, 0, Mass=0.75)]})
     assert table is not None
-    lines = text(table)
-    assert "linear trained 0.600 (0.500 to 0.700) 0.750" in lines
-    assert "linear random - 0.600" in lines
+    assert "linear trained 0.600 (0.500 to 0.700) 0.750" in text(table)
+
+
+def test_a_label_efficiency_table_is_over_the_findings_that_all_its_points_hold() -> None:
+    """A share of one percent lacks a finding: its mean over one is not set against a mean over two."""
+    rows = [*point(0.01, 0, Mass=0.6), *point(0.01, 1, Mass=0.7, Effusion=0.9), *point(1.0, 0, Mass=0.8, Effusion=0.96)]
+    table = fraction_table({**RECORD, "metrics": rows})
+    assert table is not None
+    assert "linear trained 0.650 (0.600 to 0.700) 0.800" in text(table)
+    assert table.caption == "over the 1 of 2 findings that all points hold: Mass"
 
 
 def test_scores_of_one_set_of_predictions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.page.subgroups import Gap
 from ssl_bench.report.plots.canvas import BLACK, BLUE, GREY, LIGHT, STAMP, style
+from ssl_bench.report.shares import Point, common, over_text, points
 from ssl_bench.report.table import MACRO
 
 SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross",
@@ -83,40 +84,49 @@ def forest(entries: Sequence[Entry], baseline: str, title: str) -> Figure:
 
 def efficiency(entries: Sequence[Entry], title: str) -> Figure | None:
     """Macro AUROC against the share of the training patients whose labels were used; None where all were."""
+    drawn = efficiency_points(entries)
+    ticks = sorted({share for found in drawn.values() for share, _ in found})
+    if ticks in ([], [1.0]):
+        return None
     figure = _figure(9, synthetic=_synthetic(entries))
-    shares: set[float] = set()
-    for number, entry in enumerate(entries):
-        points = efficiency_points(entry)
-        shares |= {share for share, _ in points}
-        means = {share: mean(v for s, v in points if s == share) for share in sorted({share for share, _ in points})}
+    for number, (name, found) in enumerate(drawn.items()):
+        means = {share: mean(v for s, v in found if s == share) for share in sorted({share for share, _ in found})}
         look = style(number)
-        common = {"legendgroup": entry.name, "name": label(entry.name, 40)}
+        named = {"legendgroup": name, "name": label(name, 40)}
         marker = {"color": look.color, "symbol": SYMBOLS[look.marker], "size": 9}
-        figure.add_scatter(x=list(means), y=list(means.values()), mode="lines+markers", marker=marker, **common,
+        figure.add_scatter(x=list(means), y=list(means.values()), mode="lines+markers", marker=marker, **named,
                            line={"color": look.color, "dash": DASHES[number % len(DASHES)]},
                            hovertemplate="%{x:.1%} of the patients: %{y:.3f}")  # fmt: skip
-        figure.add_scatter(x=[share for share, _ in points], y=[value for _, value in points], mode="markers",
+        figure.add_scatter(x=[share for share, _ in found], y=[value for _, value in found], mode="markers",
                            showlegend=False, marker={**marker, "size": 5, "opacity": 0.5}, hoverinfo="skip",
-                           **common)  # fmt: skip
-    if shares <= {1.0}:
-        return None
-    ticks = sorted(shares)
+                           **named)  # fmt: skip
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{100 * share:g} %" for share in ticks],
                         title_text="share of labelled training patients")  # fmt: skip
     figure.update_yaxes(title_text="macro AUROC")
-    caption = "Line: mean over seeds and draws. Small points: each seed and draw."
+    caption = f"Line: mean over seeds and draws. Small points: each seed and draw. Means {efficiency_set(entries)}."
     return Figure(title, caption, f"{title}. The numbers are in the table below it.", _spec(figure))
 
 
-def efficiency_points(entry: Entry) -> list[tuple[float, float]]:
-    """Share and macro AUROC of every seed and draw."""
+def efficiency_points(entries: Sequence[Entry]) -> dict[str, list[tuple[float, float]]]:
+    """Share and macro AUROC of every seed and draw by configuration, over the findings that all of them hold."""
+    by_entry = {entry.name: _share_points(entry) for entry in entries}
+    held = common(one for found in by_entry.values() for one in found)
+    return {name: [(one.share, one.over(held)) for one in found if held] for name, found in by_entry.items()}
+
+
+def efficiency_set(entries: Sequence[Entry]) -> str:
+    """Which findings these means are over."""
+    found = [one for entry in entries for one in _share_points(entry)]
+    return over_text(found, common(found))
+
+
+def _share_points(entry: Entry) -> list[Point]:
     return [
-        (row["fraction"], row["value"])
+        one
         for member in entry.line.members.values()
-        for row in member.record["metrics"]
-        if (row["encoder"], row["split"], row["subgroup"], row["label"], row["metric"])
-        == (member.encoder, "test", "all", MACRO, "auroc")
-        and place_of(row) == entry.place and row["value"] is not None
+        for one in points(
+            (row for row in member.record["metrics"] if (row["encoder"], row["split"], row["subgroup"])
+             == (member.encoder, "test", "all") and place_of(row) == entry.place), ("encoder",))
     ]  # fmt: skip
 
 

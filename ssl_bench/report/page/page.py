@@ -79,7 +79,7 @@ def _efficiency(entries: list[Entry]) -> tuple[Figure, Table] | None:
     figure = efficiency(entries, f"Label efficiency, {_where(entries[0])}")
     if not figure:
         return None
-    points = {entry.name: efficiency_points(entry) for entry in entries}
+    points = efficiency_points(entries)
     shares = sorted({share for found in points.values() for share, _ in found})
     rows = [(name, *(_mean_text([v for s, v in found if s == share]) for share in shares))
             for name, found in points.items()]  # fmt: skip

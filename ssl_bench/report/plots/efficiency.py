@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.plots.canvas import DOTTED, GREY, Grid, Picture, Sheet, grid_height, style
-from ssl_bench.report.table import MACRO, METRICS
+from ssl_bench.report.shares import Point, common, over_text, points
+from ssl_bench.report.table import METRICS
 
 WIDER = 1.5
 """How far the axis goes beyond the smallest and the largest share."""
@@ -33,9 +34,13 @@ def efficiency_curve(shares: Sequence[Evaluation], record: Mapping[str, Any]) ->
     grid = Grid(rows=1, columns=2, height=2.2, left=0.5, bottom=0.75, gap_x=0.6, top=0.3)
     sheet = Sheet(record, title, grid_height(grid))
     encoders = list(dict.fromkeys(name for evaluation in shares for name in evaluation.encoders))
+    told: dict[str, None] = {}
     for panel, (metric, name) in zip(sheet.panels(grid), METRICS.items(), strict=True):
+        found = points((row for evaluation in shares for row in evaluation.rows), ("encoder",), metric)
+        held = common(found)
+        told[over_text(found, held)] = None
         for number, encoder in enumerate(encoders):
-            _draw_encoder(panel, shares, encoder, metric, number)
+            _draw_encoder(panel, [one for one in found if one.key == (encoder,) and held], held, number)
         _finish(panel, sorted({evaluation.fraction for evaluation in shares}))
         panel.set_title(f"macro {name}")
         if metric == "auroc":
@@ -44,30 +49,31 @@ def efficiency_curve(shares: Sequence[Evaluation], record: Mapping[str, Any]) ->
     _legend(sheet, encoders)
     caption = (
         "A point is a random draw of training patients, the line their mean. Band: 95 % interval over test patients, "
-        "the ends averaged over the draws; how far draws differ is what the points show. Dotted: chance."
+        "the ends averaged over the draws; how far draws differ is what the points show. Dotted: chance. "
+        f"Means {'; '.join(told)}."
     )
     return Picture(f"efficiency-{first.slug}", title, caption, sheet.figure)
 
 
-def _draw_encoder(panel: Axes, shares: Sequence[Evaluation], encoder: str, metric: str, number: int) -> None:
+def _draw_encoder(panel: Axes, found: Sequence[Point], held: Sequence[str], number: int) -> None:
     look = style(number)
-    found = [(evaluation.fraction, evaluation.row(encoder, MACRO, metric)) for evaluation in shares]
-    rows = [(fraction, row) for fraction, row in found if row is not None and row["value"] is not None]
-    fractions = sorted({fraction for fraction, _ in rows})
-    at = [[row for fraction, row in rows if fraction == share] for share in fractions]
+    fractions = sorted({one.share for one in found})
+    at = [[one for one in found if one.share == share] for share in fractions]
     aside = BESIDE**number  # so that the points of two encoders do not hide each other
-    panel.plot([fraction * aside for fraction, _ in rows], [row["value"] for _, row in rows], look.marker,
+    panel.plot([one.share * aside for one in found], [one.over(held) for one in found], look.marker,
                color=look.color, markersize=3.5, markerfacecolor="white", zorder=3)  # fmt: skip
-    panel.plot(fractions, [np.mean([row["value"] for row in draws]) for draws in at], color=look.color,
+    panel.plot(fractions, [np.mean([one.over(held) for one in draws]) for draws in at], color=look.color,
                linestyle=look.dashes, zorder=2.5)  # fmt: skip
-    whole = [all(row["ci_low"] is not None for row in draws) for draws in at]
-    low, high = (
-        [np.mean([row[end] for row in draws]) if given else np.nan for draws, given in zip(at, whole, strict=True)]
-        for end in ("ci_low", "ci_high")
-    )
+    low, high = ([_end(draws, end, held) for draws in at] for end in ("ci_low", "ci_high"))
     panel.fill_between(fractions, low, high, color=look.color, alpha=0.16, linewidth=0, zorder=1)
     for end in (low, high):  # the band's edge, so that two bands stay apart in grey print
         panel.plot(fractions, end, color=look.color, linestyle=look.dashes, linewidth=0.5, zorder=1.5)
+
+
+def _end(draws: Sequence[Point], end: str, held: Sequence[str]) -> float:
+    """The end of an interval, averaged over draws; NaN where one has none for just these findings."""
+    given = all(one.macro[end] is not None and set(one.values) == set(held) for one in draws)
+    return float(np.mean([one.macro[end] for one in draws])) if given else float("nan")
 
 
 def _finish(panel: Axes, fractions: list[float]) -> None:
