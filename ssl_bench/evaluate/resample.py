@@ -171,7 +171,10 @@ def resamples(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Iterab
 
 @lru_cache(maxsize=1)
 def _kept(sizes: bytes, replicates: int, seed: int) -> tuple[tuple[slice, Array], ...]:
-    return tuple(_draw(np.frombuffer(sizes, np.intp), replicates, seed))
+    drawn = tuple(_draw(np.frombuffer(sizes, np.intp), replicates, seed))
+    for _, weights in drawn:
+        weights.flags.writeable = False  # of all encoders that follow
+    return drawn
 
 
 def _draw(sizes: npt.NDArray[np.intp], replicates: int, seed: int) -> Iterator[tuple[slice, Array]]:
