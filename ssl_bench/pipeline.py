@@ -18,6 +18,7 @@ from ssl_bench.distributed import first, is_first, leave, world_size
 from ssl_bench.estimate import estimate
 from ssl_bench.evaluate.baselines import training_images
 from ssl_bench.evaluate.constant import constant_encoders
+from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, embed_together, evaluate
 from ssl_bench.files import write_json
 from ssl_bench.plan import Plan
@@ -100,8 +101,10 @@ def execute(
     for note in collapsed:
         narrator.warn(note)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
+    about = describe(plan, material, summary, abroad)
+    about["notes"] += edge_notes(rows, about["options"].get("evaluator", {}))
     record = {
-        **describe(plan, material, summary, abroad), "environment": environment(), "cost": cost(plan),
+        **about, "environment": environment(), "cost": cost(plan),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
         "encoders": identities(encoders, run, material.cohort.name), "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip

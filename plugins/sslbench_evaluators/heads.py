@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from ssl_bench.contracts import Backbone, EvalContext, Predictions, Split
 from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.logits import probabilities
 from ssl_bench.evaluate.metrics import macro_auroc
 from ssl_bench.seeds import generator, seed_torch
 from sslbench_evaluators.augment import augmented, draw_affine
@@ -147,7 +148,7 @@ class Training:
         self.network.eval()
         parts = np.array_split(np.arange(len(split.rows)), math.ceil(len(split.rows) / (4 * self.options.batch_size)))
         logits = [self.network(self.images(split.rows[at]), *self.network.beside(split, at)) for at in parts]
-        return np.concatenate([part.sigmoid().cpu().numpy() for part in logits])
+        return probabilities(np.concatenate([part.float().cpu().numpy() for part in logits]))
 
     def images(self, rows: Array) -> Tensor:
         """The encoder's views of some rows.

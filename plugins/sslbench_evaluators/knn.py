@@ -23,11 +23,12 @@ class Knn:
         train = context.splits["train"]
         features = torch.tensor(train.embeddings, device=context.device)
         labels = torch.tensor(train.labels, device=context.device)
+        mean = features.mean(dim=0) if self.options.centre else torch.zeros_like(features[0])
         counts = sorted({min(count, len(labels)) for count in self.options.neighbours})
         scores = {}
         for name, split in held_out(context).items():
             query = torch.tensor(split.embeddings, device=context.device)
-            near = knn_scores(features, labels, query, counts, self.options.temperature)
+            near = knn_scores(features - mean, labels, query - mean, counts, self.options.temperature)
             scores[name] = torch.where(has_both_classes(labels), near, torch.nan).cpu().numpy()
         chosen = best_by_validation(scores["validate"], context.splits["validate"].labels)
         for name, of_split in scores.items():

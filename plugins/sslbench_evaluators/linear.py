@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from ssl_bench.contracts import EvalContext, Predictions, Split
+from ssl_bench.evaluate.logits import probabilities
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
 from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
 from sslbench_evaluators.options import LinearOptions
@@ -35,12 +36,13 @@ class Linear:
         )
         mean, deviation = standardiser(features)
         weights, bias = fit_logistic((features - mean) / deviation, labels, self.options.strengths)
-        probabilities = {}
+        scores = {}
         for name, split in held_out(context).items():
             unseen = torch.tensor(self.features(split), device=context.device)
-            scores = predict_logits((unseen - mean) / deviation, weights, bias).sigmoid()
-            probabilities[name] = torch.where(has_both_classes(labels), scores, torch.nan).cpu().numpy()
-        chosen = best_by_validation(probabilities["validate"], context.splits["validate"].labels)
+            logits = predict_logits((unseen - mean) / deviation, weights, bias)
+            logits = torch.where(has_both_classes(labels), logits, torch.nan)
+            scores[name] = probabilities(logits.cpu().numpy())
+        chosen = best_by_validation(scores["validate"], context.splits["validate"].labels)
         settings = {"strength": self.options.strengths[chosen]}
-        for name, of_split in probabilities.items():
+        for name, of_split in scores.items():
             yield Predictions(name, of_split[chosen], probabilities=True, settings=settings)

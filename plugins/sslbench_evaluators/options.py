@@ -24,7 +24,8 @@ class LinearOptions(Options):
 class KnnOptions(Options):
     """Weighted nearest neighbours as in DINO's evaluation (arXiv 2104.14294)."""
 
-    neighbours: tuple[int, ...] = Field((10, 20, 100), min_length=1, description="values of k to choose from")
+    neighbours: tuple[int, ...] = Field((10, 20, 100, 200), min_length=1, description="values of k to choose from")
+    centre: bool = Field(True, description="the mean of the training features is subtracted before cosines are taken")
     temperature: float = Field(0.07, gt=0, description="of the weights exp(cosine / temperature)")
 
 

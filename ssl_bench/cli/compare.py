@@ -27,6 +27,11 @@ def compare(
     metrics: Annotated[
         str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
     ] = "",
+    seed_sd: Annotated[
+        float,
+        typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for what they would find."),
+    ] = 0.0117,
+    seeds: Annotated[int, typer.Option(min=5, help="Paired seeds of the methods, for what they would find.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
@@ -39,7 +44,12 @@ def compare(
         raise UsageError(f"compare needs at least two run directories, found {len(runs)}")
     asked = usual(discover(), metrics)
     scores = [run_scores(path, validated=bool(asked)) for path in runs]
+    from ssl_bench.evaluate.power import of_pair
+
     result = compare_all(scores, replicates, seed, fewest, asked)
+    macro = (row for one in result["comparisons"] for row in one["rows"]
+             if (row["label"], row["metric"]) == ("macro", "auroc") and not row["untested"])  # fmt: skip
+    result["notes"] += list(filter(None, (of_pair(row, seed_sd, seeds) for row in [*macro][:1])))
     if as_json:
         print(json.dumps({"note": SAYING, **result}, indent=2))
         return

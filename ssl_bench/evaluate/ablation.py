@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from ssl_bench.ablation import NONE, REAL, SHUFFLED
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.evaluate.compare import ALPHA, SEEDS, few_seeds, over_seeds
 from ssl_bench.evaluate.family import LISTED, SAME, Test, adjust
 from ssl_bench.evaluate.intervals import Difference
+from ssl_bench.evaluate.power import Spread, power_text
 from ssl_bench.evaluate.resampled import Resampled
 
 
@@ -113,6 +115,18 @@ def families(found: Sequence[Contrast]) -> list[str]:
         if made:
             told.append(f"{name}: {len(made)} tests, p adjusted by Holm for their number ({shortened(made, LISTED)})")
     return told
+
+
+def found_by(found: Sequence[Contrast], seeds: int) -> list[str]:
+    """What so many paired seeds would find in the primary contrast, by the spread of its own seeds and patients."""
+    one = next((one for one in found if one.primary and len(one.each) > 2), None)
+    if one is None or one.difference.low is None or one.difference.high is None:
+        return []
+    between = float(np.std(one.each, ddof=1))
+    error = (one.difference.high - one.difference.low) / (2 * float(stats.t.ppf(0.975, len(one.each) - 1)))
+    patients = float(np.sqrt(max(error**2 - between**2 / len(one.each), 0.0)))
+    told = f"paired seeds: SD {between:.4f}, patients: SD {patients:.4f}, by the primary contrast of {one.features}"
+    return [power_text(Spread(between, patients), seeds, told)] if between > 0 else []
 
 
 def verdict(found: Sequence[Contrast], seeds: int) -> list[str]:

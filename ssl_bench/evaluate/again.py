@@ -10,6 +10,7 @@ from ssl_bench.components import Evaluator
 from ssl_bench.contracts import Backbone
 from ssl_bench.data.material import ExternalMaterial, prepare_external, prepare_material
 from ssl_bench.errors import UsageError, shortened
+from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
 from ssl_bench.notes import Note
 from ssl_bench.plan import Plan
@@ -66,6 +67,8 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     record["without_encoder"] = sorted({*record.get("without_encoder", ()), *without_encoder(plan)})
     record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
     record["metrics"] = merged(record["metrics"], rows)
+    told = edge_notes(record["metrics"], options_in(record, Evaluator.kind))
+    record["notes"] = [*(note for note in record["notes"] if note.code != "edge"), *told]
     record["comparisons"] = merged(record["comparisons"], comparisons)
     for other in abroad:
         run.write_content(content_of(other.material), f"{other.external.name}-{other.external.mode}")

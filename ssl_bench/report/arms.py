@@ -8,7 +8,8 @@ from typing import Any
 from ssl_bench.ablation import NONE, Cell
 from ssl_bench.config import RunConfig
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.ablation import Contrast, contrasts, families, verdict
+from ssl_bench.evaluate.ablation import Contrast, contrasts, families, found_by, verdict
+from ssl_bench.evaluate.compare import SEEDS
 from ssl_bench.evaluate.resampled import resampled
 from ssl_bench.evaluate.runs import RunScores, run_scores
 from ssl_bench.notes import Note
@@ -52,7 +53,7 @@ def summarise(planned: Sequence[Cell], config: RunConfig) -> dict[str, Any]:
         "arms": _rows(keys, runs),
         "contrasts": [_plain(one) for one in found],
         "verdict": verdict(found, seeds),
-        "notes": [*families(found), *_notes(record["notes"], table.labels)],
+        "notes": [*families(found), *found_by(found, max(seeds, SEEDS)), *_notes(record["notes"], table.labels)],
         "cells": [str(cell.folder) for cell in planned],
     }
 

@@ -1,15 +1,25 @@
-"""Label efficiency of a run as a table in the terminal."""
+"""The result of a run in the terminal, with its label efficiency."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from rich.table import Table
 
 from ssl_bench.report.shares import common, over_text, points
-from ssl_bench.report.table import at_home, on_test
+from ssl_bench.report.table import (
+    at_home,
+    external_tables,
+    is_macro,
+    label_table,
+    macro_table,
+    on_all_labels,
+    on_test,
+    plain_console,
+)
 
 
 def fraction_table(record: Mapping[str, Any]) -> Table | None:
@@ -40,3 +50,20 @@ def ranged(values: Sequence[float]) -> str:
     if len(values) < 2:
         return f"{values[0]:.3f}" if values else "-"
     return f"{fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def print_result(record: Mapping[str, Any], path: Path) -> None:
+    """Print the tables of a finished run to standard output."""
+    console = plain_console()
+    console.print(macro_table(record))
+    # one that tells of findings, and so has a macro mean; leakage does not
+    protocols = list(dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if is_macro(row)))
+    if protocols:
+        console.print(label_table(record, protocols[0]))
+    low_label = fraction_table(record)
+    if low_label:
+        console.print(low_label)
+    for table in external_tables(record):
+        console.print(table)
+    seconds = record["seconds"]
+    console.print(f"{seconds['total']:.0f} s in all; encoder, predictions and record.json are in {path}")

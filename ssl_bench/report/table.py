@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -174,25 +173,6 @@ def beyond_text(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def beyond(row: Mapping[str, Any]) -> bool:
     """Whether a macro mean leaves out findings that have a value, but too few patients for a claim."""
     return row.get("value_all") is not None and len(row["all_labels"]) > len(row["macro_labels"])
-
-
-def print_result(record: Mapping[str, Any], path: Path) -> None:
-    """Print the tables of a finished run to standard output."""
-    console = plain_console()
-    console.print(macro_table(record))
-    # one that tells of findings, and so has a macro mean; leakage does not
-    protocols = list(dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if is_macro(row)))
-    if protocols:
-        console.print(label_table(record, protocols[0]))
-    from ssl_bench.report.fractions import fraction_table
-
-    low_label = fraction_table(record)
-    if low_label:
-        console.print(low_label)
-    for table in external_tables(record):
-        console.print(table)
-    seconds = record["seconds"]
-    console.print(f"{seconds['total']:.0f} s in all; encoder, predictions and record.json are in {path}")
 
 
 def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str]) -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ssl_bench.loggers import Loggers
+from ssl_bench.report.fractions import print_result
 from ssl_bench.report.spoken import Spoken
-from ssl_bench.report.table import print_result
 from ssl_bench.results.rundir import RunDirectory
 
 QUIET_SECONDS = 10.0

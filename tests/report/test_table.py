@@ -10,13 +10,12 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from ssl_bench.report.fractions import fraction_table
+from ssl_bench.report.fractions import fraction_table, print_result
 from ssl_bench.report.table import (
     caption,
     interval_text,
     label_table,
     macro_table,
-    print_result,
     print_scores,
     signed_text,
     title,
