@@ -66,11 +66,22 @@ class CalibrationIntercept(_Plain):
 
 
 def _recalibrated(sample: Sample, *, slope: bool) -> Floats:
-    """Intercepts and slopes ``(2, C)`` by Newton's method, from those of all resamples together."""
+    """Intercepts and slopes ``(2, C)`` by Newton's method, from those of all resamples together.
+
+    Log-odds are standardised first: Newton's method from a slope of 0 then converges where they are extreme, too.
+    """
     weights, odds = sample.weights, logit(np.clip(sample.scores, EDGE, 1 - EDGE))
-    start = _newton(sample.labels, odds, weights.sum(axis=1, keepdims=True), np.array([[0.0], [1.0]]), slope=slope)
-    start = np.where(np.isfinite(start), start, np.array([[0.0], [1.0]]))
-    return _newton(sample.labels, odds, weights, np.repeat(start, weights.shape[1], axis=1), slope=slope)
+    whole, columns = weights.sum(axis=1, keepdims=True), weights.shape[1]
+    if not slope:
+        return _newton(sample.labels, odds, weights, np.repeat([[0.0], [1.0]], columns, axis=1), slope=False)
+    centre, spread = odds.mean(), odds.std()
+    if not spread > 0:
+        return np.full((2, columns), np.nan)
+    start = np.array([[logit(np.clip(sample.labels.mean(), EDGE, 1 - EDGE))], [0.0]])
+    together = _newton(sample.labels, (odds - centre) / spread, whole, start, slope=True)
+    start = np.where(np.isfinite(together).all(), together, start)
+    found = _newton(sample.labels, (odds - centre) / spread, weights, np.repeat(start, columns, axis=1), slope=True)
+    return np.stack([found[0] - found[1] * centre / spread, found[1] / spread])
 
 
 def _newton(labels: Floats, odds: Floats, weights: Floats, at: Floats, *, slope: bool) -> Floats:

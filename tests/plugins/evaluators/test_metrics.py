@@ -131,6 +131,16 @@ def test_an_operating_point_holds_its_rate_and_gives_the_most_of_the_other(level
         assert found[2] == best
 
 
+def test_probabilities_that_say_nothing_and_are_extreme_have_a_slope(registry: Registry) -> None:
+    rng = np.random.default_rng(4)
+    truth, scores = rng.integers(0, 2, (60, 1)).astype(float), expit(9 * rng.normal(size=(60, 1)))
+    ids = np.arange(60).astype(str)
+    found = measured(PredictionTable(("a",), ids, ids, truth, scores), gauges(registry, ["calibration-slope"]), 50, 0)
+    values, drawn = found["calibration-slope"]
+    assert values[0] == pytest.approx(slope(truth[:, 0], np.clip(scores[:, 0], 1e-7, 1 - 1e-7)), abs=1e-5)
+    assert np.isfinite(drawn).all()
+
+
 def test_findings_that_scores_separate_have_no_slope(registry: Registry) -> None:
     truth = np.repeat([0.0, 1.0], 20)[:, None]
     ids = np.arange(40).astype(str)
