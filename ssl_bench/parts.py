@@ -301,6 +301,9 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
 
 def choose_backbone(registry: Registry, name: str) -> Backbone:
     """An alias that a plugin offers, or any timm architecture by its own name."""
+    alias = name.replace("_", "-")
+    if name not in registry.names(Backbone.kind) and alias in registry.names(Backbone.kind):
+        raise UsageError(f"unknown backbone '{name}'; did you mean '{alias}'?")
     if name in registry.names(Backbone.kind):
         return registry.get(Backbone.kind, name)  # type: ignore[no-any-return]
     if "-" in name:  # timm's names have none, so an alias was meant

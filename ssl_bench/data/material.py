@@ -17,6 +17,7 @@ from ssl_bench.data.joined import join
 from ssl_bench.data.preparing import prepare_store
 from ssl_bench.data.source import Grey, ImageSource, JoinedSource, Source, count_greys, grey_of
 from ssl_bench.data.splits import check_not_empty
+from ssl_bench.data.stated import stated_grey
 from ssl_bench.data.store import Store
 from ssl_bench.external import External, check_splits
 from ssl_bench.plan import Plan, pretraining_images
@@ -37,7 +38,7 @@ class Material:
         stores: one a dataset.
         rows: of the source, one for each row of the cohort.
         source: the images of all stores, one store after the other.
-        grey: of the training images.
+        grey: of the training images, or those that the weights to start from were trained with.
         rejected: reasons by image id, for images that were quarantined.
         files: of the source's rows, where an encoder prepares whole pictures by itself; else none.
     """
@@ -83,7 +84,8 @@ def prepare_material(plan: Plan, device: torch.device, progress: Progress) -> Ma
     starts = np.cumsum([0, *lengths[:-1]])
     rows = np.concatenate([rows + start for (_, rows), start in zip(parts.values(), starts, strict=True)])
     sources = [ImageSource(store.images, device, data.residency) for store in stores.values()]
-    grey = _grey(list(stores.values()), starts, rows[pretraining_positions(plan, cohort)])
+    grey = stated_grey(plan.config.backbone.init, trains=plan.parts.method.component.trains)
+    grey = grey or _grey(list(stores.values()), starts, rows[pretraining_positions(plan, cohort)])
     source = sources[0] if len(sources) == 1 else JoinedSource(sources, lengths)
     files = [path for name, store in stores.items() for path in picture_files(plan, store, plan.sources[name])]
     return Material(cohort, tuple(stores.values()), rows, source, grey, rejections(stores), tuple(files))

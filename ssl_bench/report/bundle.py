@@ -41,6 +41,10 @@ def write_bundle(run: RunDirectory, out: Path) -> list[Path]:
     record = run.read_record()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} holds something already; give a new folder")
+    if card := record.get("encoder"):
+        raise UsageError(
+            f"the encoder of {run.path} is '{card['name']}', the weights of others; share them from their source"
+        )
     config = check_encoder(run.encoder)
     check_kept(run, record)
     record = share(record)

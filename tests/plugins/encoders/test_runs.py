@@ -95,3 +95,44 @@ def test_flags_of_encoders_without_one(sslbench: Callable[..., Any]) -> None:
     assert "--encoder expects NAME=PATH" in sslbench("run", "--encoder", "rad-dino").sentence
     answer = sslbench("run", "--encoder", "rad_dino=/none", "--preset", "smoke")
     assert "did you mean 'rad-dino'?" in answer.sentence
+
+
+def test_an_own_run_has_one_result_by_every_door(
+    tiny_nih: Callable[..., Path], sslbench: Callable[..., Any], tmp_path: Path
+) -> None:
+    """At once, evaluated again, as weights to start from on other data, and as a timm folder."""
+    home = ["--data", "nih14", "--root", tiny_nih(), "--preset", "smoke"]
+    quick = ["--eval", "knn", "--set", "evaluate.replicates=100"]
+    run = tmp_path / "run"
+    assert sslbench("run", "--method", "simclr", *home, *quick, "--out", run).code == 0
+
+    def kept(folder: Path) -> np.ndarray:
+        return np.load(folder / "embeddings" / "trained" / "nih14-test.npz")["embeddings"]
+
+    at_once = kept(run)
+    for path in (run / "embeddings").rglob("*.npz"):
+        path.unlink()
+    assert sslbench("evaluate", run, "--eval", "clusters", "--set", "evaluate.replicates=100").code == 0
+    assert np.abs(kept(run) - at_once).max() <= 1e-6
+    # Other training images have another mean grey value, which must not matter to the weights.
+    darker = tmp_path / "darker"
+    copy_darker_training_images(tiny_nih(), darker)
+    doors = {"init": ["--method", "pretrained", "--init", run / "encoder"], "file": ["--method", "pretrained", "--init",
+             run / "encoder" / "model.safetensors"]}  # fmt: skip
+    for name, door in doors.items():
+        out = tmp_path / name
+        answer = sslbench("run", *door, "--data", "nih14", "--root", darker, "--preset", "smoke", *quick, "--out", out)
+        assert answer.code == 0, answer.err
+        assert np.abs(kept(out) - at_once).max() <= 1e-6, name
+
+
+def copy_darker_training_images(source: Path, target: Path) -> None:
+    """The same test images, training images of half the brightness."""
+    import shutil
+
+    shutil.copytree(source, target)
+    for name in (target / "train_val_list.txt").read_text().split():
+        path = target / "images" / name
+        with Image.open(path) as image:
+            darker = Image.fromarray((np.asarray(image) // 2).astype(np.uint8))
+        darker.save(path)
