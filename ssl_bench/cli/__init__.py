@@ -11,6 +11,7 @@ from ssl_bench.cli import (
     ablate,
     compare,
     data,
+    embed,
     evaluate,
     export,
     leaderboard,
@@ -42,6 +43,7 @@ app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
+app.command("embed")(embed.embed)
 app.command("probe")(probe.probe)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)

@@ -16,6 +16,7 @@ from ssl_bench.data.cohort import SPLITS, Cohort
 from ssl_bench.data.labels import check_names
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, Problems, guesses, shortened
+from ssl_bench.evaluate.feature_folder import IMAGES, read_folder
 from ssl_bench.evaluate.frames import check_named, check_one_spelling, numbers, read_frame, texts
 from ssl_bench.evaluate.groups import GROUPED
 from ssl_bench.results.rundir import RunDirectory
@@ -70,6 +71,8 @@ def read_features(path: Path) -> dict[str, FeatureTable]:
         UsageError: the folder is not that of a finished run.
         DataError: all problems of the file at once: columns, values, duplicates, splits.
     """
+    if (path / IMAGES).is_file():
+        return {name: checked(_of_folder(*parts), path) for name, parts in read_folder(path).items()}
     if path.is_dir():
         return {name: checked(table, path) for name, table in _of_run(path).items()}
     return {GIVEN: checked(_of_arrays(path) if path.suffix == ".npz" else _of_table(path), path)}
@@ -153,6 +156,16 @@ def _of_arrays(path: Path) -> FeatureTable:
     about = _about(frame, problems)
     problems.raise_if_any()
     return FeatureTable(about.join(_labelled(truth, labels)), features.astype(np.float32), labels)
+
+
+def _of_folder(table: pd.DataFrame, features: npt.NDArray[Any]) -> FeatureTable:
+    """What ``sslbench embed`` wrote; the features stay on the disk."""
+    labels = tuple(str(name)[2:] for name in table.columns if str(name).startswith("y_"))
+    problems = Problems()
+    about = _about(table, problems)
+    problems.raise_if_any()
+    truth = table[[f"y_{label}" for label in labels]].to_numpy(dtype=np.float64)
+    return FeatureTable(about.join(_labelled(truth, labels)), features, labels)
 
 
 def _of_run(path: Path) -> dict[str, FeatureTable]:

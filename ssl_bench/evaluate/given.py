@@ -11,6 +11,7 @@ from typing import Any, cast
 from ssl_bench.components import Evaluator
 from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions
 from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.feature_folder import IMAGES, data_of
 from ssl_bench.evaluate.features import FeatureTable
 from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.notices import Notices
@@ -155,6 +156,8 @@ def name_of(source: Path) -> tuple[str, dict[str, Any]]:
     """The name of the data in rows and files, and what a run that they come from says of them."""
     if not source.is_dir():
         return source.stem, {}
+    if (source / IMAGES).is_file():
+        return data_of(source)
     record = RunDirectory(source.parent).read_record()
     told: dict[str, Any] = {key: record[key] for key in ("synthetic", "notes", "encoders") if key in record}
     return str(record["data"]["name"]), told
