@@ -26,7 +26,7 @@ def test_a_run_its_encoder_and_the_file_in_it_state_the_same(tmp_path: Path) -> 
 def test_statistics_of_rgb_images_are_never_taken_for_grey_ones(tmp_path: Path) -> None:
     folder = written(tmp_path / "timm", mean=[0.5, 0.5, 0.5], std=[0.5, 0.5, 0.5])
     assert stated_grey(folder, trains=True) is None
-    with pytest.raises(UsageError, match="expect 3 channels .* by --encoder timm="):
+    with pytest.raises(UsageError, match=r"expect 3 channels .* by --encoder timm="):
         stated_grey(folder, trains=False)
 
 
