@@ -28,7 +28,8 @@ def embed(
     from ssl_bench.cli.options import cache_folder
     from ssl_bench.config import BackboneConfig
     from ssl_bench.errors import UsageError
-    from ssl_bench.evaluate.feature_folder import Wanted, write_features
+    from ssl_bench.evaluate.feature_folder import write_features
+    from ssl_bench.evaluate.feature_state import Wanted
     from ssl_bench.loading import load_encoder
     from ssl_bench.plugins import discover
     from ssl_bench.reading import read_cohort

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ssl_bench.data.cohort import Cohort
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import write_json
-
-if TYPE_CHECKING:
-    from ssl_bench.encoders import BaseEncoder
+from ssl_bench.evaluate.feature_state import Wanted, read_state
 
 IMAGES = "images.parquet"
 BLOCK = 64
 """Pictures between two notes of progress on the disk."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Features to be computed.
-
-    Args:
-        name: of the encoder in the folder.
-        network: the encoder.
-        card: what a record says of it (:func:`ssl_bench.results.encoder_card.encoder_card`).
-    """
-
-    name: str
-    network: BaseEncoder
-    card: Mapping[str, Any]
 
 
 def write_features(
@@ -66,7 +46,7 @@ def write_features(
         UsageError: the folder holds features of other images.
         DataError: a picture cannot be read, or features are not finite.
     """
-    from ssl_bench.evaluate.feature_writer import FeatureWriter
+    from ssl_bench.evaluate.feature_writer import FeatureWriter  # torch
 
     folder.mkdir(parents=True, exist_ok=True)
     images = images_key(cohort)
@@ -114,25 +94,6 @@ def _check_images(folder: Path, cohort: Cohort, images: str) -> None:
     partial = folder / f".{IMAGES}.partial"
     table.to_parquet(partial, index=False)
     os.replace(partial, folder / IMAGES)
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """What is known of one encoder's features.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        found["images"], found["done"], found["of"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} cannot be read ({error}); delete it, and embed again") from None
-    return dict(found)
-
-
-def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Keep what is known, whole or not at all."""
-    write_json(path, state)
 
 
 def data_of(folder: Path) -> tuple[str, dict[str, Any]]:
