@@ -72,6 +72,13 @@ def build_method(plan: Plan) -> Method:
     return method
 
 
+def build_baseline(plan: Plan, chosen: Chosen) -> Method:
+    """An untrained method around the encoder as it is initialised: the same weights for every method of the seed."""
+    backbone = build_backbone(plan, initial=True)
+    seed_torch(plan.config.seed, "method")
+    return cast("Method", chosen.build(backbone, None))
+
+
 def build_fusion(chosen: Chosen, dim: int, schema: FeatureSchema) -> Fusion:
     """A fusion for features of width ``dim`` that knows what its descriptor says of the tokens it needs."""
     fusion = chosen.build(dim, schema)

@@ -129,6 +129,9 @@ class Method(Component):
         fusion: the fusion that joins EHR features where the user names none; empty: the user must name one.
         features: the EHR features where the user names none; empty: the method then runs without EHR.
         trains: False for a baseline that only evaluates the encoder as it was initialised.
+        needs_initial: an untrained method is made of the encoder as it is initialised; False: of the images alone, so
+            that it stands beside an encoder from elsewhere too.
+        baseline: an untrained method that every run is measured beside, where the user names no others.
         needs_weights: the method evaluates weights that the user brings.
         masks: the method drops patches, so it needs a backbone with a token sequence (a ViT).
         same_width: student and teacher features are compared directly, so a fusion must keep the width D.
@@ -143,6 +146,8 @@ class Method(Component):
     fusion: str = ""
     features: tuple[str, ...] = ()
     trains: bool = True
+    needs_initial: bool = True
+    baseline: bool = False
     needs_weights: bool = False
     masks: bool = False
     same_width: bool = False

@@ -199,6 +199,7 @@ class PretrainConfig(Section):
     nodes: int = Field(1, ge=1, description="machines")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for one a core")
     log_every: int = Field(10, ge=1, description="steps between log lines")
+    probe_every: float = Field(0.0, ge=0, description="epochs between looks of the online probe, 0 for none")
     checkpoint_every: float = Field(1.0, gt=0, description="epochs between checkpoints")
 
     @property
@@ -242,6 +243,9 @@ class EvaluateConfig(Section):
         description="metrics of the test split beside AUROC and AUPRC; none given: the usual ones, empty: no other",
     )
     metric_options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by metric")
+    baselines: Annotated[tuple[Named, ...], BeforeValidator(split_names)] | None = Field(
+        None, description="untrained encoders to measure beside it; null: those that offer themselves (random, pixels)"
+    )
     ehr: bool = Field(False, description="run the protocols that get EHR downstream beside those above")
     label_fractions: Annotated[tuple[Fraction, ...], BeforeValidator(split_names)] = Field(
         (1.0,), min_length=1, description="shares of the training patients whose labels are used"

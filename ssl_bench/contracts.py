@@ -209,6 +209,8 @@ class Method(Protocol):
             length and so end before their final value (MSN: 1.25).
         null_parameters: names of trainable parameters whose gradient is zero by construction (a bias in front of a
             normalisation), so that a check for dead parameters can tell them from mistakes.
+        detaches: the loss holds targets fixed that trained parameters gave (a stop-gradient), so that its gradient is
+            not its derivative; the conformance kit checks either way. False where not stated.
         frozen: trainable parameters that the step leaves as they are, set by ``before_step``. Their gradient is
             dropped before the optimiser; switching ``requires_grad`` off instead would stall other ranks.
     """
@@ -217,6 +219,7 @@ class Method(Protocol):
     encoder: Backbone
     schedule_stretch: float
     null_parameters: Sequence[str]
+    detaches: bool
     frozen: Sequence[nn.Parameter]
 
     def fit(self, images: Iterable[Tensor]) -> None:

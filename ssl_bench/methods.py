@@ -24,6 +24,7 @@ class BaseMethod(nn.Module):
     schedule_stretch: float = 1.0
     null_parameters: Sequence[str] = ()
     frozen: Sequence[nn.Parameter] = ()
+    detaches: bool = False
 
     @property
     def encoder(self) -> Backbone:

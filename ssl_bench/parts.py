@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ssl_bench.beside import choose_baselines
 from ssl_bench.components import Backbone, Component, Dataset, Encoder, Evaluator, Fusion, Logger, Method, Metric
-from ssl_bench.config import METRICS, PretrainConfig, RunConfig
+from ssl_bench.config import METRICS, Choice, PretrainConfig, RunConfig
 from ssl_bench.data.features import check_available, expand
 from ssl_bench.errors import Problems, UsageError
 from ssl_bench.loading import as_backbone, choose_encoder
@@ -70,6 +71,7 @@ class Parts:
     metrics: tuple[Chosen, ...] = ()
     encoder: BaseEncoder | None = None
     encoder_component: Encoder | None = None
+    baselines: tuple[Chosen, ...] = ()
 
     @property
     def datasets(self) -> tuple[Chosen, ...]:
@@ -84,7 +86,9 @@ class Parts:
     def provenance(self, registry: Registry) -> list[dict[str, str]]:
         """Distribution and version of every component."""
         fusions = [fusion for fusion in (self.fusion, self.downstream) if fusion]
-        chosen = [self.method, *self.datasets, *self.evaluators, *self.metrics, *self.loggers, *fusions]
+        chosen = [
+            self.method, *self.baselines, *self.datasets, *self.evaluators, *self.metrics, *self.loggers, *fusions,
+        ]  # fmt: skip
         used = list(dict.fromkeys((item.component.kind, item.name) for item in chosen))
         if self.backbone.name in registry.names(Backbone.kind):
             used.append((Backbone.kind, self.backbone.name))
@@ -116,27 +120,16 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     size = encoder.image_size if encoder else config.backbone.image_size or backbone.image_size
     joins = _downstream(config, registry, method, fusion)
     evaluators = _evaluators(config, registry)
-    loggers = tuple(_chosen(registry, Logger, item.name, item.options, config.preset) for item in config.loggers)
+    loggers = _each(registry, Logger, config.loggers, config.preset)
     metrics = tuple(
         _chosen(registry, Metric, name, config.evaluate.metric_options.get(name, {}), config.preset)
         for name in _metrics(config, registry)
     )
+    beside = _each(registry, Method, choose_baselines(config, registry, given=encoder is not None), config.preset)
     parts = Parts(
-        method,
-        fusion,
-        dataset,
-        backbone,
-        size,
-        evaluators,
-        features,
-        joins,
-        more,
-        external,
-        loggers,
-        metrics,
-        encoder,
-        registry.get(Encoder.kind, backbone.name) if encoder else None,
-    )
+        method, fusion, dataset, backbone, size, evaluators, features, joins, more, external, loggers, metrics, encoder,
+        registry.get(Encoder.kind, backbone.name) if encoder else None, beside,
+    )  # fmt: skip
     _check_fit(config, parts)
     _check_downstream(parts)
     return parts
@@ -166,6 +159,7 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
             for name in {**dict.fromkeys(_metrics(config, registry)), **evaluate.metric_options}
         ),
         *((Logger, item.name, item.options) for item in config.loggers),
+        *((Method, item.name, item.options) for item in evaluate.baselines or ()),
     ]
     _check_branches(config, registry)
     problems = Problems()
@@ -186,6 +180,10 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
 
 def _chosen(registry: Registry, kind: type[Component], name: str, values: Mapping[str, Any], preset: str) -> Chosen:
     return Chosen(registry.get(kind.kind, name), registry.options(kind.kind, name, values, preset))
+
+
+def _each(registry: Registry, kind: type[Component], items: Iterable[Choice], preset: str) -> tuple[Chosen, ...]:
+    return tuple(_chosen(registry, kind, item.name, item.options, preset) for item in items)
 
 
 def choose_dataset(config: RunConfig, registry: Registry) -> Chosen:

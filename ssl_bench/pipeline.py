@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ssl_bench.assemble import build_backbone, build_method
+from ssl_bench.assemble import build_method
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
 from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.joined import DATASET
 from ssl_bench.data.material import ExternalMaterial, prepare_external, prepare_material
 from ssl_bench.distributed import first, is_first, leave, world_size
 from ssl_bench.estimate import estimate
-from ssl_bench.evaluate.baselines import training_images
+from ssl_bench.evaluate.baselines import baselines
 from ssl_bench.evaluate.constant import constant_encoders
 from ssl_bench.evaluate.edges import edge_notes
-from ssl_bench.evaluate.protocols import RANDOM, TRAINED, embed_together, evaluate
+from ssl_bench.evaluate.online import online_probe
+from ssl_bench.evaluate.protocols import TRAINED, embed_together, evaluate
 from ssl_bench.files import write_json
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
@@ -63,7 +64,7 @@ def execute(
     began = time.monotonic()
     fabric = fabric or build_fabric(plan.config.pretrain)
     start = first(lambda: last_checkpoint(plan, run, narrator, allow_inexact=allow_inexact)) if resume else None
-    method, random = build_method(plan), build_backbone(plan, initial=True)
+    method = build_method(plan)
     narrator.stage(f"preparing {len(plan.cohort):,} images")
     material = first(lambda: prepare_material(plan, fabric.device, narrator.prepared))
     abroad = first(lambda: prepare_external(plan, material, narrator.prepared, narrator.stage))
@@ -77,16 +78,13 @@ def execute(
             run.forget_log_after(start.step if start else 0)
         write_preamble(plan, run, material.cohort)
         write_contents(run, content, abroad)
-    # Weights of others come without the network that they began as.
-    summary, encoders = None, {} if plan.parts.encoder else {RANDOM: random}
+    summary, encoders = None, baselines(plan, material)
     if plan.parts.method.component.trains:
         narrator.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
-        summary = pretrain(plan, run, method, material, fabric, narrator, start=start, content=content_hashes(content))
+        probe, known = online_probe(material) if plan.config.pretrain.probe_every else None, content_hashes(content)
+        summary = pretrain(plan, run, method, material, fabric, narrator, start=start, content=known, probe=probe)
     if summary or plan.config.backbone.init or plan.parts.encoder:
         encoders = {TRAINED: method.encoder, **encoders}
-    elif plan.parts.method.name != RANDOM:
-        method.fit(training_images(plan, method.encoder, material))
-        encoders = {plan.parts.method.name: method.encoder, **encoders}
     evaluating = time.monotonic()
     if together := world_size() > 1:
         speaks = is_first()

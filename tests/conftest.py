@@ -133,7 +133,7 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
         method: name of the method.
         seed: of the run; scores differ with it.
         signal: distance of positive and negative scores in standard deviations.
-        **more: ``protocols``, ``labels``, ``images``, ``random`` (signal of the random encoder), ``epochs``,
+        **more: ``protocols``, ``labels``, ``images``, ``random``, ``pixels`` (signals of baselines), ``epochs``,
             ``options`` (of the protocols), ``replicates`` (as its configuration says).
     """
     from ssl_bench.contracts import Predictions, Split
@@ -150,7 +150,8 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
     split = Split("test", ids, patients, np.zeros((images, 1)), truth, np.arange(images))
     rows: list[dict[str, Any]] = []
     for protocol in more.get("protocols", ("linear",)):
-        for encoder, strength in (("trained", signal), ("random", more.get("random", 0.2))):
+        baselines = {name: more[name] for name in ("random", "pixels") if name in more} or {"random": 0.2}
+        for encoder, strength in {"trained": signal, **baselines}.items():
             noise = np.random.default_rng([seed, len(protocol), int(10 * strength)]).normal(size=truth.shape)
             scored = Scored(
                 Origin(encoder, "toy", "toy", protocol, seed), split, Predictions("test", strength * truth + noise)

@@ -41,6 +41,42 @@ def test_msn_ehr_joins_age_and_sex_by_itself(registry: Registry) -> None:
     assert [evaluator.name for evaluator in chosen.evaluators] == ["linear", "knn"]
 
 
+def test_a_run_is_measured_beside_the_baselines_that_offer_themselves(registry: Registry) -> None:
+    assert [chosen.name for chosen in parts(registry, method="msn").baselines] == ["pixels", "random"]
+    assert [chosen.name for chosen in parts(registry, method="pixels").baselines] == ["pixels", "random"]
+    assert [chosen.name for chosen in parts(registry, method="random").baselines] == ["random", "pixels"]
+    alone = parts(toys(Method(name="plain", **TARGET)), method="plain", backbone={"name": "resnet18"})
+    assert alone.baselines == ()
+
+
+def test_other_baselines_can_be_asked_for(registry: Registry) -> None:
+    asked = [{"name": "pixels", "size": 8}, "pixels-pca"]
+    chosen = parts(registry, method="msn", evaluate={"baselines": asked}).baselines
+    assert [(one.name, one.options.model_dump()["size"]) for one in chosen] == [("pixels", 8), ("pixels-pca", 16)]
+    own = parts(registry, method={"name": "pixels", "size": 4}, evaluate={"baselines": asked}).baselines
+    assert [one.options.model_dump()["size"] for one in own] == [4, 16]
+    assert parts(registry, method="msn", evaluate={"baselines": ""}).baselines == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (
+            "msn",
+            "baseline 'msn' is no untrained encoder; evaluate.baselines takes pixels, pixels-pca, "
+            "random, random-learnt",
+        ),
+        ("pretrained", "baseline 'pretrained' is no untrained encoder"),
+        ("random,random", "baseline 'random' is asked for twice in evaluate.baselines; leave one out"),
+        ("pixel", "unknown method 'pixel'; did you mean 'pixels'?"),
+    ],
+)
+def test_what_is_no_baseline_is_refused(asked: str, sentence: str, registry: Registry) -> None:
+    with pytest.raises(UsageError) as caught:
+        parts(registry, method="msn", evaluate={"baselines": asked})
+    assert str(caught.value).startswith(sentence)
+
+
 def test_the_users_features_win(registry: Registry) -> None:
     chosen = parts(registry, method="msn-ehr", ehr={"features": "view,demographic"})
     assert chosen.features == ("view", "age", "sex")
@@ -83,7 +119,7 @@ def test_provenance_names_every_component(registry: Registry) -> None:
     rows = parts(registry, method="msn-ehr", evaluate={"protocols": "knn", "metrics": "f1"}).provenance(registry)
     assert {(row["kind"], row["name"]) for row in rows} == {
         ("method", "msn-ehr"), ("dataset", "synthetic"), ("evaluator", "knn"), ("fusion", "concat"),
-        ("backbone", "vit-micro"), ("metric", "f1"),
+        ("backbone", "vit-micro"), ("metric", "f1"), ("method", "random"), ("method", "pixels"),
     }  # fmt: skip
     assert {(row["distribution"], row["version"]) for row in rows} == {("sslbench", __version__)}
 

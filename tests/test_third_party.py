@@ -90,5 +90,5 @@ def test_the_method_runs_to_a_record_with_ehr_features(
         "kind": "method", "name": "toy", "distribution": "sslbench-toy", "version": "1.2.3"
     }  # fmt: skip
     assert record["options"]["method"]["toy"] == {"spread": 0.5}
-    assert {row["encoder"] for row in record["metrics"]} == {"trained", "random"}
+    assert {row["encoder"] for row in record["metrics"]} == {"trained", "random", "pixels"}
     assert "toy with age, sex (concat) on nih14" in done.stdout

@@ -57,6 +57,7 @@ class MSN(BaseMethod):
         # What is added to every row in front of a BatchNorm cancels out.
         self.null_parameters = ("head.0.bias", "head.3.bias", *cancelled_shifts(backbone, fusion))
         self.prototypes = nn.Parameter(torch.empty(options.prototypes, output), options.train_prototypes)
+        self.detaches = options.train_prototypes  # the targets' side of the cosine to them gets no gradient
         nn.init.uniform_(self.prototypes, -(output**-0.5), output**-0.5)
         self.target_backbone = frozen_copy(backbone)
         self.target_head = frozen_copy(self.head)

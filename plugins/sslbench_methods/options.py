@@ -156,6 +156,12 @@ class SupervisedOptions(TwoViewOptions):
     blur: tuple[float, float] = Field((0.5, 0.5), description="probability of Gaussian blur, first and second crop")
 
 
+class RandomOptions(Options):
+    """The encoder as it is initialised."""
+
+    positions: Literal["sincos", "learnt"] = Field("sincos", description="of a ViT's patches: fixed, or as drawn")
+
+
 class PixelsOptions(Options):
     """Thumbnails of the images as features."""
 

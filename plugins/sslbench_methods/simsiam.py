@@ -26,6 +26,8 @@ class SimSiam(BaseMethod):
     With a fusion, EHR features join the features that are predicted from, and never the targets.
     """
 
+    detaches = True
+
     def __init__(self, options: SimSiamOptions, backbone: Backbone, fusion: Fusion | None) -> None:
         super().__init__()
         self.options, self.backbone, self.fusion = options, backbone, fusion

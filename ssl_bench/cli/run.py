@@ -96,6 +96,9 @@ def run(
     tflop: Annotated[float | None, typer.Option(help="Training operations in 10^12, for --budget flops.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    probe_every: Annotated[
+        float | None, typer.Option(help="Epochs between looks of the online probe on validation images. [0: none]")
+    ] = None,
     accelerator: Annotated[str | None, typer.Option(help="Device: auto, cpu or cuda. [auto]")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes on each machine that train together. [1]")] = None,
     nodes: Annotated[int | None, typer.Option(help="Machines that train together. [1]")] = None,
@@ -160,6 +163,7 @@ def run(
             "pretrain.tflop": tflop,
             "pretrain.batch_size": batch_size,
             "pretrain.lr": lr,
+            "pretrain.probe_every": probe_every,
             "pretrain.accelerator": accelerator,
             "pretrain.devices": devices,
             "pretrain.nodes": nodes,

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssl_bench.assemble import build_backbone
-from ssl_bench.components import Evaluator
+from ssl_bench.components import Evaluator, Method
 from ssl_bench.contracts import Backbone
-from ssl_bench.data.material import ExternalMaterial, prepare_external, prepare_material
+from ssl_bench.data.material import ExternalMaterial, Material, prepare_external, prepare_material
 from ssl_bench.errors import UsageError, shortened
+from ssl_bench.evaluate.baselines import baselines
 from ssl_bench.evaluate.edges import edge_notes
-from ssl_bench.evaluate.protocols import RANDOM, TRAINED, evaluate
+from ssl_bench.evaluate.protocols import TRAINED, evaluate
 from ssl_bench.notes import Note
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
@@ -46,6 +47,7 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     """
     record = run.read_record()
     check_same_options(record, plan)
+    check_same_baselines(record, plan)
     fabric = build_fabric(plan.config.pretrain)
     narrator.stage(f"preparing {len(plan.cohort):,} images")
     material = prepare_material(plan, fabric.device, narrator.prepared)
@@ -57,7 +59,7 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
         if note not in record["notes"]:
             record["notes"].append(note)
     record["notes"] += [note for note in other_replicates(record, plan) if note not in record["notes"]]
-    networks = encoders(plan, run, record)
+    networks = encoders(plan, run, record, material)
     rows, comparisons = evaluate(plan, run, networks, material, narrator.stage, reuse=True, abroad=abroad)
     for kind, options in options_of(plan).items():
         record["options"].setdefault(kind, {}).update(options)
@@ -96,10 +98,25 @@ def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
             )
 
 
+def check_same_baselines(record: Mapping[str, Any], plan: Plan) -> None:
+    """Refuse a baseline with other options than the one that has rows: kept embeddings would be taken for it.
+
+    Raises:
+        UsageError: naming the baseline and its options.
+    """
+    for chosen in plan.parts.baselines:
+        asked = chosen.options.model_dump(mode="json")
+        kept = options_in(record, Method.kind).get(chosen.name, asked)
+        if kept != asked:
+            raise UsageError(
+                f"baseline '{chosen.name}' was measured with {kept}, found {asked}; leave evaluate.baselines as it is"
+            )
+
+
 def options_of(plan: Plan) -> ByKind:
-    """Resolved options of the protocols to run and of the fusion that some join EHR by, as a record has them."""
+    """Resolved options of what is run again, as a record has them: protocols, their fusion, and baselines."""
     fusions = [plan.parts.downstream] if plan.parts.downstream else []
-    return resolved((part.name, part) for part in (*plan.parts.evaluators, *fusions))
+    return resolved((part.name, part) for part in (*plan.parts.evaluators, *fusions, *plan.parts.baselines))
 
 
 def _where(row: Mapping[str, Any]) -> str:
@@ -140,11 +157,11 @@ def check_same_external(run: RunDirectory, record: Mapping[str, Any], abroad: Se
         check_same_content(run, kept, content_of(other.material), of=external.name, name=table)
 
 
-def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any]) -> dict[str, Backbone]:
-    """The encoders of the run's table: the trained one from its ``encoder/`` folder, and the random one."""
+def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any], material: Material) -> dict[str, Backbone]:
+    """The encoders of the run's table: the trained one from its ``encoder/`` folder, and the baselines."""
+    found = baselines(plan, material)
     if plan.parts.encoder is not None:
-        return {TRAINED: build_backbone(plan)}
-    found = {RANDOM: build_backbone(plan, initial=True)}
+        return {TRAINED: build_backbone(plan), **found}
     if any(row["encoder"] == TRAINED for row in record["metrics"]):
         trained = build_backbone(plan, initial=True)
         for name in ("config.json", "model.safetensors"):

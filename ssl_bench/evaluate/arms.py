@@ -20,7 +20,7 @@ from ssl_bench.results.shared import speakable
 
 PASSING = {
     "seed": None, "pretraining_seed": None, "evaluate": None, "data": ("root", "workers", "residency"),
-    "pretrain": ("threads", "log_every", "checkpoint_every", "accelerator"),
+    "pretrain": ("threads", "log_every", "probe_every", "checkpoint_every", "accelerator"),
 }  # fmt: skip
 """Keys of the configuration that do not set two arms apart; None: all of the section."""
 
@@ -121,7 +121,7 @@ def _identity(member: Member) -> dict[str, Any]:
             kept = {key: part for key, part in kept.items() if key not in GIVEN}
         flat |= {f"{section}.{key}".rstrip("."): part for key, part in kept.items()}
     if member.baseline:
-        return {"arm": member.encoder, **flat, **member.record.get("options", {}).get(member.encoder, {})}
+        return {"arm": member.encoder, **flat, **options_in(member.record, "method").get(member.encoder, {})}
     alone = {} if member.replicate else {ENCODER: member.identity or member.path.name}
     return {"arm": member.declared or _called(member.record), **flat, **alone}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from ssl_bench.assemble import build_baseline
 from ssl_bench.contracts import Backbone
 from ssl_bench.data.material import Material, pretraining_positions
 from ssl_bench.evaluate.embedder import whole_images
@@ -13,6 +14,16 @@ from ssl_bench.plan import Plan
 
 PART = 256
 """Images that are read at once for a baseline that learns from all of them."""
+
+
+def baselines(plan: Plan, material: Material) -> dict[str, Backbone]:
+    """The encoders of a plan's baselines by name; one that learns from the training images has seen them."""
+    found = {}
+    for chosen in plan.parts.baselines:
+        method = build_baseline(plan, chosen)
+        method.fit(training_images(plan, method.encoder, material))
+        found[chosen.name] = method.encoder
+    return found
 
 
 def training_images(plan: Plan, encoder: Backbone, material: Material) -> Iterator[Tensor]:

@@ -36,8 +36,8 @@ from ssl_bench.results.rows import (
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.results.subgroups import subgroup_rows
 
-TRAINED, RANDOM = "trained", "random"
-"""The encoders of a run's table: as pretrained, and as initialised."""
+TRAINED = "trained"
+"""The pretrained encoder in a run's table; the others are called as their baselines."""
 
 
 def evaluate(
@@ -50,7 +50,7 @@ def evaluate(
     reuse: bool = False,
     abroad: Sequence[ExternalMaterial] = (),
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Metric rows of every encoder and protocol, and the differences of the trained encoder to the random one.
+    """Metric rows of every encoder and protocol, and the differences of the trained encoder to the baselines.
 
     Args:
         plan: names protocols and label fractions.
@@ -160,14 +160,16 @@ class Found:
         self.scored[(origin.encoder, *where, predictions.fraction, predictions.draw)] = item, labels, validation
 
     def differences(self) -> list[dict[str, Any]]:
-        """Trained minus random, protocol by protocol on the same training patients."""
+        """Trained minus each baseline, protocol by protocol on the same training patients."""
         rows: list[dict[str, Any]] = []
+        names = [name for name in dict.fromkeys(encoder for encoder, *_ in self.scored) if name != TRAINED]
         for (encoder, *key), (first, labels, validation) in self.scored.items():
-            second = self.scored.get((RANDOM, *key))
-            if encoder == TRAINED and second and first.origin.protocol not in self.blind:
-                whole = first.predictions.split == "test" and first.predictions.fraction == 1.0
-                pair, metrics = (validation, second[2]), self.metrics if whole else ()
-                rows += difference_rows(first, second[0], labels, self.replicates, metrics, pair)
+            if encoder != TRAINED or first.origin.protocol in self.blind:
+                continue
+            whole = first.predictions.split == "test" and first.predictions.fraction == 1.0
+            for second, _, other in (self.scored[name, *key] for name in names if (name, *key) in self.scored):
+                pair, metrics = (validation, other), self.metrics if whole else ()
+                rows += difference_rows(first, second, labels, self.replicates, metrics, pair)
         return rows
 
 

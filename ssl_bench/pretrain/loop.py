@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import Batch, Loss, Method
+from ssl_bench.contracts import Backbone, Batch, Loss, Method
 from ssl_bench.data.prefetch import Batches, prefetching
 from ssl_bench.data.source import BatchStream
 from ssl_bench.distributed import all_reduce_mean, gather_rows, is_first, largest, world_size
@@ -30,7 +30,10 @@ from ssl_bench.pretrain.device import explained_memory
 from ssl_bench.pretrain.monitors import CollapseGuard, observe
 from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients, rates, set_rates
 from ssl_bench.pretrain.signals import StopFlag
+from ssl_bench.pretrain.watch import Watch
 from ssl_bench.seeds import seed_torch
+
+Probe = Callable[[Backbone], Mapping[str, float]]
 
 
 class Reporter(Protocol):
@@ -113,6 +116,12 @@ def joined(loss: Loss) -> Loss:
     return Loss(all_reduce_mean(loss.total.detach()), scalars, *rows)
 
 
+def _worst(seen: Mapping[str, float], watched: Mapping[str, float]) -> dict[str, float]:
+    """Of what the method shows and what its evaluated encoder gives, the smaller spread; ranks of the latter alone."""
+    spreads = [values["embedding_std"] for values in (seen, watched) if "embedding_std" in values]
+    return {**watched, **({"embedding_std": min(spreads)} if spreads else {})}
+
+
 class Trainer:
     """Trains one method on one stream of batches and keeps checkpoints.
 
@@ -125,6 +134,8 @@ class Trainer:
         reporter: told about steps.
         seed: of the run.
         identity: what a checkpoint must agree on to be resumed.
+        watch: looks at the evaluated encoder whenever a step is logged; None: only what the method shows is watched.
+        probe: gives numbers of the evaluated encoder every ``probe_every`` epochs.
     """
 
     def __init__(
@@ -138,6 +149,8 @@ class Trainer:
         *,
         seed: int,
         identity: Mapping[str, Any],
+        watch: Watch | None = None,
+        probe: Probe | None = None,
     ) -> None:
         self.config, self.stream, self.fabric = config, stream, fabric
         self.batches: Batches = stream
@@ -152,6 +165,8 @@ class Trainer:
         self.training_loss = cast("Callable[[float], Loss]", wrapped)
         self.total = config.epochs * stream.steps_per_epoch
         self.guard = CollapseGuard()
+        self.watch, self.probe = watch, probe
+        self.probed_every = round(config.probe_every * stream.steps_per_epoch) if probe else 0
         self.recent: list[tuple[int, torch.Tensor]] = []
         self.began, self.first = time.monotonic(), 0
 
@@ -173,7 +188,7 @@ class Trainer:
                 with explained_memory(self.fabric.device, self.config.batch_size):
                     loss, values = self._step(step)
                 try:
-                    if step + 1 == self.total or (step + 1) % self.config.log_every == 0:
+                    if self._due(step + 1, self.config.log_every) or self._due(step + 1, self.probed_every):
                         entry = self._log(step, loss, values)
                     self._keep(step + 1, stop)
                 except HandledError as error:  # processes look at the same numbers, so all of them end here
@@ -200,19 +215,28 @@ class Trainer:
         values = {"grad_norm": norm, "lr": now.lr, "weight_decay": now.weight_decay}
         return loss, {**values, **self.method.after_step(progress)}
 
+    def _due(self, done: int, every: int) -> bool:
+        """Whether something happens after a step that happens every so many steps, and at the end; 0: never."""
+        return every > 0 and (done == self.total or done % every == 0)
+
     def _log(self, step: int, loss: Loss, values: Mapping[str, Any]) -> dict[str, Any]:
         """Check, write and return the entry of a step."""
         self._check_recent()
         loss = joined(loss)
         seen = observe(loss)
-        numbers = {"loss": loss.total, **loss.parts, **values, **seen}
+        watched = self.watch.look(self.method.encoder) if self.watch else {}
+        numbers = {"loss": loss.total, **loss.parts, **values, **seen, **watched}
         entry: dict[str, Any] = {"step": step + 1, "epoch": (step + 1) / self.stream.steps_per_epoch}
         entry |= {name: float(value.detach() if hasattr(value, "detach") else value) for name, value in numbers.items()}
+        if self.probe and self._due(step + 1, self.probed_every):
+            entry |= self.probe(self.method.encoder)
         images = (step + 1 - self.first) * self.config.batch_size
         entry["images_per_second"] = images / (time.monotonic() - self.began)
         self.reporter.step(step + 1, self.total, entry)
         try:
-            warning = self.guard.check(seen, step + 1)
+            # Only where it looks in any case, so that a probe does not change what stops a training.
+            regular = self._due(step + 1, self.config.log_every)
+            warning = self.guard.check(_worst(seen, watched), step + 1) if regular else None
         except TrainingStopped:
             self._keep_batch(step)
             raise

@@ -45,30 +45,41 @@ def observe(loss: Loss) -> dict[str, float]:
 COLLAPSED_STD = 1e-3
 """An embedding std below this means that all images get the same feature."""
 
+LOW_RANK = 4.0
+"""A centred effective rank of the evaluated encoder below this means that few directions tell images apart."""
+
 PATIENCE = 5
-"""Collapsed observations in a row before the run is stopped; the first one warns."""
+"""Collapsed observations in a row before the run is stopped (the first one warns), or low ranks before a warning."""
 
 
 class CollapseGuard:
-    """Stops a run whose features have been constant for several observations."""
+    """Stops a run whose features have been constant for several observations, and warns of a low rank."""
 
     def __init__(self) -> None:
-        self.strikes = 0
+        self.strikes = self.low = 0
 
     def check(self, seen: Mapping[str, float], step: int) -> str | None:
         """Look at one observation.
 
         Returns:
-            A warning the first time features look collapsed, else None.
+            A warning the first time features look collapsed or their rank has stayed low, else None.
 
         Raises:
-            TrainingStopped: they have been for :data:`PATIENCE` observations.
+            TrainingStopped: they have been collapsed for :data:`PATIENCE` observations.
         """
         collapsed = seen.get("embedding_std", 1.0) < COLLAPSED_STD
         self.strikes = self.strikes + 1 if collapsed else 0
+        self.low = self.low + 1 if seen.get("effective_rank", LOW_RANK) < LOW_RANK else 0
         if self.strikes >= PATIENCE:
             raise TrainingStopped(
                 f"features collapsed: their standard deviation stayed below {COLLAPSED_STD} up to step {step}; "
                 "lower pretrain.lr, or look at log.jsonl for the first step where it fell"
             )
-        return f"features look collapsed at step {step}" if self.strikes == 1 else None
+        if self.strikes == 1:
+            return f"features look collapsed at step {step}"
+        if self.low == PATIENCE:
+            return (
+                f"the evaluated encoder's features have an effective rank of {seen['effective_rank']:.1f} at step "
+                f"{step} (below {LOW_RANK:g} for {PATIENCE} looks): few directions tell images apart"
+            )
+        return None

@@ -16,12 +16,15 @@ from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.features import encode
 from ssl_bench.data.material import Material, pretraining_positions
 from ssl_bench.data.source import BatchStream
+from ssl_bench.data.views import whole_view
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.notes import Note, note_of, parts_of
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.checkpoint import Checkpoint
-from ssl_bench.pretrain.loop import Reporter, Summary, Trainer
+from ssl_bench.pretrain.loop import Probe, Reporter, Summary, Trainer
+from ssl_bench.pretrain.watch import IMAGES as WATCHED
+from ssl_bench.pretrain.watch import Watch
 from ssl_bench.results.rundir import RunDirectory
 
 
@@ -35,6 +38,7 @@ def pretrain(
     *,
     start: Checkpoint | None = None,
     content: Mapping[str, str] | None = None,
+    probe: Probe | None = None,
 ) -> Summary:
     """Train the method, from a checkpoint where the run is resumed.
 
@@ -47,6 +51,7 @@ def pretrain(
         reporter: told about steps.
         start: what :func:`last_checkpoint` found.
         content: hashes of the data, which a resumed run must find again.
+        probe: gives numbers of the evaluated encoder while it is trained.
     """
     changes = [*map(note_of, start.meta["identity"].get("changes", [])), *changed(plan, start)] if start else []
     trainer = Trainer(
@@ -58,8 +63,21 @@ def pretrain(
         reporter,
         seed=plan.config.seed,
         identity={**plan.identity(), "content": dict(content or {}), "changes": parts_of(changes)},
+        watch=watch(method, material),
+        probe=probe,
     )
     return replace(trainer.run(start), changes=tuple(changes))
+
+
+def watch(method: Method, material: Material) -> Watch | None:
+    """The evaluated encoder's monitors, on the same validation images for every method; None without such images."""
+    rows = np.flatnonzero((material.cohort.frame["split"] == "validate").to_numpy())
+    if len(rows) < 2:
+        return None
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), WATCHED)).astype(np.int64))]
+    grey = material.grey
+    images = material.source.read(material.rows[chosen])
+    return Watch(whole_view(images, method.encoder.image_size, mean=grey.mean, std=grey.std))
 
 
 def changed(plan: Plan, start: Checkpoint) -> list[Note]:

@@ -14,8 +14,6 @@ from ssl_bench.results.rundir import place_name
 LEAKAGE = "leakage"
 """The protocol that tells what a frozen encoder knows about people."""
 
-RANDOM = "random"
-
 
 def people(record: Mapping[str, Any], encoder: str) -> dict[str, float]:
     """What a run's encoder tells of the people of its own dataset: R2 of the age, AUROC of sex and views, by name."""

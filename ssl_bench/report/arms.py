@@ -11,12 +11,15 @@ from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.ablation import Contrast, contrasts, families, found_by, verdict
 from ssl_bench.evaluate.compare import SEEDS
 from ssl_bench.evaluate.resampled import resampled
-from ssl_bench.evaluate.runs import RunScores, run_scores
+from ssl_bench.evaluate.runs import ENCODERS, RANDOM, RunScores, run_scores
 from ssl_bench.notes import Note
 from ssl_bench.plan import CONTROL
-from ssl_bench.report.ablation import RANDOM, arm_row
+from ssl_bench.report.ablation import arm_row
 
 TRAINED = "trained"
+
+UNTRAINED = {RANDOM: "untrained encoder"}
+"""What the table calls a baseline, where not by its name."""
 
 
 def summarise(planned: Sequence[Cell], config: RunConfig) -> dict[str, Any]:
@@ -67,15 +70,21 @@ def _fusion(planned: Sequence[Cell], runs: Mapping[Cell, RunScores]) -> str:
 
 
 def _rows(keys: Sequence[tuple[str, str]], runs: Mapping[Cell, RunScores]) -> list[dict[str, Any]]:
-    """The untrained encoder, and each arm; the arm without EHR stands for all feature sets."""
+    """The baselines, and each arm; the arm without EHR stands for all feature sets."""
     protocols = list(next(iter(runs.values())).tables)
     rows: list[dict[str, Any]] = []
     for features, arm in keys:
         records = [run.record for cell, run in runs.items() if _key(cell) == (features, arm)]
         if not rows:
-            rows.append({"features": "", "arm": "untrained encoder", **arm_row(records, RANDOM, protocols)})
+            rows += [{"features": "", "arm": UNTRAINED.get(name, name), **arm_row(records, name, protocols)}
+                     for name in _baselines(records[0])]  # fmt: skip
         rows.append({"features": "" if arm == NONE else features, "arm": arm, **arm_row(records, TRAINED, protocols)})
     return rows
+
+
+def _baselines(record: Mapping[str, Any]) -> list[str]:
+    """The encoders of a run that it did not train."""
+    return [name for name in dict.fromkeys(row["encoder"] for row in record["metrics"]) if name not in ENCODERS]
 
 
 def _plain(one: Contrast) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.evaluate.arms import Arm, arms_of
 from ssl_bench.evaluate.bench import Line, Refused, admitted, lines_of
+from ssl_bench.evaluate.cleared import NOTE
 from ssl_bench.evaluate.compare import SEEDS
 from ssl_bench.evaluate.family import described
 from ssl_bench.evaluate.intervals import FEWEST
@@ -178,6 +179,7 @@ class Board:
         if any(cell.sd is not None for cell in cells):
             notes.append(f"Of several seeds the value is their mean, SD their standard deviation; an interval of the "
                          f"mean, from {SEEDS} seeds on, takes the seed as a random factor.")  # fmt: skip
+        notes += [f"{NOTE}."] * any(cell.unclear for cell in cells)
         return [*notes, *self.remarks, *described(self.baseline.name, tests)]
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.arms import Arm
 from ssl_bench.evaluate.bench import Bench, Line, lines_of
+from ssl_bench.evaluate.cleared import NOTE, UNCLEAR, unclear_line
 from ssl_bench.evaluate.compare import SEEDS
 from ssl_bench.evaluate.family import Test, adjust, described, mark
 from ssl_bench.evaluate.intervals import FEWEST, Interval
@@ -39,6 +40,7 @@ class Cell:
         whole: mean over all findings with a value, where the macro mean is over fewer: a point without claim.
         test: against the reference arm; None where there is none to make.
         p_holm: of the test, adjusted for all tests of the call.
+        unclear: the arm is not shown to be above the thumbnails.
     """
 
     arm: str
@@ -52,11 +54,12 @@ class Cell:
     whole: float | None = None
     test: Test | None = None
     p_holm: float | None = None
+    unclear: bool = False
 
     @property
     def mark(self) -> str:
-        """``*`` or ``†`` where the arm differs from the reference."""
-        return mark(self.test, self.p_holm)
+        """``*`` or ``†`` where the arm differs from the reference, ``‡`` where it does not clear ``pixels``."""
+        return mark(self.test, self.p_holm) + UNCLEAR * self.unclear
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def place_cells(bench: Bench, reference: Line | None, *, per_label: bool) -> Ite
         for metric in METRICS:
             cell = _macro_cell(bench, line, metric)
             tested = reference is not None and line is not reference and cell.interval.value is not None
+            cell = replace(cell, unclear=unclear_line(bench, line, metric))
             macro[metric].append(
                 replace(cell, test=bench.test(line, reference, metric)) if tested and reference else cell
             )
@@ -267,6 +271,7 @@ def footnotes(shown: Paper) -> list[str]:
             f"Its interval, from {SEEDS} seeds on, takes the seed as a random factor crossed with patients."
         )
     notes += described(shown.reference, [cell.test for cell in shown.cells])
+    notes += [f"{NOTE}."] * any(cell.unclear for cell in shown.cells)
     places = dict.fromkeys(cell.place for cell in shown.cells)
     lacking = [f"{place[0]} on {_at(place).strip()}" for place in places if not shown.arms[0].at(place)]
     if lacking:
@@ -291,7 +296,7 @@ def as_frame(cells: Sequence[Cell], reference: str) -> pd.DataFrame:
             "value_all": cell.whole, "against": reference if cell.test else None,
             "difference": cell.test.difference.value if cell.test else None,
             "p": cell.test.difference.p if cell.test else None, "p_holm": cell.p_holm,
-            "speaks_of": cell.test.level if cell.test else None,
+            "speaks_of": cell.test.level if cell.test else None, "not_above_pixels": cell.unclear,
         }
         for cell in cells
     ])  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ssl_bench.evaluate.cleared import NOTE, UNCLEAR
 from ssl_bench.files import write_text
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, by_share, calibration, evaluations
@@ -141,16 +142,23 @@ class _Gallery:
         return Shown(picture.name, picture.title, picture.caption, b64encode(svg).decode())
 
 
+def _noted(text: str, *tables: sections.Table) -> str:
+    """The caption with what a mark in the tables means."""
+    marked = any(UNCLEAR in cell for table in tables for row in table.rows for cell in row)
+    return f"{text}; {NOTE}" if marked else text
+
+
 def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
     """Everything that the templates show."""
     found = evaluations(record)
+    macro, external = (sections.macro_table(one for one in found if one.away is away) for away in (False, True))
     return {
         "title": subject(record) + (f" ({STAMP})" if record["synthetic"] else ""),
         "synthetic": record["synthetic"],
         "notes": record["notes"],
-        "caption": caption(record).splitlines()[0] if on_test(record["metrics"]) else "",
-        "macro": sections.macro_table(one for one in found if not one.away),
-        "external": sections.macro_table(one for one in found if one.away),
+        "caption": _noted(caption(record).splitlines()[0], macro, external) if on_test(record["metrics"]) else "",
+        "macro": macro,
+        "external": external,
         "evaluations": list(_evaluated(found, gallery)),
         "efficiency": gallery.efficiency(found),
         "subgroups": sections.subgroup_table(record),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ssl_bench.evaluate.cleared import UNCLEAR, unclear_encoder
 from ssl_bench.report.evaluations import Evaluation, Row, named, other_rows
 from ssl_bench.report.table import MACRO, METRICS, interval_text, signed_text
 from ssl_bench.report.text import count_text
@@ -34,7 +35,9 @@ def macro_table(found: Iterable[Evaluation]) -> Table:
     for evaluation in found:
         for encoder in evaluation.encoders:
             of_encoder = {metric: evaluation.row(encoder, MACRO, metric) for metric in METRICS}
-            rows.append((evaluation.name, encoder, *(_cell(row, interval_text) for row in of_encoder.values())))
+            cells = (_cell(row, interval_text) + UNCLEAR * unclear_encoder(evaluation.differences, encoder, metric)
+                     for metric, row in of_encoder.items())  # fmt: skip
+            rows.append((evaluation.name, encoder, *cells))
         pairs = _by_pair([row for row in evaluation.differences if row["label"] == MACRO])
         for pair, of_pair in pairs.items():
             rows.append((evaluation.name, pair, *(_cell(of_pair.get(metric), signed_text) for metric in METRICS)))

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ssl_bench.evaluate.cleared import NOTE, UNCLEAR, unclear_encoder
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.text import count_text, p_cell
 
@@ -92,10 +93,15 @@ def _macro_table(
     for column in ("protocol", "encoder", *(f"macro {name} [95 % interval]" for name in METRICS.values())):
         table.add_column(column)
     cells: dict[tuple[str, str], dict[str, str]] = {}
+    differences = list(comparisons)
     for row in metrics:
         if is_macro(row):
-            cells.setdefault((row["protocol"], row["encoder"]), {})[row["metric"]] = interval_text(row)
-    for row in comparisons:
+            own = [other for other in differences if other["protocol"] == row["protocol"]]
+            mark = UNCLEAR * unclear_encoder(own, row["encoder"], row["metric"])
+            cells.setdefault((row["protocol"], row["encoder"]), {})[row["metric"]] = interval_text(row) + mark
+    if any(UNCLEAR in text for texts in cells.values() for text in texts.values()):
+        table.caption = f"{caption}\n{NOTE}".strip()
+    for row in differences:
         if row["label"] == MACRO:
             name = f"{row['encoder']} - {row['against']}"
             cells.setdefault((row["protocol"], name), {})[row["metric"]] = signed_text(row)

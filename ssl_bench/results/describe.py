@@ -124,4 +124,5 @@ def used(plan: Plan) -> list[tuple[str, Chosen]]:
     parts = plan.parts
     datasets = zip(plan.sources, parts.datasets, strict=True)
     fusions = [fusion for fusion in (parts.fusion, parts.downstream) if fusion]
-    return [*datasets, *((part.name, part) for part in (parts.method, *fusions, *parts.evaluators, *parts.metrics))]
+    chosen = (parts.method, *fusions, *parts.evaluators, *parts.metrics, *parts.baselines)
+    return [*datasets, *((part.name, part) for part in chosen)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +96,8 @@ def evaluator_checks(component: EvaluatorComponent | str, **options: Any) -> lis
         check_determinism,
         check_inputs_are_left_alone,
         check_blindness_to_test_labels,
+        check_images_stand_alone,
+        check_unknown_labels,
         check_one_class,
         check_fits,
     ]
@@ -255,14 +257,93 @@ def check_inputs_are_left_alone(subject: EvaluatorSubject) -> None:
 
 
 def check_blindness_to_test_labels(subject: EvaluatorSubject) -> None:
-    """Predictions are the same when the test labels are unknown."""
+    """Predictions, what they were set by, and numbers of other splits do not change with the test labels."""
     given = subject.context()
-    blind = with_labels(given, {"test": np.full_like(given.splits["test"].labels, np.nan)})
-    seeing, unseeing = subject.scores(given), subject.scores(blind)
-    same = seeing.keys() == unseeing.keys() and all(
-        np.array_equal(scores, unseeing[key], equal_nan=True) for key, scores in seeing.items()
+    labels = given.splits["test"].labels
+    seeing = subject.results
+    # Hidden, and the other way round: what was tuned on them (a threshold) is tuned otherwise.
+    for other in (np.full_like(labels, np.nan), 1 - labels):
+        unseeing = subject.run(with_labels(given, {"test": other}))
+        _check_same_scores(subject, seeing, unseeing)
+        chosen = [
+            [dict(item.settings) for item in items if isinstance(item, Predictions)] for items in (seeing, unseeing)
+        ]
+        subject.expect(
+            chosen[0] == chosen[1],
+            f"chooses {chosen[0][-1:]} with the test labels and {chosen[1][-1:]} with others, so it is tuned on them; "
+            "choose on the validation split",
+        )
+        elsewhere = [[item for item in items if _of_no_test(item)] for items in (seeing, unseeing)]
+        subject.expect(
+            elsewhere[0] == elsewhere[1],
+            "gives other numbers of the validation split, or another threshold, when the test labels are others, so "
+            "something is tuned on them; choose on the validation split",
+        )
+
+
+def _of_no_test(item: Predictions | Metric) -> bool:
+    """Metrics that no test label may change: those of other splits, and choices such as a threshold."""
+    return isinstance(item, Metric) and (item.split != "test" or "threshold" in item.metric)
+
+
+def _check_same_scores(
+    subject: EvaluatorSubject, seeing: list[Predictions | Metric], unseeing: list[Predictions | Metric]
+) -> None:
+    first, second = ({item.split: item.scores for item in items if isinstance(item, Predictions)}
+                     for items in (seeing, unseeing))  # fmt: skip
+    same = first.keys() == second.keys() and all(
+        np.array_equal(scores, second[key], equal_nan=True) for key, scores in first.items()
     )
     subject.expect(same, "predicts otherwise when the test labels are hidden, so it looks at them")
+
+
+def check_images_stand_alone(subject: EvaluatorSubject) -> None:
+    """The scores of a test image are the same whatever other images are tested."""
+    given = subject.context()
+    test = given.splits["test"]
+    kept = np.arange(len(test.rows)) < len(test.rows) // 3
+    few = replace(given, splits={**given.splits, "test": _chosen(test, kept)})
+    whole = next((item.scores for item in subject.results if _tests(item)), None)
+    part = subject.scores(few).get("test")
+    if whole is None or part is None:
+        return
+    subject.expect(
+        part.shape == whole[kept].shape and np.allclose(part, whole[kept], rtol=1e-3, atol=1e-4, equal_nan=True),
+        "scores a test image otherwise when fewer images are tested, so it learns from the test split (a mean, a "
+        "standard deviation); take them from the training split",
+    )
+
+
+def _tests(item: Predictions | Metric) -> TypeGuard[Predictions]:
+    return isinstance(item, Predictions) and item.split == "test"
+
+
+def _chosen(split: Split, kept: npt.NDArray[np.bool_]) -> Split:
+    """Some rows of a split."""
+    parts = {
+        name: value[kept]
+        for name in ("image_ids", "patient_ids", "embeddings", "labels", "rows", "ehr_values", "ehr_present")
+        if (value := getattr(split, name)) is not None
+    }
+    return replace(split, **parts, ehr={name: values[kept] for name, values in split.ehr.items()})
+
+
+def check_unknown_labels(subject: EvaluatorSubject) -> None:
+    """A finding that is unknown (NaN) in a training image is not read as absent there."""
+    if not subject.component.fits:
+        return
+    given = subject.context()
+    labels = given.splits["train"].labels.copy()
+    found = np.flatnonzero(labels[:, 0] == 1)
+    labels[found[: len(found) * 2 // 3], 0] = np.nan
+    unknown = subject.scores(with_labels(given, {"train": labels}))
+    absent = subject.scores(with_labels(given, {"train": np.nan_to_num(labels)}))
+    for name, scores in unknown.items():
+        subject.expect(
+            not np.array_equal(scores[:, 0], absent[name][:, 0], equal_nan=True),
+            f"gives the same scores ({name}) where a finding is unknown (NaN) in training images and where it is 0, so "
+            "it reads unknown as absent; leave such images out for that finding",
+        )
 
 
 def check_one_class(subject: EvaluatorSubject) -> None:

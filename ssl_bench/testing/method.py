@@ -36,6 +36,7 @@ from ssl_bench.testing.learning import (
     loss_of,
 )
 from ssl_bench.testing.ranks import check_two_processes
+from ssl_bench.testing.targets import check_targets, check_unknown_labels, check_views_matter
 from ssl_bench.testing.tiny import IMAGE, LABELS, WIDTH, TinyFusion, batch, schema
 
 
@@ -68,6 +69,9 @@ def method_checks(component: MethodComponent | str, **options: Any) -> list[Chec
             check_determinism,
             check_gradients,
             check_fusion_joins,
+            check_views_matter,
+            check_targets,
+            check_unknown_labels,
             check_moving_average,
             check_loss_falls,
             check_encoder_is_trained,
@@ -225,13 +229,12 @@ def check_fusion_joins(subject: MethodSubject) -> None:
     """With a fusion, EHR values reach the loss, and the fusion's own losses are part of it."""
     method = subject.double(fused=True)
     rows = batch(method.views, fused=True, dtype=torch.float64)
-    loss = loss_of(method, rows)
-    changed = loss_of(method, replace(rows, ehr=rows.ehr + 1))
+    losses = [loss_of(subject.double(fused=True), replace(rows, ehr=ehr)).total for ehr in (rows.ehr, rows.ehr + 1)]
     subject.expect(
-        not torch.equal(loss.total, changed.total),
+        not torch.equal(*losses),
         "ignores its fusion: other EHR values give the same loss; use ssl_bench.methods.apply_fusion",
     )
-    gradients(method, loss)
+    gradients(method, loss_of(method, rows))  # no second loss of this one: before_step may change its parameters
     fusion = next((part for part in cast("nn.Module", method).modules() if isinstance(part, TinyFusion)), None)
     if fusion is None:
         subject.fail("keeps its fusion as no module of its own, so it is not trained; set self.fusion = fusion")

@@ -21,6 +21,7 @@ def record(sslbench: Callable[..., Any], tiny_nih: Callable[..., Path], tmp_path
     )  # fmt: skip
     assert answer.code == 0, answer.err
     assert "trained - random" in answer.out
+    assert "trained - pixels" in answer.out
     return json.loads((tmp_path / "run" / "record.json").read_text())
 
 
@@ -32,7 +33,7 @@ def test_run_then_evaluate_then_compare(
     record: Mapping[str, Any], sslbench: Callable[..., Any], tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    for encoder in ("trained", "random"):
+    for encoder in ("trained", "random", "pixels"):
         for protocol in ("linear", "knn"):
             whole = rows(record, encoder=encoder, protocol=protocol, split="test", label="macro", subgroup="all")
             macro = [row for row in whole if row["metric"] in ("auroc", "auprc")]

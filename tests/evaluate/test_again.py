@@ -29,7 +29,8 @@ def plan(k: int, fractions: tuple[float, ...] = (1.0,), *, mode: str = "", fits:
     chosen = SimpleNamespace(name="knn", options=options, component=SimpleNamespace(fits=fits, kind="evaluator"))
     evaluate = SimpleNamespace(label_fractions=fractions, label_draws=2, replicates=500, protocols=("knn",))
     found = SimpleNamespace(
-        parts=SimpleNamespace(evaluators=(chosen,), downstream=None), config=SimpleNamespace(evaluate=evaluate),
+        parts=SimpleNamespace(evaluators=(chosen,), downstream=None, baselines=()),
+        config=SimpleNamespace(evaluate=evaluate),
         external=[SimpleNamespace(name="abroad", mode=mode)] if mode else [],
     )  # fmt: skip
     return cast("Plan", found)

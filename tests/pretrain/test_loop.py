@@ -26,6 +26,7 @@ from ssl_bench.pretrain import signals
 from ssl_bench.pretrain.checkpoint import Checkpoint, load_latest, state_tensors
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Summary, Trainer
+from ssl_bench.pretrain.watch import Watch, as_evaluated
 from ssl_bench.seeds import seed_torch
 from sslbench_methods.msn import MSN
 from sslbench_methods.options import MSNOptions
@@ -372,3 +373,25 @@ def test_msn_learns_a_few_images(tmp_path: Path) -> None:
     trainer(tmp_path, msn(), told, epochs=20, lr=3e-3, checkpoint_every=100.0).run()
     losses = [entry["cross_entropy"] for entry in told.entries]
     assert np.mean(losses[-6:]) < np.mean(losses[:3]) - 0.1
+
+
+def test_watching_and_probing_change_no_bit_of_the_training(tmp_path: Path) -> None:
+    def look(encoder: Any) -> dict[str, float]:
+        with as_evaluated(encoder), torch.no_grad():
+            return {"probe": float(encoder(torch.rand(4, 64)).mean())}  # draws random numbers, as a careless one might
+
+    plain, told = Told(), Told()
+    alone = trainer(tmp_path / "a", Toy(), plain)
+    alone.run()
+    watched = trainer(tmp_path / "b", Toy(), told, probe_every=2)
+    watched.probe, watched.probed_every, watched.watch = (
+        look,
+        2 * watched.stream.steps_per_epoch,
+        Watch(torch.ones(1, 1, 8, 8)),
+    )
+    watched.watch.look = lambda encoder: {"watched": look(encoder)["probe"]}  # type: ignore[method-assign]
+    watched.run()
+    assert_same_bits(state(alone), state(watched))
+    assert [entry["epoch"] for entry in told.entries if "probe" in entry] == [2.0, 4.0]
+    assert [entry["loss"] for entry in told.entries] == [entry["loss"] for entry in plain.entries]
+    assert all("watched" in entry for entry in told.entries)

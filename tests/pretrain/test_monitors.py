@@ -85,3 +85,15 @@ def test_features_that_recover_start_anew() -> None:
 def test_nothing_to_look_at_is_no_collapse() -> None:
     guard = CollapseGuard()
     assert [guard.check({}, step) for step in range(2 * PATIENCE)] == [None] * (2 * PATIENCE)
+
+
+def test_a_low_rank_warns_once_and_never_stops() -> None:
+    guard = CollapseGuard()
+    said = [guard.check({"embedding_std": 1.0, "effective_rank": 2.0}, step) for step in range(3 * PATIENCE)]
+    assert [step for step, warning in enumerate(said) if warning] == [PATIENCE - 1]
+    assert said[PATIENCE - 1] == (
+        f"the evaluated encoder's features have an effective rank of 2.0 at step {PATIENCE - 1} (below 4 for "
+        f"{PATIENCE} looks): few directions tell images apart"
+    )
+    assert guard.check({"embedding_std": 1.0, "effective_rank": 5.0}, 99) is None
+    assert guard.low == 0

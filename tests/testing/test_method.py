@@ -24,6 +24,13 @@ def test_a_method_that_keeps_the_contract_passes() -> None:
     check_method(sample("Good"))
 
 
+@pytest.mark.parametrize("name", ["Siamese", "Rescaled"])
+def test_what_detaches_its_targets_or_changes_parameters_before_a_step_passes(name: str) -> None:
+    checks = dict(method_checks(sample(name)))
+    for check in ("loss", "fusion_joins", "views_matter", "targets"):
+        checks[check]()
+
+
 @pytest.mark.parametrize("name", ["BiasedHonestly", "Thawing", "StartsAtZero"])
 def test_what_is_declared_or_learns_later_passes(name: str) -> None:
     dict(method_checks(sample(name)))["gradients"]()
@@ -51,6 +58,11 @@ WRONG = [
     ("determinism", "Unseeded", "gives another loss with the same seed"),
     ("fusion_joins", "Deaf", "leaves the fusion's own losses out of its total"),
     ("fusion_joins", "Alone", "ignores its fusion: other EHR values give the same loss"),
+    ("views_matter", "OneCrop", "never looks at view 0 of second: its loss is the same whatever that crop shows"),
+    ("targets", "LiveTeacher", "lets the gradient flow into what teacher_backbone gives, which is a copy that only"),
+    ("targets", "OwnTarget", "lets the gradient flow into what teacher_head gives"),
+    ("targets", "LiveSiamese", "declares detaches = True, but gives the whole derivative of its loss: its targets are"),
+    ("targets", "QuietSiamese", "gives a gradient that is not the derivative of its loss, for backbone"),
     ("parameter_groups", "Ungrouped", "has head.0.weight in 0 parameter groups instead of one"),
     ("parameter_groups", "Twice", "has head.0.weight in 2 parameter groups instead of one"),
     ("gradients", "Unused", "never uses prototypes in its loss"),

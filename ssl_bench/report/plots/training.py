@@ -34,6 +34,10 @@ MOST = 1000
 TITLES = {
     "embedding_std": "embedding std (1: isotropic)",
     "effective_rank": "effective rank (RankMe)",
+    "alignment": "alignment (lower is better)",
+    "uniformity": "uniformity (lower is better)",
+    "probe_linear": "online probe: linear, macro AUROC",
+    "probe_knn": "online probe: kNN, macro AUROC",
     "prototype_entropy": "prototype entropy (1: even)",
     "lr": "learning rate",
     "momentum": "momentum of the EMA",
@@ -117,13 +121,14 @@ def _draw(sheet: Sheet, grid: Grid, series: Series, parts: list[str], names: lis
 
 
 def _draw_one(panel: Axes, name: str, series: Series) -> None:
-    panel.plot(series["epoch"], series[name], color=BLUE)
+    known = np.isfinite(series[name])  # the online probe looks less often than steps are logged
+    panel.plot(series["epoch"][known], series[name][known], color=BLUE, marker="" if known.all() else "o", markersize=3)
     panel.set_title(TITLES.get(name, readable(name)))
-    known = series[name][np.isfinite(series[name])]
-    if name == "grad_norm" and len(known) and known.min() > 0:
-        _log_scale(panel, float(known.max() / known.min()))
+    values = series[name][known]
+    if name == "grad_norm" and len(values) and values.min() > 0:
+        _log_scale(panel, float(values.max() / values.min()))
     elif name in ("embedding_std", "prototype_entropy"):
-        panel.set_ylim(0, max(1.05, float(known.max()) * 1.05 if len(known) else 1.05))
+        panel.set_ylim(0, max(1.05, float(values.max()) * 1.05 if len(values) else 1.05))
 
 
 def _log_scale(panel: Axes, spread: float) -> None:

@@ -44,7 +44,7 @@ def test_a_run_of_given_weights(run: Callable[..., tuple[Any, Path]], sslbench: 
     assert card["preprocessing"]["mean"] == [0.5, 0.5, 0.5]
     assert card["width"] == 32
     assert card["image_flops"] > 0
-    assert {row["encoder"] for row in record["metrics"]} == {"trained"}
+    assert {row["encoder"] for row in record["metrics"]} == {"trained", "pixels"}
     before = {path.name: np.load(path)["embeddings"] for path in (out / "embeddings").rglob("*.npz")}
     for path in (out / "embeddings").rglob("*.npz"):
         path.unlink()  # so that they are computed again

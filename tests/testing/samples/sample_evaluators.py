@@ -151,3 +151,56 @@ class Guesses(Good):
 class GivesUp(Good):
     def finish(self, predictions, context):
         return replace(predictions, scores=predictions.scores + 0 * predictions.scores[:, :1])
+
+
+class Standardises(Good):
+    """Takes mean and deviation of the split it predicts."""
+
+    def evaluate(self, context):
+        for item in super().evaluate(context):
+            if isinstance(item, Predictions):
+                rows = context.splits[item.split].embeddings
+                item = replace(item, scores=item.scores - item.scores.mean(0) * np.sign(rows.std()))
+            yield item
+
+
+class TunesScores(Good):
+    """A threshold that is best on the test split."""
+
+    def finish(self, predictions, context):
+        test = context.splits["test"]
+        best = [np.nanmean(scores[labels == 1]) if (labels == 1).any() else 0.0
+                for scores, labels in zip((test.embeddings[:, :3]).T, test.labels.T, strict=True)]  # fmt: skip
+        return replace(predictions, scores=predictions.scores - np.array(best))
+
+
+class TunesSettings(TunesScores):
+    def finish(self, predictions, context):
+        tuned = super().finish(predictions, context)
+        return replace(predictions, settings={"threshold": float(predictions.scores[0, 0] - tuned.scores[0, 0])})
+
+
+class TunesMetrics(Good):
+    """Sensitivity at a threshold that is best on the test split."""
+
+    def evaluate(self, context):
+        yield from super().evaluate(context)
+        test, validate = context.splits["test"], context.splits["validate"]
+        threshold = np.nanmean(test.embeddings[test.labels[:, 0] == 1, 0]) if (test.labels[:, 0] == 1).any() else 0.0
+        found = validate.embeddings[validate.labels[:, 0] == 1, 0] > threshold
+        yield Metric("validate", "Effusion", "sensitivity", float(found.mean()))
+
+
+class TellsThreshold(TunesMetrics):
+    def evaluate(self, context):
+        *others, _last = super().evaluate(context)
+        yield from others
+        positive = context.splits["test"].labels[:, 0] == 1
+        yield Metric("test", "Effusion", "threshold", float(positive.sum()))
+
+
+class ReadsUnknownAsAbsent(Good):
+    def weight(self, rows, labels):
+        if not (labels == 1).any() or not (labels == 0).any():
+            return np.full(rows.shape[1], np.nan)
+        return super().weight(rows, np.nan_to_num(labels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from sample_options import Plain
@@ -302,3 +303,76 @@ class DictViews(Good):
     def __init__(self, options, backbone, fusion):
         super().__init__(options, backbone, fusion)
         self.views = [{"name": "first"}]
+
+
+class OneCrop(Good):
+    """The same crop on both sides."""
+
+    def training_loss(self, batch, progress):
+        views = dict(batch.views)
+        views["second"] = views["first"]
+        return super().training_loss(replace(batch, views=views), progress)
+
+
+class LiveTeacher(Good):
+    """What the teacher gives is no constant to autograd."""
+
+    def training_loss(self, batch, progress):
+        fused = apply_fusion(self.fusion, self.backbone(batch.views["first"]), batch)
+        features = self.teacher_backbone(batch.views["second"]).pooled
+        with full_precision(self.head(fused.features), self.teacher_head(features)) as (found, wanted):
+            return self.finish(found, wanted, fused, features.detach())
+
+
+class OwnTarget(Good):
+    """The trained backbone in the teacher's place."""
+
+    def training_loss(self, batch, progress):
+        fused = apply_fusion(self.fusion, self.backbone(batch.views["first"]), batch)
+        features = self.backbone(batch.views["second"]).pooled
+        with full_precision(self.head(fused.features), self.teacher_head(features)) as (found, wanted):
+            return self.finish(found, wanted, fused, features.detach())
+
+
+class Siamese(BaseMethod):
+    """Each crop predicts the other one's projection, which is held fixed."""
+
+    detaches = True
+
+    def __init__(self, options, backbone, fusion):
+        super().__init__()
+        self.backbone, self.fusion = backbone, fusion
+        self.head = nn.Sequential(nn.Linear(backbone.dim, 8, bias=False), BatchNorm(8, affine=False))
+        self.null_parameters = cancelled_shifts(backbone, fusion)
+        self.views = [ViewGroup("pair", 2, backbone.image_size, (0.2, 1.0))]
+
+    @property
+    def encoder(self):
+        return self.backbone
+
+    def target(self, rows):
+        return rows.detach()
+
+    def training_loss(self, batch, progress):
+        fused = apply_fusion(self.fusion, self.backbone(batch.views["pair"]), batch)
+        with full_precision(self.head(fused.features)) as (rows,):
+            first, second = rows.chunk(2)
+            total = (first - self.target(second) - 1).square().mean() + (second - self.target(first) - 1).abs().mean()
+        return Loss(*joined_losses(total, fused.losses), features=fused.features.detach())
+
+
+class LiveSiamese(Siamese):
+    def target(self, rows):
+        return rows
+
+
+class QuietSiamese(Siamese):
+    detaches = False
+
+
+class Rescaled(Good):
+    """Changes parameters in place before every step, as a weight normalisation does."""
+
+    def before_step(self, progress):
+        with torch.no_grad():
+            self.head[2].weight.div_(self.head[2].weight.norm() / 3)
