@@ -41,6 +41,7 @@ class DINO(BaseMethod):
     def __init__(self, options: DINOOptions, backbone: Backbone, fusion: Fusion | None) -> None:
         super().__init__()
         self.options, self.backbone, self.fusion = options, backbone, fusion
+        backbone.position_offset = 0.1  # local crops: against a rounding fault of torch that is long gone, but felt [2]
         self.head = DinoHead(options, fusion.out_dim if fusion else backbone.dim)
         self.teacher_backbone = frozen_copy(backbone)
         self.teacher_head = frozen_copy(self.head)

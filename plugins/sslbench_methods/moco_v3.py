@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss
+from ssl_bench.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup
 from ssl_bench.distributed import gather, normalize, rank
 from ssl_bench.methods import (
     BaseMethod,
@@ -68,12 +69,23 @@ class MoCoV3(BaseMethod):
         total, parts = joined_losses(first + second, fusion_losses)
         return Loss(total, parts | {"info_nce": first + second}, features=pooled(encodings))
 
-    def after_step(self, progress: float) -> Mapping[str, float]:
-        """Move the key encoder towards the query encoder; the official code does so before the next step's keys."""
-        momentum = cosine(progress, self.options.momentum, 1.0)
+    def before_step(self, progress: float) -> None:
+        """Move the key encoder towards the query encoder, in front of the step and not behind it [2]."""
+        momentum = self._momentum(progress)
         ema_update(self.key_backbone, self.backbone, momentum)
         ema_update(self.key_projector, self.projector, momentum)
-        return {"momentum": momentum}
+
+    def after_step(self, progress: float) -> Mapping[str, float]:
+        """The momentum in use."""
+        return {"momentum": self._momentum(progress)}
+
+    def _momentum(self, progress: float) -> float:
+        return cosine(progress, self.options.momentum, 1.0)
+
+    def parameter_groups(self) -> Sequence[ParameterGroup]:
+        """With AdamW, so on ViTs, everything decays; with LARS, on CNNs, 1-D parameters do not [2]."""
+        groups = super().parameter_groups()
+        return [replace(group, weight_decay=1.0) for group in groups] if self.backbone.patch_size else groups
 
 
 def info_nce(queries: Tensor, keys: Tensor, *, temperature: float) -> Tensor:

@@ -209,7 +209,7 @@ def _some(names: set[str] | list[str]) -> str:
 
 
 def check_moving_average(subject: MethodSubject) -> None:
-    """Copies of trained parameters move towards them by the momentum that after_step reports."""
+    """Copies of trained parameters move towards them, before or after the step, by the momentum that is reported."""
     for kind in subject.kinds:
         method = subject.double(kind)
         pairs = twins(cast("nn.Module", method))
@@ -219,6 +219,7 @@ def check_moving_average(subject: MethodSubject) -> None:
                     value.add_(torch.rand_like(value))
         for progress in MOMENTS:
             before = {name: teacher.clone() for name, (teacher, _) in pairs.items()}
+            method.before_step(progress)
             reported = method.after_step(progress)
             strange = [name for name, value in reported.items() if not math.isfinite(float(value))]
             subject.expect(not strange, f"reports values after a step that are not finite: {_some(strange)}")

@@ -146,6 +146,7 @@ class Checks:
         momenta = []
         for progress in (0.0, 0.5, 0.999):
             gap = [after - before.clone() for before, after in pairs]
+            method.before_step(progress)  # where MoCo v3 moves its keys
             momenta.append(method.after_step(progress)["momentum"])
             for (before, after), distance in zip(pairs, gap, strict=True):
                 torch.testing.assert_close(after - before, momenta[-1] * distance)
