@@ -36,7 +36,8 @@ def build_backbone(plan: Plan, *, initial: bool = False) -> Backbone:
         fix_positions(backbone, parts.backbone.name)
     if config.backbone.init and not initial:
         weights = read_weights(config.backbone.init)
-        fill(backbone.model, weights, source=config.backbone.init, allow=config.backbone.init_allow)
+        given = config.backbone
+        fill(backbone.model, weights, source=config.backbone.init, allow=given.init_allow, prefix=given.init_prefix)
     return backbone
 
 

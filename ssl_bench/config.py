@@ -170,7 +170,8 @@ class BackboneConfig(Section):
     positions: Literal["auto", "learnt", "sincos"] = Field(
         "auto", description="of a ViT's patches: learnt, or fixed sines and cosines; auto: as the method has them"
     )
-    init: Path | None = Field(None, description="weights to start from: a file, or the encoder folder of a run")
+    init: Path | None = Field(None, description="weights to start from: a file, or the folder of a run")
+    init_prefix: str = Field("", description="of the encoder's keys in the file; empty: found among the usual ones")
     init_allow: Names = Field((), description="patterns of keys that may be missing in the file or left over")
     encoder: Annotated[EncoderChoice | None, BeforeValidator(encoder_file)] = Field(
         None, description="weights of others in their own form: name, path, and the reader's options"

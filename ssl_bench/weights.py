@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import pickle
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,27 @@ INFLATES = 10
 
 TOO_LARGE = "would take {:,.0f} MiB of memory, the file has {:,.2f} MiB; that is no checkpoint, so they are refused"
 
-NOT_THE_ENCODER = ("head.*", "fc.*", "classifier.*", "head_dist.*")
-"""Keys of a classifier, which an encoder has no use for."""
+NOT_THE_ENCODER = ("head.*", "fc.*", "classifier.*", "head_dist.*", "decoder_*", "mask_token")
+"""Keys of a classifier, a projection head or a decoder, which an encoder has no use for."""
+
+PREFIXES = (
+    "", "module.", "backbone.", "module.backbone.", "base_encoder.", "module.base_encoder.", "encoder.",
+    "module.encoder.", "encoder_q.", "module.encoder_q.", "model.", "teacher.backbone.", "student.backbone.",
+)  # fmt: skip
+"""What official checkpoints put in front of the encoder's keys: those of DINO, MoCo v3, SimSiam, and usual wrappers."""
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from a ``.safetensors`` file, a torch file, or the ``encoder/`` folder of a run.
+    """Tensors by name from a ``.safetensors`` file, a torch file, a run, or the ``encoder/`` folder of a run.
 
-    Torch files are read with ``weights_only=True``, so that nothing in them is executed.
+    Torch files are read with ``weights_only=True``, so that nothing in them is executed; the arguments of a command
+    line that DINO and DeiT keep in theirs (``argparse.Namespace``) are read as the plain values that they are.
 
     Raises:
         DataError: the file is missing, of another kind, damaged, or holds code.
     """
+    if (path / "encoder" / WEIGHTS).is_file():
+        path = path / "encoder"
     path = path / WEIGHTS if path.is_dir() else path
     if not path.is_file():
         raise DataError(f"weights {path} do not exist; give a .safetensors or .pth file or the encoder folder of a run")
@@ -52,16 +62,29 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise DataError(
             f"weights {path} hold more than tensors, or are damaged, and running code of a file is refused; save them "
             "as safetensors"
         ) from None
+    except RuntimeError as error:
+        if "TorchScript" in str(error):
+            raise DataError(
+                f"weights {path} are a TorchScript program, and running code of a file is refused; load it elsewhere "
+                "and save its state_dict()"
+            ) from None
+        raise DataError(unreadable(path, error)) from None
     except Exception as error:  # a damaged file makes torch's reader raise whatever its bytes say
-        told = " ".join(str(error).split())
-        raise DataError(f"weights {path} cannot be read: {type(error).__name__}: {told}; get them again") from None
+        raise DataError(unreadable(path, error)) from None
     return _tensors(loaded, path)
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """The sentence for a file that torch or safetensors cannot read."""
+    told = " ".join(str(error).split())
+    return f"weights {path} cannot be read: {type(error).__name__}: {told}; get them again"
 
 
 def _check_size(path: Path) -> None:
@@ -101,10 +124,32 @@ def _tensors(loaded: Any, path: Path) -> dict[str, Tensor]:
         raise DataError(f"weights {path} {TOO_LARGE.format(held / 2**20, path.stat().st_size / 2**20)}")
     if not found:
         raise DataError(f"weights {path} hold no table of tensors; save a model's state_dict")
-    return {name.removeprefix("module.").removeprefix("backbone."): value for name, value in found.items()}
+    return found
 
 
-def fill(model: nn.Module, weights: Mapping[str, Tensor], *, source: Path, allow: Sequence[str] = ()) -> None:
+def encoder_of(weights: Mapping[str, Tensor], wanted: Collection[str], prefix: str, source: Path) -> dict[str, Tensor]:
+    """The tensors of the encoder among those of a checkpoint, by the encoder's own names.
+
+    Args:
+        weights: of the whole checkpoint.
+        wanted: names that the encoder has.
+        prefix: of the encoder's keys; empty: the one of :data:`PREFIXES` under which most of ``wanted`` are found.
+        source: where they come from, for the message.
+
+    Raises:
+        DataError: no key has the prefix that was asked for.
+    """
+    if prefix and not any(name.startswith(prefix) for name in weights):
+        raise DataError(
+            f"weights {source} have no key that begins with '{prefix}'; found {shortened(list(weights), 5)}"
+        )
+    chosen = prefix or max(PREFIXES, key=lambda one: sum(one + name in weights for name in wanted))
+    return {name.removeprefix(chosen): value for name, value in weights.items() if name.startswith(chosen)}
+
+
+def fill(
+    model: nn.Module, weights: Mapping[str, Tensor], *, source: Path, allow: Sequence[str] = (), prefix: str = ""
+) -> None:
     """Put weights into a single-channel timm model.
 
     RGB patch embeddings are summed over their channels and position embeddings resampled, as timm does; a
@@ -115,12 +160,14 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], *, source: Path, allow
         weights: tensors by the model's names.
         source: where they come from, for the message.
         allow: patterns of keys that may be missing or left over.
+        prefix: of the encoder's keys; empty: found among the known ones.
 
     Raises:
         DataError: keys are missing, left over or of another shape, unless allowed by name, or values are not finite.
     """
-    adapted = _adapted(model, weights)
     wanted = model.state_dict()
+    with torch.device("cpu"):  # a rehearsal builds everything else without memory
+        adapted = _adapted(model, encoder_of(weights, wanted.keys(), prefix, source), source)
     shapes = [
         f"{name} {tuple(value.shape)} instead of {tuple(wanted[name].shape)}"
         for name, value in adapted.items()
@@ -140,8 +187,14 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], *, source: Path, allow
         model.load_state_dict({name: value for name, value in adapted.items() if name in wanted}, strict=False)
 
 
-def _adapted(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    fitted = dict(checkpoint_filter_fn(dict(weights), model) if isinstance(model, VisionTransformer) else weights)
+def _adapted(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> dict[str, Tensor]:
+    try:
+        fitted = dict(checkpoint_filter_fn(dict(weights), model) if isinstance(model, VisionTransformer) else weights)
+    except (RuntimeError, ValueError, KeyError, AssertionError, IndexError, AttributeError) as error:
+        told = " ".join(str(error).split())
+        raise DataError(
+            f"weights {source} do not fit the encoder ({told}); choose the backbone they were made for"
+        ) from None
     first = first_convolution(model)
     if first in fitted and fitted[first].ndim == 4 and fitted[first].shape[1] == 3:
         fitted[first] = adapt_input_conv(1, fitted[first])

@@ -52,7 +52,10 @@ def run(
         bool | None, typer.Option("--ehr-at-eval", help="Also probe EHR alone, and EHR beside the frozen features.")
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
-    init: Annotated[Path | None, typer.Option(help="Weights to start from: a file or a run's encoder folder.")] = None,
+    init: Annotated[Path | None, typer.Option(help="Weights to start from: a file, or the folder of a run.")] = None,
+    init_prefix: Annotated[
+        str | None, typer.Option(help="In front of the encoder's keys in that file. [found among the usual ones]")
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="Method of the weights that pretrained is given: its seeds form an arm.")
     ] = None,
@@ -141,6 +144,7 @@ def run(
             "evaluate.ehr": ehr_at_eval,
             "backbone.name": backbone,
             "backbone.init": str(init) if init else None,
+            "backbone.init_prefix": init_prefix,
             "group": group,
             "pretraining_seed": pretraining_seed,
             **encoder_flags(encoder, pooling, normalise, image_size),
