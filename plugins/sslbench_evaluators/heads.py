@@ -107,15 +107,16 @@ class Training:
     def fit(self) -> dict[str, Any]:
         """Train until validation no longer rises, go back to the best epoch, and tell which one that was."""
         follow, best, waited, chosen, kept = self.schedule(), -math.inf, 0, 0, {}
+        bar = -math.inf
         for number in range(1, self.options.epochs + 1):
             seed_torch(self.context.seed, self.purpose, number)
             self.epoch(number)
             value = self.validation(number)
-            waited = 0 if value > best + self.options.min_delta else waited + 1
+            waited, bar = (0, value) if value > bar + self.options.min_delta else (waited + 1, bar)
             if value > best:
                 best, chosen = value, number
                 kept = {name: part.clone() for name, part in self.network.trained.state_dict().items()}
-            if waited > self.options.patience:
+            if waited >= self.options.patience:
                 break
             follow(value)
         self.network.trained.load_state_dict(kept)
@@ -165,5 +166,8 @@ class Training:
         if self.options.schedule == "cosine":
             cosine = CosineAnnealingLR(self.optimizer, T_max=self.options.epochs)
             return lambda _: cosine.step()
-        plateau = ReduceLROnPlateau(self.optimizer, mode="max", patience=self.options.patience // 2)
+        options = self.options
+        plateau = ReduceLROnPlateau(
+            self.optimizer, mode="max", factor=options.plateau_factor, patience=options.plateau_patience
+        )
         return plateau.step

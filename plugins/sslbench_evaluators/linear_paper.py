@@ -1,7 +1,8 @@
 """The paper's linear evaluation: a head trained by gradient descent on augmented images, the encoder frozen.
 
-Optimiser, schedule and augmentation as in the authors' code (arXiv 2407.04449, github.com/nyuad-cai/CXR-EHR-MSN);
-unlike there no image is dropped, and unknown labels are left out of the loss.
+Optimiser, schedules, stop and augmentation as in the released code of arXiv 2407.04449 (``evaluate.py`` with
+``freeze 1`` and ``src/models/evaluationmodels.py`` of github.com/nyuad-cai/CXR-EHR-MSN at b3755c0); unlike there no
+image is dropped, and unknown labels are left out of the loss.
 """
 
 from __future__ import annotations

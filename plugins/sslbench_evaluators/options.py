@@ -48,17 +48,19 @@ class LeakageOptions(Options):
 
 
 class HeadOptions(Options):
-    """A head trained on augmented images; augmentation as in the paper's code (arXiv 2407.04449)."""
+    """A head trained on augmented images, as the code of arXiv 2407.04449 trains it."""
 
     epochs: int = Field(50, ge=1, description="passes over the training images, at most")
     batch_size: int = Field(64, ge=2, description="images in a step")
-    lr: float = Field(5e-4, gt=0, description="learning rate at the start")
-    weight_decay: float = Field(1e-3, ge=0, description="of the optimiser")
+    lr: float = Field(1e-4, gt=0, description="learning rate at the start")
+    weight_decay: float = Field(0.0, ge=0, description="of the optimiser")
     schedule: Literal["cosine", "plateau"] = Field(
-        "cosine", description="learning rate: to 0 over all epochs, or a tenth after patience / 2 epochs without a rise"
+        "cosine", description="learning rate: to 0 over all epochs, or lower where validation no longer rises"
     )
-    patience: int = Field(4, ge=0, description="epochs without a rise of the validation macro AUROC that are borne")
-    min_delta: float = Field(1e-4, ge=0, description="what counts as a rise")
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="what a plateau multiplies the rate by")
+    plateau_patience: int = Field(3, ge=0, description="epochs without a rise that a plateau bears")
+    patience: int = Field(5, ge=1, description="epochs in a row without a rise of validation macro AUROC that end it")
+    min_delta: float = Field(1e-5, ge=0, description="what counts as a rise")
     degrees: float = Field(45.0, ge=0, le=180, description="largest rotation either way")
     shift: float = Field(0.15, ge=0, le=1, description="largest shift, as a share of the side")
     zoom: float = Field(0.15, ge=0, lt=1, description="largest change of scale, as a share")
@@ -69,3 +71,4 @@ class FinetuneOptions(HeadOptions):
     """End to end training of a copy of the encoder."""
 
     lr: float = Field(1e-4, gt=0, description="learning rate of all layers at the start")
+    weight_decay: float = Field(1e-3, ge=0, description="of the optimiser")

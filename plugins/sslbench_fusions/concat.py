@@ -1,6 +1,7 @@
 """Concatenation, the fusion of the paper, and its ablation without the projection.
 
-[1] Elsharief et al., Multi-modal Masked Siamese Network Improves Chest X-Ray Representation Learning, arXiv 2407.04449.
+[1] Shurrab, Guerra-Manzanares and Shamout, Multimodal masked siamese network improves chest X-ray representation
+    learning, Scientific Reports 14:22516, arXiv 2407.04449.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def test_the_best_epoch_is_kept_and_training_stops_after_the_patience(
         return (0.6, 0.8, 0.7, 0.75, 0.9)[number - 1]
 
     monkeypatch.setattr(Training, "validation", validation)
-    found = results(pictured, epochs=5, patience=1)["test"]
+    found = results(pictured, epochs=5, patience=2)["test"]
     assert found.settings == {"epoch": 2, "epochs": 4, "lr": 0.03}
     np.testing.assert_allclose(found.scores, predicted[1], atol=1e-6)
     assert np.abs(predicted[3] - predicted[1]).max() > 1e-3
@@ -69,12 +69,39 @@ def test_without_validation_labels_the_last_epoch_is_kept(
     pictured: EvalContext, changed: Callable[..., EvalContext]
 ) -> None:
     blind = changed(pictured, "validate", labels=np.full((80, 2), np.nan, np.float32))
-    assert results(blind, epochs=2, patience=0)["test"].settings["epoch"] == 2
+    assert results(blind, epochs=2, patience=1)["test"].settings["epoch"] == 2
+
+
+def test_the_defaults_are_those_of_the_release() -> None:
+    options = HeadOptions()
+    assert (options.lr, options.weight_decay, options.batch_size, options.epochs) == (1e-4, 0.0, 64, 50)
+    assert (options.patience, options.min_delta, options.schedule) == (5, 1e-5, "cosine")
+    assert (options.plateau_factor, options.plateau_patience) == (0.5, 3)
+
+
+def test_steps_below_the_least_rise_add_up_but_do_not_wait_for_ever(
+    pictured: EvalContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Training, "validation", lambda self, number: 0.5 + 0.004 * number)
+    creeping = results(pictured, epochs=6, patience=2, min_delta=0.01)["test"]
+    assert creeping.settings["epochs"] == 3  # 0.504, then twice less than 0.01 above it
+    rising = results(pictured, epochs=6, patience=3, min_delta=0.01)["test"]
+    assert rising.settings == {"epoch": 6, "epochs": 6, "lr": 0.03}  # 0.504, 0.516, then 0.528: a rise in every third
 
 
 def test_plateau_lowers_the_rate(pictured: EvalContext) -> None:
-    found = results(pictured, schedule="plateau", patience=0, epochs=2)["test"].scores
+    found = results(pictured, schedule="plateau", patience=1, epochs=2)["test"].scores
     assert np.isfinite(found).all()
+
+
+def test_a_plateau_halves_the_rate_after_three_epochs_without_a_rise(
+    pictured: EvalContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    monkeypatch.setattr(Training, "epoch", lambda self, number: rates.append(self.optimizer.param_groups[0]["lr"]))
+    monkeypatch.setattr(Training, "validation", lambda self, number: 0.5)
+    results(pictured, schedule="plateau", epochs=7, patience=20)
+    assert rates == [0.03] * 5 + [0.015] * 2
 
 
 @pytest.mark.parametrize("value", [1.0, np.nan])
