@@ -73,8 +73,20 @@ class PlainViT(nn.Module):
         if side == grid:
             return own
         image = own[1:].T.reshape(1, -1, grid, grid)
-        moved = F.interpolate(image.float(), size=(side, side), mode="bicubic", antialias=True).to(own.dtype)
-        return torch.cat([own[:1], moved[0].flatten(1).T])
+        scale = (side + self.fast.position_offset) / grid  # not antialiased, as in the official code of MSN and DINO
+        places = (torch.arange(side, dtype=own.dtype) + 0.5) / scale - 0.5
+        weights = cubic(places.unsqueeze(1) - places.floor().unsqueeze(1) - torch.arange(-1, 3))  # (side, 4)
+        near = (places.floor().long().unsqueeze(1) + torch.arange(-1, 3)).clamp(0, grid - 1)
+        one_way = torch.einsum("sk,dskw->dsw", weights, image[0][:, near])
+        moved = torch.einsum("sk,dhsk->dhs", weights, one_way[:, :, near])
+        return torch.cat([own[:1], moved.flatten(1).T])
+
+
+def cubic(distance: Tensor) -> Tensor:
+    """Weights of the cubic convolution with a = -0.75 at some distances below 2."""
+    near, a = distance.abs(), -0.75
+    return torch.where(near <= 1, ((a + 2) * near - (a + 3)) * near**2 + 1,
+                       ((near - 5) * near + 8) * near * a - 4 * a)  # fmt: skip
 
 
 def norm(layer: nn.LayerNorm, tokens: Tensor) -> Tensor:
