@@ -178,8 +178,10 @@ def _rows_of(
     for k, (label, interval) in enumerate(zip(labels, found.labels, strict=True)):
         told = {**_interval(interval), **denominators.of((k,), chance)}
         if cuts is not None:
-            told["threshold"] = cuts[k]
-            told["note"] = interval.note if cuts[k] is not None else "no threshold: validation holds one class alone"
+            # Above every score lies no number that JSON has.
+            cut = cuts[k]
+            told["threshold"] = cut if cut is not None and np.isfinite(cut) else None
+            told["note"] = interval.note if cut is not None else "no threshold: validation holds one class alone"
         yield {"label": label, "metric": metric, **told}
     held, every = ([labels[k] for k in columns] for columns in (found.held, found.defined))
     yield {

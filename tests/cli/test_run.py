@@ -260,7 +260,7 @@ def test_every_flag_arrives_in_the_configuration(
     )  # fmt: skip
     assert answer.code == 0, answer.err
     config: RunConfig = plans[0].config
-    assert (config.method.name, config.method.options) == ("msn", {"prototypes": 8})
+    assert (config.method.name, config.method.options["prototypes"]) == ("msn", 8)
     assert (config.ehr.features, config.fusion and config.fusion.name) == (("age", "view"), "concat")
     assert (config.backbone.name, config.data.name, config.data.root) == ("vit-micro", "nih14", tiny_nih())
     assert (config.data.labels, config.preset, config.data.fit) == ("nih14", "smoke", "pad")
