@@ -134,7 +134,8 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
         seed: of the run; scores differ with it.
         signal: distance of positive and negative scores in standard deviations.
         **more: ``protocols``, ``labels``, ``images``, ``random``, ``pixels`` (signals of baselines), ``epochs``,
-            ``options`` (of the protocols), ``replicates`` (as its configuration says).
+            ``options`` (of the protocols), ``replicates`` (as its configuration says), ``validated`` (scores are
+            probabilities, and those of 60 validation images are kept; ``one_class``: none shows the last finding).
     """
     from ssl_bench.contracts import Predictions, Split
     from ssl_bench.results.rows import Origin, Scored, metric_rows
@@ -153,15 +154,19 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
         baselines = {name: more[name] for name in ("random", "pixels") if name in more} or {"random": 0.2}
         for encoder, strength in {"trained": signal, **baselines}.items():
             noise = np.random.default_rng([seed, len(protocol), int(10 * strength)]).normal(size=truth.shape)
-            scored = Scored(
-                Origin(encoder, "toy", "toy", protocol, seed), split, Predictions("test", strength * truth + noise)
-            )
+            scores = strength * truth + noise
+            scores = 1 / (1 + np.exp(strength / 2 - scores)) if "validated" in more else scores
+            scored = Scored(Origin(encoder, "toy", "toy", protocol, seed), split, Predictions("test", scores))
             found = list(metric_rows(scored, labels, 100))
             rows += found
             frame = pd.DataFrame({"image_id": ids, "patient_id": patients})
             for column, label in enumerate(labels):
                 frame[f"y_{label}"], frame[f"p_{label}"] = truth[:, column], scored.predictions.scores[:, column]
             run.write_predictions(encoder, *prediction_file(found[0]), frame)
+            if "validated" in more:
+                chosen = frame.tail(60).assign(image_id=[f"v{number}" for number in range(60)])
+                chosen = chosen.assign(**{f"y_{labels[-1]}": 0.0}) if more["validated"] == "one_class" else chosen
+                run.write_predictions(encoder, *prediction_file({**found[0], "split": "validate"}), chosen)
     run.write_config({"seed": seed})
     config = {
         "seed": seed, "method": {"name": method}, "data": {"name": "toy", "root": str(path)},

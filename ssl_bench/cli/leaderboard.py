@@ -25,6 +25,9 @@ def leaderboard(
     fewest: Annotated[
         int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
     ] = 5,
+    metrics: Annotated[
+        str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
+    ] = "",
     no_maps: Annotated[
         bool, typer.Option("--no-maps", help="Without the map of the test embeddings, a point an image.")
     ] = False,
@@ -36,6 +39,8 @@ def leaderboard(
     """Rank configurations by macro AUROC, with intervals, spread between seeds and tests against a baseline."""
     from ssl_bench.config import split_names
     from ssl_bench.errors import UsageError
+    from ssl_bench.evaluate.measures import usual
+    from ssl_bench.plugins import discover
     from ssl_bench.report.leaderboard import read_board
     from ssl_bench.report.leaderboard_text import print_board
 
@@ -43,8 +48,8 @@ def leaderboard(
         raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
     if html and html.is_dir():
         raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
-    names = split_names(protocols or "")
-    board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates, fewest=fewest)
+    names, asked = split_names(protocols or ""), usual(discover(), metrics)
+    board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates, fewest=fewest, asked=asked)
     if html:
         from ssl_bench.cli.options import cache_folder
         from ssl_bench.report.page.page import write_page

@@ -32,6 +32,9 @@ def tables(
     fewest: Annotated[
         int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
     ] = 5,
+    metrics: Annotated[
+        str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="File to write instead of printing.")] = None,
 ) -> None:
     """Print AUROC and AUPRC of finished runs, seeds as mean and spread, the best in bold, marks with their meaning."""
@@ -42,11 +45,14 @@ def tables(
             raise UsageError(unknown(what, given, known))
     from ssl_bench.config import split_names
     from ssl_bench.evaluate.arms import read_arms
+    from ssl_bench.evaluate.measures import usual
+    from ssl_bench.plugins import discover
     from ssl_bench.report.paper import TITLES, paper
     from ssl_bench.report.paper_text import rendered
 
-    names = split_names(protocols or "") or tuple(TITLES)
-    shown = paper(read_arms(runs, names), names, per_label=per_label, replicates=replicates, fewest=fewest)
+    names, asked = split_names(protocols or "") or tuple(TITLES), usual(discover(), metrics)
+    arms = read_arms(runs, names)
+    shown = paper(arms, names, per_label=per_label, replicates=replicates, fewest=fewest, asked=asked)
     text = rendered(shown, form)
     if out:
         from ssl_bench.files import write_text

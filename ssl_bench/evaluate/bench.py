@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from ssl_bench.errors import DataError, HandledError, shortened
+from ssl_bench.errors import DataError, HandledError
+from ssl_bench.evaluate.agreement import check_record, measured
 from ssl_bench.evaluate.arms import Arm, same_predictions
+from ssl_bench.evaluate.beside import beside, beside_drawn, direction
 from ssl_bench.evaluate.compare import SEEDS, few_seeds, over_seeds
 from ssl_bench.evaluate.family import BLIND, SAME, Test
 from ssl_bench.evaluate.intervals import (
@@ -18,22 +20,21 @@ from ssl_bench.evaluate.intervals import (
     Difference,
     Interval,
     Support,
-    held,
+    label_difference,
+    label_interval,
     macro_difference,
     macro_interval,
     macro_parts,
     supported,
     supports,
 )
+from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.members import Member, Place
 from ssl_bench.evaluate.predictions import PredictionTable
-from ssl_bench.evaluate.resample import Floats, point
+from ssl_bench.evaluate.resample import Floats
 from ssl_bench.evaluate.resampled import Resampled, by_metric
 from ssl_bench.evaluate.runs import check_alike
 from ssl_bench.results.rows import MACRO, fitted
-
-AGREE = 1e-6
-"""How far a number on the record may lie from the one that its kept predictions give."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +168,7 @@ class Bench:
         lines: the reference first.
         replicates: resamples of patients.
         fewest: positive and negative patients of a finding that a macro claim rests on.
+        asked: metrics beside AUROC and AUPRC.
 
     Raises:
         DataError: test images, patients or labels differ, predictions are gone, the record disagrees with them, or no
@@ -177,9 +179,11 @@ class Bench:
     lines: list[Line]
     replicates: int
     fewest: int = FEWEST
+    asked: tuple[Gauge, ...] = ()
     _points: dict[Member, dict[str, Floats]] = field(default_factory=dict)
     _own: dict[Member, PredictionTable] = field(default_factory=dict)
     _drawn: dict[Member, dict[str, Resampled]] = field(default_factory=dict)
+    _defined: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -201,17 +205,30 @@ class Bench:
         table = self.table(next(iter(self.lines[0].members.values())))
         return supports(table.truth, table.patients)
 
-    @cached_property
-    def defined(self) -> tuple[str, ...]:
-        """Findings that have a value in every row."""
-        every = [self.points(member)["auroc"] for line in self.lines for member in line.members.values()]
-        return tuple(self.labels[k] for k in held(np.mean(every, axis=0)))
+    def defined(self, metric: str = NAMES[0]) -> tuple[str, ...]:
+        """Findings that have a value in every row that has the metric at all."""
+        if metric not in self._defined:
+            every = np.array([values for line in self.lines if self.has(line, metric)
+                              for values in self._values(line, metric)])  # fmt: skip
+            common = np.isfinite(every).all(axis=0) if len(every) else np.zeros(len(self.labels), bool)
+            self._defined[metric] = tuple(label for label, kept in zip(self.labels, common, strict=True) if kept)
+        return self._defined[metric]
 
-    @cached_property
-    def held(self) -> tuple[str, ...]:
+    def held(self, metric: str = NAMES[0]) -> tuple[str, ...]:
         """Findings that the macro means are over: those with patients enough, or all where none has."""
         enough = [self.labels[k] for k in supported(self.base, self.fewest)]
-        return tuple(label for label in self.defined if label in enough) or self.defined
+        return tuple(label for label in self.defined(metric) if label in enough) or self.defined(metric)
+
+    def has(self, line: Line, metric: str) -> bool:
+        """Whether every encoder of a row has a value of a metric for any finding."""
+        return all(np.isfinite(values).any() for values in self._values(line, metric))
+
+    def _values(self, line: Line, metric: str) -> list[Floats]:
+        return [self.points(member)[metric] for member in line.members.values()]
+
+    def direction(self, metric: str) -> int:
+        """1 where a higher value is better, -1 where a lower one is, 0 where neither."""
+        return direction(self.asked, metric)
 
     def own(self, member: Member) -> PredictionTable:
         """Predictions of a run with its own findings.
@@ -220,17 +237,17 @@ class Bench:
             DataError: they are gone, or the images differ from those of the first run.
         """
         if member not in self._own:
-            table = member.predictions(self.place)
+            table = member.predictions(self.place, validated=bool(self.asked))
             if self._own:
                 first = next(iter(self._own))
                 check_alike(table, self._own[first], member.path, first.path)
-            self._points[member] = measured(table)
+            self._points[member] = measured(table) | beside(table, self.asked)
             check_record(member, self.place, table.labels, self._points[member])
             self._own[member] = table
         return self._own[member]
 
     def points(self, member: Member) -> dict[str, Floats]:
-        """AUROC and AUPRC (L,) of a run for the findings of all."""
+        """Every metric (L,) of a run for the findings of all, NaN where it is undefined."""
         own = self.own(member)
         columns = [own.labels.index(label) for label in self.labels]
         return {metric: values[columns] for metric, values in self._points[member].items()}
@@ -264,8 +281,9 @@ class Bench:
     def drawn(self, member: Member, metric: str) -> Resampled:
         """A metric of a run with its resamples of patients; computed once, however many tests it is in."""
         if member not in self._drawn:
-            given = self.points(member), self.base
-            self._drawn[member] = by_metric(self.table(member), self.replicates, 0, known=given)
+            table, points = self.table(member), self.points(member)
+            usual = by_metric(table, self.replicates, 0, known=(points, self.base))
+            self._drawn[member] = usual | beside_drawn(table, self.asked, self.replicates, points, self.base)
         return self._drawn[member][metric]
 
     def forget(self, line: Line) -> None:
@@ -275,28 +293,48 @@ class Bench:
 
     def values(self, line: Line, metric: str, *, every: bool = False) -> list[float]:
         """The macro mean of each encoder of a row; ``every``: over all findings with a value."""
-        columns = [self.labels.index(label) for label in (self.defined if every else self.held)]
+        columns = [self.labels.index(label) for label in (self.defined(metric) if every else self.held(metric))]
         return [float(self.points(member)[metric][columns].mean()) for member in line.members.values()]
 
     def level(self, line: Line, metric: str) -> Interval:
         """The value of a row with its interval: of an encoder, or of the mean over seeds with the seed as random."""
         values = self.values(line, metric)
-        if not self.held or np.isnan(values).any():
-            return Interval(None, note="no finding has both classes")
+        if not self.held(metric) or np.isnan(values).any():
+            return Interval(None, note="no finding has both classes" if metric in NAMES else "not measured")
         if len(values) == 1:
             return self._one(next(iter(line.members.values())), metric, values[0])
         if len(values) < SEEDS:
             return Interval(float(np.mean(values)))
         found = [self.drawn(member, metric) for member in line.members.values()]
-        return self._over_seeds([(one.values, one.replicates) for one in found])
+        return self._over_seeds(found, metric)
 
     def _one(self, member: Member, metric: str, value: float) -> Interval:
         """Of the record where it is of the same findings, else measured anew."""
         row = member.row(self.place, MACRO, metric)
-        if row is not None and set(row["macro_labels"]) == set(self.held):
+        if row is not None and set(row["macro_labels"]) == set(self.held(metric)):
             return Interval(value, row["ci_low"], row["ci_high"], note=row["note"])
-        one = self.drawn(member, metric)
-        return macro_interval(macro_parts(one.values, one.replicates, self.base, self.fewest))
+        one = self._alike(self.drawn(member, metric), metric)
+        parts = macro_parts(one.values, one.replicates, one.base, self.fewest)
+        return macro_interval(parts) if self._unit(metric) else macro_difference(parts)
+
+    def of_label(self, member: Member, label: str, metric: str) -> Interval:
+        """The value of one finding: of the record, or of a metric that was asked for measured anew."""
+        if metric in NAMES:
+            row = member.row(self.place, label, metric)
+            return Interval(row["value"], row["ci_low"], row["ci_high"], note=row["note"]) if row else Interval(None)
+        if label not in self.labels:
+            return Interval(None, note="not in all rows")
+        one, k = self.drawn(member, metric), self.labels.index(label)
+        made = label_interval if self._unit(metric) else label_difference
+        return made(float(one.values[k]), one.replicates[:, k], one.base[k])
+
+    def _unit(self, metric: str) -> bool:
+        return all(gauge.component.bounds == "unit" for gauge in self.asked if gauge.name == metric)
+
+    def _alike(self, one: Resampled, metric: str) -> Resampled:
+        """A metric for the findings alone that all rows have it of, so that no two means are over different ones."""
+        common = np.isin(one.labels, self.defined(metric))
+        return replace(one, values=np.where(common, one.values, np.nan))
 
     def test(self, line: Line, reference: Line, metric: str) -> Test:
         """The difference of two rows in the macro metric, paired by seed."""
@@ -304,55 +342,35 @@ class Bench:
             return Test(Difference(None), None, BLIND)
         if line.same(reference):
             return Test(Difference(None), None, f"{line.name} and {reference.name} hold {SAME}")
+        if not (self.has(line, metric) and self.has(reference, metric)):
+            return Test(Difference(None), None, f"{metric} is not measured of {line.name} and {reference.name} alike")
         called = f"{line.name} by {self.place[0]} on {self.place[1]}"
         first, second = line.members, reference.members
         if len(first) == len(second) == 1:
-            one, other = (self.drawn(next(iter(found.values())), metric) for found in (first, second))
-            away = one.values - other.values, one.replicates - other.replicates
-            return Test(
-                macro_difference(macro_parts(*away, self.base, self.fewest)), "encoders", called=called, metric=metric
-            )
+            away = self._minus(next(iter(first.values())), next(iter(second.values())), metric)
+            parts = macro_parts(away.values, away.replicates, away.base, self.fewest)
+            return Test(macro_difference(parts), "encoders", called=called, metric=metric)
         paired = sorted(set(first) & set(second))
         if few_seeds(len(paired)):
             return Test(Difference(None), None, few_seeds(len(paired)))
-        pairs = [(self.drawn(first[seed], metric), self.drawn(second[seed], metric)) for seed in paired]
-        differences = [(one.values - other.values, one.replicates - other.replicates) for one, other in pairs]
-        return Test(self._over_seeds(differences), "methods", called=called, metric=metric)
+        pairs = [self._minus(first[seed], second[seed], metric) for seed in paired]
+        return Test(self._over_seeds(pairs, metric), "methods", called=called, metric=metric)
 
-    def _over_seeds(self, seeds: Sequence[tuple[Floats, Floats]]) -> Difference:
-        values, replicates = (np.stack(parts) for parts in zip(*seeds, strict=True))
-        return over_seeds(values, replicates, self.base, self.fewest)[0]
+    def _minus(self, one: Member, other: Member, metric: str) -> Resampled:
+        a, b = self._alike(self.drawn(one, metric), metric), self.drawn(other, metric)
+        return replace(a, values=a.values - b.values, replicates=a.replicates - b.replicates)
 
-
-def measured(table: PredictionTable) -> dict[str, Floats]:
-    """AUROC and AUPRC (L,) of predictions."""
-    truth = np.where(fitted(table.scores), table.truth, np.nan)
-    return dict(zip(NAMES, point(truth, np.nan_to_num(table.scores)), strict=True))
+    def _over_seeds(self, seeds: Sequence[Resampled], metric: str) -> Difference:
+        values, replicates = np.stack([one.values for one in seeds]), np.stack([one.replicates for one in seeds])
+        common = np.isin(self.labels, self.defined(metric))
+        return over_seeds(np.where(common, values, np.nan), replicates, seeds[0].base, self.fewest)[0]
 
 
-def check_record(member: Member, place: Place, labels: Sequence[str], found: Mapping[str, Floats]) -> None:
-    """Refuse a record whose numbers are not those of its kept predictions.
-
-    Raises:
-        DataError: naming the first numbers that differ.
-    """
-    column = {label: number for number, label in enumerate(labels)}
-    wrong = []
-    for (label, metric), row in member.by_place[place].items():
-        names = row["macro_labels"] if label == MACRO else [label]
-        columns = [column[name] for name in names if name in column]
-        values = found[metric][columns]
-        here = float(values.mean()) if len(columns) == len(names) and len(values) else float("nan")
-        kept = float("nan") if row["value"] is None else float(row["value"])
-        if not (np.isnan(here) and np.isnan(kept)) and not abs(here - kept) <= AGREE:
-            wrong.append(f"{metric} of {label} {kept:.6f} on the record, {here:.6f} by its predictions")
-    if wrong:
-        raise DataError(f"{member.path}: {place[0]} on {place[1]}: {shortened(wrong, 3)}; evaluate the run again")
-
-
-def admitted(lines: Iterable[Line], place: Place, replicates: int, fewest: int = FEWEST) -> tuple[Bench, Refused]:
+def admitted(
+    lines: Iterable[Line], place: Place, replicates: int, fewest: int = FEWEST, asked: tuple[Gauge, ...] = ()
+) -> tuple[Bench, Refused]:
     """A bench of the rows that can stand beside the first, and the others with the reason."""
-    bench = Bench(place, [], replicates, fewest)
+    bench = Bench(place, [], replicates, fewest, asked)
     refused: Refused = []
     for line in lines:
         try:

@@ -33,9 +33,10 @@ def unclear_encoder(differences: Iterable[Mapping[str, Any]], encoder: str, metr
 def unclear_line(bench: Bench, line: Line, metric: str) -> bool:
     """Whether a row's macro mean does not clear the thumbnails beside it, where these were measured.
 
-    A row with too few seeds for an interval clears nothing.
+    A row with too few seeds for an interval clears nothing. Nothing is above by a metric whose best value
+    is neither the highest nor the lowest.
     """
-    if line.blind or line.arm.members[0].baseline:
+    if line.blind or line.arm.members[0].baseline or not bench.direction(metric):
         return False
     runs = {member.path for member in line.arm.members}
     beside = [one.arm for one in bench.lines if one.arm.members[0].encoder == PIXELS]
@@ -44,5 +45,8 @@ def unclear_line(bench: Bench, line: Line, metric: str) -> bool:
         return False
     # The same thumbnails stand beside every seed, though they are one row with one encoder.
     pixels = Line(beside[0], beside[0].at(bench.place), PIXELS)
-    low = bench.test(line, pixels, metric).difference.low
-    return low is None or low <= 0
+    if not bench.has(pixels, metric):
+        return False
+    sign, difference = bench.direction(metric), bench.test(line, pixels, metric).difference
+    worst = difference.low if sign > 0 else difference.high
+    return worst is None or sign * worst <= 0

@@ -12,7 +12,7 @@ from typing import Literal
 
 from ssl_bench.errors import shortened
 from ssl_bench.evaluate.compare import ALPHA, SEEDS, adjusted_p
-from ssl_bench.evaluate.intervals import Difference
+from ssl_bench.evaluate.intervals import NAMES, Difference
 
 Level = Literal["methods", "encoders"]
 
@@ -71,7 +71,9 @@ def described(reference: str, tests: Iterable[Test | None]) -> list[str]:
     if made:
         names = shortened(list(dict.fromkeys(test.called for test in made)), LISTED)
         number = "1 test" if len(made) == 1 else f"{len(made)} tests"
-        metrics = ", ".join(dict.fromkeys(test.metric.upper() for test in made))
+        metrics = ", ".join(
+            dict.fromkeys(test.metric.upper() if test.metric in NAMES else test.metric for test in made)
+        )
         notes.append(f"{number} against {reference} in macro {metrics}, p adjusted by Holm for their number: {names}.")
     if MARKS["methods"] in marks:
         notes.append(f"*: the method differs from {reference} (adjusted p below {ALPHA}): {SEEDS} or more paired "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 from ssl_bench.errors import DataError
 from ssl_bench.evaluate.intervals import NAMES
 from ssl_bench.evaluate.predictions import PredictionTable
-from ssl_bench.evaluate.runs import ENCODERS, RANDOM, standing
+from ssl_bench.evaluate.runs import ENCODERS, RANDOM, standing, validation_of
 from ssl_bench.results.rows import MACRO
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 
@@ -87,14 +87,19 @@ class Member:
             self._values[place] = tuple((label, metric, row["value"]) for (label, metric), row in rows)
         return self._values[place]
 
-    def predictions(self, place: Place) -> PredictionTable:
+    def predictions(self, place: Place, *, validated: bool = False) -> PredictionTable:
         """The kept predictions behind these rows, in the order of their ids.
+
+        Args:
+            place: of the rows.
+            validated: with those of the validation images, on which thresholds are chosen.
 
         Raises:
             DataError: they are gone, damaged, or others than the record was written with.
         """
         first, run = next(iter(self.by_place[place].values())), RunDirectory(self.path)
-        return read_kept(run.checked(run.predictions(self.encoder, *prediction_file(first)), self.record))
+        table = read_kept(run.checked(run.predictions(self.encoder, *prediction_file(first)), self.record))
+        return replace(table, validation=validation_of(run, first, self.record, table.labels)) if validated else table
 
 
 def read_kept(path: Path) -> PredictionTable:

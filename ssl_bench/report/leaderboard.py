@@ -6,7 +6,7 @@ Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -14,13 +14,15 @@ from typing import Any
 from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.evaluate.arms import Arm, arms_of
 from ssl_bench.evaluate.bench import Line, Refused, admitted, lines_of
+from ssl_bench.evaluate.beside import others
 from ssl_bench.evaluate.cleared import NOTE
 from ssl_bench.evaluate.compare import SEEDS
 from ssl_bench.evaluate.family import described
 from ssl_bench.evaluate.intervals import FEWEST
+from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.members import Place, Record, places_of, slim
 from ssl_bench.evaluate.runs import RANDOM
-from ssl_bench.report.paper import Cell, adjusted, held_notes, on_brackets, place_cells
+from ssl_bench.report.paper import Cell, adjusted, headings_of, held_notes, on_brackets, place_cells
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.rundir import RunDirectory
 
@@ -137,6 +139,7 @@ class Board:
         baseline: the configuration that others are tested against.
         replicates: resamples of patients.
         remarks: on rows that hold one encoder, and on the findings of macro means.
+        metrics: heading of every metric by its name.
     """
 
     entries: tuple[Entry, ...]
@@ -144,6 +147,12 @@ class Board:
     baseline: Arm
     replicates: int
     remarks: tuple[str, ...] = ()
+    metrics: Mapping[str, str] = field(default_factory=lambda: METRICS)
+
+    @property
+    def beside(self) -> dict[str, str]:
+        """Those that are not AUROC and AUPRC."""
+        return {name: heading for name, heading in self.metrics.items() if name not in METRICS}
 
     @property
     def synthetic(self) -> bool:
@@ -190,6 +199,7 @@ def read_board(
     protocols: Sequence[str] = (),
     replicates: int = 1000,
     fewest: int = FEWEST,
+    asked: Sequence[Gauge] = (),
 ) -> Board:
     """Read runs and rank them.
 
@@ -199,6 +209,7 @@ def read_board(
         protocols: those to show; empty: all.
         replicates: resamples of patients.
         fewest: positive and negative patients of a finding in a macro mean.
+        asked: metrics beside AUROC and AUPRC.
 
     Raises:
         UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
@@ -211,7 +222,7 @@ def read_board(
     if strange:
         raise UsageError(unknown("protocol", strange[0], sorted({place[0] for place in known})))
     ordered = sorted(arms, key=lambda arm: arm is not reference)
-    standings = [_of_place(ordered, reference, place, replicates, fewest) for place in known
+    standings = [_of_place(ordered, reference, place, replicates, fewest, others(asked)) for place in known
                  if not protocols or place[0] in protocols]  # fmt: skip
     excluded += [one for standing in standings for one in standing.excluded]
     cells = adjusted([cell for standing in standings for cell in standing.cells])
@@ -220,7 +231,7 @@ def read_board(
     remarks = dict.fromkeys(note for standing in standings for note in standing.notes)
     lines = {(standing.place, line.name): line for standing in standings for line in standing.lines}
     entries = tuple(_entries(cells, lines, reference))
-    return Board(entries, tuple(excluded), reference, replicates, tuple(remarks))
+    return Board(entries, tuple(excluded), reference, replicates, tuple(remarks), headings_of(asked))
 
 
 def expanded(paths: Iterable[Path]) -> list[Path]:
@@ -268,11 +279,13 @@ class Standing:
     notes: Sequence[str]
 
 
-def _of_place(arms: Sequence[Arm], reference: Arm, place: Place, replicates: int, fewest: int) -> Standing:
+def _of_place(
+    arms: Sequence[Arm], reference: Arm, place: Place, replicates: int, fewest: int, asked: tuple[Gauge, ...]
+) -> Standing:
     """Numbers of the arms that share their test images, the baseline's if it has any, else the first arm's."""
     refused: Refused = []
     lines, notes = lines_of(arms, place, refused)
-    bench, others = admitted(lines, place, replicates, fewest)
+    bench, others = admitted(lines, place, replicates, fewest, asked)
     first = bench.lines[0] if bench.lines else None
     told = (
         f"{f'other test images or labels than {first.name}' if first else 'no images'}, one seed with different "
@@ -297,7 +310,7 @@ def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Place, str], Line], ref
         for rank, (name, of_arm) in enumerate(ranked, 1):
             line = lines[place, name]
             differs = line.arm is not reference and not line.blind
-            away = {metric: _away(of_arm, base, metric) if differs else None for metric in METRICS}
+            away = {metric: _away(of_arm, base, metric) if differs else None for metric in of_arm}
             yield Entry(line, place, None if line.blind or len(ranked) == 1 else rank, of_arm, away)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from ssl_bench.evaluate.intervals import Interval
@@ -22,6 +24,8 @@ def print_board(board: Board) -> None:
         stamp = f" ({STAMP})" if any(member.record["synthetic"] for e in entries for member in e.arm.members) else ""
         console.print(f"{protocol} on {entries[0].data}{stamp}, test split, macro means")
         console.print(_table(entries, board.baseline.name))
+        if board.beside:
+            console.print(_beside(entries, board.beside))
     for note in board.notes():
         console.print(f"note: {note}", soft_wrap=True)
     for one in board.excluded:
@@ -38,6 +42,15 @@ def _table(entries: list[Entry], baseline: str) -> Table:
         numbers = [text for metric in METRICS for text in metric_texts(entry, metric)]
         rank = "-" if entry.rank is None else str(entry.rank)
         table.add_row(rank, name, entry.backbone, str(len(entry.seeds)), *numbers, *cost_texts(entry))
+    return table
+
+
+def _beside(entries: list[Entry], metrics: Mapping[str, str]) -> Table:
+    """Metrics that were asked for, a line each: they do not rank."""
+    table = Table("metric", "configuration", "value [95 %]", "SD", "to baseline")
+    for metric, name in metrics.items():
+        for entry in entries:
+            table.add_row(name, entry.name, *metric_texts(entry, metric))
     return table
 
 

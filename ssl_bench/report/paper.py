@@ -12,10 +12,12 @@ import pandas as pd
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.arms import Arm
 from ssl_bench.evaluate.bench import Bench, Line, lines_of
+from ssl_bench.evaluate.beside import ideal, others, unmeasured
 from ssl_bench.evaluate.cleared import NOTE, UNCLEAR, unclear_line
 from ssl_bench.evaluate.compare import SEEDS
 from ssl_bench.evaluate.family import Test, adjust, described, mark
 from ssl_bench.evaluate.intervals import FEWEST, Interval
+from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.members import Place, Record, places_of
 from ssl_bench.report.table import MACRO, METRICS
 
@@ -33,6 +35,7 @@ class Cell:
 
     Attributes:
         arm, place, label, metric: what it is of.
+        heading: of the metric.
         interval: of the value; over several seeds, of their mean.
         seeds: runs behind it.
         sd: standard deviation over the seeds; None where there is one.
@@ -55,6 +58,7 @@ class Cell:
     test: Test | None = None
     p_holm: float | None = None
     unclear: bool = False
+    heading: str = ""
 
     @property
     def mark(self) -> str:
@@ -100,7 +104,13 @@ class Paper:
 
 
 def paper(
-    arms: Sequence[Arm], protocols: Sequence[str], *, per_label: bool, replicates: int, fewest: int = FEWEST
+    arms: Sequence[Arm],
+    protocols: Sequence[str],
+    *,
+    per_label: bool,
+    replicates: int,
+    fewest: int = FEWEST,
+    asked: Sequence[Gauge] = (),
 ) -> Paper:
     """Measure and test arms.
 
@@ -110,6 +120,7 @@ def paper(
         per_label: with those of single findings, which are not tested.
         replicates: resamples of patients.
         fewest: positive and negative patients of a finding in a macro mean.
+        asked: metrics beside AUROC and AUPRC.
 
     Raises:
         UsageError: no run has a row of these protocols.
@@ -124,10 +135,15 @@ def paper(
     notes: list[str] = []
     for place in places:
         lines, told = lines_of(arms, place)
-        bench = Bench(place, lines, replicates, fewest)
+        bench = Bench(place, lines, replicates, fewest, others(asked))
         cells += place_cells(bench, lines[0] if lines[0].arm is arms[0] else None, per_label=per_label)
         notes += [f"{note}." for note in told] + held_notes(bench)
     return Paper(arms, replicates, adjusted(cells), list(dict.fromkeys(notes)))
+
+
+def headings_of(asked: Sequence[Gauge]) -> dict[str, str]:
+    """The heading of every metric: AUROC, AUPRC, and those beside."""
+    return {**METRICS, **{gauge.name: gauge.component.title for gauge in others(asked)}}
 
 
 def adjusted(cells: Sequence[Cell]) -> list[Cell]:
@@ -141,73 +157,107 @@ def place_cells(bench: Bench, reference: Line | None, *, per_label: bool) -> Ite
     Raises:
         DataError: test images differ, predictions are gone, or a record disagrees with them.
     """
-    macro: dict[str, list[Cell]] = {metric: [] for metric in METRICS}
+    headings = headings_of(bench.asked)
+    macro: dict[str, list[Cell]] = {metric: [] for metric in headings}
     for line in bench.lines:
-        for metric in METRICS:
+        for metric in headings:
             cell = _macro_cell(bench, line, metric)
             tested = reference is not None and line is not reference and cell.interval.value is not None
             cell = replace(cell, unclear=unclear_line(bench, line, metric))
             macro[metric].append(
                 replace(cell, test=bench.test(line, reference, metric)) if tested and reference else cell
             )
-        if line is not reference:
+        if line is not reference and not per_label:
             bench.forget(line)
     for cells in macro.values():
         yield from _best([cell for cell in cells if cell.interval.value is not None], bench)
     if per_label:
         for label in bench.known:
-            for metric in METRICS:
+            for metric in headings:
                 found = [_label_cell(bench, line, label, metric) for line in bench.lines]
                 yield from _best([one for one in found if one is not None], bench)
 
 
 def _macro_cell(bench: Bench, line: Line, metric: str) -> Cell:
+    if not bench.has(line, metric):
+        return _cell(bench, line, MACRO, metric, Interval(None), [])
     values = bench.values(line, metric)
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    fewer = len(bench.held) < len(bench.defined)
+    fewer = len(bench.held(metric)) < len(bench.defined(metric))
     whole = float(np.mean(bench.values(line, metric, every=True))) if fewer else None
-    return Cell(line.name, bench.place, MACRO, metric, bench.level(line, metric), len(values), spread, whole=whole)
+    return replace(_cell(bench, line, MACRO, metric, bench.level(line, metric), values), whole=whole)
 
 
 def _label_cell(bench: Bench, line: Line, label: str, metric: str) -> Cell | None:
-    rows = [row for member in line.members.values() if (row := member.row(bench.place, label, metric)) is not None]
-    values = [row["value"] for row in rows if row["value"] is not None]
+    each = [bench.of_label(member, label, metric) for member in line.members.values()]
+    found = [interval for interval in each if interval.value is not None]
+    values = [interval.value for interval in found if interval.value is not None]
     if not values:
         return None
-    if len(values) == 1:
-        interval = Interval(values[0], rows[0]["ci_low"], rows[0]["ci_high"], note=rows[0]["note"])
-        return Cell(line.name, bench.place, label, metric, interval, 1, None)
-    spread = float(np.std(values, ddof=1))
-    return Cell(line.name, bench.place, label, metric, Interval(float(np.mean(values))), len(values), spread)
+    return _cell(bench, line, label, metric, found[0] if len(each) == 1 else Interval(float(np.mean(values))), values)
+
+
+def _cell(bench: Bench, line: Line, label: str, metric: str, interval: Interval, values: Sequence[float]) -> Cell:
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    heading = headings_of(bench.asked)[metric]
+    return Cell(line.name, bench.place, label, metric, interval, len(values), spread, heading=heading)
 
 
 def _best(cells: list[Cell], bench: Bench) -> list[Cell]:
-    """The cells of one column, the highest marked where there are several that can differ."""
+    """The cells of one column, the best marked where there are several that can differ."""
     if len(cells) < 2 or any(line.blind for line in bench.lines):
         return cells
-    highest = max(cell.interval.value or 0.0 for cell in cells)
-    return [replace(cell, best=cell.interval.value == highest) for cell in cells]
+    scores = [_goodness(cell, bench) for cell in cells]
+    return [replace(cell, best=score == max(scores)) for cell, score in zip(cells, scores, strict=True)]
+
+
+def _goodness(cell: Cell, bench: Bench) -> float:
+    value, sign = cell.interval.value or 0.0, bench.direction(cell.metric)
+    return sign * value if sign else -abs(value - ideal(bench.asked, cell.metric))
 
 
 def held_notes(bench: Bench) -> list[str]:
     """Which findings the macro means of a place are over, where these are not all, and the means over all of them."""
-    if len(bench.held) == len(bench.known):
+    return [
+        *_held_notes(bench, ("auroc", "auprc")),
+        *(note for gauge in bench.asked for note in _asked_notes(bench, gauge)),
+    ]
+
+
+def _asked_notes(bench: Bench, gauge: Gauge) -> Iterator[str]:
+    """Which rows have no value of a metric and why, and its findings, where they are not those of AUROC."""
+    where = f"by {bench.place[0]} on {_at(bench.place).strip()}"
+    lacking: dict[str, list[str]] = {}
+    for line in bench.lines:
+        if not bench.has(line, gauge.name):
+            why = (unmeasured(bench.table(member), gauge) for member in line.members.values())
+            lacking.setdefault(next(filter(None, why)), []).append(line.name)
+    for reason, names in lacking.items():
+        yield f"No {gauge.name} {where} of {shortened(names)}: {reason}."
+    if bench.held(gauge.name) and bench.held(gauge.name) != bench.held():
+        yield from _held_notes(bench, (gauge.name,), f"{gauge.component.title}: macro")
+
+
+def _held_notes(bench: Bench, metrics: Sequence[str], called: str = "Macro") -> list[str]:
+    held, defined = bench.held(metrics[0]), bench.defined(metrics[0])
+    if len(held) == len(bench.known):
         return []
     lacking = [label for label in bench.known if label not in bench.labels]
-    empty = [label for label in bench.labels if label not in bench.defined]
-    few = [label for label in bench.defined if label not in bench.held]
+    empty = [label for label in bench.labels if label not in defined]
+    few = [label for label in defined if label not in held]
+    no_value = "of one class" if metrics[0] in METRICS else "without a value in every row"
     why = [f"{what}: {shortened(labels)}" for what, labels in (
-        ("not in all rows", lacking), ("of one class", empty),
+        ("not in all rows", lacking), (no_value, empty),
         (f"fewer than {bench.fewest} positive or negative patients", few)) if labels]  # fmt: skip
     where = f"{bench.place[0]} on {_at(bench.place).strip()}"
     notes = [
-        f"Macro means by {where} are over {len(bench.held)} of {len(bench.known)} findings ({shortened(bench.held)}); "
+        f"{called} means by {where} are over {len(held)} of {len(bench.known)} findings ({shortened(held)}); "
         f"{'; '.join(why)}."
     ]
     if few:
-        told = [f"{line.name} {name} {np.mean(bench.values(line, metric, every=True)):.3f}"
-                for line in bench.lines for metric, name in METRICS.items()]  # fmt: skip
-        notes.append(f"Means by {where} over all {len(bench.defined)} findings with a value, points without any "
+        headings = headings_of(bench.asked)
+        told = [f"{line.name} {headings[metric]} {np.mean(bench.values(line, metric, every=True)):.3f}"
+                for line in bench.lines for metric in metrics if bench.has(line, metric)]  # fmt: skip
+        notes.append(f"Means by {where} over all {len(defined)} findings with a value, points without any "
                      f"claim: {shortened(told, 20)}.")  # fmt: skip
     return notes
 
@@ -218,13 +268,12 @@ def paper_tables(cells: Sequence[Cell]) -> list[PaperTable]:
     for protocol in dict.fromkeys(cell.place[0] for cell in cells):
         of = [cell for cell in cells if cell.place[0] == protocol]
         title = f"{TITLES.get(protocol, protocol)} ({protocol})"
-        over = dict.fromkeys((cell.place, cell.metric) for cell in of if cell.label == MACRO)
-        columns = {key: f"{_at(key[0])}{METRICS[key[1]]}" for key in over}
+        columns = {(cell.place, cell.metric): f"{_at(cell.place)}{cell.heading}" for cell in of if cell.label == MACRO}
         rows = {arm: {(cell.place, cell.metric): cell for cell in of if cell.arm == arm and cell.label == MACRO}
                 for arm in dict.fromkeys(cell.arm for cell in of)}  # fmt: skip
         tables.append(_table(f"{title}, macro mean", "method", columns, rows))
         for place in dict.fromkeys(cell.place for cell in of):
-            for metric, name in METRICS.items():
+            for metric, name in {cell.metric: cell.heading for cell in of}.items():
                 tables += _finding_table(f"{title}, {_at(place)}{name} by finding", of, place, metric)
     return tables
 
@@ -261,7 +310,7 @@ def footnotes(shown: Paper) -> list[str]:
     """What a reader must know of the numbers and marks."""
     records = [member.record for arm in shown.arms for member in arm.members]
     notes = ["Data are synthetic: these numbers say nothing about patients."] * any(r["synthetic"] for r in records)
-    best = " Bold: the highest of a column, which is no claim by itself." * any(cell.best for cell in shown.cells)
+    best = " Bold: the best of a column, which is no claim by itself." * any(cell.best for cell in shown.cells)
     notes.append(on_brackets(records, shown.replicates) + best)
     notes += shown.notes
     seeds = sorted({cell.seeds for cell in shown.cells if cell.sd is not None})

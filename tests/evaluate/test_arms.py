@@ -132,7 +132,7 @@ def test_other_test_images_are_refused(tmp_path: Path, write_arm: Callable[..., 
 def test_means_are_over_the_findings_that_all_rows_hold(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "all", 0, 0.3), write_arm(tmp_path, "one", 0, 2.5, labels=("Edema",))]
     bench = bench_of(read_arms(paths))
-    assert (bench.held, bench.known) == (("Edema",), ("Edema", "Mass_50%"))
+    assert (bench.held(), bench.known) == (("Edema",), ("Edema", "Mass_50%"))
     first = bench.lines[0]
     row = first.members[0].row(PLACE, "Edema", "auroc")
     assert row is not None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.leaderboard_text import cost_texts, metric_texts
 from ssl_bench.report.sections import p_text
-from ssl_bench.report.table import METRICS
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Grid:
 def grid(board: Board) -> Grid:
     """The table of a leaderboard; columns that would say nothing are left out."""
     number = {arm.name: index for index, arm in enumerate(board.arms)}
-    rows = [_cells(entry) for entry in board.entries]
+    rows = [_cells(entry, board.metrics) for entry in board.entries]
     kept = [name for name in rows[0] if len({row[name] for row in rows}) > 1 or rows[0][name].number]
     kept = [name for name in kept if not name.endswith(" SD") or any(row[name].order is not None for row in rows)]
     columns = ("rank", "configuration", *kept)
@@ -82,13 +81,13 @@ def _values(cells: Iterable[Cell]) -> tuple[str, ...]:
     return tuple(sorted({cell.text for cell in cells}))
 
 
-def _cells(entry: Entry) -> dict[str, Cell]:
+def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
     """Every column of a row by its heading."""
     facets = {"method": entry.method, "features": entry.features, "fusion": entry.fusion, "backbone": entry.backbone,
               "data": entry.data, "protocol": entry.place[0]}  # fmt: skip
     cells = {name: Cell(text) for name, text in facets.items()}
     cells["seeds"] = Cell(str(len(entry.seeds)), len(entry.seeds), number=True)
-    for metric, name in METRICS.items():
+    for metric, name in metrics.items():
         value, spread, difference = _metric_cells(entry, metric)
         cells |= {f"macro {name}": value, f"{name} SD": spread, f"{name} to baseline": difference}
     cost = (entry.cost("crops_per_image"), entry.cost("flops"), entry.hours)
