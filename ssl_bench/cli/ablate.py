@@ -49,6 +49,15 @@ def ablate(
     ehr_at_eval: Annotated[
         bool | None, typer.Option("--ehr-at-eval", help="Also probe EHR alone, and EHR beside the frozen features.")
     ] = None,
+    fewest: Annotated[
+        int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
+    ] = 5,
+    seed_sd: Annotated[
+        float, typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for what they would find.")
+    ] = 0.0117,
+    patient_sd: Annotated[
+        float, typer.Option("--patient-sd", min=0, help="SD of a difference over patients, for the same.")
+    ] = 0.005,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
 ) -> None:
     """Run a method without EHR, with it and with controls on paired seeds, and say what the difference supports.
@@ -65,6 +74,7 @@ def ablate(
     )  # fmt: skip
     from ssl_bench.ablation import cells
     from ssl_bench.config import load, split_names
+    from ssl_bench.evaluate.power import planned as power
     from ssl_bench.layers import merge
     from ssl_bench.plugins import discover
     from ssl_bench.pretrain.signals import leaving
@@ -77,8 +87,8 @@ def ablate(
     planned = cells(sets, split_names(arms), seeds, out, seed)
     configs = [load(merge(flags, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
     with leaving(lambda: f"finished cells are kept in {out}; go on with the same command"):
-        run_cells(planned, configs, registry, cache_folder(cache))
-        conclude(planned, configs[0], out)
+        run_cells(planned, configs, registry, cache_folder(cache), power(seeds, seed_sd, patient_sd))
+        conclude(planned, configs[0], out, fewest)
 
 
 def feature_sets(
@@ -112,8 +122,10 @@ def feature_sets(
     return {chosen: expand(split_names(chosen))}
 
 
-def run_cells(planned: Sequence[Cell], configs: Sequence[RunConfig], registry: Registry, cache: Path) -> None:
-    """Run what is not finished; everything is planned before anything runs."""
+def run_cells(
+    planned: Sequence[Cell], configs: Sequence[RunConfig], registry: Registry, cache: Path, told: str
+) -> None:
+    """Run what is not finished; everything is planned before anything runs, and told before the first that does."""
     from ssl_bench.estimate import rehearse
     from ssl_bench.pipeline import execute
     from ssl_bench.plan import make_plan
@@ -128,6 +140,9 @@ def run_cells(planned: Sequence[Cell], configs: Sequence[RunConfig], registry: R
         begun = check_same(directory, make_plan(config, registry, cache).config)
         if directory.record.is_file():
             continue
+        if told:
+            print(f"note: {told}", file=sys.stderr)
+            told = ""
         print(f"cell {number} of {len(planned)}: {cell.folder}", file=sys.stderr)
         with directory.claimed(resume=begun):
             execute(make_plan(config, registry, cache), directory, Quiet(directory), resume=begun)
@@ -175,13 +190,13 @@ class Quiet:
         print(f"warning: {sentence}", file=sys.stderr)
 
 
-def conclude(planned: Sequence[Cell], config: RunConfig, out: Path) -> None:
+def conclude(planned: Sequence[Cell], config: RunConfig, out: Path, fewest: int) -> None:
     """Compare the arms, write ``ablation.json`` and ``ablation.md``, and print the latter."""
     from ssl_bench.files import write_json, write_text
     from ssl_bench.report.ablation import markdown
     from ssl_bench.report.arms import summarise
 
-    result = summarise(planned, config)
+    result = summarise(planned, config, fewest)
     write_json(out / "ablation.json", result)
     page = markdown(result)
     write_text(out / "ablation.md", page)

@@ -48,6 +48,12 @@ def sweep(
         bool, typer.Option("--allow-inexact-resume", help="Resume cells although the bits will differ.")
     ] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    seed_sd: Annotated[
+        float, typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for what they would find.")
+    ] = 0.0117,
+    patient_sd: Annotated[
+        float, typer.Option("--patient-sd", min=0, help="SD of a difference over patients, for the same.")
+    ] = 0.005,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what they cost, and stop.")] = False,
 ) -> None:
     """Run every cell of a grid, skip what is finished, and show one table; the same command goes on after a kill."""
@@ -82,6 +88,8 @@ def sweep(
 
     if dry_run:
         tell_costs(plans, folder, jobs or whole.jobs)
+        for note in tell_power(cells, seed_sd, patient_sd):
+            print(f"note: {note}")
         tell_jobs(cells, folder, make_launcher(), cache_folder(cache))
         return
     carry_out(
@@ -161,6 +169,18 @@ def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
         + "; preparing and evaluating come on top"
     )
     print_cells(rows, ("cell", "steps", "a step", "training", ""), caption)
+
+
+def tell_power(cells: Sequence[Cell], seed_sd: float, patient_sd: float) -> list[str]:
+    """What the seeds that all configurations of a sweep share would find between two of them; nothing of one alone."""
+    from ssl_bench.evaluate.power import planned
+    from ssl_bench.sweep.cells import paired_seeds
+
+    configurations, seeds = paired_seeds(cells)
+    if configurations < 2:
+        return []
+    shared = f"{configurations} configurations" + ("" if seeds else " share no seed")
+    return [f"{shared}: {told}" for told in (planned(seeds, seed_sd, patient_sd),) if told]
 
 
 def tell_jobs(cells: Sequence[Cell], folder: Path, launcher: Launcher, cache: Path) -> None:

@@ -12,7 +12,7 @@ from ssl_bench.ablation import NONE, REAL, SHUFFLED
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.evaluate.compare import ALPHA, SEEDS, few_seeds, over_seeds
 from ssl_bench.evaluate.family import LISTED, SAME, Test, adjust
-from ssl_bench.evaluate.intervals import Difference
+from ssl_bench.evaluate.intervals import FEWEST, Difference, held, supported
 from ssl_bench.evaluate.power import Spread, power_text
 from ssl_bench.evaluate.resampled import Resampled
 
@@ -50,8 +50,15 @@ class Contrast:
         return 1 if self.difference.value > 0 else -1
 
 
-def contrast(first: Sequence[Resampled], second: Sequence[Resampled]) -> tuple[Difference, tuple[float, ...]]:
+def contrast(
+    first: Sequence[Resampled], second: Sequence[Resampled], fewest: int = FEWEST
+) -> tuple[Difference, tuple[float, ...]]:
     """First minus second arm, seed by seed in the same order, with the test of methods.
+
+    Args:
+        first: seed by seed.
+        second: in the same order.
+        fewest: positive and negative patients of a finding in the macro mean.
 
     Raises:
         DataError: the runs do not hold the same labels.
@@ -63,7 +70,7 @@ def contrast(first: Sequence[Resampled], second: Sequence[Resampled]) -> tuple[D
         return Difference(None, note=f"{SAME} in both arms: nothing can differ"), ()
     values = np.array([a.values - b.values for a, b in pairs])  # (S, L)
     repeats = np.array([a.replicates - b.replicates for a, b in pairs])  # (S, R, L)
-    return over_seeds(values, repeats, first[0].base)
+    return over_seeds(values, repeats, first[0].base, fewest)
 
 
 def replicates(first: Sequence[Resampled], second: Sequence[Resampled]) -> list[tuple[Resampled, Resampled]]:
@@ -77,11 +84,12 @@ def replicates(first: Sequence[Resampled], second: Sequence[Resampled]) -> list[
     return found
 
 
-def contrasts(runs: Mapping[tuple[str, str], Sequence[Resampled]]) -> list[Contrast]:
+def contrasts(runs: Mapping[tuple[str, str], Sequence[Resampled]], fewest: int = FEWEST) -> list[Contrast]:
     """Real minus every other arm, for each feature set, adjusted together; the primary one comes first.
 
     Args:
         runs: of each feature set and arm, seed by seed; the arm without EHR stands under any of the sets.
+        fewest: positive and negative patients of a finding in the macro mean.
     """
     none = next((arm for (_, name), arm in runs.items() if name == NONE), None)
     found: list[Contrast] = []
@@ -89,7 +97,7 @@ def contrasts(runs: Mapping[tuple[str, str], Sequence[Resampled]]) -> list[Contr
         arms = {arm: runs[features, arm] for name, arm in runs if name == features}
         arms |= {NONE: none} if none else {}
         others = sorted(arms.keys() - {REAL}, key=lambda name: (name != SHUFFLED, name != NONE, name))
-        found += [Contrast(features, REAL, arm, *contrast(arms[REAL], arms[arm])) for arm in others]
+        found += [Contrast(features, REAL, arm, *contrast(arms[REAL], arms[arm], fewest)) for arm in others]
     return adjusted(found)
 
 
@@ -115,6 +123,20 @@ def families(found: Sequence[Contrast]) -> list[str]:
         if made:
             told.append(f"{name}: {len(made)} tests, p adjusted by Holm for their number ({shortened(made, LISTED)})")
     return told
+
+
+def over_findings(runs: Sequence[Resampled], fewest: int) -> str:
+    """Which findings the contrasts are over, and which have too few patients or one class."""
+    first = runs[0]
+    defined = held(np.mean([run.values for run in runs], axis=0))
+    enough = [k for k in supported(first.base, fewest) if k in defined]
+    kept = enough or [*defined]
+    names = [[first.labels[k] for k in columns] for columns in (kept, [k for k in defined if k not in kept])]
+    empty = [label for k, label in enumerate(first.labels) if k not in defined]
+    why = {f"fewer than {fewest} positive or negative patients": names[1], "of one class": empty}
+    left = [f"{what}: {shortened(labels)}" for what, labels in why.items() if labels]
+    left += [] if enough else [f"none has {fewest} positive and negative patients, so nothing is claimed"]
+    return "; ".join([f"contrasts are over {len(kept)} of {len(first.labels)} findings: {shortened(names[0])}", *left])
 
 
 def found_by(found: Sequence[Contrast], seeds: int) -> list[str]:

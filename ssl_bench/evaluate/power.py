@@ -10,10 +10,13 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
-from ssl_bench.evaluate.compare import ALPHA, SEEDS
+from ssl_bench.evaluate.compare import ALPHA, SEEDS, few_seeds
 
 SEED_SD = 0.0117
 """Macro AUROC of runs of one method that differ in the seed alone, where no other is stated (docs/fusion.md)."""
+
+PATIENT_SD = 0.005
+"""Paired differences over resamples of the patients of a test split of MIMIC-CXR's size (docs/fusion.md)."""
 
 OFTEN = 0.8
 """In how many cases a difference is to be found: 8 of 10."""
@@ -61,6 +64,22 @@ def power_text(spread: Spread, seeds: int, told: str) -> str:
         f"{seeds} paired seeds find a true difference of {found:.3f} in macro AUROC between two methods in 8 of 10 "
         f"cases, and smaller ones less often ({told})"
     )
+
+
+def planned(seeds: int, seed_sd: float = SEED_SD, patient_sd: float = PATIENT_SD) -> str:
+    """What the paired seeds of runs that are still to be paid for would find, by variance components as stated.
+
+    Args:
+        seeds: paired; fewer than a claim needs are said, with what as many as it needs would find.
+        seed_sd: standard deviation of macro AUROC between runs of one method.
+        patient_sd: standard deviation of paired differences over resamples of patients.
+    """
+    told = f"one test at 5 %; SD {seed_sd:g} between runs, SD {patient_sd:g} over patients, as stated"
+    if not (seed_sd or patient_sd):
+        return ""
+    found = power_text(Spread(2**0.5 * seed_sd, patient_sd), max(seeds, SEEDS), told)
+    few = few_seeds(seeds)
+    return f"{few}, so no difference of methods will be claimed; {found}" if few else found
 
 
 def of_pair(row: Mapping[str, Any], seed_sd: float = SEED_SD, seeds: int = SEEDS) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from ssl_bench.ablation import NONE, Cell
 from ssl_bench.config import RunConfig
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.ablation import Contrast, contrasts, families, found_by, verdict
+from ssl_bench.evaluate.ablation import Contrast, contrasts, families, found_by, over_findings, verdict
 from ssl_bench.evaluate.compare import SEEDS
+from ssl_bench.evaluate.intervals import FEWEST
 from ssl_bench.evaluate.resampled import resampled
 from ssl_bench.evaluate.runs import ENCODERS, RANDOM, RunScores, run_scores
 from ssl_bench.notes import Note
@@ -22,8 +23,13 @@ UNTRAINED = {RANDOM: "untrained encoder"}
 """What the table calls a baseline, where not by its name."""
 
 
-def summarise(planned: Sequence[Cell], config: RunConfig) -> dict[str, Any]:
+def summarise(planned: Sequence[Cell], config: RunConfig, fewest: int = FEWEST) -> dict[str, Any]:
     """What ``ablation.json`` holds: a row for each arm, the contrasts, and the verdict.
+
+    Args:
+        planned: all runs.
+        config: of the first.
+        fewest: positive and negative patients of a finding in the macro means of the contrasts.
 
     Raises:
         UsageError: no protocol gave predictions.
@@ -41,7 +47,7 @@ def summarise(planned: Sequence[Cell], config: RunConfig) -> dict[str, Any]:
     }
     seeds = len({cell.seed for cell in planned})
     keys = list(dict.fromkeys((cell.features, cell.arm) for cell in planned))
-    found = contrasts({key: [measured[cell] for cell in planned if _key(cell) == key] for key in keys})
+    found = contrasts({key: [measured[cell] for cell in planned if _key(cell) == key] for key in keys}, fewest)
     record, table = first.record, first.tables[protocol]
     return {
         "schema": 1,
@@ -56,7 +62,13 @@ def summarise(planned: Sequence[Cell], config: RunConfig) -> dict[str, Any]:
         "arms": _rows(keys, runs),
         "contrasts": [_plain(one) for one in found],
         "verdict": verdict(found, seeds),
-        "notes": [*families(found), *found_by(found, max(seeds, SEEDS)), *_notes(record["notes"], table.labels)],
+        "notes": [
+            *families(found),
+            *found_by(found, max(seeds, SEEDS)),
+            over_findings([*measured.values()], fewest),
+            *_other(fewest),
+            *map(str, _kept(record["notes"])),
+        ],
         "cells": [str(cell.folder) for cell in planned],
     }
 
@@ -96,7 +108,12 @@ def _plain(one: Contrast) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _notes(notes: Sequence[Note], labels: Sequence[str]) -> list[str]:
-    """Notes that hold for all arms, and what the macro is over."""
-    kept = [str(note) for note in notes if note.code != CONTROL]
-    return [*kept, f"macro over {', '.join(labels)}, those without both classes in the test split left out"]
+def _other(fewest: int) -> list[str]:
+    """That the means of the arms are those of the records, where these are over other findings."""
+    told = f"the means of the arms are those of the records, over findings with at least {FEWEST} patients of a class"
+    return [told] if fewest != FEWEST else []
+
+
+def _kept(notes: Sequence[Note]) -> list[Note]:
+    """Notes that hold for all arms."""
+    return [note for note in notes if note.code != CONTROL]

@@ -49,6 +49,15 @@ def address(config: RunConfig) -> str:
     return "-".join(parts)
 
 
+def paired_seeds(cells: Iterable[Cell]) -> tuple[int, int]:
+    """How many configurations a sweep has that differ in more than the seed, and how many seeds all of them share."""
+    seeds: dict[str, set[int]] = {}
+    for cell in cells:
+        rest = json.dumps(cell.config.model_dump(mode="json", exclude={"seed"}), sort_keys=True)
+        seeds.setdefault(rest, set()).add(cell.config.seed)
+    return len(seeds), len(set.intersection(*seeds.values())) if seeds else 0
+
+
 def make_cells(values: Iterable[Values], registry: Registry, problems: Grouped) -> list[Cell]:
     """The cells of a grid, equal ones once; unknown keys and values of the wrong type are added to the problems."""
     cells: dict[str, Cell] = {}

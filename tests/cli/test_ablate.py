@@ -29,9 +29,11 @@ def test_from_cells_to_a_verdict_and_on_again(
     answer = sslbench(*arguments)
     assert answer.code == 0, answer.err
     assert "cell 3 of 3" in answer.err
+    assert answer.err.startswith("note: 1 paired seed, a claim about methods needs 5, so no difference of methods will")
+    assert answer.err.count("8 of 10 cases") == 1
     assert answer.out == (out / "ablation.md").read_text()
     result = json.loads((out / "ablation.json").read_text())
-    assert [row["arm"] for row in result["arms"]] == ["untrained encoder", "none", "real", "shuffled"]
+    assert [row["arm"] for row in result["arms"]] == ["pixels", "untrained encoder", "none", "real", "shuffled"]
     assert [one["primary"] for one in result["contrasts"]] == [True, False]
     assert result["verdict"] == [
         "1 paired seeds: nothing is claimed about methods; a claim needs at least 5 (--seeds 5)"
@@ -45,6 +47,13 @@ def test_from_cells_to_a_verdict_and_on_again(
     again = sslbench(*arguments)
     assert (again.code, again.out) == (0, answer.out)
     assert "cell" not in again.err
+    assert "8 of 10" not in again.err
+    fewer = sslbench(*arguments, "--min-patients", 40)
+    notes = json.loads((out / "ablation.json").read_text())["notes"]
+    assert fewer.code == 0
+    assert any("none has 40 positive and negative patients, so nothing is claimed" in note for note in notes)
+    assert "the means of the arms are those of the records, over findings with at least 5 patients of a class" in notes
+    assert sslbench(*arguments).out == answer.out
     assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.parent != out}
 
     other = sslbench(*arguments, "--lr", 0.5)

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from ssl_bench.cli.sweep import tell_power
+from ssl_bench.config import RunConfig
+from ssl_bench.evaluate.power import Spread, smallest
 from ssl_bench.services import Job, JobState
+from ssl_bench.sweep.cells import Cell, paired_seeds
 
 Cli = Callable[..., Any]
 SMALL = ("--preset", "smoke", "--eval", "linear", "--set", "evaluate.replicates=100", "--set", "pretrain.epochs=1",
@@ -73,6 +77,20 @@ def test_cells_run_once_and_the_table_says_what_came_of_them(
     assert "nothing to train" in dry.out
     assert "recorded" in dry.out
     assert "2 cells, 0 s of training left" in dry.out
+    assert "note: 2 configurations: 1 paired seed, a claim about methods needs 5" in dry.out
+
+
+def test_power_is_that_of_the_seeds_that_all_configurations_share() -> None:
+    grid = [("simclr", seed) for seed in range(8)] + [("msn", seed) for seed in range(2, 9)]
+    cells = [Cell(f"{name}-{seed}", RunConfig.model_validate({"method": {"name": name}, "seed": seed}))
+             for name, seed in grid]  # fmt: skip
+    assert paired_seeds(cells) == (2, 6)
+    found = smallest(Spread(2**0.5 * 0.005, 0.004), 6)
+    assert tell_power(cells, 0.005, 0.004)[0].startswith(
+        f"2 configurations: 6 paired seeds find a true difference of {found:.3f} in macro AUROC between two methods"
+    )
+    assert tell_power(cells[:8], 0.005, 0.004) == []
+    assert tell_power([cells[0], cells[-1]], 0.005, 0.004)[0].startswith("2 configurations share no seed: 0 paired")
 
 
 @pytest.mark.usefixtures("here")

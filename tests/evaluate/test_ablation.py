@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ssl_bench.evaluate.ablation import Contrast, adjusted, contrast, contrasts, verdict
+from ssl_bench.evaluate.ablation import Contrast, adjusted, contrast, contrasts, over_findings, verdict
 from ssl_bench.evaluate.compare import method_difference
 from ssl_bench.evaluate.intervals import Difference
 from ssl_bench.evaluate.predictions import PredictionTable
@@ -47,6 +47,19 @@ def test_a_label_with_one_class_is_left_out_of_the_macro() -> None:
     found, each = contrast(lame, arm(1.0, 10))
     assert each == pytest.approx([a.values[0] - b.values[0] for a, b in zip(first, arm(1.0, 10), strict=True)])
     assert found.p is not None
+
+
+def test_findings_with_few_patients_are_in_no_contrast_and_named() -> None:
+    fewest = 1 + min(ARMS["age", "real"][0].base[k].positive_patients for k in (0, 1))
+    kept = int(np.argmax([support.positive_patients for support in ARMS["age", "real"][0].base]))
+    found = contrasts(ARMS, fewest)[0]
+    pairs = zip(ARMS["age", "real"], ARMS["age", "shuffled"], strict=True)
+    assert found.each == pytest.approx([a.values[kept] - b.values[kept] for a, b in pairs])
+    assert over_findings(ARMS["age", "real"], fewest) == (
+        f"contrasts are over 1 of 2 findings: {LABELS[kept]}; fewer than {fewest} positive or negative patients: "
+        f"{LABELS[1 - kept]}"
+    )
+    assert over_findings(ARMS["age", "real"], 5) == "contrasts are over 2 of 2 findings: Effusion, Mass"
 
 
 def test_contrasts_come_adjusted_and_the_primary_one_first() -> None:

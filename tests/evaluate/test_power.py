@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ssl_bench.evaluate.compare import method_difference
-from ssl_bench.evaluate.power import Spread, power, power_text, smallest
+from ssl_bench.evaluate.power import Spread, planned, power, power_text, smallest
 
 
 def test_it_is_the_power_of_the_test_of_methods() -> None:
@@ -32,3 +32,13 @@ def test_the_smallest_difference_is_found_in_8_of_10() -> None:
     assert power(smallest(spread, 5), spread, 5) == pytest.approx(0.8, abs=1e-6)
     assert smallest(spread, 10) < smallest(spread, 5)
     assert power_text(spread, 5, "stated").startswith("5 paired seeds find a true difference of 0.02")
+
+
+def test_planned_seeds_are_told_by_stated_components() -> None:
+    found = f"{smallest(Spread(2**0.5 * 0.0117, 0.005), 5):.3f}"
+    assert planned(5).startswith(f"5 paired seeds find a true difference of {found} in macro AUROC")
+    assert "SD 0.02 between runs, SD 0.001 over patients, as stated" in planned(8, 0.02, 0.001)
+    assert f"{smallest(Spread(2**0.5 * 0.02, 0.001), 8):.3f}" in planned(8, 0.02, 0.001)
+    assert planned(3).startswith("3 paired seeds, a claim about methods needs 5, so no difference of methods will be")
+    assert f"5 paired seeds find a true difference of {found}" in planned(3)
+    assert planned(5, 0.0, 0.0) == ""

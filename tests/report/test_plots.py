@@ -236,7 +236,11 @@ def test_changed_embeddings_are_laid_out_anew(make_run: Make, tmp_path: Path) ->
     before = coordinates(run, run.read_record(), "trained")
     with np.load(run.embeddings("trained", "tiny-test")) as arrays:
         changed = {"image_id": arrays["image_id"], "embeddings": arrays["embeddings"] * [1, 1, 1, 1, 9, 9, 9, 9]}
+    record = run.read_record()
     run.write_embeddings("trained", "tiny-test", changed)
+    with pytest.raises(LeftOut, match="it is not the file that the record was written with"):
+        coordinates(run, record, "trained")  # embeddings that no record speaks of are not shown at all
+    run.write_record(record)
     after = coordinates(run, run.read_record(), "trained")
     assert not np.allclose(before["pca"], after["pca"])
 
@@ -252,6 +256,7 @@ def test_nothing_to_lay_out_is_said(make_run: Make, tmp_path: Path, embeddings: 
     run = make_run(tmp_path / "run")
     names = np.array([f"i{number:03}" for number in range(len(embeddings))])
     run.write_embeddings("trained", "tiny-test", {"image_id": names, "embeddings": embeddings})
+    run.write_record(json.loads(run.record.read_text()))  # which speaks of these embeddings
     with pytest.raises(LeftOut, match=reason):
         coordinates(run, run.read_record(), "trained")
 
