@@ -96,6 +96,8 @@ def _marked(modules: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
     def mark(_: nn.Module, __: Any, output: Any) -> Any:
         if isinstance(output, Tensor):
+            if not torch.is_grad_enabled():
+                return output  # computed under torch.no_grad(): a constant, as it should be
             if not output.requires_grad:
                 output = output.detach().requires_grad_(True)
             output.retain_grad()

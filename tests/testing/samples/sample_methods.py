@@ -306,11 +306,11 @@ class DictViews(Good):
 
 
 class OneCrop(Good):
-    """The same crop on both sides."""
+    """The same crop on both sides, mirrored for the teacher, which begins as a copy."""
 
     def training_loss(self, batch, progress):
         views = dict(batch.views)
-        views["second"] = views["first"]
+        views["second"] = views["first"].flip(-1)
         return super().training_loss(replace(batch, views=views), progress)
 
 
