@@ -34,7 +34,7 @@ REFUSED = {
     for method in ("simclr", "simclr-ehr", "vicreg", "vicreg-ehr")
 } | {
     (method, fusion): f"method '{method}' is not trained, so it can join no features; leave out --features"
-    for method in ("random", "pretrained")
+    for method in ("pixels", "pixels-pca", "pretrained", "random", "random-learnt")
     for fusion in FUSIONS
 }  # fmt: skip
 """Every pair that cannot run, and the sentence that says why."""
