@@ -43,10 +43,17 @@ def test_a_backbone_is_a_function_of_the_seed(plan: Callable[..., Plan]) -> None
 
 
 def test_every_method_starts_from_the_same_encoder(plan: Callable[..., Plan]) -> None:
-    encoders = [build_method(plan(name)).encoder.state_dict() for name in ("msn", "msn-ehr", "random")]
+    encoders = [build_method(plan(name)).encoder.state_dict() for name in ("msn", "msn-ehr", "random-learnt")]
     assert same(encoders[0], encoders[1])
     assert same(encoders[0], encoders[2])
     assert same(encoders[0], build_backbone(plan()).state_dict())
+
+
+def test_random_is_the_same_encoder_with_fixed_positions(plan: Callable[..., Plan]) -> None:
+    random, learnt, fixed = (build_method(plan(name)).encoder.state_dict() for name in ("random", "msn", "mae"))
+    assert same(random, fixed)
+    assert not torch.equal(random.pop("model.pos_embed"), learnt.pop("model.pos_embed"))
+    assert same(random, learnt)
 
 
 def test_mae_starts_from_the_same_encoder_but_for_its_fixed_positions(plan: Callable[..., Plan]) -> None:

@@ -14,14 +14,14 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ssl_bench.config import Choice, RunConfig
+from ssl_bench.config import Choice, EncoderChoice, RunConfig
 from ssl_bench.errors import HandledError
 from ssl_bench.notes import note_of
 from ssl_bench.plugins import Registry, discover
 
 AS_IT_IS = (
     "schema", "synthetic", "method", "fusion", "downstream_fusion", "features", "ehr_columns", "ehr_fills", "recipe",
-    "rates_from", "without_encoder", "cost", "seconds",
+    "without_encoder", "cost", "seconds",
 )  # fmt: skip
 """Keys of a record that hold names of the suite and numbers alone."""
 
@@ -42,15 +42,32 @@ PARTS = {
 ROWS = (
     "encoder", "against", "dataset", "fitted_on", "protocol", "seed", "split", "subgroup", "fraction", "draw", "label",
     "metric", "value", "value_all", "ci_low", "ci_high", "percentile_low", "percentile_high", "p", "p_holm", "delong_p",
-    "macro_labels", "all_labels", "n_images", "n_patients", "n_positive", "n_positive_patients", "n_studies", "unit",
+    "macro_labels", "all_labels", "n_images", "n_patients", "n_known", "n_known_patients", "n_positive",
+    "n_positive_patients", "n_negative", "n_negative_patients", "n_studies", "chance", "threshold", "unit",
 )  # fmt: skip
 """Keys of a row of metrics or comparisons; its ``settings`` are shared as far as they are numbers."""
 
-NAMES = ("preset", "recipe", "group", "name", "labels", "called", "features", "impute_features", "protocols")
+NAMES = (
+    "preset",
+    "recipe",
+    "group",
+    "name",
+    "labels",
+    "called",
+    "features",
+    "impute_features",
+    "protocols",
+    "metrics",
+    "pooling",
+    "normalise",
+)
 """Texts of the configuration that name something of the suite, a finding or a feature."""
 
 FOLDER = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}/|.*[^ ][/\\][^ ]*$")
 """Texts that name folders or files of the machine; no declared text may be one."""
+
+PLACE = re.compile(r"(^|[\s(])([/~\\]|[A-Za-z]:[/\\]|\.{1,2}/)")
+"""A folder of the machine among words that may hold an address (``github.com/google-research/simclr``)."""
 
 
 def share(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,6 +82,9 @@ def share(record: Mapping[str, Any]) -> dict[str, Any]:
             found[key] = _each(record[key], names)
     if record.get("encoder"):  # words of its plugin, which may hold an address
         found["encoder"] |= {key: record["encoder"].get(key) for key in ("licence", "revision", "source")}
+    if "rates_from" in record:
+        told = record["rates_from"]
+        found["rates_from"] = None if told is None or PLACE.search(told) else told
     if "environment" in record:  # of the system its kind alone: people name what they build
         found["environment"]["platform"] = str(record["environment"].get("platform", "")).split("-")[0]
     if "notes" in record:
@@ -171,7 +191,7 @@ def _put(table: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _field(key: str, field: Any, value: Any, beside: Mapping[str, Any]) -> Any:
-    kind = {"method": "method", "fusion": "fusion", "loggers": "logger"}.get(key)
+    kind = {"method": "method", "fusion": "fusion", "loggers": "logger", "baselines": "method"}.get(key)
     inner = next((part for part in _leaves(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)),
                  None)  # fmt: skip
     if value is None:
@@ -179,15 +199,23 @@ def _field(key: str, field: Any, value: Any, beside: Mapping[str, Any]) -> Any:
     if kind == "logger":  # where curves go is of this machine, or names a project and its host
         return [{"name": chosen["name"]} if isinstance(chosen, Mapping) else chosen for chosen in value]
     if inner is Choice:
-        return {"name": value["name"], **_options(str(kind), value["name"], value)} if "name" in value else {}
+        several = isinstance(value, list | tuple)
+        return [_chosen(str(kind), item) for item in value] if several else _chosen(str(kind), value)
+    if inner is EncoderChoice:
+        return _chosen("encoder", value) | _section(EncoderChoice, value)
     if inner is not None:
         return [_section(inner, item) for item in value] if isinstance(value, list | tuple) else _section(inner, value)
-    if key == "options" and "protocols" in beside:
-        return {name: _options("evaluator", name, values) for name, values in value.items()}
+    if "protocols" in beside and (part := {"options": "evaluator", "metric_options": "metric"}.get(key)):
+        return {name: _options(part, name, values) for name, values in value.items()}
     if key == "options":
         dataset = "image_size" not in beside
         return _options("dataset", str(beside.get("name")), value) if dataset else _texts(value)
     return _value(value, field, declared=key in NAMES)
+
+
+def _chosen(kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """A component by name with those of its options that may be shared."""
+    return {"name": value["name"], **_options(kind, value["name"], value)} if "name" in value else {}
 
 
 def _options(kind: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,11 @@ import yaml
 from PIL import Image
 
 from ssl_bench.config import load
+from ssl_bench.contracts import Predictions, Split
 from ssl_bench.notes import Note
+from ssl_bench.results.rows import Origin, Scored, metric_rows
 from ssl_bench.results.rundir import RunDirectory
-from ssl_bench.results.shared import share, share_config
+from ssl_bench.results.shared import share, share_config, share_row
 
 MARK = "zzmark"
 """Every word that must not leave holds it."""
@@ -148,3 +150,38 @@ def test_fault_34_the_configuration_that_is_shared_says_all_but_folders(preset: 
     config = load({"method": "msn-ehr", "seed": 4}, name=preset)
     shared = load({}, file=None, name=preset).model_validate(share_config(config.model_dump(mode="json")))
     assert shared == config
+
+
+def test_fault_34_counts_chance_and_threshold_of_a_row_are_shared() -> None:
+    origin = Origin("trained", "toy", "toy", "linear", 0)
+    rows = np.arange(20)
+    truth = (rows[:, None] % 2).astype(np.float32)
+    split = Split("test", rows.astype(str), rows.astype(str), np.zeros((20, 2), np.float32), truth, rows)
+    scores = np.linspace(0, 1, 20)[:, None]
+    for row in metric_rows(Scored(origin, split, Predictions("test", scores)), ("Mass",), 100):
+        row |= {"threshold": 0.5, "unit": "images", "n_studies": 20}
+        assert share_row(row) == row
+
+
+def test_fault_34_an_encoder_and_baselines_are_shared_without_their_folders() -> None:
+    home = f"/home/{MARK}"
+    config = {
+        "backbone": {"encoder": {"name": "hf", "path": f"{home}/dino", "image_size": 224, "pooling": "class+mean",
+                                 "normalise": "0.5,0.25", "cache": home}},
+        "evaluate": {"protocols": ["linear"], "metrics": ["f1"], "metric_options": {"gone": {"at": 0.9, "file": home}},
+                     "baselines": [{"name": "random"}, {"name": "pixels", "components": 8, "file": home}]},
+    }  # fmt: skip
+    shared = share_config(config)
+    assert MARK not in json.dumps(shared)
+    assert shared["backbone"]["encoder"] == {
+        "name": "hf", "image_size": 224, "pooling": "class+mean", "normalise": "0.5,0.25"
+    }  # fmt: skip
+    assert shared["evaluate"]["metrics"] == ["f1"]
+    assert shared["evaluate"]["metric_options"] == {"gone": {"at": 0.9}}
+    assert shared["evaluate"]["baselines"] == [{"name": "random"}, {"name": "pixels", "components": 8}]
+
+
+def test_fault_34_whose_rates_these_are_is_shared_and_an_address_among_them_is_no_folder() -> None:
+    told = "rate: github.com/facebookresearch/dino, 0.0005 x (64/256); decay: github.com/facebookresearch/dino"
+    assert share({"rates_from": told})["rates_from"] == told
+    assert share({"rates_from": f"rate: of /home/{MARK}/x"})["rates_from"] is None
