@@ -17,7 +17,7 @@ from ssl_bench.data.material import ExternalMaterial, prepare_external, prepare_
 from ssl_bench.distributed import first, is_first, leave, world_size
 from ssl_bench.estimate import estimate
 from ssl_bench.evaluate.baselines import baselines
-from ssl_bench.evaluate.constant import constant_encoders
+from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful
 from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.online import online_probe
 from ssl_bench.evaluate.protocols import TRAINED, embed_together, evaluate
@@ -96,6 +96,7 @@ def execute(
         run.remember(path)
     rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, reuse=together, abroad=abroad)
     collapsed = constant_encoders(run, encoders, material.cohort.name)
+    comparisons = meaningful(comparisons, collapsed, frozen(plan.parts.evaluators))
     for note in collapsed:
         narrator.warn(note)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}

@@ -11,6 +11,7 @@ from ssl_bench.contracts import Backbone
 from ssl_bench.data.material import ExternalMaterial, Material, prepare_external, prepare_material
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.baselines import baselines
+from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful
 from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.protocols import TRAINED, evaluate
 from ssl_bench.notes import Note
@@ -61,6 +62,9 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     record["notes"] += [note for note in other_replicates(record, plan) if note not in record["notes"]]
     networks = encoders(plan, run, record, material)
     rows, comparisons = evaluate(plan, run, networks, material, narrator.stage, reuse=True, abroad=abroad)
+    collapsed = constant_encoders(run, networks, material.cohort.name)
+    comparisons = meaningful(comparisons, collapsed, frozen(plan.parts.evaluators))
+    record["notes"] += [note for note in collapsed if note not in record["notes"]]
     for kind, options in options_of(plan).items():
         record["options"].setdefault(kind, {}).update(options)
     record["components"] = merged(record["components"], plan.components, ("kind", "name"))

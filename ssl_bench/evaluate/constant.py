@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from ssl_bench.notes import Note
+from ssl_bench.parts import Chosen
 from ssl_bench.results.rundir import RunDirectory
 
 ALIKE = 1e-4
@@ -34,6 +36,26 @@ def constant_encoders(run: RunDirectory, encoders: Iterable[str], dataset: str) 
     return [_note(encoder) for encoder in encoders if _collapsed(run, encoder, f"{dataset}-test")]
 
 
+def meaningful(
+    comparisons: Iterable[dict[str, Any]], notes: Iterable[Note], frozen: Collection[str]
+) -> list[dict[str, Any]]:
+    """The differences that say something: none of guessing minus an encoder, which looks like a result.
+
+    Args:
+        comparisons: rows of the record.
+        notes: of :func:`constant_encoders`.
+        frozen: protocols on the frozen features; fine-tuning may lead a constant encoder elsewhere.
+    """
+    constant = {str(note.numbers["encoder"]) for note in notes}
+    return [row for row in comparisons
+            if row["protocol"] not in frozen or not constant & {row["encoder"], row["against"]}]  # fmt: skip
+
+
+def frozen(evaluators: Iterable[Chosen]) -> list[str]:
+    """Protocols on the frozen encoder's features."""
+    return [part.name for part in evaluators if part.component.needs == "embeddings"]
+
+
 def _collapsed(run: RunDirectory, encoder: str, name: str) -> bool:
     try:
         with np.load(run.embeddings(encoder, name), allow_pickle=False) as kept:
@@ -45,6 +67,6 @@ def _collapsed(run: RunDirectory, encoder: str, name: str) -> bool:
 def _note(encoder: str) -> Note:
     text = (
         f"the {encoder} encoder gives all images of the test split the same features: its numbers say nothing of them, "
-        "and neither do differences to it"
+        "and differences to it are left out"
     )
-    return Note("constant-embeddings", text)
+    return Note("constant-embeddings", text, numbers={"encoder": encoder})

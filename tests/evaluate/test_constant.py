@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssl_bench.evaluate.constant import constant_encoders, is_constant
+from ssl_bench.evaluate.constant import constant_encoders, is_constant, meaningful
 from ssl_bench.results.rundir import RunDirectory
 
 BASE = np.random.default_rng(0).normal(size=(1, 16)).astype(np.float32)
@@ -38,3 +38,13 @@ def test_each_encoder_is_told_of_by_name(tmp_path: Path) -> None:
     notes = constant_encoders(run, [*kept, "absent"], "toy")
     assert [note.code for note in notes] == ["constant-embeddings"]
     assert notes[0].startswith("the trained encoder gives all images of the test split the same features: ")
+
+
+def test_a_difference_to_guessing_is_no_result(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.write_embeddings("trained", "toy-test", {"embeddings": np.repeat(BASE, 40, 0)})
+    run.write_embeddings("random", "toy-test", {"embeddings": SPREAD})
+    rows = [{"encoder": "trained", "against": "random", "protocol": protocol} for protocol in ("linear", "finetune")]
+    notes = constant_encoders(run, ["trained", "random"], "toy")
+    assert meaningful(rows, notes, ("linear", "knn")) == rows[1:]
+    assert meaningful(rows, [], ("linear", "knn")) == rows
