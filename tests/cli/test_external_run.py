@@ -38,17 +38,17 @@ def places(rows: list[Mapping[str, Any]], **wanted: object) -> set[tuple[str, st
 
 
 def test_run_evaluate_compare_and_report(sslbench: Call, tiny_nih: Make, tmp_path: Path) -> None:
-    home, away, run = tiny_nih(), tiny_nih(seed=1, patients=40, first=1001), tmp_path / "run"
+    home, away, run = tiny_nih(), tiny_nih(seed=1, first=1001), tmp_path / "run"
     answer = sslbench("run", "--method", "msn-ehr", "--features", "age,sex", "--data", f"nih14={home}", *SHORT,
                       "--eval", "linear", "--test-on", f"nih14={away}", "--out", run)  # fmt: skip
     assert answer.code == 0, answer.err
-    assert "tested on nih14-2, fitted on nih14: 16 images of 8 patients, macro over Effusion, Mass" in answer.out
+    assert "tested on nih14-2, fitted on nih14: 24 images of 12 patients, macro over Effusion, Mass" in answer.out
     first = record(run)
     assert places(first["metrics"]) == {("nih14", "nih14"), ("nih14-2", "nih14")}
     assert places(first["comparisons"]) == places(first["metrics"])
     (external,) = first["external"]
     assert (external["name"], external["dataset"], external["mode"]) == ("nih14-2", "nih14", "head")
-    assert external["splits"] == {"test": {"images": 16, "patients": 8}}
+    assert external["splits"] == {"test": {"images": 24, "patients": 12}}
     assert external["component"]["distribution"] == "sslbench"
 
     again = sslbench("evaluate", run, "--eval", "knn", "--test-on", f"nih14:refit={away}")
@@ -65,7 +65,7 @@ def test_run_evaluate_compare_and_report(sslbench: Call, tiny_nih: Make, tmp_pat
     assert "| linear, tested on nih14-2 | trained |" in others
     assert "| knn, tested on nih14-2, fitted on nih14-2 | random |" in others
     assert (run / "plots" / "forest-linear-tested-on-nih14-2.png").is_file()
-    assert "tested on | nih14-2, mode head, test 16 images" in report
+    assert "tested on | nih14-2, mode head, test 24 images" in report
 
     same = json.loads(sslbench("compare", run, run, "--json").out)["comparisons"][0]["rows"]
     assert {row["protocol"] for row in same} == {
@@ -77,7 +77,7 @@ def test_run_evaluate_compare_and_report(sslbench: Call, tiny_nih: Make, tmp_pat
         "evaluate", run, "--eval", "knn", "--test-on", f"nih14={tiny_nih(seed=2, patients=30, first=2001)}"
     )
     assert other.code == 2
-    assert "the images of nih14-2 are not those that the run was tested on before" in other.err
+    assert f"the data of nih14-2 are not those of the run {run}: " in other.err
     assert record(run) == second
 
 

@@ -81,15 +81,16 @@ def test_they_run_together(
     runpy.run_path(str(installed.projects["dataset"] / "tests" / "test_dataset.py"))["write_files"](files)
     answer = sslbench(
         "run", "--method", "new-method", "--fusion", "new-fusion", "--features", "age,sex", "--preset", "smoke",
-        "--data", "new-dataset", "--root", files, "--eval", "new-evaluator", "--set", "evaluate.replicates=100",
-        "--out", tmp_path / "run",
+        "--data", "new-dataset", "--root", files, "--eval", "new-evaluator,knn", "--set", "evaluate.replicates=100",
+        "--set", "evaluate.metrics=new-metric", "--out", tmp_path / "run",
     )  # fmt: skip
     assert answer.code == 0, answer.err
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert {part["name"] for part in record["components"]} >= {
         f"new-{kind}" for kind in SCAFFOLDED if kind != "encoder"
     }
-    assert {row["protocol"] for row in record["metrics"]} == {"new-evaluator"}
+    assert {row["protocol"] for row in record["metrics"]} == {"new-evaluator", "knn"}
+    assert any(row["metric"] == "new-metric" and row["value"] is not None for row in record["metrics"])
 
 
 def test_the_command_writes_a_package_and_says_what_to_do_next(sslbench: Cli) -> None:

@@ -132,7 +132,10 @@ def lose_a_column(root: Path) -> None:
 
 
 SPOILT: list[tuple[Callable[[Path], object], list[str]]] = [
-    (drop_images, ["25 of 120 images are not below ", "00000010_001.png", " and 5 more; complete the download"]),
+    (
+        drop_images,
+        ["25 of 120 images are not below ", "00000010_001.png and 5 more; ", "25 are not there: complete the download"],
+    ),
     (share_a_patient, ["no patient may be in two splits; 1 are: 5; split by patient"]),
     (empty_the_test_list, ["every split needs images; 'nih14' has none in test"]),
     (climb_out, ["image paths must stay below ", "refused: images/../../secret.png"]),

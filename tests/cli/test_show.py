@@ -35,7 +35,7 @@ def test_a_descriptor_shows_its_features(sslbench: Cli) -> None:
 
 
 def test_a_component_without_options_says_so(sslbench: Cli) -> None:
-    assert sslbench("show", "method", "random").out.endswith("no options\n")
+    assert sslbench("show", "method", "pretrained").out.endswith("no options\n")
     assert "arguments: model=vit_tiny_patch16_224, patch_size=16" in sslbench("show", "backbone", "vit-tiny").out
 
 

@@ -113,7 +113,7 @@ def interrupted(bench: Any, at_step: Any) -> Any:
         (("--seed", 1), "seed: 0 -> 1"),
         (("--set", "method.prototypes=16"), "method.prototypes: 8 -> 16"),
         (("--batch-size", 8, "--lr", 0.5), "pretrain.batch_size: 16 -> 8, pretrain.lr: 0.001 -> 0.5"),
-        (("--features", "age"), "ehr.features: [] -> ['age']"),
+        (("--features", "age"), "ehr.features: ['age', 'sex'] -> ['age']"),
     ],
 )
 def test_fault_21_resume_with_a_changed_config_is_refused_with_its_difference(
@@ -133,7 +133,7 @@ def test_fault_21_resume_with_a_changed_config_of_the_short_list_prints_it_and_g
     answer = interrupted.resume("--set", "data.workers=1", "--set", "pretrain.log_every=1")
     assert answer.code == 0, answer.err
     assert "resuming with data.workers: 0 -> 1, pretrain.log_every: 2 -> 1\n" in answer.err
-    assert record_of(interrupted.out)["notes"] == []
+    assert notes_of(interrupted.out) == []
 
 
 def test_fault_21_resume_with_a_changed_config_of_more_epochs_is_on_the_record(interrupted: Any) -> None:
@@ -143,7 +143,7 @@ def test_fault_21_resume_with_a_changed_config_of_more_epochs_is_on_the_record(i
     assert "resuming with pretrain.epochs: 2 -> 3\n" in answer.err
     assert f"warning: {note}\n" in answer.err
     record = record_of(interrupted.out)
-    assert record["notes"] == [note]
+    assert notes_of(interrupted.out) == [note]
     assert record["config"]["pretrain"]["epochs"] == 3
     assert (record["pretraining"]["steps"], record["pretraining"]["changes"]) == (15, [note])
 
@@ -155,9 +155,7 @@ def test_fault_21_resume_with_a_changed_config_stays_on_the_record_when_it_is_re
     assert interrupted.resume("--epochs", 3).code == 130
     answer = interrupted.resume()
     assert answer.code == 0, answer.err
-    assert [note.split(":")[0] for note in record_of(interrupted.out)["notes"]] == [
-        "resumed at step 8 for 3 epochs instead of 2"
-    ]
+    assert [note.split(":")[0] for note in notes_of(interrupted.out)] == ["resumed at step 8 for 3 epochs instead of 2"]
 
 
 def test_fault_21_resume_with_a_changed_config_of_fewer_epochs_than_were_done_is_refused(interrupted: Any) -> None:
@@ -193,6 +191,11 @@ METHODS = {
 
 def record_of(out: Path) -> dict[str, Any]:
     return RunDirectory(out).read_record()
+
+
+def notes_of(out: Path) -> list[str]:
+    """Notes but those of settings at the end of their grid, which so small a run has for every encoder."""
+    return [note for note in record_of(out)["notes"] if " of its grid, " not in note]
 
 
 def outcome(out: Path) -> dict[str, Any]:
@@ -242,4 +245,4 @@ def test_fault_22_resume_with_another_thread_count_is_refused_unless_allowed(int
     assert answer.code == 0, answer.err
     note = f"resumed at step 8 under other conditions, so the last bits differ: threads {threads} -> {threads + 1}"
     assert f"warning: {note}\n" in answer.err
-    assert record_of(interrupted.out)["notes"] == [note]
+    assert notes_of(interrupted.out) == [note]
