@@ -119,7 +119,8 @@ def unreadable(path: Path, error: Exception, told: str = "", packed: bool = Fals
         raw = Content("gzip" if packed else None, "").raw(path)
         if b"\0" not in raw:
             return DataError(_foreign(path, raw, told))
-    return DataError(f"{path} is not a whole CSV file: {' '.join(str(error).split())}; {FETCH}")
+    kind = "text" if path.suffix == ".txt" else "CSV"
+    return DataError(f"{path} is not a whole {kind} file: {' '.join(str(error).split())}; {FETCH}")
 
 
 def _head(path: Path, *, packed: bool) -> bytes:

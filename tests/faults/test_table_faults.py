@@ -59,8 +59,10 @@ def test_fault_03_a_file_that_is_no_table_is_named(bench: Any, content: bytes) -
 
 
 def test_fault_03_a_list_that_is_no_text_is_named(bench: Any) -> None:
-    (bench.root / TEST).write_bytes(b"\xff\xfe\x00" * 30)
-    assert f"{TEST} is not a text file: " in bench.refused(3)
+    (bench.root / TEST).write_bytes(b"\x00\x01\xff\xfe" * 30)
+    assert f"{TEST} is not a whole text file: " in bench.refused(3)
+    (bench.root / TEST).write_bytes(b"\xff\xfe\x00" * 30)  # begins as UTF-16 does, and names no image
+    assert f"every image must be in {TRAIN} or {TEST}; 24 are in neither" in bench.refused(3)
 
 
 CHANGED = """
@@ -146,7 +148,7 @@ def test_fault_06_sex_unknown_or_blank_is_missing(bench: Any) -> None:
 
 
 def test_fault_05_and_06_missing_values_reach_the_method_as_absent(bench: Any) -> None:
-    rewrite(bench, Patient_Age=["411"] * 100, Patient_Gender=["Unknown"] * 120)
+    rewrite(bench, Patient_Age=["411"] * 100, Patient_Gender=["Unknown"] * 100)
     answer = bench.run("--features", "age,sex")
     assert answer.code == 0, answer.err
     losses = [json.loads(line)["loss"] for line in (bench.out / "log.jsonl").read_text().splitlines()]
@@ -164,7 +166,7 @@ def test_fault_07_ids_such_as_007_or_na_are_kept_as_text(bench: Any) -> None:
     held_out &= ~table["Patient ID"].isin(["7", "NA", "null"])
     (bench.root / TEST).write_text("\n".join(table.loc[held_out, "Image Index"]))
     (bench.root / TRAIN).write_text("\n".join(table.loc[~held_out, "Image Index"]))
-    _, cohort = finished(bench)
+    _, cohort = finished(bench, "--set", "data.similar_ids=keep")
     assert cohort["patient_id"].tolist()[:10] == odd
     patients = json.loads((bench.out / "splits.json").read_text())["patients"]
     assert {"007", "nan", "1e5"} <= set(patients["test"])
