@@ -226,6 +226,8 @@ class Trainer:
         seen = observe(loss)
         watched = self.watch.look(self.method.encoder) if self.watch else {}
         numbers = {"loss": loss.total, **loss.parts, **values, **seen, **watched}
+        if watched and "embedding_std" in seen:  # the guard looks at both, so both are logged
+            numbers["method_std"] = seen["embedding_std"]
         entry: dict[str, Any] = {"step": step + 1, "epoch": (step + 1) / self.stream.steps_per_epoch}
         entry |= {name: float(value.detach() if hasattr(value, "detach") else value) for name, value in numbers.items()}
         if self.probe and self._due(step + 1, self.probed_every):

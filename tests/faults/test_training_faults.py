@@ -113,8 +113,9 @@ def test_fault_24_collapse_stops_the_run(bench: Any, spoilt: Any) -> None:
     assert len(stopped(bench)["image_ids"]) == 16
     assert last_step(bench) == 5  # no later one, because features looked collapsed already
     log = [json.loads(line) for line in (bench.out / "log.jsonl").read_text().splitlines()]
-    assert log[4]["embedding_std"] > 0.1
-    assert log[-1]["embedding_std"] < 1e-3
+    assert log[4]["method_std"] > 0.1
+    assert log[-1]["method_std"] < 1e-3
+    assert log[-1]["embedding_std"] > 1e-3  # the evaluated encoder was not what collapsed
 
 
 def test_fault_25_out_of_memory_tells_batch_and_peak(bench: Any, spoilt: Any) -> None:

@@ -33,6 +33,7 @@ MOST = 1000
 
 TITLES = {
     "embedding_std": "embedding std (1: isotropic)",
+    "method_std": "std of features in the loss",
     "effective_rank": "effective rank (RankMe)",
     "alignment": "alignment (lower is better)",
     "uniformity": "uniformity (lower is better)",
