@@ -77,6 +77,9 @@ class Choice(BaseModel):
         return dict(self.model_extra or {})
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
+
+
 class EncoderChoice(Choice):
     """An encoder of others: the reader or the encoder by name, its file or folder, and the reader's own options."""
 
@@ -84,13 +87,13 @@ class EncoderChoice(Choice):
     image_size: int = Field(0, ge=0, description="px, 0 for the encoder's own")
     pooling: str = Field("", description="class, mean, own or class+mean; empty: as its authors pool")
     normalise: str = Field("", description="encoder, imagenet, half, clip or MEAN,STD; empty: the encoder's own")
+    trained_on: Names = Field((), description="datasets that the weights have seen; empty: as the encoder states")
 
 
 Named = Annotated[Choice, BeforeValidator(named)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[Annotated[float, Field(gt=0)] | Literal["auto"], WrapValidator(one_fault)]
 Decay = Annotated[Annotated[float, Field(ge=0)] | Literal["auto"], WrapValidator(one_fault)]
-Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 
 
 class SourceConfig(Section):

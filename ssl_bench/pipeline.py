@@ -30,6 +30,7 @@ from ssl_bench.results.describe import describe, left_out
 from ssl_bench.results.environment import environment
 from ssl_bench.results.export import export_encoder
 from ssl_bench.results.identity import identities
+from ssl_bench.results.ledger import planned, write_patients
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.sameness import check_resumed, content_of
 
@@ -136,6 +137,7 @@ def write_preamble(plan: Plan, run: RunDirectory, cohort: Cohort) -> None:
     """What a reader needs even of a run that never finished."""
     run.write_config(plan.config.model_dump(mode="json"))
     run.write_split_manifest(plan.manifest)
+    write_patients(run, planned(plan))
     write_json(run.path / "environment.json", environment())
     joined = [DATASET] if len(plan.sources) > 1 else []
     identifiers = [*joined, *(column for column in IDENTIFIERS if column != "image_path")]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ssl_bench.cli.options import RefuseContaminated
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -34,6 +35,7 @@ def leaderboard(
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="With small images on the map; only of data that permit it.")
     ] = False,
+    refuse_contaminated: RefuseContaminated = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
 ) -> None:
     """Rank configurations by macro AUROC, with intervals, spread between seeds and tests against a baseline."""
@@ -50,6 +52,10 @@ def leaderboard(
         raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
     names, asked = split_names(protocols or ""), usual(discover(), metrics)
     board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates, fewest=fewest, asked=asked)
+    if refuse_contaminated:
+        from ssl_bench.report.paper import refuse_seen
+
+        refuse_seen(cell for entry in board.entries for cell in entry.cells.values())
     if html:
         from ssl_bench.cli.options import cache_folder
         from ssl_bench.report.page.page import write_page

@@ -24,6 +24,11 @@ FollowLinks = Annotated[
     str | None, typer.Option(help="Folders outside the root that links may lead into, comma-separated; any: each.")
 ]
 
+RefuseContaminated = Annotated[
+    bool,
+    typer.Option("--refuse-contaminated", help="Refuse test data that the encoder has seen in its pretraining."),
+]
+
 
 def split_file(given: Path | None) -> str | None:
     """The file of ``--split``, absolute."""

@@ -11,6 +11,7 @@ from ssl_bench.cli.options import (
     FollowLinks,
     OnMissing,
     OnUnlisted,
+    RefuseContaminated,
     Split,
     asked,
     cache_folder,
@@ -119,6 +120,7 @@ def run(
     on_bad: Annotated[str | None, typer.Option(help="Unreadable images: error, or quarantine. [error]")] = None,
     on_missing: OnMissing = None,
     follow_links: FollowLinks = None,
+    refuse_contaminated: RefuseContaminated = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
 ) -> None:
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
@@ -184,14 +186,15 @@ def run(
         from ssl_bench.cli.resume import resumed_config
 
         again = resumed_config(resume, flags, preset, config)
-        start(again, cache_folder(cache), resume, dry_run=dry_run, resume=True, allow_inexact=allow_inexact_resume)
+        start(again, cache_folder(cache), resume, dry_run=dry_run, resume=True, allow_inexact=allow_inexact_resume,
+              refuse=refuse_contaminated)  # fmt: skip
         return
     from ssl_bench import config as configuration
     from ssl_bench.plugins import discover
     from ssl_bench.recipes import finder
 
     chosen = configuration.load(flags, name=preset, file=config, recipe=finder(discover()))
-    start(chosen, cache_folder(cache), out, dry_run=dry_run)
+    start(chosen, cache_folder(cache), out, dry_run=dry_run, refuse=refuse_contaminated)
 
 
 def start(
@@ -202,21 +205,20 @@ def start(
     dry_run: bool,
     resume: bool = False,
     allow_inexact: bool = False,
+    refuse: bool = False,
 ) -> None:
     """Plan a run, and carry it out unless this is a dry run."""
-    from ssl_bench.plan import make_plan
-    from ssl_bench.plugins import discover
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory
 
     if (config.pretrain.processes > 1 or started_outside()) and not dry_run:
-        start_together(config, cache, out, resume=resume, allow_inexact=allow_inexact)
+        start_together(config, cache, out, resume=resume, allow_inexact=allow_inexact, refuse=refuse)
         return
     directory = RunDirectory(out or free_path(config))
     directory.check_free()
     directory.check(resume=resume)
     with leaving(directory.what_next):
-        plan = make_plan(config, discover(), cache)
+        plan = checked_plan(config, cache, refuse=refuse)
         if config.pretrain.budget == "flops":
             from ssl_bench.budget import fitted
 
@@ -230,13 +232,18 @@ def start(
 
 
 def start_together(
-    config: RunConfig, cache: Path, out: Path | None, *, resume: bool = False, allow_inexact: bool = False
+    config: RunConfig,
+    cache: Path,
+    out: Path | None,
+    *,
+    resume: bool = False,
+    allow_inexact: bool = False,
+    refuse: bool = False,
 ) -> None:
     """Plan a run of several processes and carry it out; the first of them checks and prepares before the others."""
     from ssl_bench.budget import fitted
     from ssl_bench.distributed import first, is_first
     from ssl_bench.parts import choose_parts
-    from ssl_bench.plan import make_plan
     from ssl_bench.plugins import discover
     from ssl_bench.pretrain.launch import launched
     from ssl_bench.pretrain.signals import leaving
@@ -250,11 +257,23 @@ def start_together(
             if is_first():
                 directory.check_free()
                 directory.check(resume=resume)
-            return fitted(make_plan(config, discover(), cache))
+            return fitted(checked_plan(config, cache, refuse=refuse))
 
         with leaving(directory.what_next):
             plan = first(check_and_plan)
             carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact, fabric=fabric)
+
+
+def checked_plan(config: RunConfig, cache: Path, *, refuse: bool) -> Plan:
+    """The plan of a run; ``refuse`` that its encoder has seen test images."""
+    from ssl_bench.plan import make_plan
+    from ssl_bench.plugins import discover
+    from ssl_bench.results.ledger import refuse_seen
+
+    plan = make_plan(config, discover(), cache)
+    if refuse:
+        refuse_seen(plan)
+    return plan
 
 
 def free_path(config: RunConfig) -> Path:

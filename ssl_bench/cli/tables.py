@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ssl_bench.cli.options import RefuseContaminated
 from ssl_bench.pretrain.signals import leaving
 
 STYLES = ("paper",)
@@ -35,6 +36,7 @@ def tables(
     metrics: Annotated[
         str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
     ] = "",
+    refuse_contaminated: RefuseContaminated = False,
     out: Annotated[Path | None, typer.Option(help="File to write instead of printing.")] = None,
 ) -> None:
     """Print AUROC and AUPRC of finished runs, seeds as mean and spread, the best in bold, marks with their meaning."""
@@ -47,12 +49,14 @@ def tables(
     from ssl_bench.evaluate.arms import read_arms
     from ssl_bench.evaluate.measures import usual
     from ssl_bench.plugins import discover
-    from ssl_bench.report.paper import TITLES, paper
+    from ssl_bench.report.paper import TITLES, paper, refuse_seen
     from ssl_bench.report.paper_text import rendered
 
     names, asked = split_names(protocols or "") or tuple(TITLES), usual(discover(), metrics)
     arms = read_arms(runs, names)
     shown = paper(arms, names, per_label=per_label, replicates=replicates, fewest=fewest, asked=asked)
+    if refuse_contaminated:
+        refuse_seen(shown.cells)
     text = rendered(shown, form)
     if out:
         from ssl_bench.files import write_text

@@ -11,7 +11,7 @@ from ssl_bench.results.rows import MACRO
 PIXELS = "pixels"
 """The baseline that a result has to clear."""
 
-UNCLEAR = "‡"
+UNCLEAR = "§"
 """The mark of a result that does not."""
 
 NOTE = f"{UNCLEAR}: not shown to be above {PIXELS}, a thumbnail of the image: the interval of the difference holds 0"

@@ -17,6 +17,7 @@ from ssl_bench.evaluate.bench import Line, Refused, admitted, lines_of
 from ssl_bench.evaluate.beside import others
 from ssl_bench.evaluate.cleared import NOTE
 from ssl_bench.evaluate.compare import SEEDS
+from ssl_bench.evaluate.contaminated import legends
 from ssl_bench.evaluate.family import described
 from ssl_bench.evaluate.intervals import FEWEST
 from ssl_bench.evaluate.measures import Gauge
@@ -189,6 +190,7 @@ class Board:
             notes.append(f"Of several seeds the value is their mean, SD their standard deviation; an interval of the "
                          f"mean, from {SEEDS} seeds on, takes the seed as a random factor.")  # fmt: skip
         notes += [f"{NOTE}."] * any(cell.unclear for cell in cells)
+        notes += legends(cell.seen for cell in cells)
         return [*notes, *self.remarks, *described(self.baseline.name, tests)]
 
 

@@ -60,7 +60,11 @@ def metric_texts(entry: Entry, metric: str) -> tuple[str, str, str]:
     if cell is None:
         return "-", "-", "-"
     spread = "-" if cell.sd is None else f"{cell.sd:.3f}"
-    return ranged(cell.interval, ".3f"), spread, difference_text(cell, entry.differences[metric])
+    return (
+        f"{ranged(cell.interval, '.3f')} {cell.seen}".strip(),
+        spread,
+        difference_text(cell, entry.differences[metric]),
+    )
 
 
 def difference_text(cell: Cell, difference: float | None) -> str:

@@ -15,11 +15,13 @@ from ssl_bench.evaluate.bench import Bench, Line, lines_of
 from ssl_bench.evaluate.beside import ideal, others, unmeasured
 from ssl_bench.evaluate.cleared import NOTE, UNCLEAR, unclear_line
 from ssl_bench.evaluate.compare import SEEDS
+from ssl_bench.evaluate.contaminated import SEEN, UNKNOWN, legends, seen_mark
 from ssl_bench.evaluate.family import Test, adjust, described, mark
 from ssl_bench.evaluate.intervals import FEWEST, Interval
 from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.members import Place, Record, places_of
 from ssl_bench.report.table import MACRO, METRICS
+from ssl_bench.results.ledger import contaminated
 
 TITLES = {
     "linear": "Linear evaluation",
@@ -44,6 +46,7 @@ class Cell:
         test: against the reference arm; None where there is none to make.
         p_holm: of the test, adjusted for all tests of the call.
         unclear: the arm is not shown to be above the thumbnails.
+        seen: ``‡`` where the encoder has seen the test images in its pretraining, ``?`` where this is unknown.
     """
 
     arm: str
@@ -59,10 +62,11 @@ class Cell:
     p_holm: float | None = None
     unclear: bool = False
     heading: str = ""
+    seen: str = ""
 
     @property
     def mark(self) -> str:
-        """``*`` or ``†`` where the arm differs from the reference, ``‡`` where it does not clear ``pixels``."""
+        """``*`` or ``†`` where the arm differs from the reference, ``§`` where it does not clear ``pixels``."""
         return mark(self.test, self.p_holm) + UNCLEAR * self.unclear
 
 
@@ -101,6 +105,20 @@ class Paper:
     def reference(self) -> str:
         """The arm that others are tested against."""
         return self.arms[0].name
+
+
+SEEN_WORDS = {SEEN: "yes", UNKNOWN: "unknown", "": "no"}
+
+
+def refuse_seen(cells: Iterable[Cell]) -> None:
+    """Refuse numbers on images that their encoders have seen.
+
+    Raises:
+        DataError: naming rows and places.
+    """
+    found = [f"{cell.arm} by {cell.place[0]} on {cell.place[1]}" for cell in cells if cell.seen == SEEN]
+    if found:
+        raise contaminated(dict.fromkeys(found))
 
 
 def paper(
@@ -159,11 +177,12 @@ def place_cells(bench: Bench, reference: Line | None, *, per_label: bool) -> Ite
     """
     headings = headings_of(bench.asked)
     macro: dict[str, list[Cell]] = {metric: [] for metric in headings}
+    seen = {line.name: seen_mark(bench, line) for line in bench.lines}
     for line in bench.lines:
         for metric in headings:
             cell = _macro_cell(bench, line, metric)
             tested = reference is not None and line is not reference and cell.interval.value is not None
-            cell = replace(cell, unclear=unclear_line(bench, line, metric))
+            cell = replace(cell, unclear=unclear_line(bench, line, metric), seen=seen[line.name])
             macro[metric].append(
                 replace(cell, test=bench.test(line, reference, metric)) if tested and reference else cell
             )
@@ -175,7 +194,7 @@ def place_cells(bench: Bench, reference: Line | None, *, per_label: bool) -> Ite
         for label in bench.known:
             for metric in headings:
                 found = [_label_cell(bench, line, label, metric) for line in bench.lines]
-                yield from _best([one for one in found if one is not None], bench)
+                yield from _best([replace(one, seen=seen[one.arm]) for one in found if one is not None], bench)
 
 
 def _macro_cell(bench: Bench, line: Line, metric: str) -> Cell:
@@ -303,7 +322,7 @@ def _parts(cell: Cell | None) -> tuple[str, str, str, bool]:
     spread = f" ± {cell.sd:.3f}" if cell.sd is not None else ""
     interval = cell.interval
     ends = f" [{interval.low:.3f}, {interval.high:.3f}]" if interval.low is not None else ""
-    return (f"{interval.value:.3f}", spread + ends, cell.mark, cell.best)
+    return (f"{interval.value:.3f}", spread + ends, cell.mark + cell.seen, cell.best)
 
 
 def footnotes(shown: Paper) -> list[str]:
@@ -321,6 +340,7 @@ def footnotes(shown: Paper) -> list[str]:
         )
     notes += described(shown.reference, [cell.test for cell in shown.cells])
     notes += [f"{NOTE}."] * any(cell.unclear for cell in shown.cells)
+    notes += legends(cell.seen for cell in shown.cells)
     places = dict.fromkeys(cell.place for cell in shown.cells)
     lacking = [f"{place[0]} on {_at(place).strip()}" for place in places if not shown.arms[0].at(place)]
     if lacking:
@@ -346,6 +366,7 @@ def as_frame(cells: Sequence[Cell], reference: str) -> pd.DataFrame:
             "difference": cell.test.difference.value if cell.test else None,
             "p": cell.test.difference.p if cell.test else None, "p_holm": cell.p_holm,
             "speaks_of": cell.test.level if cell.test else None, "not_above_pixels": cell.unclear,
+            "seen_in_pretraining": SEEN_WORDS[cell.seen],
         }
         for cell in cells
     ])  # fmt: skip

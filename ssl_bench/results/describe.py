@@ -16,6 +16,7 @@ from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
 from ssl_bench.pretrain.loop import Summary
 from ssl_bench.results.encoder_card import encoder_card
+from ssl_bench.results.ledger import planned
 from ssl_bench.results.rundir import SCHEMA
 from ssl_bench.results.sameness import content_of
 from ssl_bench.settle import whose_rates
@@ -74,6 +75,7 @@ def describe(
         "ehr_fills": dict(plan.schema.fills),
         "recipe": plan.config.recipe,
         "encoder": described_encoder(plan),
+        "trained_on": planned(plan).describe(),
         "rates_from": whose_rates(plan.config, plan.parts.method.component, plan.parts.backbone),
         "config": plan.config.model_dump(mode="json"),
         "downstream_fusion": plan.parts.downstream.name if plan.parts.downstream else None,

@@ -274,10 +274,14 @@ class RunDirectory:
         self.hashes.update(found.get("files", {}))
         return found
 
+    def write_kept_json(self, name: str, content: Any) -> None:
+        """Keep a JSON file beside the record, whose hash the record will have."""
+        write_json(self.path / name, content)
+        self.remember(self.path / name)
+
     def write_split_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Keep the patients of every split."""
-        write_json(self.path / "splits.json", manifest)
-        self.remember(self.path / "splits.json")
+        self.write_kept_json("splits.json", manifest)
 
 
 def prediction_file(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

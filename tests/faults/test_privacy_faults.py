@@ -185,3 +185,12 @@ def test_fault_34_whose_rates_these_are_is_shared_and_an_address_among_them_is_n
     told = "rate: github.com/facebookresearch/dino, 0.0005 x (64/256); decay: github.com/facebookresearch/dino"
     assert share({"rates_from": told})["rates_from"] == told
     assert share({"rates_from": f"rate: of /home/{MARK}/x"})["rates_from"] is None
+
+
+def test_where_weights_of_others_lie_is_of_this_machine() -> None:
+    config = {"backbone": {"name": "vit-tiny", "encoder": {"name": "hf", "path": f"/home/{MARK}/w", "model": MARK}}}
+    assert share_config(config) == {"backbone": {"name": "vit-tiny", "encoder": {"name": "hf"}}}
+    card = {"name": "hf", "file": f"{MARK}.pth", "sha256": "ab"}
+    stated = {"complete": True, "datasets": [{"name": "nih14", "images": 3}]}
+    assert MARK not in json.dumps(share({"encoder": card, "trained_on": stated, "config": config}))
+    assert share({"trained_on": stated})["trained_on"] == stated
