@@ -178,19 +178,24 @@ def _attend(layer: Any, rows: Tensor) -> Tensor:
 
 
 class TimmCNN(nn.Module):
-    """Any timm CNN; pooled is timm's, mostly the global average of the last map, whose pixels are the tokens.
+    """Any other timm model: CNNs, Swin, DaViT, BEiT, EVA, DINOv3, hybrid ViTs; patches cannot be dropped.
+
+    Pooled is timm's. The tokens are the pixels of the last map ``(B, D, H, W)`` or ``(B, H, W, D)``, or the sequence
+    ``(B, P + N, D)`` without its P class tokens and registers.
 
     Args:
         model: a timm model without classifier.
         recipe: architecture name and arguments that rebuild it.
         image_size: px of the evaluated view.
 
+    Attributes:
+        patch_size: of a model that is named after one, else 0.
+
     Raises:
         UsageError: the model widens its features after pooling, so tokens and pooled features differ in width.
     """
 
     masks = False
-    patch_size = 0
 
     def __init__(self, model: nn.Module, recipe: Mapping[str, Any], image_size: int) -> None:
         super().__init__()
@@ -198,6 +203,10 @@ class TimmCNN(nn.Module):
         self.recipe = dict(recipe)
         self.image_size = image_size
         self.dim = int(cast("int", model.num_features))
+        self.patch_size = _patch(model) if "patch" in str(recipe["architecture"]) else 0
+        self.prefix = int(cast("Any", getattr(model, "num_prefix_tokens", 0)) or 0)
+        stages = cast("Any", getattr(model, "feature_info", None))
+        self.reduction = int(stages[-1].get("reduction", 32)) if isinstance(stages, list) and stages else 32
         if getattr(model, "head_hidden_size", self.dim) != self.dim:
             raise UsageError(
                 f"timm model '{recipe['architecture']}' widens its features after pooling ({self.dim} to "
@@ -208,27 +217,47 @@ class TimmCNN(nn.Module):
         """Encode ``images (B, 1, H, W)``; the tokens cost nothing.
 
         Raises:
-            ValueError: patches are to be dropped, which a CNN cannot do.
-            UsageError: the model is no CNN: it gives no map of ``(B, D, H, W)``.
+            ValueError: patches are to be dropped, which such a model cannot do.
+            UsageError: the model takes no images of this size, or gives neither a map nor a sequence.
         """
         if keep is not None:
-            raise ValueError("a CNN has no patches to drop")
+            raise ValueError(f"timm model '{self.recipe['architecture']}' has no patches to drop")
         model = cast("Any", self.model)
-        features = model.forward_features(images)  # (B, D, H, W)
-        if features.ndim != 4 or features.shape[1] != self.dim:
+        try:
+            features = model.forward_features(images)
+        except (AssertionError, RuntimeError) as error:
+            if images.shape[-1] == self.image_size:
+                raise
             raise UsageError(
-                f"timm model '{self.recipe['architecture']}' gives features of shape {tuple(features.shape)}, expected "
-                f"a map (B, {self.dim}, H, W); choose a CNN, or a ViT of timm's vision_transformer family"
-            )
-        return Encoding(model.forward_head(features, pre_logits=True), features.flatten(2).transpose(1, 2))
+                f"timm model '{self.recipe['architecture']}' takes no images of {images.shape[-1]} px ({error}); "
+                f"choose views of {self.image_size} px"
+            ) from None
+        return Encoding(model.forward_head(features, pre_logits=True), self._tokens(features))
+
+    def _tokens(self, features: Tensor) -> Tensor:
+        """The tokens ``(B, N, D)`` of features in any of timm's layouts."""
+        last = getattr(self.model, "output_fmt", "NCHW") == "NHWC"
+        if features.ndim == 3 and features.shape[2] == self.dim:
+            return features[:, self.prefix :]
+        if features.ndim == 4 and features.shape[3 if last else 1] == self.dim:
+            return features.flatten(1, 2) if last else features.flatten(2).transpose(1, 2)
+        raise UsageError(
+            f"timm model '{self.recipe['architecture']}' gives features of shape {tuple(features.shape)}, expected a "
+            f"map or a sequence of width {self.dim}; choose another model"
+        )
 
     def patches(self, size: int) -> int:
-        """Pixels of the last map of a square image of ``size`` px."""
-        return math.ceil(size / 32) ** 2
+        """Tokens of a square image of ``size`` px."""
+        return math.ceil(size / self.reduction) ** 2
+
+    @property
+    def _pool(self) -> str:
+        pool = getattr(self.model, "global_pool", "avg")
+        return pool if isinstance(pool, str) else "avg"
 
     def export(self) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
         """The ``config.json`` and weights that timm opens from a folder."""
-        return _hub_config(self.recipe, self.dim, self.image_size, "avg"), self.model.state_dict()
+        return _hub_config(self.recipe, self.dim, self.image_size, self._pool), self.model.state_dict()
 
 
 def build(image_size: int, model: str, **arguments: Any) -> TimmViT | TimmCNN:
@@ -244,17 +273,42 @@ def build(image_size: int, model: str, **arguments: Any) -> TimmViT | TimmCNN:
     """
     if not timm.is_model(model):
         raise UsageError(unknown("timm model", model, _near(model)))
-    sized = {"img_size": image_size, "dynamic_img_size": True} if _is_vit(model) else {}
-    recipe: dict[str, Any] = {"architecture": model, "model_args": {"in_chans": 1, **arguments, **sized}}
-    try:
-        created = timm.create_model(model, pretrained=False, num_classes=0, **recipe["model_args"])
-    except (TypeError, AssertionError, RuntimeError) as error:
-        raise UsageError(f"timm model '{model}' refuses {recipe['model_args']}: {error}") from None
-    return (
-        TimmViT(cast("VisionTransformer", created), recipe, image_size)
-        if sized
-        else TimmCNN(created, recipe, image_size)
-    )
+    created, recipe = _created(model, arguments, image_size)
+    if _is_vit(model):
+        return TimmViT(cast("VisionTransformer", created), recipe, image_size)
+    return TimmCNN(created, recipe, image_size)
+
+
+def _created(model: str, arguments: Mapping[str, Any], image_size: int) -> tuple[nn.Module, dict[str, Any]]:
+    """The model at a size, with the freest argument for other sizes that its family knows, and what rebuilds it."""
+    own = dict(arguments)
+    refused = ""
+    for sized in _sizes(model, image_size):
+        recipe: dict[str, Any] = {"architecture": model, "model_args": {"in_chans": 1, **own, **sized}}
+        try:
+            return timm.create_model(model, pretrained=False, num_classes=0, **recipe["model_args"]), recipe
+        except (TypeError, AssertionError, RuntimeError) as error:
+            refused = refused or f"timm model '{model}' refuses {recipe['model_args']}: {error}"
+            if not any(f"'{name}'" in str(error) for name in sized):
+                break
+    raise UsageError(refused)
+
+
+def _sizes(model: str, image_size: int) -> list[dict[str, Any]]:
+    """Arguments for the size of images, to be tried in their order."""
+    given = {"img_size": image_size}
+    if _is_vit(model):
+        return [given | {"dynamic_img_size": True}]
+    known = timm.get_pretrained_cfg(model)
+    fixed = bool(known and known.fixed_input_size) or timm.model_entrypoint(model).__module__ == "timm.models.eva"
+    if not fixed:
+        return [{}]
+    return [given | {"strict_img_size": False}, given | {"dynamic_img_size": True}, given, {}]
+
+
+def _patch(model: nn.Module) -> int:
+    size = getattr(getattr(model, "patch_embed", None), "patch_size", 0)
+    return int(size[0] if isinstance(size, tuple | list) else size or 0)
 
 
 def _near(model: str) -> list[str]:

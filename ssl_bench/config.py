@@ -52,6 +52,7 @@ def one_fault(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         raise PydanticCustomError("number_or_auto", "{told}, or 'auto'", {"told": error.errors()[0]["msg"]}) from None
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 RIGHT_CLOSED = "right-closed"
 """Bins of ages that hold their upper end, as the released code's do."""
 
@@ -75,9 +76,6 @@ class Choice(BaseModel):
     def options(self) -> dict[str, Any]:
         """Everything but the name."""
         return dict(self.model_extra or {})
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 
 
 class EncoderChoice(Choice):

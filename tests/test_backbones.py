@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssl_bench.backbones import TimmCNN, TimmViT, build
-from ssl_bench.contracts import Backbone
+from ssl_bench.contracts import Backbone, Batch
 from ssl_bench.data.source import Grey
 from ssl_bench.errors import UsageError
+from ssl_bench.plugins import Registry
 from ssl_bench.results.export import export_encoder
 
 SMALL = {"patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2}
@@ -137,7 +138,7 @@ def test_cnn_shapes() -> None:
     torch.testing.assert_close(encoding.pooled, encoding.tokens.mean(1))
     assert (cnn.dim, cnn.patch_size, cnn.masks) == (512, 0, False)
     assert isinstance(cnn, Backbone)
-    with pytest.raises(ValueError, match="a CNN has no patches to drop"):
+    with pytest.raises(ValueError, match="'resnet18' has no patches to drop"):
         cnn(torch.rand(2, 1, 64, 64), torch.arange(2).expand(2, 2))
 
 
@@ -198,8 +199,57 @@ def test_arguments_that_timm_refuses() -> None:
 def test_models_without_a_map_are_refused() -> None:
     with pytest.raises(UsageError, match="'mobilenetv3_small_050' widens its features after pooling"):
         build(32, "mobilenetv3_small_050")
-    with pytest.raises(UsageError, match=r"gives features of shape .* expected a map \(B, 192, H, W\)"):
-        build(28, "eva02_tiny_patch14_224", depth=1)(torch.rand(1, 1, 224, 224))
+
+
+SEQUENCE = {"patch_size": 8, "embed_dim": 32, "depth": 1, "num_heads": 2}
+WINDOWS = {"window_size": 4, "embed_dim": 16, "depths": (1, 1), "num_heads": (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments"),
+    [
+        ("eva02_tiny_patch14_224", SEQUENCE),
+        ("vit_small_patch16_dinov3", SEQUENCE),
+        ("beit_base_patch16_224", SEQUENCE),
+        ("swin_tiny_patch4_window7_224", WINDOWS),
+        ("vit_tiny_r_s16_p8_224", TINY),
+        ("davit_tiny", {"depths": (1, 1), "embed_dims": (16, 32), "num_heads": (1, 2)}),
+    ],
+)
+def test_every_family_trains_and_comes_back(
+    model: str, arguments: dict[str, Any], tmp_path: Path, registry: Registry
+) -> None:
+    """Maps with channels first and last, and sequences, whose class tokens and registers are no tokens."""
+    backbone = build(64, model, **arguments)
+    images = torch.rand(4, 1, 64, 64)
+    encoding = backbone(images)
+    assert encoding.pooled.shape == (4, 32)
+    assert encoding.tokens.shape == (4, backbone.patches(64), 32)
+    assert isinstance(backbone, Backbone)
+    assert not backbone.masks
+    with pytest.raises(ValueError, match="has no patches to drop"):
+        backbone(images, torch.arange(2).expand(4, 2))
+    component = registry.get("method", "simclr")
+    options = registry.options("method", "simclr", {})
+    with torch.device("meta"):  # as a run rehearses itself
+        build(64, model, **arguments)(torch.empty(2, 1, 64, 64))
+    method = component.load()(options, backbone, None)
+    views = {group.name: torch.rand(group.count * 2, 1, group.size, group.size) for group in method.views}
+    nothing = torch.empty(0)
+    loss = method.training_loss(Batch(views, nothing, nothing, nothing, nothing), 0.0).total
+    loss.backward()
+    assert loss.isfinite()
+    assert sum(bool(value.grad.any()) for value in backbone.parameters() if value.grad is not None) > 5
+    export_encoder(backbone, Grey(0.4, 0.2), tmp_path)
+    opened = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(opened(images), backbone.eval()(images).pooled, rtol=1e-6, atol=1e-6)
+
+
+def test_a_size_that_a_model_does_not_take_is_named() -> None:
+    beit = build(64, "beit_base_patch16_224", **SEQUENCE)
+    with pytest.raises(UsageError, match=r"takes no images of 32 px .*; choose views of 64 px"):
+        beit(torch.rand(2, 1, 32, 32))
 
 
 def test_the_constant_that_a_vit_adds_is_named(vit: TimmViT) -> None:

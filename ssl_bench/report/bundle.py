@@ -108,7 +108,7 @@ def model_card(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 
 
 def usage(config: Mapping[str, Any]) -> str:
-    """A script that embeds images with the encoder; it needs torch, timm, numpy and Pillow alone."""
+    """A script that embeds images with the encoder; it needs torch, torchvision, timm, numpy and Pillow alone."""
     known = config["pretrained_cfg"]
     return (
         templates()

@@ -6,7 +6,9 @@ import errno
 import json
 import os
 import runpy
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import yaml
 from PIL import Image
 
 from ssl_bench.backbones import TimmCNN, TimmViT, build
+from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.source import Grey
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.report.bundle import FILES, write_bundle
@@ -84,6 +87,44 @@ def test_the_script_embeds_an_image_as_the_encoder_does(
     with torch.no_grad():
         expected = encoder()(image[None, None]).pooled[0]
     np.testing.assert_allclose(printed, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["grey", "alpha", "colour"])
+def test_the_script_scales_more_than_8_bits_as_the_suite_does(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    write_bundle(run, tmp_path / "out")
+    rng = np.random.default_rng(1)
+    deep, path = rng.integers(900, 4096, (32, 32)).astype(np.uint16), tmp_path / "deep.png"
+    if kind == "grey":
+        Image.fromarray(deep).save(path)
+    else:
+        bands = [deep, np.full_like(deep, 65535)] if kind == "alpha" else [deep, deep // 2, deep // 3]
+        path.write_bytes(png16(np.stack(bands, axis=-1)))
+    monkeypatch.setattr(sys, "argv", ["use.py", str(path)])
+    runpy.run_path(str(tmp_path / "out" / "use.py"))
+    printed = [float(word) for word in capsys.readouterr().out.split()[1:]]
+    pixels = decode(path, DecodeOptions(size=32, fit="whole"))
+    assert pixels.std() > 30  # the suite's own scale, not clipped
+    image = (torch.from_numpy(pixels.copy()).float() / 255 - GREY.mean) / GREY.std
+    with torch.no_grad():
+        expected = encoder()(image[None, None]).pooled[0]
+    np.testing.assert_allclose(printed, expected, atol=1e-4)
+
+
+def png16(values: np.ndarray) -> bytes:
+    """A PNG (H, W, C) of 16 bits, which Pillow does not write: grey with alpha or colour (PNG 1.2, 4.1.1)."""
+    height, width, bands = values.shape
+    kind = {2: 4, 3: 2}[bands]
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0),
+        b"IDAT": zlib.compress(lines),
+        b"IEND": b"",
+    }
+    chunks = (struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+              for name, body in parts.items())  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def test_a_folder_that_holds_something_is_refused(run: RunDirectory, tmp_path: Path) -> None:
