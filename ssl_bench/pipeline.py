@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
@@ -27,6 +27,7 @@ from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Narrator
 from ssl_bench.pretrain.run import last_checkpoint, pretrain
 from ssl_bench.results.describe import describe, left_out
+from ssl_bench.results.encoder_card import footprint
 from ssl_bench.results.environment import environment
 from ssl_bench.results.export import export_encoder
 from ssl_bench.results.identity import identities
@@ -36,6 +37,9 @@ from ssl_bench.results.sameness import check_resumed, content_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch import nn
+
+    from ssl_bench.contracts import Backbone
 
 
 def execute(
@@ -106,11 +110,18 @@ def execute(
     record = {
         **about, "environment": environment(), "cost": cost(plan),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
+        "footprints": footprints(encoders, about["trained_on"]["images"]),
         "encoders": identities(encoders, run, material.cohort.name), "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip
     record["notes"] += collapsed
     run.write_record(record)
     return record
+
+
+def footprints(encoders: Mapping[str, Backbone], images: int | None) -> dict[str, Any]:
+    """Size and cost of each encoder of a table; the baselines were given no image."""
+    return {name: footprint(cast("nn.Module", encoder), images if name == TRAINED else 0)
+            for name, encoder in encoders.items()}  # fmt: skip
 
 
 def cost(plan: Plan) -> dict[str, Any]:

@@ -101,6 +101,12 @@ class Entry:
         """Mean over the runs of a number in the record's ``cost``; None where nothing was trained."""
         return self._mean(member.record.get("cost", {}).get(key) for member in self.arm.members)
 
+    def footprint(self, key: str) -> float | None:
+        """Size, operations of an image, input, width or pretraining images of the encoder; None where unknown."""
+        member = self.arm.members[0]
+        value = member.record.get("footprints", {}).get(member.encoder, {}).get(key)
+        return None if value is None else float(value)
+
     @property
     def hours(self) -> float | None:
         """Mean wall time of pretraining; None where nothing was trained."""

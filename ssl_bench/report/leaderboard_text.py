@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 
@@ -26,6 +26,8 @@ def print_board(board: Board) -> None:
         console.print(_table(entries, board.baseline.name))
         if board.beside:
             console.print(_beside(entries, board.beside))
+    if (encoders := _encoder_table(board.entries)) is not None:
+        console.print(encoders)
     for note in board.notes():
         console.print(f"note: {note}", soft_wrap=True)
     for one in board.excluded:
@@ -83,6 +85,35 @@ def ranged(interval: Interval, form: str) -> str:
     if interval.low is None or interval.high is None:
         return f"{interval.value:{form}}"
     return f"{interval.value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def footprint_texts(entry: Entry) -> dict[str, tuple[str, float | None]]:
+    """Millions of parameters, GFLOP of an image, input, width and pretraining images: text and number by heading."""
+    scaled = {
+        "M parameters": ("parameters", 1e6), "GFLOP an image": ("image_flops", 1e9), "input px": ("image_size", 1),
+        "width": ("width", 1), "pretraining images": ("pretraining_images", 1),
+    }  # fmt: skip
+    found: dict[str, tuple[str, float | None]] = {}
+    for heading, (key, unit) in scaled.items():
+        value = entry.footprint(key)
+        form = ",.3g" if unit > 1 else ",.0f"
+        found[heading] = ("-", None) if value is None else (f"{value / unit:{form}}", value / unit)
+    return found
+
+
+def _encoder_table(entries: Iterable[Entry]) -> Table | None:
+    """What the encoders are, each once; None where no record says."""
+    rows = {entry.name: footprint_texts(entry) for entry in entries if not entry.line.blind}
+    rows = {name: texts for name, texts in rows.items() if any(number is not None for _, number in texts.values())}
+    if not rows:
+        return None
+    table = Table(title="encoders")
+    table.add_column("configuration")
+    for heading in next(iter(rows.values())):
+        table.add_column(heading, justify="right")
+    for name, texts in rows.items():
+        table.add_row(name, *(text for text, _ in texts.values()))
+    return table
 
 
 def cost_texts(entry: Entry) -> tuple[str, str, str]:

@@ -48,9 +48,35 @@ def content_hash(path: Path) -> str:
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
+def footprint(network: nn.Module, images: int | None) -> Card:
+    """What an encoder costs in use and what it was given, so that rows of a table can be weighed.
+
+    Args:
+        network: as it is evaluated.
+        images: of its pretraining; None: unknown.
+    """
+    encoder = cast("Any", network)
+    return {
+        "parameters": sum(value.numel() for value in network.parameters()) or None,
+        "image_flops": image_flops(network),
+        "image_size": encoder.image_size,
+        "width": encoder.dim,
+        "pretraining_images": images,
+    }
+
+
 @torch.inference_mode()
 def image_flops(network: nn.Module) -> int | None:
     """Floating-point operations of one image; None where the graph runs outside of torch."""
+    training = network.training
+    network.eval()  # an image alone has no batch statistics
+    try:
+        return _counted(network)
+    finally:
+        network.train(training)
+
+
+def _counted(network: nn.Module) -> int | None:
     encoder = cast("Any", network)
     how = getattr(encoder, "preprocessing", None)
     channels, size = (how.channels, how.size) if how else (1, encoder.image_size)

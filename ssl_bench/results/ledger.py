@@ -69,7 +69,7 @@ class Ledger:
     def images(self) -> int | None:
         """Images of the pretraining; None where they are not known to the last."""
         counts = [source.images for source in self.sources]
-        return sum(n for n in counts if n) if self.complete and counts and None not in counts else None
+        return sum(n or 0 for n in counts) if self.complete and None not in counts else None
 
     def joined(self, other: Ledger) -> Ledger:
         """One pretraining after another."""
@@ -93,6 +93,7 @@ class Ledger:
         """As a record has it: without patients."""
         return {
             "complete": self.complete,
+            "images": self.images,
             "datasets": [
                 {"name": one.name, "splits": list(one.splits), "splits_sha256": one.manifest, "images": one.images,
                  "test_patients": one.tests}

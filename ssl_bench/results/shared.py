@@ -31,7 +31,8 @@ DATA = ("name", "fingerprint", "content", "splits_sha256", "official_split", "sp
 
 PARTS = {
     "components": ("kind", "name", "distribution", "version"),
-    "trained_on": ("complete", "datasets"),
+    "trained_on": ("complete", "images", "datasets"),
+    "footprints": ("parameters", "image_flops", "image_size", "width", "pretraining_images"),
     "environment": ("packages", "python", "processor", "cores", "threads", "gpu", "git_commit", "git_changed"),
     "pretraining": ("steps", "images_seen", "crops_seen", "seconds", "images_per_second", "precision", "device",
                     "processes", "resumed_at", "final", "nonfinite_steps"),

@@ -82,6 +82,39 @@ def forest(entries: Sequence[Entry], baseline: str, title: str) -> Figure:
     return Figure(title, caption, f"{title}. The numbers are in the table of results.", _spec(figure))
 
 
+def pareto(entries: Sequence[Entry], title: str) -> Figure | None:
+    """Macro AUROC against the operations of an image, with the front; None where fewer than two encoders have both."""
+    known = [(entry, flops, value) for entry in entries if not entry.line.blind
+             and (flops := entry.footprint("image_flops"))
+             and (value := entry.cells["auroc"].interval.value) is not None]  # fmt: skip
+    if len(known) < 2:
+        return None
+    figure = _figure(9, synthetic=_synthetic(entries))
+    front = on_front([(flops, value) for _, flops, value in known])
+    figure.add_scatter(x=[x / 1e9 for x, _ in front], y=[y for _, y in front], mode="lines", name="Pareto front",
+                       line={"color": GREY, "dash": "dot", "shape": "hv"}, hoverinfo="skip")  # fmt: skip
+    for number, (entry, flops, value) in enumerate(known):
+        look, interval = style(number), entry.cells["auroc"].interval
+        figure.add_scatter(
+            x=[flops / 1e9], y=[value], mode="markers", name=label(entry.name, 40),
+            marker={"color": look.color, "symbol": SYMBOLS[look.marker], "size": 10},
+            error_y=_bars([(value, interval.low, interval.high)]), hovertemplate="%{x:.3g} GFLOP: %{y:.3f}",
+        )  # fmt: skip
+    figure.update_xaxes(type="log", title_text="GFLOP an image (log)")
+    figure.update_yaxes(title_text="macro AUROC")
+    caption = "Line: 95 % interval. Dotted: encoders that no other one beats with as few operations; it is no test."
+    return Figure(title, caption, f"{title}. The numbers are in the table of results.", _spec(figure))
+
+
+def on_front(points_: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other one with as small a cost excels, the cheapest first."""
+    front: list[tuple[float, float]] = []
+    for cost, value in sorted(points_, key=lambda point: (point[0], -point[1])):
+        if not front or value > front[-1][1]:
+            front.append((cost, value))
+    return front
+
+
 def efficiency(entries: Sequence[Entry], title: str) -> Figure | None:
     """Macro AUROC against the share of the training patients whose labels were used; None where all were."""
     drawn = efficiency_points(entries)

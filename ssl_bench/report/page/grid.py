@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ssl_bench.report.leaderboard import Board, Entry
-from ssl_bench.report.leaderboard_text import cost_texts, metric_texts
+from ssl_bench.report.leaderboard_text import cost_texts, footprint_texts, metric_texts
 from ssl_bench.report.sections import p_text
 
 
@@ -63,6 +63,8 @@ def grid(board: Board) -> Grid:
     rows = [_cells(entry, board.metrics) for entry in board.entries]
     kept = [name for name in rows[0] if len({row[name] for row in rows}) > 1 or rows[0][name].number]
     kept = [name for name in kept if not name.endswith(" SD") or any(row[name].order is not None for row in rows)]
+    empty = {name for name in footprint_texts(board.entries[0]) if all(row[name].order is None for row in rows)}
+    kept = [name for name in kept if name not in empty]
     columns = ("rank", "configuration", *kept)
     facets = [name for name in kept if not rows[0][name].number]
     return Grid(
@@ -90,6 +92,7 @@ def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
     for metric, name in metrics.items():
         value, spread, difference = _metric_cells(entry, metric)
         cells |= {f"macro {name}": value, f"{name} SD": spread, f"{name} to baseline": difference}
+    cells |= {name: Cell(text, order, number=True) for name, (text, order) in footprint_texts(entry).items()}
     cost = (entry.cost("crops_per_image"), entry.cost("flops"), entry.hours)
     for name, text, order in zip(("crops", "TFLOP", "hours"), cost_texts(entry), cost, strict=True):
         cells[name] = Cell(text, order, number=True)

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+
+from ssl_bench.data.decode import DecodeOptions, decode
 
 TOLERANCE = 1e-5
 
@@ -91,6 +95,46 @@ def test_the_embedding_is_the_publishers(
         assert found.shape == expected.shape == (encoder.dim,)
         assert float((found - expected).abs().max()) <= TOLERANCE * max(1.0, float(expected.abs().max()))
         assert float(found.std()) > 0  # the features are not constant
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("ending", ["png", "dcm"])
+def test_deep_pictures_are_the_publishers_embedding_of_their_8_bit_grey(
+    name: str, tiny: Callable[[str], tuple[str, Path]], opened: Callable[..., Any], pictures: list[np.ndarray],
+    ending: str, tmp_path: Path,
+) -> None:  # fmt: skip
+    """16 bits become 8 by one rule of the suite, written out here, before the publisher's preprocessing."""
+    reader, path = tiny(name)
+    encoder, deep = opened(reader, path), pictures[0].astype(np.uint16) * 12 + 300
+    file = tmp_path / f"film.{ending}"
+    (save_png if ending == "png" else save_dicom)(deep, file)
+    low, high = np.percentile(deep, (0.5, 99.5))
+    grey = np.rint(np.clip((deep - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    read = decode(file, DecodeOptions(size=encoder.image_size, fit="whole"))
+    found = encoder(encoder.prepare(read)[None], tokens=False).pooled[0]
+    expected = OFFICIAL[reader](path, grey)
+    assert float((found - expected).abs().max()) <= TOLERANCE * max(1.0, float(expected.abs().max()))
+
+
+def save_png(values: np.ndarray, path: Path) -> None:
+    Image.fromarray(values).save(path)
+
+
+def save_dicom(values: np.ndarray, path: Path) -> None:
+    """A film of 12 bits without a window."""
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = pydicom.uid.SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    film = pydicom.Dataset()
+    film.file_meta = meta
+    film.SOPClassUID, film.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    film.Rows, film.Columns = values.shape
+    film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
+    film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11
+    film.PixelData = values.tobytes()
+    film["PixelData"].VR = "OW"
+    film.save_as(path, enforce_file_format=True)
 
 
 @torch.inference_mode()

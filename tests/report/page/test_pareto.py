@@ -1,0 +1,57 @@
+"""What encoders cost beside what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ssl_bench.report.leaderboard import read_board
+from ssl_bench.report.leaderboard_text import print_board
+from ssl_bench.report.page.figures import on_front, pareto
+from ssl_bench.report.page.grid import grid
+from ssl_bench.results.rundir import RunDirectory
+
+
+def weighed(path: Path, flops: float, images: int | None) -> Path:
+    run, record = RunDirectory(path), RunDirectory(path).read_record()
+    told = {"parameters": 5_500_000, "image_flops": flops, "image_size": 224, "width": 192}
+    both = {"trained": {**told, "pretraining_images": images}, "random": {**told, "pretraining_images": 0}}
+    run.write_record({**record, "footprints": both})
+    return path
+
+
+def test_sizes_stand_in_the_table_and_in_a_figure(
+    tmp_path: Path, write_arm: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [
+        weighed(write_arm(tmp_path, "small", 0, 1.0), 2e9, 1200),
+        weighed(write_arm(tmp_path, "big", 0, 2.0), 3e10, None),
+    ]
+    board = read_board(runs, replicates=100)
+    table = grid(board)
+    at = {name: number - 2 for number, name in enumerate(table.columns)}
+    rows = {line.name: line.cells for line in table.lines}
+    assert rows["small"][at["GFLOP an image"]].text == "2"
+    assert rows["big"][at["M parameters"]].text == "5.5"
+    assert rows["small"][at["pretraining images"]].text == "1,200"
+    assert rows["big"][at["pretraining images"]].text == "-"
+    assert rows["random"][at["pretraining images"]].text == "0"
+    figure = pareto(board.entries, "Quality")
+    assert figure
+    front = figure.spec["data"][0]
+    assert front["x"][-1] == 30
+    assert len(figure.spec["data"]) == 4
+    print_board(board)
+    assert "pretraining images" in capsys.readouterr().out
+
+
+def test_no_figure_where_nothing_was_counted(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    board = read_board([write_arm(tmp_path, "small", 0, 1.0)], replicates=100)
+    assert pareto(board.entries, "Quality") is None
+    assert "GFLOP an image" not in grid(board).columns
+
+
+def test_the_front_holds_what_no_other_excels() -> None:
+    assert on_front([(3, 0.7), (1, 0.6), (2, 0.5), (1, 0.4), (4, 0.7)]) == [(1, 0.6), (3, 0.7)]
