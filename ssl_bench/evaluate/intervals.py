@@ -31,6 +31,10 @@ RESAMPLES = 20
 """Resamples with a value that an interval needs."""
 
 
+ROUNDING = 1e-12
+"""A distance from 0 or 1 up to this is none: means of values that are exactly 0 or 1 differ by it."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """A metric with its 95 % interval; ``note`` says what is missing and why.
@@ -192,13 +196,14 @@ def supported(base: Sequence[Support], fewest: int = FEWEST) -> tuple[int, ...]:
 def label_interval(value: float, replicates: Floats, support: Support) -> Interval:
     """The interval of one label's AUROC or AUPRC; replicates (R,), NaN where undefined and then left out.
 
-    A resample at exactly 0 or 1, where the logit is infinite, counts as half a pair of images short of it. A value of
+    A resample at exactly 0 or 1, where the logit is infinite, counts as half a pair of images short of it, or as near
+    as the value itself is where that is nearer: a mean of errors (Brier score) has no smallest step. A value of
     exactly 0 or 1 has no spread to resample: its interval is the exact binomial one for as many patients as are
     effective, none of whom was ranked wrongly, ``0.025 ** (1 / patients)`` to 1.
     """
     if support.reason or not np.isfinite(value):
         return Interval(float(value) if np.isfinite(value) else None, note=support.reason or "undefined")
-    return _logit_t(float(value), replicates, support.freedom, support.step, support.effective)
+    return _logit_t(float(value), replicates, support.freedom, support.step, support)
 
 
 def macro_interval(parts: Macro) -> Interval:
@@ -206,7 +211,7 @@ def macro_interval(parts: Macro) -> Interval:
     if parts.value is None or not len(parts.drawn):
         return Interval(parts.value, note=parts.note)
     half_pair = min(s.step for s in parts.base) / len(parts.base)
-    fewest = min(s.effective for s in parts.base)
+    fewest = min(parts.base, key=lambda s: s.effective)
     return _noted(_logit_t(parts.value, parts.drawn, parts.freedom, half_pair, fewest), parts.note)
 
 
@@ -275,21 +280,27 @@ def _filled(replicates: Floats) -> tuple[Floats, Floats]:
     return centre, np.where(known, replicates - centre, 0.0) * stretch
 
 
-def _logit_t(value: float, replicates: Floats, freedom: float, half_pair: float, effective: float) -> Interval:
+def _logit_t(value: float, replicates: Floats, freedom: float, half_pair: float, support: Support) -> Interval:
     drawn, note = _defined(replicates)
     if len(drawn) < RESAMPLES:
         return Interval(value, note=note)
     if value in (0.0, 1.0):
-        bound = float((0.5 - LEVEL / 2) ** (1 / max(effective, 1.0)))
+        bound = float((0.5 - LEVEL / 2) ** (1 / max(support.effective, 1.0)))
         low, high = (bound, 1.0) if value else (0.0, 1.0 - bound)
         exact = f"exactly {value:.0f}: no spread to resample, binomial interval"
         return _noted(Interval(value, low, high, value, value, note), exact)
     if np.ptp(drawn) == 0:
         return Interval(value, note="no spread to resample: no interval")
-    centre, *logits = logit(np.clip(np.append(value, drawn), half_pair, 1 - half_pair))
+    near = np.append(value, drawn if support.basis == "all" else value)
+    centre, *logits = logit(np.clip(np.append(value, drawn), _edge(near, half_pair), 1 - _edge(1 - near, half_pair)))
     reach = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.std(logits, ddof=1)
     low, high = expit([centre - reach, centre + reach])
     return Interval(value, float(low), float(high), *_percentiles(drawn), note)
+
+
+def _edge(distances: Floats, half_pair: float) -> float:
+    """How near to 0 a value may count: half a pair, or the smallest distance that is none of rounding."""
+    return float(min(half_pair, distances[distances > ROUNDING].min(initial=half_pair)))
 
 
 def _t(value: float, replicates: Floats, freedom: float) -> Difference:

@@ -79,6 +79,37 @@ def test_replicates_at_one_count_as_half_a_pair_short_of_it():
     assert found.high < 1
 
 
+@pytest.mark.parametrize("top", [False, True])
+def test_a_mean_of_errors_below_half_an_image_holds_its_value(top):
+    few = [one.on("all") for one in supports((np.arange(48) % 2)[:, None], None)]
+    drawn = expit(np.random.default_rng(0).normal(logit(0.00097), 0.4, (1000, 1)))
+    value, drawn = (1 - 0.00097, 1 - drawn) if top else (0.00097, drawn)
+    reach = stats.t.ppf(0.975, few[0].freedom) * logit(drawn).std(ddof=1)
+    for found in (
+        label_interval(value, drawn[:, 0], few[0]),
+        macro_interval(macro_parts(np.array([value]), drawn, few)),
+    ):
+        assert (found.low, found.high) == pytest.approx(tuple(expit([logit(value) - reach, logit(value) + reach])))
+        assert found.low < value < found.high
+
+
+def test_a_share_of_known_images_at_its_end_counts_as_half_an_image_short_of_it():
+    few = supports((np.arange(48) % 2)[:, None], None)[0].on("all")
+    drawn = np.append(np.full(300, 46 / 48), np.ones(700))
+    reach = stats.t.ppf(0.975, few.freedom) * logit(np.clip(drawn, None, 1 - 0.5 / 48)).std(ddof=1)
+    assert label_interval(47 / 48, drawn, few).low == pytest.approx(expit(logit(47 / 48) - reach))
+
+
+def test_an_auprc_nearer_to_one_than_half_a_pair_is_in_its_interval():
+    labels = np.append(np.ones(1000), np.zeros(6))[:, None]
+    scores = np.arange(1006.0)[::-1, None].copy()
+    scores[999], scores[1000] = scores[1000], scores[999].copy()
+    found = measure(labels, scores, replicates=200)["auprc"]
+    for one in (*found.labels, found.macro):
+        assert one.value == pytest.approx(1 - 1 / 1000 / 1001)
+        assert one.low < one.value < one.high
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_perfect_ranking_has_the_exact_binomial_interval(value):
     found = label_interval(value, np.full(100, value), PLENTY)

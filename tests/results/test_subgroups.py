@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from ssl_bench.contracts import Predictions, Split
 from ssl_bench.evaluate.measures import gauges
 from ssl_bench.evaluate.metrics import macro_auroc
 from ssl_bench.plugins import Registry
-from ssl_bench.results.rows import Origin, Scored, metric_rows
+from ssl_bench.results.rows import Origin, Scored, as_table, metric_rows
 from ssl_bench.results.subgroups import subgroup_rows
 
 LABELS = ("Edema", "Mass")
@@ -62,3 +64,15 @@ def test_calibration_is_told_for_probabilities_alone(scored: Scored, registry: R
     logits = Scored(scored.origin, scored.split, Predictions("test", scored.predictions.scores))
     assert {r["metric"] for r in metric_rows(logits, LABELS, 100, asked)} == {"auroc", "auprc"}
     assert rows["Edema", "brier"]["ci_low"] < rows["Edema", "brier"]["value"] < rows["Edema", "brier"]["ci_high"]
+
+
+@pytest.mark.parametrize(("fitted_on", "told"), [("tiny", False), ("other", True)])
+def test_a_threshold_of_another_dataset_says_so(scored: Scored, registry: Registry, fitted_on: str, told: bool) -> None:
+    asked = gauges(registry, ("sensitivity-at-specificity-90", "f1", "brier"))
+    away = replace(scored, origin=replace(scored.origin, fitted_on=fitted_on))
+    rows = {(r["label"], r["metric"]): r for r in metric_rows(away, LABELS, 50, asked, as_table(scored, LABELS))}
+    for metric in ("sensitivity-at-specificity-90", "f1"):
+        row = rows["Edema", metric]
+        assert row["threshold"] is not None
+        assert ("threshold chosen on validation images of other" in row["note"]) == told
+    assert not any("threshold" in rows["Edema", metric]["note"] for metric in ("auroc", "brier"))
