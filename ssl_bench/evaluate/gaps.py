@@ -57,18 +57,16 @@ class GroupMetrics:
         self.replicates = dict(zip(NAMES, (value.reshape(-1, *size) for value in drawn), strict=True))  # (R, G, L)
         self.supports = [supports(part, patients) for part in masked]
 
-    def difference(self, metric: str, first: str, second: str, column: int | None) -> Difference:
-        """First minus second group on one label, or of the macro mean where no label is given."""
-        return self.macro(metric, first, second) if column is None else self.label(metric, first, second, column)
-
     def label(self, metric: str, first: str, second: str, column: int) -> Difference:
         """First minus second group on one label."""
         values, replicates, base = self._pair(metric, first, second)
         return label_difference(float(values[column]), replicates[:, column], base[column])
 
-    def macro(self, metric: str, first: str, second: str) -> Difference:
-        """First minus second group in the mean over the labels that both have."""
-        return macro_difference(macro_parts(*self._pair(metric, first, second)))
+    def macro(self, metric: str, first: str, second: str, columns: Sequence[int] | None = None) -> Difference:
+        """First minus second group in the mean over the labels that both have, or over some of them."""
+        values, replicates, base = self._pair(metric, first, second)
+        kept = list(range(len(values)) if columns is None else columns)
+        return macro_difference(macro_parts(values[kept], replicates[:, kept], [base[k] for k in kept]))
 
     def _pair(self, metric: str, first: str, second: str) -> tuple[Floats, Floats, list[Support]]:
         """Differences (L,), those of the resamples (R, L), and what they rest on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,10 @@ def gap_rows(
 ) -> Iterator[Row]:
     """The highest minus the lowest group of each finding and metric, over groups that have an interval.
 
-    A group with too few patients for an interval would make the gap by chance alone. A macro mean counts where it holds
-    the same findings as in the other groups. The interval is of the difference between the two groups that the note
-    names, both measured on the same resamples of patients; that they are the extreme ones of several is not in it.
+    A group with too few patients for an interval would make the gap by chance alone. Where the groups' macro means hold
+    different findings, the gap is of the mean over those that all of them hold, and the note says which. The interval
+    is of the difference between the two groups that the note names, both measured on the same resamples of patients;
+    that they are the extreme ones of several is not in it.
 
     Args:
         scored: predictions of the whole split.
@@ -63,21 +64,58 @@ def gap_rows(
     measured = group_metrics(scored, values, replicates)
     part = of_rows(scored, known(values))
     for label, metric in dict.fromkeys((row["label"], row["metric"]) for row in rows):
-        found = [row for row in rows if (row["label"], row["metric"]) == (label, metric) and row["ci_low"] is not None]
-        held = {tuple(row.get("macro_labels", ())) for row in found}
+        found = compared(rows, label, metric)
         gap, note = Difference(None), "fewer than two groups with an interval"
-        if len(held) > 1:
-            note = "the groups' macro means hold different findings"
-        elif len(found) > 1:
-            low, high = (pick(found, key=lambda row: float(row["value"]))["subgroup"] for pick in (min, max))
+        if len(found.values) > 1 and not found.labels:
+            note = "the groups' macro means share no finding"
+        elif len(found.values) > 1:
+            low, high = (pick(found.values, key=lambda name: found.values[name]) for pick in (min, max))
             first, second = (name.removeprefix(f"{attribute}=") for name in (high, low))
-            gap = measured.difference(metric, first, second, None if label == MACRO else labels.index(label))
-            extreme = f", the extremes of {len(found)} groups" if len(found) > 2 else ""
+            columns = [labels.index(name) for name in found.labels]
+            if label == MACRO:
+                gap = measured.macro(metric, first, second, columns if found.note else None)
+            else:
+                gap = measured.label(metric, first, second, columns[0])
+            extreme = f", the extremes of {len(found.values)} groups" if len(found.values) > 2 else ""
             note = f"{high} minus {low}{extreme}"
-        told = "; ".join(text for text in (note, gap.note) if text)
+        told = "; ".join(text for text in (note, found.note, gap.note) if text)
         ends = gap.low, gap.high, gap.percentile_low, gap.percentile_high
         row = _plain(part, Metric(scored.split.name, label, f"{metric}_gap", gap.value, told, *ends))
-        yield {**row, "subgroup": attribute}
+        over = {"macro_labels": list(found.labels)} if label == MACRO else {}
+        yield {**row, "subgroup": attribute, **over}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The groups of one gap.
+
+    Attributes:
+        values: of the groups that have an interval, each a mean over ``labels``.
+        labels: the findings that all of them hold.
+        note: which these are, where the groups hold different ones.
+    """
+
+    values: Mapping[str, float]
+    labels: tuple[str, ...]
+    note: str = ""
+
+
+def compared(rows: Sequence[Mapping[str, Any]], label: str, metric: str) -> Compared:
+    """The groups with an interval of a finding, or of the macro mean over the findings that all of them hold."""
+    of_metric = [row for row in rows if row["metric"] == metric]
+    found = [row for row in of_metric if row["label"] == label and row["ci_low"] is not None]
+    values = {row["subgroup"]: float(row["value"]) for row in found}
+    held = {tuple(row.get("macro_labels", (label,))) for row in found}
+    if len(held) < 2:
+        return Compared(values, *held or ((),))
+    every = dict.fromkeys(name for names in held for name in names)
+    shared = tuple(name for name in every if all(name in names for names in held))
+    if not shared:
+        return Compared(values, ())
+    of_label = {(row["subgroup"], row["label"]): row["value"] for row in of_metric}
+    means = {group: float(np.mean([of_label[group, name] for name in shared])) for group in values}
+    count = f"over {len(shared)} of {len(every)} findings, which all {len(values)} groups hold"
+    return Compared(means, shared, f"{count}: {', '.join(shared)}")
 
 
 def group_metrics(scored: Scored, values: npt.NDArray[Any], replicates: int) -> GroupMetrics:

@@ -10,7 +10,7 @@ from ssl_bench.evaluate.measures import gauges
 from ssl_bench.evaluate.metrics import macro_auroc
 from ssl_bench.plugins import Registry
 from ssl_bench.results.rows import Origin, Scored, as_table, metric_rows
-from ssl_bench.results.subgroups import subgroup_rows
+from ssl_bench.results.subgroups import compared, subgroup_rows
 
 LABELS = ("Edema", "Mass")
 SIZE = 200
@@ -76,3 +76,32 @@ def test_a_threshold_of_another_dataset_says_so(scored: Scored, registry: Regist
         assert row["threshold"] is not None
         assert ("threshold chosen on validation images of other" in row["note"]) == told
     assert not any("threshold" in rows["Edema", metric]["note"] for metric in ("auroc", "brier"))
+
+
+def test_a_gap_of_groups_with_different_findings_is_over_those_that_all_hold(scored: Scored) -> None:
+    rng = np.random.default_rng(1)
+    scores, labels = scored.predictions.scores.copy(), scored.split.labels.copy()
+    scores[:, 1] = rng.random(SIZE)
+    labels[scored.split.ehr["sex"] == "F", 1] = 0.0  # of the second finding women have no positive image
+    split, predictions = replace(scored.split, labels=labels), replace(scored.predictions, scores=scores)
+    rows = {(r["subgroup"], r["label"], r["metric"]): r
+            for r in subgroup_rows(replace(scored, split=split, predictions=predictions), LABELS, 100)}  # fmt: skip
+    gap, single = rows["sex", "macro", "auroc_gap"], rows["sex", "Edema", "auroc_gap"]
+    assert rows["sex=M", "macro", "auroc"]["macro_labels"] == list(LABELS)
+    assert gap["value"] == pytest.approx(single["value"])
+    assert (gap["ci_low"], gap["ci_high"]) == pytest.approx((single["ci_low"], single["ci_high"]))
+    assert gap["macro_labels"] == ["Edema"]
+    assert gap["note"] == "sex=F minus sex=M; over 1 of 2 findings, which all 2 groups hold: Edema"
+
+
+def test_extremes_are_those_of_the_shared_findings() -> None:
+    def row(group: str, label: str, value: float, held: tuple[str, ...] = ()) -> dict[str, object]:
+        more = {"macro_labels": list(held)} if held else {}
+        return {"subgroup": group, "label": label, "metric": "auroc", "value": value, "ci_low": 0.1, **more}
+
+    rows = [row("a", "X", 0.6), row("a", "Y", 1.0), row("a", "macro", 0.8, ("X", "Y")),
+            row("b", "X", 0.7), row("b", "macro", 0.7, ("X",))]  # fmt: skip
+    found = compared(rows, "macro", "auroc")
+    assert (found.values, found.labels) == ({"a": 0.6, "b": 0.7}, ("X",))
+    apart = compared([*rows[:3], row("b", "Z", 0.7), row("b", "macro", 0.7, ("Z",))], "macro", "auroc")
+    assert apart.labels == ()
