@@ -182,6 +182,8 @@ class Dataset(Component):
         optional: those of them that a download may lack; the cohort says which are there.
         label_space: the name of its own label space (:mod:`ssl_bench.data.labels`).
         synthetic: results on it must say so.
+        aggregate: truth is by study, which is therefore scored by the ``max`` or ``mean`` of its images; empty: images
+            are scored.
         thumbnails: small images of it may be shown on pages that are passed on; True only where the licence says so.
         published: counts of the whole release by the names of ``Cohort.sources``, for ``sslbench data check``; also
             ``images``, ``studies`` and ``patients`` of the cohort, where ``sources`` has no such name.
@@ -197,6 +199,7 @@ class Dataset(Component):
     label_space: str = ""
     synthetic: bool = False
     thumbnails: bool = False
+    aggregate: Literal["", "max", "mean"] = ""
     published: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     writer: str = ""
     writer_options: str = ""

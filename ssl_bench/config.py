@@ -253,6 +253,7 @@ class EvaluateConfig(Section):
         (1.0,), min_length=1, description="shares of the training patients whose labels are used"
     )
     label_draws: int = Field(3, ge=1, description="random draws of each share below 1")
+    aggregate: Literal["none", "max", "mean"] | None = Field(None, description="of a study; null: the dataset's own")
     replicates: int = Field(1000, ge=100, description="resamples of patients behind the intervals")
     batch_size: int = Field(0, ge=0, description="images embedded at once, 0 for 64 on a CPU and 256 on a GPU")
     test_on: Annotated[tuple[ExternalConfig, ...], BeforeValidator(external_sets)] = Field(

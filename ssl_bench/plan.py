@@ -22,6 +22,7 @@ from ssl_bench.plugins import Registry
 from ssl_bench.reading import read_sources
 from ssl_bench.recipes import missing
 from ssl_bench.settle import settle
+from ssl_bench.units import aggregates, unit_notes
 from ssl_bench.whole import whole
 
 
@@ -40,6 +41,7 @@ class Plan:
         sources: the cohorts that ``cohort`` is made of, by dataset; mostly one.
         external: other datasets to test on.
         external_components: provenance of their components by name.
+        aggregates: how images of a study are joined, by the name of each dataset that is scored by study.
     """
 
     config: RunConfig
@@ -52,6 +54,7 @@ class Plan:
     sources: Mapping[str, Cohort]
     external: tuple[External, ...] = ()
     external_components: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    aggregates: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def synthetic(self) -> bool:
@@ -98,6 +101,7 @@ class Plan:
                 f"'{self.parts.dataset.name}' does not offer",
             ))  # fmt: skip
         told = [note_of(note) for cohort in self.sources.values() for note in cohort.notes]
+        told += unit_notes(self.aggregates, self.config.evaluate.aggregate)
         return [*notes, *told, *self._gaps(), *(note for external in self.external for note in external.notes)]
 
     def _generated(self) -> list[Note]:
@@ -167,9 +171,11 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
     check_known(seen, parts.features, cohort.counts)
     schema = read_schema(config, parts, seen)
     used = registry.provenance([(part.component.kind, part.name) for part in parts.external])
+    own = {name: part.component for name, part in zip(sources, parts.datasets, strict=True)}
     return Plan(
         config, parts, cohort, schema, manifest(cohort), parts.provenance(registry), cache, sources, tuple(external),
         {component["name"]: component for component in used},
+        aggregates(config.evaluate.aggregate, own, cohort, external),
     )  # fmt: skip
 
 

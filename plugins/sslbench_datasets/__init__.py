@@ -43,6 +43,7 @@ def sslbench_components() -> Iterable[Component]:
             options="sslbench_datasets.options:ChexpertOptions",
             features=FEATURES,
             label_space="chexpert14",
+            aggregate="max",
             published={"train.csv": 223_414, "valid.csv": 234, "test.csv": 668},
             writer="sslbench_datasets.synth.chexpert:write",
             writer_options="sslbench_datasets.synth.options:ChexpertWriterOptions",

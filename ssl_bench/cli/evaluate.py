@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import asked, cache_folder
+from ssl_bench.cli.options import Aggregate, asked, cache_folder
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -15,6 +15,7 @@ from ssl_bench.pretrain.signals import leaving
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators, comma-separated; see plugins.")] = None,
+    aggregate: Aggregate = None,
     label_fraction: Annotated[
         str | None, typer.Option(help="Shares of the training patients, for example 0.01,0.1,1.0.")
     ] = None,
@@ -36,6 +37,7 @@ def evaluate(
     flags = asked(
         {
             "evaluate.protocols": protocols,
+            "evaluate.aggregate": aggregate,
             "evaluate.label_fractions": label_fraction,
             "evaluate.label_draws": draws,
             "evaluate.test_on": test_on or None,

@@ -29,6 +29,11 @@ RefuseContaminated = Annotated[
     typer.Option("--refuse-contaminated", help="Refuse test data that the encoder has seen in its pretraining."),
 ]
 
+Aggregate = Annotated[
+    str | None,
+    typer.Option(help="Score studies by max or mean of their images, or images: none. [the dataset's own]"),
+]
+
 
 def split_file(given: Path | None) -> str | None:
     """The file of ``--split``, absolute."""

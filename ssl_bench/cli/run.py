@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssl_bench.cli.options import (
+    Aggregate,
     FollowLinks,
     OnMissing,
     OnUnlisted,
@@ -108,6 +109,7 @@ def run(
     nodes: Annotated[int | None, typer.Option(help="Machines that train together. [1]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. [0]")] = None,
     protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators. [linear,knn]")] = None,
+    aggregate: Aggregate = None,
     logger: Annotated[
         list[str] | None, typer.Option(help="tensorboard, wandb or mlflow; several by comma or repeated.")
     ] = None,
@@ -175,6 +177,7 @@ def run(
             "pretrain.nodes": nodes,
             "seed": seed,
             "evaluate.protocols": protocols,
+            "evaluate.aggregate": aggregate,
             "evaluate.test_on": test_on or None,
             "loggers": ",".join(logger) if logger else None,
         },

@@ -45,32 +45,37 @@ def score(
     """Print metrics with patient-level intervals for the predictions of any model, and keep them beside runs."""
     from ssl_bench.errors import UsageError, unknown
     from ssl_bench.evaluate.measures import usual
-    from ssl_bench.evaluate.predictions import read_predictions
+    from ssl_bench.evaluate.predictions import in_unit_of, read_predictions
     from ssl_bench.evaluate.scored import Scores
     from ssl_bench.plugins import discover
     from ssl_bench.results.rows import table_rows
     from ssl_bench.results.rundir import RunDirectory
 
-    if aggregate not in (None, "max", "mean"):
-        raise UsageError(unknown("aggregate", str(aggregate), ("max", "mean")))
+    if aggregate not in (None, "none", "max", "mean"):
+        raise UsageError(unknown("aggregate", str(aggregate), ("none", "max", "mean")))
+    aggregate = None if aggregate == "none" else aggregate
     if name and not out:
         raise UsageError("--name is of the folder that --out keeps; add --out FOLDER")
     asked = usual(discover(), metrics)
-    table = read_predictions(predictions, aggregate)  # type: ignore[arg-type]
+    given = read_predictions(predictions, named=bool(aggregate))
     if validation:
-        table = replace(table, validation=read_predictions(validation, aggregate))  # type: ignore[arg-type]
+        given = replace(given, validation=read_predictions(validation, named=bool(aggregate)))
+    table = in_unit_of(given, {"aggregate": aggregate or "none"}, predictions)
     directory = RunDirectory(out) if out else None
     with directory.claimed() if directory else nullcontext():
-        rows = list(table_rows(table, replicates, seed, asked))
+        unit = {"unit": table.unit, "aggregate": table.aggregate}
+        rows = [{**unit, **row} for row in table_rows(table, replicates, seed, asked)]
         notes = [*notes_on(table), *not_measured(table, asked)]
         if directory:
-            Scores(predictions, name or predictions.stem, table, rows, seed, replicates, notes).write(directory)
+            called = name or predictions.stem
+            Scores(predictions, called, given, rows, seed, replicates, notes, table.aggregate).write(directory)
     if as_json:
         print(json.dumps({"predictions": str(predictions), "notes": notes, "metrics": rows}, indent=2))
         return
     from ssl_bench.report.table import print_scores
 
-    print_scores(f"{predictions.name}: {len(table.ids)} rows of {len(set(table.patients))} patients", rows, notes)
+    counted = f"{len(table.ids)} {'studies' if aggregate else 'rows'} of {len(set(table.patients))} patients"
+    print_scores(f"{predictions.name}: {counted}", rows, notes)
     if out:
         print(f"predictions and record.json are in {out}")
 

@@ -22,6 +22,7 @@ from ssl_bench.results.describe import ByKind, describe_external, left_out, reso
 from ssl_bench.results.identity import identities
 from ssl_bench.results.rundir import RunDirectory, options_in
 from ssl_bench.results.sameness import check_same_content, content_of
+from ssl_bench.units import BY_STUDY, IMAGES, unit_notes
 from ssl_bench.weights import fill, read_weights
 
 KEY = ("encoder", "against", "dataset", "fitted_on", "split", "protocol", "subgroup", "fraction", "draw", "label",
@@ -49,6 +50,7 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     record = run.read_record()
     check_same_options(record, plan)
     check_same_baselines(record, plan)
+    check_same_unit(record, plan)
     fabric = build_fabric(plan.config.pretrain)
     narrator.stage(f"preparing {len(plan.cohort):,} images")
     material = prepare_material(plan, fabric.device, narrator.prepared)
@@ -73,6 +75,8 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     record["without_encoder"] = sorted({*record.get("without_encoder", ()), *without_encoder(plan)})
     record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
     record["metrics"] = merged(record["metrics"], rows)
+    units = unit_notes(plan.aggregates, plan.config.evaluate.aggregate)
+    record["notes"] = [*(note for note in record["notes"] if note.code != BY_STUDY), *units]
     told = edge_notes(record["metrics"], options_in(record, Evaluator.kind))
     record["notes"] = [*(note for note in record["notes"] if note.code != "edge"), *told]
     record["comparisons"] = merged(record["comparisons"], comparisons)
@@ -115,6 +119,28 @@ def check_same_baselines(record: Mapping[str, Any], plan: Plan) -> None:
             raise UsageError(
                 f"baseline '{chosen.name}' was measured with {kept}, found {asked}; leave evaluate.baselines as it is"
             )
+
+
+def check_same_unit(record: Mapping[str, Any], plan: Plan) -> None:
+    """Refuse to add rows by study beside rows by image of the same dataset, or the other way round.
+
+    Raises:
+        UsageError: naming the rows that would stay.
+    """
+    asked = {part.name: part.component.fits for part in plan.parts.evaluators}
+    staying: dict[str, str] = {}
+    for row in record["metrics"]:
+        kept, wanted = row.get("aggregate", IMAGES), plan.aggregates.get(row["dataset"], IMAGES)
+        direct = row.get("n_known") is None  # a number of the evaluator's own, which is of images whatever is asked
+        due = row["protocol"] in asked and _due(row, plan, record, fits=asked[row["protocol"]])
+        if kept != wanted and not direct and not due:
+            staying.setdefault(f"{row['protocol']} on {row['dataset']}", kept)
+    if staying:
+        kept = next(iter(staying.values()))
+        raise UsageError(
+            f"rows of {shortened([*staying])} are scored with --aggregate {kept} and would stay beside others; say "
+            f"--aggregate {kept}, or evaluate all of these again"
+        )
 
 
 def options_of(plan: Plan) -> ByKind:

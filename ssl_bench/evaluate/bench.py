@@ -11,7 +11,7 @@ import numpy as np
 from ssl_bench.errors import DataError, HandledError
 from ssl_bench.evaluate.agreement import check_record, measured
 from ssl_bench.evaluate.arms import Arm, same_predictions
-from ssl_bench.evaluate.beside import beside, beside_drawn, direction
+from ssl_bench.evaluate.beside import beside, beside_drawn, chance, direction
 from ssl_bench.evaluate.compare import SEEDS, few_seeds, over_seeds
 from ssl_bench.evaluate.family import BLIND, SAME, Test
 from ssl_bench.evaluate.intervals import (
@@ -202,8 +202,25 @@ class Bench:
     @cached_property
     def base(self) -> tuple[Support, ...]:
         """What the findings rest on."""
-        table = self.table(next(iter(self.lines[0].members.values())))
-        return supports(table.truth, table.patients)
+        return supports(self.first.truth, self.first.patients)
+
+    @property
+    def first(self) -> PredictionTable:
+        """Predictions of the first row for the findings of all; labels, patients and the unit are those of all rows."""
+        return self.table(next(iter(self.lines[0].members.values())))
+
+    def chance(self, labels: Sequence[str], metric: str) -> float | None:
+        """The mean over findings of what scores that say nothing have; None where it is not known."""
+        level = chance(self.asked, metric)
+        shares = [self._prevalence(label) if level == "prevalence" else level for label in labels]
+        known = [share for share in shares if share is not None]
+        return float(np.mean(known)) if known else None
+
+    def _prevalence(self, label: str) -> float | None:
+        """The share of positives among the known of a finding; its labels are those of every row that has it."""
+        tables = (self.own(member) for line in self.lines for member in line.members.values())
+        truth = next(table.truth[:, table.labels.index(label)] for table in tables if label in table.labels)
+        return None if np.isnan(truth).all() else float(np.nanmean(truth))
 
     def defined(self, metric: str = NAMES[0]) -> tuple[str, ...]:
         """Findings that have a value in every row that has the metric at all."""

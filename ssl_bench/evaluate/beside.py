@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ssl_bench.evaluate.measures import Gauge, measured
 from ssl_bench.evaluate.predictions import PredictionTable
 from ssl_bench.evaluate.resample import Floats
 from ssl_bench.evaluate.resampled import Resampled
+from ssl_bench.results.rows import CHANCE
 
 SIGNS = {"higher": 1, "lower": -1, "target": 0}
 
@@ -55,6 +57,11 @@ def beside_drawn(
 def direction(asked: Sequence[Gauge], metric: str) -> int:
     """1 where a higher value of a metric is better, -1 where a lower one is, 0 where one near to an ideal is."""
     return next((SIGNS[gauge.component.better] for gauge in asked if gauge.name == metric), 1)
+
+
+def chance(asked: Sequence[Gauge], metric: str) -> float | Literal["prevalence"] | None:
+    """The value of a metric for scores that say nothing."""
+    return next((gauge.component.chance for gauge in asked if gauge.name == metric), CHANCE.get(metric))
 
 
 def ideal(asked: Sequence[Gauge], metric: str) -> float:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ssl_bench.errors import DataError
 from ssl_bench.evaluate.intervals import NAMES
-from ssl_bench.evaluate.predictions import PredictionTable
+from ssl_bench.evaluate.predictions import PredictionTable, in_unit_of
 from ssl_bench.evaluate.runs import ENCODERS, RANDOM, standing, validation_of
 from ssl_bench.results.rows import MACRO
 from ssl_bench.results.rundir import RunDirectory, prediction_file
@@ -98,7 +98,8 @@ class Member:
             DataError: they are gone, damaged, or others than the record was written with.
         """
         first, run = next(iter(self.by_place[place].values())), RunDirectory(self.path)
-        table = read_kept(run.checked(run.predictions(self.encoder, *prediction_file(first)), self.record))
+        path = run.checked(run.predictions(self.encoder, *prediction_file(first)), self.record)
+        table = in_unit_of(read_kept(path), first, path)
         return replace(table, validation=validation_of(run, first, self.record, table.labels)) if validated else table
 
 
@@ -109,16 +110,21 @@ def read_kept(path: Path) -> PredictionTable:
         DataError: they are gone or damaged.
     """
     try:
-        frame = pd.read_parquet(path)
-        labels = tuple(str(name)[2:] for name in frame.columns if str(name).startswith("y_"))
-        truth, scores = (frame[[f"{kind}_{label}" for label in labels]].to_numpy(np.float64) for kind in "yp")
-        ids, patients = (frame[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
+        table = table_of(pd.read_parquet(path))
     except FileNotFoundError:
         raise DataError(f"predictions {path} do not exist; restore them, or evaluate the run again") from None
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"predictions {path} cannot be read: {' '.join(str(error).split())}") from None
+    return table.rows(np.argsort(table.ids))
+
+
+def table_of(frame: pd.DataFrame) -> PredictionTable:
+    """Predictions in the columns that a run keeps."""
+    labels = tuple(str(name)[2:] for name in frame.columns if str(name).startswith("y_"))
+    truth, scores = (frame[[f"{kind}_{label}" for label in labels]].to_numpy(np.float64) for kind in "yp")
+    ids, patients = (frame[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
     studies = frame["study_id"].to_numpy(dtype=str) if "study_id" in frame.columns else None
-    return PredictionTable(labels, ids, patients, truth, scores, studies).rows(np.argsort(ids))
+    return PredictionTable(labels, ids, patients, truth, scores, studies)
 
 
 def place_of(row: Row) -> Place:

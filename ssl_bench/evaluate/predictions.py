@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,14 @@ from ssl_bench.evaluate.frames import check_named, check_one_spelling, numbers, 
 
 Aggregate = Literal["max", "mean"]
 
+IMAGES = "none"
+"""Instead of an :data:`Aggregate`: nothing is joined, each image counts."""
+
+
+def unit_of(aggregate: str) -> str:
+    """What a number is computed on: an ``image``, or a ``study`` where the images of each are joined."""
+    return "image" if aggregate == IMAGES else "study"
+
 
 @dataclass(frozen=True)
 class PredictionTable:
@@ -29,6 +38,7 @@ class PredictionTable:
         scores: ``(N, L)``; NaN in a whole column: the label was not predicted.
         studies: ``(N,)`` study ids; None where they are not known.
         validation: the same model on the images that thresholds are chosen on; None where there are none.
+        aggregate: how the images of a study were joined: ``max`` or ``mean``; ``none``: each row is an image.
     """
 
     labels: tuple[str, ...]
@@ -38,6 +48,12 @@ class PredictionTable:
     scores: npt.NDArray[np.float64]
     studies: npt.NDArray[Any] | None = None
     validation: PredictionTable | None = None
+    aggregate: str = IMAGES
+
+    @property
+    def unit(self) -> str:
+        """What a row is: an ``image`` or a ``study``."""
+        return unit_of(self.aggregate)
 
     @property
     def outside(self) -> int:
@@ -67,12 +83,12 @@ class PredictionTable:
         return replace(self, **parts, studies=None if self.studies is None else self.studies[rows])
 
 
-def read_predictions(path: Path, aggregate: Aggregate | None = None) -> PredictionTable:
+def read_predictions(path: Path, *, named: bool = False) -> PredictionTable:
     """Predictions with columns ``image_id, patient_id, y_<label>, p_<label>`` (and ``study_id`` to aggregate by).
 
     Args:
         path: CSV or Parquet; a blank ``y`` is an unknown label.
-        aggregate: join the images of a study by the largest or the mean score.
+        named: every row must name its study, which they will be joined by.
 
     Raises:
         DataError: all problems at once: columns, duplicate images, values that are no numbers.
@@ -80,8 +96,8 @@ def read_predictions(path: Path, aggregate: Aggregate | None = None) -> Predicti
     frame = read_frame(path)
     labels = _labels(frame, path)
     problems = Problems()
-    named = ("image_id", "patient_id", *(["study_id"] if aggregate and "study_id" in frame.columns else []))
-    problems.run(lambda: check_named(frame, named, path))
+    needed = ("image_id", "patient_id", *(["study_id"] if named and "study_id" in frame.columns else []))
+    problems.run(lambda: check_named(frame, needed, path))
     problems.run(lambda: check_one_spelling(frame, "patient_id", path))
     problems.run(lambda: _check_unique(frame, path))
     before = len(problems)
@@ -93,8 +109,7 @@ def read_predictions(path: Path, aggregate: Aggregate | None = None) -> Predicti
     problems.raise_if_any()
     ids, patients = frame["image_id"].to_numpy(dtype=str), frame["patient_id"].to_numpy(dtype=str)
     studies = frame["study_id"].to_numpy(dtype=str) if "study_id" in frame.columns else None
-    table = PredictionTable(labels, ids, patients, truth, scores, studies)
-    return by_study(table, aggregate, path) if aggregate else table
+    return PredictionTable(labels, ids, patients, truth, scores, studies)
 
 
 def _labels(frame: pd.DataFrame, path: Path) -> tuple[str, ...]:
@@ -158,14 +173,14 @@ def by_study(table: PredictionTable, aggregate: Aggregate, where: object) -> Pre
     """
     if table.studies is None:
         raise DataError(f"--aggregate needs the column study_id, which {where} lacks; add it, or score images")
-    groups = pd.Series([f"{patient}/{study}" for patient, study in zip(table.patients, table.studies, strict=True)])
+    groups = pd.Series(study_names(table.patients, table.studies))
     truth = pd.DataFrame(table.truth, columns=list(table.labels)).groupby(groups)
     disputed = truth.nunique().gt(1).any(axis=1)
     if disputed.any():
         names = shortened(disputed.index[disputed].tolist(), 5)
         raise DataError(
             f"the images of a study must share their labels; {names} do not: give each image its "
-            "study's label, or score images"
+            "study's label, or score images (--aggregate none)"
         )
     scores = pd.DataFrame(table.scores, columns=list(table.labels)).groupby(groups).agg(aggregate)
     first = truth.first()
@@ -175,4 +190,20 @@ def by_study(table: PredictionTable, aggregate: Aggregate, where: object) -> Pre
         table, ids=first.index.to_numpy(dtype=str), patients=patients, truth=first.to_numpy(np.float64),
         scores=scores.to_numpy(np.float64), studies=studies,
         validation=None if table.validation is None else by_study(table.validation, aggregate, where),
+        aggregate=aggregate,
     )  # fmt: skip
+
+
+def study_names(patients: npt.NDArray[Any], studies: npt.NDArray[Any]) -> list[str]:
+    """A name (N,) for the study of each image; studies of two patients may have one number."""
+    return [f"{patient}/{study}" for patient, study in zip(patients, studies, strict=True)]
+
+
+def in_unit_of(table: PredictionTable, row: Mapping[str, Any], where: object) -> PredictionTable:
+    """Kept predictions of images in the unit that a row of the record was computed on.
+
+    Raises:
+        DataError: as :func:`by_study`.
+    """
+    aggregate = row.get("aggregate", IMAGES)
+    return table if aggregate == IMAGES else by_study(table, aggregate, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from ssl_bench.evaluate.embedder import Embedder
 from ssl_bench.evaluate.fittings import Fitting, Place, fittings
 from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.notices import Notices
-from ssl_bench.evaluate.predictions import PredictionTable
+from ssl_bench.evaluate.predictions import IMAGES, PredictionTable, in_unit_of
 from ssl_bench.evaluate.subsets import Subset, subsets
 from ssl_bench.parts import Chosen
 from ssl_bench.plan import Plan
@@ -34,6 +34,7 @@ from ssl_bench.results.rows import (
     split_of,
 )
 from ssl_bench.results.rundir import RunDirectory, prediction_file
+from ssl_bench.results.studies import of_studies
 from ssl_bench.results.subgroups import subgroup_rows
 
 TRAINED = "trained"
@@ -63,7 +64,8 @@ def evaluate(
     """
     settings = plan.config.evaluate
     metrics = tuple(Gauge(part.component, part.options) for part in plan.parts.metrics)
-    found = Found(run, settings.replicates, Notices(stage), frozenset(without_encoder(plan)), metrics)
+    found = Found(run, settings.replicates, Notices(stage), frozenset(without_encoder(plan)), metrics,
+                  plan.aggregates)  # fmt: skip
     for encoder, network in encoders.items():
         stage(f"evaluating the {encoder} encoder: {', '.join(settings.protocols)}")
         joins, schema = plan.parts.joins, plan.schema if plan.schema.features else None
@@ -111,6 +113,7 @@ class Found:
         notices: told what a protocol cannot do and what it warns of.
         blind: protocols that look at no encoder: there is nothing to compare by them.
         metrics: of whole test splits beside AUROC and AUPRC.
+        aggregates: how images of a study are joined, by dataset; those that are not named are scored by image.
     """
 
     run: RunDirectory
@@ -118,6 +121,7 @@ class Found:
     notices: Notices
     blind: frozenset[str] = frozenset()
     metrics: Sequence[Gauge] = ()
+    aggregates: Mapping[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     scored: dict[tuple[Any, ...], tuple[Scored, tuple[str, ...], PredictionTable | None]] = field(default_factory=dict)
 
@@ -150,8 +154,12 @@ class Found:
 
     def _measure(self, item: Scored, labels: tuple[str, ...], validation: PredictionTable | None) -> None:
         """Keep the predictions of one place, and add its rows; thresholds are chosen on the validation images."""
+        keep_predictions(self.run, item, labels)  # of images, whatever the numbers are of
+        aggregate = self.aggregates.get(item.origin.dataset, IMAGES)
+        item = of_studies(item, labels, aggregate)
+        if validation is not None:
+            validation = in_unit_of(validation, asdict(item.origin), f"{item.origin.fitted_on}, split validate")
         origin, predictions = item.origin, item.predictions
-        keep_predictions(self.run, item, labels)
         whole = predictions.split == "test" and predictions.fraction == 1.0
         self.rows += metric_rows(item, labels, self.replicates, self.metrics if whole else (), validation)
         if whole:

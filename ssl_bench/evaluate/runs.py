@@ -14,7 +14,7 @@ from ssl_bench.evaluate.compare import delong
 from ssl_bench.evaluate.family import BLIND, SAME, Test, adjust, described, mark
 from ssl_bench.evaluate.intervals import FEWEST, NAMES, Difference
 from ssl_bench.evaluate.measures import Gauge
-from ssl_bench.evaluate.predictions import PredictionTable, read_predictions
+from ssl_bench.evaluate.predictions import IMAGES, PredictionTable, in_unit_of, read_predictions
 from ssl_bench.evaluate.scored import SCORED, same_names
 from ssl_bench.results.rows import MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, options_in, place_name, prediction_file
@@ -60,7 +60,8 @@ def run_scores(path: Path, *, validated: bool = False) -> RunScores:
     for row in rows:
         whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"
         if row["encoder"] == encoder and whole:
-            table = read_predictions(directory.checked(directory.predictions(encoder, *prediction_file(row)), record))
+            kept = directory.checked(directory.predictions(encoder, *prediction_file(row)), record)
+            table = in_unit_of(read_predictions(kept), row, kept)
             chosen = validation_of(directory, row, record, table.labels) if validated else None
             tables[place_name(row, home)] = replace(table, validation=chosen)
     return RunScores(path, encoder, record, tables)
@@ -74,7 +75,7 @@ def validation_of(
     path = directory.predictions(row["encoder"], *prediction_file({**home, "dataset": home["fitted_on"]}))
     if not path.is_file():
         return None
-    table = read_predictions(directory.checked(path, record))
+    table = in_unit_of(read_predictions(directory.checked(path, record)), row, path)
     return table.select(labels) if set(labels) <= set(table.labels) else None
 
 
@@ -225,6 +226,10 @@ def check_alike(first: PredictionTable, second: PredictionTable, run_a: Path, ru
     Raises:
         DataError: the images, patients or labels of the two differ.
     """
+    if first.aggregate != second.aggregate:
+        told = (f"{run} is scored by {'image' if table.aggregate == IMAGES else f'study ({table.aggregate})'}"
+                for run, table in ((run_a, first), (run_b, second)))  # fmt: skip
+        raise DataError(f"{' and '.join(told)}; evaluate one of them again with the --aggregate of the other")
     if not np.array_equal(first.ids, second.ids):
         only_a, only_b = (sorted(set(x.ids) - set(y.ids)) for x, y in ((first, second), (second, first)))
         raise DataError(

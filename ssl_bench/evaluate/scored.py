@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.evaluate.predictions import PredictionTable
+from ssl_bench.evaluate.predictions import IMAGES, PredictionTable, unit_of
 from ssl_bench.results.identity import of_predictions
 from ssl_bench.results.rows import prediction_frame
 from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
@@ -30,11 +30,12 @@ class Scores:
     Args:
         source: the file that they come from.
         name: of the model.
-        table: of the test images, and of validation images where there are some.
+        table: of the test images, and of validation images where there are some, as they were given.
         rows: of its metrics, by :func:`ssl_bench.results.rows.table_rows`.
         seed: of the resamples.
         replicates: resamples of patients.
         notes: what a reader must know.
+        aggregate: how images of a study were joined for the rows; ``none``: they are of images.
     """
 
     source: Path
@@ -44,6 +45,7 @@ class Scores:
     seed: int
     replicates: int
     notes: Sequence[str] = ()
+    aggregate: str = IMAGES
 
     def identity(self, split: str) -> Row:
         """What all rows of a split share."""
@@ -51,6 +53,7 @@ class Scores:
         return {
             "encoder": ENCODER, "dataset": data, "fitted_on": data, "protocol": PROTOCOL, "seed": self.seed,
             "split": split, "subgroup": "all", "fraction": 1.0, "draw": 0, "settings": {},
+            "unit": unit_of(self.aggregate), "aggregate": self.aggregate,
         }  # fmt: skip
 
     def write(self, out: RunDirectory) -> None:

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ssl_bench.ablation import NONE
-from ssl_bench.report.text import p_cell
+from ssl_bench.report.text import p_cell, units
 from ssl_bench.results.rows import MACRO
 from ssl_bench.results.rundir import place_name
 
@@ -56,8 +56,8 @@ def _heading(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"# Ablation: {result['method']} with {result['fusion']} on {data}"
     yield ""
     yield (
-        f"{result['seeds']} paired seeds; test split, {result['n_images']} images of {result['n_patients']} patients; "
-        f"macro AUROC of protocol {result['protocol']}."
+        f"{result['seeds']} paired seeds; test split, {result['n_images']} {units([result])} of "
+        f"{result['n_patients']} patients; macro AUROC of protocol {result['protocol']}."
     )
 
 

@@ -58,6 +58,7 @@ def summarise(planned: Sequence[Cell], config: RunConfig, fewest: int = FEWEST) 
         "seeds": seeds,
         "protocol": protocol,
         "n_images": len(table.ids),
+        "unit": table.unit,
         "n_patients": len(set(table.patients)),
         "arms": _rows(keys, runs),
         "contrasts": [_plain(one) for one in found],

@@ -23,7 +23,8 @@ from ssl_bench.evaluate.intervals import FEWEST
 from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.members import Place, Record, places_of, slim
 from ssl_bench.evaluate.runs import RANDOM
-from ssl_bench.report.paper import Cell, adjusted, headings_of, held_notes, on_brackets, place_cells
+from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells
+from ssl_bench.report.place_notes import headings_of, held_notes
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.rundir import RunDirectory
 
@@ -95,7 +96,9 @@ class Entry:
     def data(self) -> str:
         """The dataset that was tested, and where the protocol was fitted if not there."""
         _, dataset, fitted_on = self.place
-        return dataset if fitted_on == dataset else f"{dataset} (fitted on {fitted_on})"
+        row = next(iter(next(iter(self.line.members.values())).by_place[self.place].values()))
+        unit = f", by study ({row['aggregate']})" if row.get("unit") == "study" else ""
+        return (dataset if fitted_on == dataset else f"{dataset} (fitted on {fitted_on})") + unit
 
     def cost(self, key: str) -> float | None:
         """Mean over the runs of a number in the record's ``cost``; None where nothing was trained."""

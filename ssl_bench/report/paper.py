@@ -12,7 +12,7 @@ import pandas as pd
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.arms import Arm
 from ssl_bench.evaluate.bench import Bench, Line, lines_of
-from ssl_bench.evaluate.beside import ideal, others, unmeasured
+from ssl_bench.evaluate.beside import ideal, others
 from ssl_bench.evaluate.cleared import NOTE, UNCLEAR, unclear_line
 from ssl_bench.evaluate.compare import SEEDS
 from ssl_bench.evaluate.contaminated import SEEN, UNKNOWN, legends, seen_mark
@@ -20,6 +20,7 @@ from ssl_bench.evaluate.family import Test, adjust, described, mark
 from ssl_bench.evaluate.intervals import FEWEST, Interval
 from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.members import Place, Record, places_of
+from ssl_bench.report.place_notes import at, headings_of, held_notes
 from ssl_bench.report.table import MACRO, METRICS
 from ssl_bench.results.ledger import contaminated
 
@@ -47,6 +48,7 @@ class Cell:
         p_holm: of the test, adjusted for all tests of the call.
         unclear: the arm is not shown to be above the thumbnails.
         seen: ``‡`` where the encoder has seen the test images in its pretraining, ``?`` where this is unknown.
+        chance: the value of scores that say nothing; None where it is not known.
     """
 
     arm: str
@@ -63,6 +65,7 @@ class Cell:
     unclear: bool = False
     heading: str = ""
     seen: str = ""
+    chance: float | None = None
 
     @property
     def mark(self) -> str:
@@ -159,11 +162,6 @@ def paper(
     return Paper(arms, replicates, adjusted(cells), list(dict.fromkeys(notes)))
 
 
-def headings_of(asked: Sequence[Gauge]) -> dict[str, str]:
-    """The heading of every metric: AUROC, AUPRC, and those beside."""
-    return {**METRICS, **{gauge.name: gauge.component.title for gauge in others(asked)}}
-
-
 def adjusted(cells: Sequence[Cell]) -> list[Cell]:
     """The cells with p adjusted by Holm over the tests of all of them."""
     return [replace(cell, p_holm=p) for cell, p in zip(cells, adjust([cell.test for cell in cells]), strict=True)]
@@ -218,7 +216,8 @@ def _label_cell(bench: Bench, line: Line, label: str, metric: str) -> Cell | Non
 def _cell(bench: Bench, line: Line, label: str, metric: str, interval: Interval, values: Sequence[float]) -> Cell:
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     heading = headings_of(bench.asked)[metric]
-    return Cell(line.name, bench.place, label, metric, interval, len(values), spread, heading=heading)
+    chance = bench.chance(bench.held(metric) if label == MACRO else (label,), metric)
+    return Cell(line.name, bench.place, label, metric, interval, len(values), spread, heading=heading, chance=chance)
 
 
 def _best(cells: list[Cell], bench: Bench) -> list[Cell]:
@@ -234,66 +233,19 @@ def _goodness(cell: Cell, bench: Bench) -> float:
     return sign * value if sign else -abs(value - ideal(bench.asked, cell.metric))
 
 
-def held_notes(bench: Bench) -> list[str]:
-    """Which findings the macro means of a place are over, where these are not all, and the means over all of them."""
-    return [
-        *_held_notes(bench, ("auroc", "auprc")),
-        *(note for gauge in bench.asked for note in _asked_notes(bench, gauge)),
-    ]
-
-
-def _asked_notes(bench: Bench, gauge: Gauge) -> Iterator[str]:
-    """Which rows have no value of a metric and why, and its findings, where they are not those of AUROC."""
-    where = f"by {bench.place[0]} on {_at(bench.place).strip()}"
-    lacking: dict[str, list[str]] = {}
-    for line in bench.lines:
-        if not bench.has(line, gauge.name):
-            why = (unmeasured(bench.table(member), gauge) for member in line.members.values())
-            lacking.setdefault(next(filter(None, why)), []).append(line.name)
-    for reason, names in lacking.items():
-        yield f"No {gauge.name} {where} of {shortened(names)}: {reason}."
-    if bench.held(gauge.name) and bench.held(gauge.name) != bench.held():
-        yield from _held_notes(bench, (gauge.name,), f"{gauge.component.title}: macro")
-
-
-def _held_notes(bench: Bench, metrics: Sequence[str], called: str = "Macro") -> list[str]:
-    held, defined = bench.held(metrics[0]), bench.defined(metrics[0])
-    if len(held) == len(bench.known):
-        return []
-    lacking = [label for label in bench.known if label not in bench.labels]
-    empty = [label for label in bench.labels if label not in defined]
-    few = [label for label in defined if label not in held]
-    no_value = "of one class" if metrics[0] in METRICS else "without a value in every row"
-    why = [f"{what}: {shortened(labels)}" for what, labels in (
-        ("not in all rows", lacking), (no_value, empty),
-        (f"fewer than {bench.fewest} positive or negative patients", few)) if labels]  # fmt: skip
-    where = f"{bench.place[0]} on {_at(bench.place).strip()}"
-    notes = [
-        f"{called} means by {where} are over {len(held)} of {len(bench.known)} findings ({shortened(held)}); "
-        f"{'; '.join(why)}."
-    ]
-    if few:
-        headings = headings_of(bench.asked)
-        told = [f"{line.name} {headings[metric]} {np.mean(bench.values(line, metric, every=True)):.3f}"
-                for line in bench.lines for metric in metrics if bench.has(line, metric)]  # fmt: skip
-        notes.append(f"Means by {where} over all {len(defined)} findings with a value, points without any "
-                     f"claim: {shortened(told, 20)}.")  # fmt: skip
-    return notes
-
-
 def paper_tables(cells: Sequence[Cell]) -> list[PaperTable]:
     """The macro table of every protocol, and one for each metric where there are single findings."""
     tables = []
     for protocol in dict.fromkeys(cell.place[0] for cell in cells):
         of = [cell for cell in cells if cell.place[0] == protocol]
         title = f"{TITLES.get(protocol, protocol)} ({protocol})"
-        columns = {(cell.place, cell.metric): f"{_at(cell.place)}{cell.heading}" for cell in of if cell.label == MACRO}
+        columns = {(cell.place, cell.metric): f"{at(cell.place)}{cell.heading}" for cell in of if cell.label == MACRO}
         rows = {arm: {(cell.place, cell.metric): cell for cell in of if cell.arm == arm and cell.label == MACRO}
                 for arm in dict.fromkeys(cell.arm for cell in of)}  # fmt: skip
         tables.append(_table(f"{title}, macro mean", "method", columns, rows))
         for place in dict.fromkeys(cell.place for cell in of):
             for metric, name in {cell.metric: cell.heading for cell in of}.items():
-                tables += _finding_table(f"{title}, {_at(place)}{name} by finding", of, place, metric)
+                tables += _finding_table(f"{title}, {at(place)}{name} by finding", of, place, metric)
     return tables
 
 
@@ -301,19 +253,20 @@ def _finding_table(title: str, cells: Sequence[Cell], place: Place, metric: str)
     of = [cell for cell in cells if (cell.place, cell.metric) == (place, metric)]
     labels = [label for label in dict.fromkeys(cell.label for cell in of) if label != MACRO]
     columns = {arm: arm for arm in dict.fromkeys(cell.arm for cell in of)}
-    rows = {label: {cell.arm: cell for cell in of if cell.label == label} for label in [*labels, MACRO]}
+    rows = {_with_chance(label, of): {cell.arm: cell for cell in of if cell.label == label}
+            for label in [*labels, MACRO]}  # fmt: skip
     return [_table(title, "finding", columns, rows)] if labels else []
+
+
+def _with_chance(label: str, cells: Sequence[Cell]) -> str:
+    """A finding, with the AUPRC of scores that say nothing of it: its prevalence."""
+    chance = next((cell.chance for cell in cells if (cell.label, cell.metric) == (label, "auprc")), None)
+    return label if chance is None else f"{label} (chance {chance:.3f})"
 
 
 def _table(title: str, corner: str, columns: Mapping[Any, str], rows: Mapping[str, Mapping[Any, Cell]]) -> PaperTable:
     lines = tuple((name, tuple(_parts(cells.get(key)) for key in columns)) for name, cells in rows.items())
     return PaperTable(title, (corner, *columns.values()), lines)
-
-
-def _at(place: Place) -> str:
-    """The dataset of a column, and where its head was fitted if not there."""
-    _, dataset, fitted_on = place
-    return f"{dataset}{f' (fitted on {fitted_on})' if fitted_on != dataset else ''} "
 
 
 def _parts(cell: Cell | None) -> tuple[str, str, str, bool]:
@@ -342,7 +295,7 @@ def footnotes(shown: Paper) -> list[str]:
     notes += [f"{NOTE}."] * any(cell.unclear for cell in shown.cells)
     notes += legends(cell.seen for cell in shown.cells)
     places = dict.fromkeys(cell.place for cell in shown.cells)
-    lacking = [f"{place[0]} on {_at(place).strip()}" for place in places if not shown.arms[0].at(place)]
+    lacking = [f"{place[0]} on {at(place).strip()}" for place in places if not shown.arms[0].at(place)]
     if lacking:
         notes.append(f"Not tested: {shown.reference} has no numbers of {', '.join(lacking)}.")
     return notes
@@ -362,7 +315,7 @@ def as_frame(cells: Sequence[Cell], reference: str) -> pd.DataFrame:
             "protocol": cell.place[0], "dataset": cell.place[1], "fitted_on": cell.place[2], "arm": cell.arm,
             "label": cell.label, "metric": cell.metric, "value": cell.interval.value, "ci_low": cell.interval.low,
             "ci_high": cell.interval.high, "seeds": cell.seeds, "sd": cell.sd, "best": cell.best,
-            "value_all": cell.whole, "against": reference if cell.test else None,
+            "value_all": cell.whole, "chance": cell.chance, "against": reference if cell.test else None,
             "difference": cell.test.difference.value if cell.test else None,
             "p": cell.test.difference.p if cell.test else None, "p_holm": cell.p_holm,
             "speaks_of": cell.test.level if cell.test else None, "not_above_pixels": cell.unclear,

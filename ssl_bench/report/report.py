@@ -22,7 +22,7 @@ from ssl_bench.report.plots.forest import forest_plot
 from ssl_bench.report.plots.maps import embedding_maps
 from ssl_bench.report.plots.reliability import reliability_plot
 from ssl_bench.report.plots.training import training_curves
-from ssl_bench.report.table import caption, on_test
+from ssl_bench.report.table import METRICS, caption, on_test
 from ssl_bench.report.text import cell
 from ssl_bench.results.rundir import RunDirectory, check_trained
 from ssl_bench.results.shared import share
@@ -102,7 +102,9 @@ class _Gallery:
 
     def forest(self, evaluation: Evaluation) -> list[Shown]:
         record = self._of(evaluation)
-        return self._kept(f"forest plot of {evaluation.name}", lambda: [forest_plot(evaluation, record)])
+        return self._kept(
+            f"forest plot of {evaluation.name}", lambda: [forest_plot(evaluation, record, metric) for metric in METRICS]
+        )
 
     def curves(self, evaluation: Evaluation) -> list[Shown]:
         record = self._of(evaluation)

@@ -9,7 +9,7 @@ from typing import Any
 from ssl_bench.evaluate.cleared import UNCLEAR, unclear_encoder
 from ssl_bench.report.evaluations import Evaluation, Row, named, other_rows
 from ssl_bench.report.table import MACRO, METRICS, interval_text, signed_text
-from ssl_bench.report.text import count_text
+from ssl_bench.report.text import count_text, share_text, units
 
 NO_VALUE = "-"
 
@@ -53,9 +53,14 @@ def finding_table(evaluation: Evaluation) -> Table:
         of_label = evaluation.of_label(label)
         counts = tuple(count_text(of_label[0][name]) for name in ("n_positive", "n_positive_patients"))
         cells = tuple(_cell(evaluation.row(encoder, label, metric), interval_text) for metric, encoder in shown)
-        rows.append((label, *counts, *cells, _notes(of_label)))
+        chance = next((row.get("chance") for row in of_label if row["metric"] == "auprc"), None)
+        rows.append((label, *counts, *cells, share_text(chance), _notes(of_label)))
     headings = (f"{METRICS[metric]} {encoder}" for metric, encoder in shown)
-    return _table(("finding", "positive images", "positive patients", *headings, "note"), rows, numbers=2)
+    return _table(
+        ("finding", f"positive {units(evaluation.rows)}", "positive patients", *headings, "chance AUPRC", "note"),
+        rows,
+        numbers=2,
+    )
 
 
 def difference_table(evaluation: Evaluation) -> Table:
@@ -114,7 +119,7 @@ def subgroup_table(record: Mapping[str, Any]) -> Table:
         group = f"{subgroup}: gap" if gap else subgroup
         rows.append((group, *counts, *texts, encoder, name, _notes(cells.values())))
     headings = (f"macro {name} [95 % interval]" for name in METRICS.values())
-    return _table(("group", "images", "patients", *headings, "encoder", "protocol", "note"), rows, numbers=2)
+    return _table(("group", units(kept), "patients", *headings, "encoder", "protocol", "note"), rows, numbers=2)
 
 
 def p_text(p: float | None) -> str:

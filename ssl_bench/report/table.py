@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ssl_bench.evaluate.cleared import NOTE, UNCLEAR, unclear_encoder
 from ssl_bench.report.spoken import Spoken
-from ssl_bench.report.text import count_text, p_cell
+from ssl_bench.report.text import count_text, p_cell, share_text, units
 
 MACRO = "macro"
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC"}
@@ -78,12 +78,12 @@ def external_title(record: Mapping[str, Any], dataset: str, fitted_on: str) -> s
     """Which images of another dataset were tested, and where the heads come from."""
     rows = [row for row in on_all_labels(record["metrics"])
             if (row["dataset"], row["fitted_on"]) == (dataset, fitted_on) and row["label"] == MACRO]  # fmt: skip
-    size = f"{rows[0]['n_images']} images of {rows[0]['n_patients']} patients" if rows else "no macro mean"
+    size = f"{rows[0]['n_images']} {units(rows)} of {rows[0]['n_patients']} patients" if rows else "no macro mean"
     held: list[str] = next((row["macro_labels"] for row in rows if row.get("macro_labels")), [])
     findings = ", ".join(held) if len(held) <= LISTED else f"{len(held)} findings"
     synthetic = any(part["name"] == dataset and part["synthetic"] for part in record.get("external", ()))
     where = f"tested on {dataset}{' (SYNTHETIC DATA)' * synthetic}, fitted on {fitted_on}"
-    return f"{where}: {size}, macro over {findings or 'no finding'}"
+    return f"{where}: {size}, macro over {findings or 'no finding'}{chance_text(rows)}"
 
 
 def _macro_table(
@@ -123,7 +123,7 @@ def label_table(record: Mapping[str, Any], protocol: str) -> Table:
     rows = [row for row in own if row["protocol"] == protocol and row["metric"] == "auroc"]
     encoders = list(dict.fromkeys(row["encoder"] for row in rows))
     table = Table(title=f"{protocol}: AUROC by finding, test split", title_justify="left")
-    for column in ("finding", "positive images", "positive patients", *encoders):
+    for column in ("finding", f"positive {units(rows)}", "positive patients", *encoders):
         table.add_column(column, justify="right" if column.startswith("positive") else "left")
     for label in dict.fromkeys(row["label"] for row in rows if row["label"] != MACRO):
         of_label = {row["encoder"]: row for row in rows if row["label"] == label}
@@ -144,12 +144,21 @@ def caption(record: Mapping[str, Any]) -> str:
     """Counts and notes under the table."""
     test = record["data"]["splits"]["test"]
     rows = [row for row in at_home(on_all_labels(record["metrics"]), record) if is_macro(row)]
+    studies = [f"{row['n_images']} studies of " for row in rows if row.get("unit") == "study"][:1]
+    size = f"{''.join(studies)}{test['images']} images of {test['patients']} patients"
     lines = [
-        f"{test['images']} images of {test['patients']} patients; {held_text(rows, len(record['data']['labels']))}; "
+        f"{size}; {held_text(rows, len(record['data']['labels']))}{chance_text(rows)}; "
         f"intervals from {record['config']['evaluate']['replicates']} resamples of patients",
         *beyond_text(rows),
     ]
     return "\n".join([*lines, *(f"note: {note}" for note in record["notes"])])
+
+
+def chance_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """``; chance of macro AUPRC 0.213``: of scores that say nothing; several where findings differ."""
+    known = [row["chance"] for row in rows if row["metric"] == "auprc" and row.get("chance") is not None]
+    told = " or ".join(dict.fromkeys(f"{chance:.3f}" for chance in known))
+    return f"; chance of macro AUPRC {told}" if told else ""
 
 
 def held_text(rows: Iterable[Mapping[str, Any]], known: int) -> str:
@@ -189,6 +198,7 @@ def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str])
         "positive",
         "patients",
         *(f"{name} [95 % interval]" for name in METRICS.values()),
+        "chance AUPRC",
         "note",
     ):
         table.add_column(column)
@@ -196,7 +206,8 @@ def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str])
         of_label = {row["metric"]: row for row in rows if row["label"] == label}
         first = of_label["auroc"]
         counts = [count_text(first["n_positive"]), count_text(first["n_positive_patients"])]
-        table.add_row(label, *counts, *(interval_text(of_label[name]) for name in METRICS), first["note"])
+        texts = (*(interval_text(of_label[name]) for name in METRICS), share_text(of_label["auprc"].get("chance")))
+        table.add_row(label, *counts, *texts, first["note"])
     console = plain_console()
     console.print(table)
     others = [row for row in rows if row["metric"] not in METRICS and row["label"] == MACRO]

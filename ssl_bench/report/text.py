@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from ssl_bench.errors import escaped
 
 LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -22,9 +25,19 @@ def latex(text: object) -> str:
     return "".join(LATEX.get(letter, letter) for letter in str(text))
 
 
+def units(rows: Iterable[Mapping[str, Any]]) -> str:
+    """What rows of a record count: ``images``, or ``studies`` where these were scored."""
+    return "studies" if any(row.get("unit") == "study" for row in rows) else "images"
+
+
 def count_text(number: int | None) -> str:
     """A count; nothing where there is none."""
     return "" if number is None else str(number)
+
+
+def share_text(share: float | None) -> str:
+    """A share as ``0.213``; nothing where there is none."""
+    return "" if share is None else f"{share:.3f}"
 
 
 def p_cell(p: float | None) -> str:

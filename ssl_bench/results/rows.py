@@ -24,7 +24,7 @@ from ssl_bench.evaluate.intervals import (
 )
 from ssl_bench.evaluate.intervals import Metric as Measured
 from ssl_bench.evaluate.measures import Gauge, measured
-from ssl_bench.evaluate.predictions import PredictionTable
+from ssl_bench.evaluate.predictions import IMAGES, PredictionTable, unit_of
 from ssl_bench.evaluate.resample import patient_rows
 
 MACRO = "macro"
@@ -35,13 +35,15 @@ UNCOUNTED = ("n_known", "n_known_patients", "n_positive", "n_positive_patients",
 
 @dataclass(frozen=True)
 class Origin:
-    """What all rows of one set of predictions share."""
+    """What all rows of one set of predictions share; ``aggregate`` is how images of a study were joined, if at all."""
 
     encoder: str
     dataset: str
     fitted_on: str
     protocol: str
     seed: int
+    unit: str = unit_of(IMAGES)
+    aggregate: str = IMAGES
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,10 @@ def as_table(scored: Scored, labels: tuple[str, ...]) -> PredictionTable:
     """Predictions of a protocol in the form of anybody's."""
     split = scored.split
     truth, scores = (np.asarray(values, dtype=np.float64) for values in (split.labels, scored.predictions.scores))
-    return PredictionTable(labels, split.image_ids, split.patient_ids, truth, scores, split.study_ids)
+    aggregate = scored.origin.aggregate
+    return PredictionTable(
+        labels, split.image_ids, split.patient_ids, truth, scores, split.study_ids, aggregate=aggregate
+    )
 
 
 def prediction_frame(table: PredictionTable) -> pd.DataFrame:
@@ -140,7 +145,7 @@ def metric_rows(
     elsewhere = scored.origin.fitted_on if scored.origin.fitted_on != scored.origin.dataset else ""
     for row in table_rows(table, replicates, scored.origin.seed, metrics):
         note = row["note"]
-        if elsewhere and row.get("threshold") is not None:
+        if elsewhere and "threshold" in row and row["value"] is not None:
             note = "; ".join(filter(None, (note, f"threshold chosen on validation images of {elsewhere}")))
         yield {**identity(scored), **row, "note": note}
 
@@ -178,16 +183,23 @@ def _rows_of(
     for k, (label, interval) in enumerate(zip(labels, found.labels, strict=True)):
         told = {**_interval(interval), **denominators.of((k,), chance)}
         if cuts is not None:
-            # Above every score lies no number that JSON has.
-            cut = cuts[k]
-            told["threshold"] = cut if cut is not None and np.isfinite(cut) else None
-            told["note"] = interval.note if cut is not None else "no threshold: validation holds one class alone"
+            told |= _cut(cuts[k], interval.note)
         yield {"label": label, "metric": metric, **told}
     held, every = ([labels[k] for k in columns] for columns in (found.held, found.defined))
     yield {
         "label": MACRO, "metric": metric, **_interval(found.macro), **denominators.of(found.held, chance),
         "macro_labels": held, "value_all": found.whole, "all_labels": every,
     }  # fmt: skip
+
+
+def _cut(threshold: float | None, note: str) -> dict[str, Any]:
+    """The threshold of a row and its note; one beyond every score is no number that a record can hold."""
+    if threshold is None:
+        return {"threshold": None, "note": "no threshold: validation holds one class alone"}
+    if np.isfinite(threshold):
+        return {"threshold": threshold, "note": note}
+    told = f"the threshold lies {'above' if threshold > 0 else 'below'} every score"
+    return {"threshold": None, "note": "; ".join(filter(None, (note, told)))}
 
 
 class Denominators:

@@ -46,6 +46,7 @@ ROWS = (
     "metric", "value", "value_all", "ci_low", "ci_high", "percentile_low", "percentile_high", "p", "p_holm", "delong_p",
     "macro_labels", "all_labels", "n_images", "n_patients", "n_known", "n_known_patients", "n_positive",
     "n_positive_patients", "n_negative", "n_negative_patients", "n_studies", "chance", "threshold", "unit",
+    "aggregate",
 )  # fmt: skip
 """Keys of a row of metrics or comparisons; its ``settings`` are shared as far as they are numbers."""
 

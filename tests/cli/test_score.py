@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from ssl_bench.cli import app
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.evaluate.intervals import measure
+from ssl_bench.evaluate.runs import run_scores
 
 
 @pytest.fixture
@@ -108,3 +109,19 @@ def test_scores_that_are_no_probabilities_are_told(predictions: Path, change: An
     frame["p_Hernia"] = frame["p_Edema"]
     frame.to_csv(predictions, index=False)
     assert sentence in json.loads(CliRunner().invoke(app, ["score", str(predictions), "--json"]).stdout)["notes"][0]
+
+
+def test_studies_are_scored_and_images_are_kept(predictions: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(predictions).drop(columns=["y_Hernia", "p_Hernia"])
+    frame["study_id"], frame["y_Edema"] = "s", frame.groupby("patient_id")["y_Edema"].transform("first")
+    frame.to_csv(predictions, index=False)
+    asked = ["score", str(predictions), "--aggregate", "mean", "--json", "--out", str(tmp_path / "kept")]
+    result = CliRunner().invoke(app, asked, catch_exceptions=False)
+    row = json.loads(result.stdout)["metrics"][0]
+    assert (row["unit"], row["aggregate"], row["n_images"], row["n_known"]) == ("study", "mean", 100, 100)
+    studies = frame.groupby("patient_id")[["y_Edema", "p_Edema"]].mean().to_numpy()
+    assert row["value"] == pytest.approx(measure(studies[:, :1], studies[:, 1:])["auroc"].labels[0].value)
+    (path,) = (tmp_path / "kept").rglob("*.parquet")
+    assert len(pd.read_parquet(path)) == 200
+    table = run_scores(tmp_path / "kept").tables["predictions"]
+    assert (table.unit, len(table.ids)) == ("study", 100)

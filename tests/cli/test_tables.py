@@ -47,6 +47,7 @@ def test_seeds_are_mean_and_spread_with_the_best_in_bold_and_a_mark_for_methods(
     assert " ± " in found["weak"][0]
     assert "**" not in found["weak"][0]
     assert "the seed as a random factor" in text
+    assert "Chance of macro AUPRC by linear on" in text
     assert "Linear evaluation (linear)" in text
     assert text.index("Linear evaluation") < text.index("Fine-tuning (finetune)")
 

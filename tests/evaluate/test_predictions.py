@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ssl_bench.errors import DataError
-from ssl_bench.evaluate.predictions import read_predictions
+from ssl_bench.evaluate.predictions import by_study, read_predictions
 
 
 def table(**changes: object) -> pd.DataFrame:
@@ -54,15 +54,15 @@ def test_a_missing_patient_in_parquet_is_no_patient_of_its_own(tmp_path: Path) -
 
 def test_studies_need_names_and_patients_may_have_any(tmp_path: Path) -> None:
     path = written(tmp_path, table(patient_id=["a/1", "a/1", "a/2", "b"]))
-    assert read_predictions(path, "max").patients.tolist() == ["a/1", "a/2", "b"]
+    assert by_study(read_predictions(path, named=True), "max", path).patients.tolist() == ["a/1", "a/2", "b"]
     path = written(tmp_path, table(study_id=["s1", "s1", "", ""]))
     with pytest.raises(DataError, match="needs study_id; 2 have none: rows 3, 4"):
-        read_predictions(path, "max")
+        by_study(read_predictions(path, named=True), "max", path)
 
 
 @pytest.mark.parametrize(("aggregate", "expected"), [("max", [0.9, 0.2, 0.5]), ("mean", [0.6, 0.2, 0.5])])
 def test_studies_join_their_images(tmp_path: Path, aggregate: str, expected: list[float]) -> None:
-    read = read_predictions(written(tmp_path, table()), aggregate)  # type: ignore[arg-type]
+    read = by_study(read_predictions(written(tmp_path, table()), named=True), aggregate, "")  # type: ignore[arg-type]
     assert read.ids.tolist() == ["1/s1", "2/s2", "3/s3"]
     assert read.patients.tolist() == ["1", "2", "3"]
     np.testing.assert_allclose(read.scores[:, 0], expected)
@@ -106,12 +106,12 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 def test_studies_with_disputed_labels_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, table(y_Edema=[1, 0, 0, 0]))
     with pytest.raises(DataError, match="the images of a study must share their labels; 1/s1 do not"):
-        read_predictions(path, "max")
+        by_study(read_predictions(path, named=True), "max", path)
 
 
 def test_aggregate_needs_studies(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="needs the column study_id"):
-        read_predictions(written(tmp_path, table().drop(columns="study_id")), "mean")
+        by_study(read_predictions(written(tmp_path, table().drop(columns="study_id")), named=True), "mean", "x.csv")
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:

@@ -26,9 +26,18 @@ from ssl_bench.report.plots.maps import coordinates, embedding_maps, prevalent
 from ssl_bench.report.plots.points import GRID, MOST, affordable, curves, resamples
 from ssl_bench.report.plots.reliability import occupied, reliability_plot
 from ssl_bench.report.plots.training import loss_parts, read_log, short, training_curves
+from ssl_bench.report.table import METRICS
 from ssl_bench.results.rundir import RunDirectory
 
-PICTURES = ("forest-linear", "roc-linear", "pr-linear", "training", "map-findings", "map-features")
+PICTURES = (
+    "forest-linear",
+    "forest-auprc-linear",
+    "roc-linear",
+    "pr-linear",
+    "training",
+    "map-findings",
+    "map-features",
+)
 
 Make = Callable[..., RunDirectory]
 
@@ -48,7 +57,7 @@ def test_files_open_and_have_the_width_of_a_page(reported: RunDirectory, name: s
 def drawn(run: RunDirectory) -> list[Picture]:
     record = run.read_record()
     evaluation = evaluations(record)[0]
-    pictures = [forest_plot(evaluation, record), training_curves(run.log, record)]
+    pictures = [*(forest_plot(evaluation, record, metric) for metric in METRICS), training_curves(run.log, record)]
     return [*pictures, *roc_and_pr(evaluation, run, record), *embedding_maps(run, record)]
 
 
@@ -97,6 +106,21 @@ def test_forest_plot_shows_values_counts_and_reasons(reported: RunDirectory) -> 
     assert sum("(no interval)" in text for text in shown) == 2
     assert shown.count("one class only (0 positive and 60 negative images)") == 1
     assert "macro (2 of 4 findings)" in shown
+
+
+@pytest.mark.parametrize("metric", ["auroc", "auprc"])
+def test_chance_is_marked_for_every_finding(reported: RunDirectory, metric: str) -> None:
+    record = reported.read_record()
+    evaluation = evaluations(record)[0]
+    with drawing():
+        (panel,) = forest_plot(evaluation, record, metric).figure.axes
+    marks = {tuple(line.get_ydata()): line.get_xdata() for line in panel.lines if line.get_linestyle() != "-"}
+    for number, label in enumerate(evaluation.labels):
+        row = evaluation.row("trained", label, metric)
+        assert row is not None
+        assert list(marks[number - 0.5, number + 0.5]) == [row["chance"]] * 2
+        known = row["n_known"] if metric == "auprc" and label != "macro" else None
+        assert known is None or row["chance"] == pytest.approx(row["n_positive"] / known)
 
 
 def test_long_names_stay_on_the_page(make_run: Make, tmp_path: Path) -> None:

@@ -30,7 +30,15 @@ from ssl_bench.report.terminal import Terminal
 from ssl_bench.report.text import cell
 from ssl_bench.results.rundir import RunDirectory
 
-PICTURES = ("forest-linear", "roc-linear", "pr-linear", "training", "map-findings", "map-features")
+PICTURES = (
+    "forest-linear",
+    "forest-auprc-linear",
+    "roc-linear",
+    "pr-linear",
+    "training",
+    "map-findings",
+    "map-features",
+)
 
 Make = Callable[..., RunDirectory]
 
@@ -80,10 +88,19 @@ def test_counts_stand_beside_a_finding(reported: RunDirectory) -> None:
     assert row[1:3] == [str(first["n_positive"]), str(first["n_positive_patients"])]
 
 
+def test_chance_of_auprc_stands_beside_it(reported: RunDirectory) -> None:
+    text, rows = markdown(reported), reported.read_record()["metrics"]
+    for label in ("Effusion", "macro"):
+        row = next(row for row in rows if (row["label"], row["metric"], row["split"]) == (label, "auprc", "test"))
+        cells = next(cells for cells in table_rows(text) if cells[0] == label)
+        assert f"{row['chance']:.3f}" == cells[7]
+    assert f"; chance of macro AUPRC {row['chance']:.3f}; intervals from" in text
+
+
 def test_a_missing_value_shows_its_reason(reported: RunDirectory) -> None:
     text = markdown(reported)
     row = next(row for row in table_rows(text) if row[0] == "Pneumothorax")
-    assert row[3:] == ["-", "-", "-", "-", "one class only (0 positive and 60 negative images)"]
+    assert row[3:] == ["-", "-", "-", "-", "0.000", "one class only (0 positive and 60 negative images)"]
     assert (
         "The macro mean leaves out Hernia (3 positive patients, an interval needs 5), Pneumothorax (one class" in text
     )
@@ -125,7 +142,7 @@ def test_real_data_are_not_called_synthetic(make_run: Make, tmp_path: Path) -> N
     run = without_pictures(make_run(tmp_path / "run", synthetic=False))
     write_report(run)
     assert "synthetic" not in markdown(run).lower()
-    assert stamped(run) == [False]
+    assert stamped(run) == [False, False]
 
 
 def test_the_page_needs_no_other_file(reported: RunDirectory) -> None:
@@ -182,7 +199,14 @@ def test_a_lost_file_costs_its_pictures_alone(make_run: Make, tmp_path: Path) ->
     run.cohort.write_bytes(b"torn")
     run.log.unlink()
     written = write_report(run)
-    assert written.pictures == ["forest-linear", "forest-knn", "roc-knn", "pr-knn"]
+    assert written.pictures == [
+        "forest-linear",
+        "forest-auprc-linear",
+        "forest-knn",
+        "forest-auprc-knn",
+        "roc-knn",
+        "pr-knn",
+    ]
     assert written.left_out[0] == f"curves of linear: {lost.name} is missing"
     assert written.left_out[1] == "training curves: log.jsonl is missing"
     assert written.left_out[2].startswith("embedding maps: cohort.parquet is damaged")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from ssl_bench.evaluate.members import table_of
+from ssl_bench.evaluate.predictions import IMAGES, in_unit_of
 from ssl_bench.report.evaluations import Evaluation, Row
 from ssl_bench.report.plots.canvas import (
     DOTTED,
@@ -28,6 +31,7 @@ from ssl_bench.report.plots.canvas import (
 from ssl_bench.report.plots.kept import Arrays, kept_or_new, of_record, read_table
 from ssl_bench.report.plots.points import GRID, VERSION, Curve, affordable, curves, resamples
 from ssl_bench.report.table import MACRO, METRICS
+from ssl_bench.results.rows import prediction_frame
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 
 COLUMNS = 4
@@ -92,22 +96,32 @@ def of_predictions(
     """
     files = {encoder: of_record(run, run.predictions(encoder, *_file(evaluation, encoder)), record)
              for encoder in evaluation.encoders}  # fmt: skip
+    rows = {encoder: _row(evaluation, encoder) for encoder in evaluation.encoders}
     drawn = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
 
     def make() -> Arrays:
         arrays: dict[str, npt.NDArray[Any]] = {}
         for encoder, path in files.items():
-            arrays |= of_encoder(evaluation, encoder, read_table(path), **drawn)
+            arrays |= of_encoder(evaluation, encoder, _in_unit(read_table(path), rows[encoder], path), **drawn)
         return arrays
 
     path = run.path / "plots" / f"{stem}-{evaluation.slug}.npz"
-    return kept_or_new(path, files.values(), {**drawn, "version": version}, make)
+    units = sorted({row.get("aggregate", IMAGES) for row in rows.values()} - {IMAGES})
+    return kept_or_new(path, files.values(), {**drawn, "version": version, **({"units": units} if units else {})}, make)
 
 
 def _file(evaluation: Evaluation, encoder: str) -> tuple[str, Mapping[str, Any]]:
     """Name and remaining identity of an encoder's predictions."""
-    row = next(row for row in evaluation.rows if row["encoder"] == encoder)
-    return prediction_file(row)
+    return prediction_file(_row(evaluation, encoder))
+
+
+def _row(evaluation: Evaluation, encoder: str) -> Row:
+    return next(row for row in evaluation.rows if row["encoder"] == encoder)
+
+
+def _in_unit(frame: pd.DataFrame, row: Row, path: Path) -> pd.DataFrame:
+    """Kept predictions in the unit of a row."""
+    return frame if row.get("aggregate", IMAGES) == IMAGES else prediction_frame(in_unit_of(table_of(frame), row, path))
 
 
 def _of_encoder(

@@ -1,15 +1,15 @@
-"""Forest plot: AUROC with its interval for every finding and the macro mean, one encoder beside the other."""
+"""Forest plot: AUROC or AUPRC with its interval for every finding and the macro mean, one encoder beside the other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
 from ssl_bench.report.evaluations import Evaluation, Row
 from ssl_bench.report.plots.canvas import BLACK, DOTTED, GREY, LIGHT, Picture, Sheet, Style, readable, style, wrapped
-from ssl_bench.report.table import MACRO, interval_text
+from ssl_bench.report.table import MACRO, METRICS, interval_text
 
 ROW, SPACE, HEAD, FOOT = 0.155, 0.1, 0.32, 0.42
 """Inches: of one encoder's line, between findings, above the panel, below it."""
@@ -18,28 +18,32 @@ LEFT, RIGHT = 1.75, 1.55
 """Inches beside the panel: names of the findings, and values."""
 
 
-def forest_plot(evaluation: Evaluation, record: Mapping[str, Any]) -> Picture:
-    """AUROC intervals of one evaluation.
+def forest_plot(evaluation: Evaluation, record: Mapping[str, Any], metric: str = "auroc") -> Picture:
+    """Intervals of one evaluation, beside chance: one half, or for AUPRC the prevalence of each finding.
 
     Args:
         evaluation: with its rows.
         record: of the run.
+        metric: ``auroc`` or ``auprc``.
     """
     encoders, labels = evaluation.encoders, evaluation.labels
     height = len(labels) * _share(len(encoders))
-    sheet = Sheet(record, f"AUROC by finding: {evaluation.name}", HEAD + height + FOOT)
+    title = f"{METRICS[metric]} by finding: {evaluation.name}"
+    sheet = Sheet(record, title, HEAD + height + FOOT)
     panel = sheet.axes(LEFT, FOOT, sheet.width - LEFT - RIGHT, height)
     for number, label in enumerate(labels):
-        _draw_label(panel, evaluation, label, number)
-    _finish(panel, evaluation, sheet)
-    return Picture(f"forest-{evaluation.slug}", f"AUROC by finding: {evaluation.name}", _caption(record), sheet.figure)
+        _draw_label(panel, evaluation, label, number, metric)
+    _finish(panel, evaluation, sheet, metric)
+    stem = "forest" if metric == "auroc" else f"forest-{metric}"
+    return Picture(f"{stem}-{evaluation.slug}", title, _caption(record, metric), sheet.figure)
 
 
-def _draw_label(panel: Axes, evaluation: Evaluation, label: str, number: int) -> None:
+def _draw_label(panel: Axes, evaluation: Evaluation, label: str, number: int, metric: str) -> None:
     """One finding: a line for each encoder, around the height ``number``."""
     if label == MACRO:
         panel.axhline(number - 0.5, color=BLACK, linewidth=0.6)
-    rows = [evaluation.row(encoder, label, "auroc") for encoder in evaluation.encoders]
+    rows = [evaluation.row(encoder, label, metric) for encoder in evaluation.encoders]
+    _draw_chance(panel, rows, number)
     reasons = {row["note"] for row in rows if row is not None and row["value"] is None}
     if len(reasons) == 1 and all(row is None or row["value"] is None for row in rows):
         _write_reason(panel, reasons.pop(), number, GREY)
@@ -50,6 +54,13 @@ def _draw_label(panel: Axes, evaluation: Evaluation, label: str, number: int) ->
             _write_reason(panel, row["note"], height, style(place).color)
         elif row is not None:
             _draw_row(panel, row, height, style(place), macro=label == MACRO)
+
+
+def _draw_chance(panel: Axes, rows: Sequence[Row | None], number: int) -> None:
+    """A dotted mark over the height of one finding."""
+    chance = next((row["chance"] for row in rows if row is not None and row.get("chance") is not None), None)
+    if chance is not None:
+        panel.plot([chance] * 2, [number - 0.5, number + 0.5], color=GREY, linewidth=0.8, linestyle=DOTTED, zorder=0)
 
 
 def _share(encoders: int) -> float:
@@ -75,20 +86,20 @@ def _draw_row(panel: Axes, row: Row, height: float, look: Style, *, macro: bool)
                weight="bold" if macro else None)  # fmt: skip
 
 
-def _finish(panel: Axes, evaluation: Evaluation, sheet: Sheet) -> None:
+def _finish(panel: Axes, evaluation: Evaluation, sheet: Sheet, metric: str) -> None:
     labels = evaluation.labels
     panel.set_ylim(len(labels) - 0.5, -0.5)
     panel.set_yticks(range(len(labels)), [_label_text(evaluation, label) for label in labels])
     panel.tick_params(axis="y", length=0)
-    panel.set_xlim(*_limits(evaluation))
-    panel.axvline(0.5, color=GREY, linewidth=0.8, linestyle=DOTTED, zorder=0)
-    panel.set_xlabel("AUROC (dotted: chance)")
+    panel.set_xlim(*_limits(evaluation, metric))
+    chance = "chance" if metric == "auroc" else "chance, the prevalence"
+    panel.set_xlabel(f"{METRICS[metric]} (dotted: {chance})")
     panel.spines["left"].set_visible(False)
     for number in range(1, len(labels)):
         panel.axhline(number - 0.5, color=LIGHT, linewidth=0.4, zorder=0)
     top = sheet.body - HEAD + 0.06
     sheet.text(LEFT - 0.04, top, "finding (positive patients)", color=GREY, ha="right")
-    sheet.text(sheet.width - RIGHT + 0.1, top, "AUROC [95 % interval]", color=GREY)
+    sheet.text(sheet.width - RIGHT + 0.1, top, f"{METRICS[metric]} [95 % interval]", color=GREY)
     _legend(panel, evaluation.encoders)
 
 
@@ -108,17 +119,18 @@ def _label_text(evaluation: Evaluation, label: str) -> str:
     return wrapped(f"{readable(label)} ({rows[0]['n_positive_patients']})", 27)
 
 
-def _limits(evaluation: Evaluation) -> tuple[float, float]:
+def _limits(evaluation: Evaluation, metric: str) -> tuple[float, float]:
     """A range that holds every interval and chance, to the next tenth."""
-    rows = [row for row in evaluation.rows if row["metric"] == "auroc" and row["value"] is not None]
+    rows = [row for row in evaluation.rows if row["metric"] == metric and row["value"] is not None]
     ends = [row[end] for row in rows for end in ("ci_low", "value", "ci_high") if row[end] is not None]
-    low, high = min([0.5, *ends]), max([0.5, *ends])
+    ends += [row["chance"] for row in rows if row.get("chance") is not None] or [0.5]
+    low, high = min(ends), max(ends)
     return max(-0.02, int(low * 10 - 0.1) / 10 - 0.02), min(1.02, (int(high * 10 + 0.1) + 1) / 10 + 0.02)
 
 
-def _caption(record: Mapping[str, Any]) -> str:
+def _caption(record: Mapping[str, Any], metric: str) -> str:
     return (
-        "AUROC on the test split with 95 % intervals from "
+        f"{METRICS[metric]} on the test split with 95 % intervals from "
         f"{record['config']['evaluate']['replicates']:,} resamples of patients; hollow markers have no interval "
         "because there are too few positive or negative patients. The count is of positive patients."
     )
