@@ -241,8 +241,7 @@ class EvaluateConfig(Section):
     protocols: Names = Field(("linear", "knn"), description="evaluators")
     options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by evaluator")
     metrics: Names | None = Field(
-        None,
-        description="metrics of the test split beside AUROC and AUPRC; none given: the usual ones, empty: no other",
+        None, description="metrics of the test split beside AUROC and AUPRC; null: the usual ones, empty: no other"
     )
     metric_options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by metric")
     baselines: Annotated[tuple[Named, ...], BeforeValidator(split_names)] | None = Field(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ssl_bench.errors import UsageError, shortened
+from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.arms import Arm
 from ssl_bench.evaluate.bench import Bench, Line, lines_of
 from ssl_bench.evaluate.beside import ideal, others
@@ -21,7 +21,7 @@ from ssl_bench.evaluate.intervals import FEWEST, Interval
 from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.members import Place, Record, places_of
 from ssl_bench.report.place_notes import at, headings_of, held_notes
-from ssl_bench.report.table import MACRO, METRICS
+from ssl_bench.report.table import MACRO
 from ssl_bench.results.ledger import contaminated
 
 TITLES = {

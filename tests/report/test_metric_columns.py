@@ -150,3 +150,16 @@ def test_the_option_of_both_commands(sslbench: Callable[..., Any], runs: list[Pa
     assert "Brier" in answer.out
     assert "macro Brier" in page.read_text()
     assert "unknown metric 'brie'" in sslbench("tables", runs[0], "--metric", "brie").sentence
+
+
+def test_chance_is_that_of_the_record_or_of_the_component(runs: list[Path], registry: Registry) -> None:
+    asked = gauges(registry, [*ASKED, "balanced-accuracy"])
+    found = paper(read_arms([runs[0], runs[5]]), ["linear"], per_label=True, replicates=100, asked=asked)
+    kept = {(row["label"], row["metric"]): row for row in run_scores(runs[5]).record["metrics"]}
+    of = {gauge.name: gauge.component.chance for gauge in asked} | {"auroc": 0.5}
+    for cell in found.cells:
+        table = run_scores(runs[5]).tables["linear"]
+        labels = kept["macro", "auprc"]["macro_labels"] if cell.label == "macro" else [cell.label]
+        prevalence = np.mean([np.nanmean(table.truth[:, table.labels.index(label)]) for label in labels])
+        expected = prevalence if cell.metric == "auprc" else of[cell.metric]
+        assert cell.chance == (None if expected is None else pytest.approx(expected)), (cell.label, cell.metric)
