@@ -17,6 +17,7 @@ from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, by_share, calibration, evaluations
 from ssl_bench.report.plots.canvas import STAMP, LeftOut, Picture, drawing, save, subject
 from ssl_bench.report.plots.curves import roc_and_pr
+from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve
 from ssl_bench.report.plots.forest import forest_plot
 from ssl_bench.report.plots.maps import embedding_maps
@@ -119,7 +120,16 @@ class _Gallery:
         if not calibration(self.record, evaluation):
             return []
         what = f"reliability plot of {evaluation.name}"
-        return self._kept(what, lambda: [reliability_plot(evaluation, self.run, self.record)])
+        record = self._of(evaluation)
+        return self._kept(what, lambda: [reliability_plot(evaluation, self.run, record)])
+
+    def decisions(self, evaluation: Evaluation) -> list[Shown]:
+        if not calibration(self.record, evaluation):
+            return []
+        record = self._of(evaluation)
+        return self._kept(
+            f"decision curves of {evaluation.name}", lambda: [decision_plot(evaluation, self.run, record)]
+        )
 
     def efficiency(self, found: list[Evaluation]) -> list[Shown]:
         def draw() -> list[Picture]:
@@ -188,8 +198,12 @@ def _evaluated(found: list[Evaluation], gallery: _Gallery) -> Iterator[dict[str,
             "not_in_macro": sections.left_out(evaluation),
             "differences": sections.difference_table(evaluation),
             "forest": gallery.forest(evaluation) if pictured else [],
-            "curves": [*gallery.curves(evaluation), *gallery.reliability(evaluation)] if pictured else [],
+            "curves": _curves(evaluation, gallery) if pictured else [],
         }
+
+
+def _curves(evaluation: Evaluation, gallery: _Gallery) -> list[Shown]:
+    return [*gallery.curves(evaluation), *gallery.reliability(evaluation), *gallery.decisions(evaluation)]
 
 
 def templates() -> Environment:
