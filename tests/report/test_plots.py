@@ -15,15 +15,12 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from ssl_bench.evaluate.calibration import calibration_error
-from ssl_bench.evaluate.measures import gauges, measured
-from ssl_bench.evaluate.predictions import PredictionTable
 from ssl_bench.evaluate.resample import bootstrap
-from ssl_bench.plugins import discover
 from ssl_bench.report.evaluations import Evaluation, by_share, evaluations
 from ssl_bench.report.plots import kept, maps
 from ssl_bench.report.plots.canvas import DPI, POINTS, STYLES, WIDTH, LeftOut, Picture, drawing
 from ssl_bench.report.plots.curves import roc_and_pr
-from ssl_bench.report.plots.decision import THRESHOLDS, decision_plot, net_benefit, treat_all
+from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve
 from ssl_bench.report.plots.forest import forest_plot
 from ssl_bench.report.plots.maps import coordinates, embedding_maps, prevalent
@@ -362,47 +359,6 @@ def test_reliability_shows_the_calibration_error_of_the_record(wide: RunDirector
     row = next(row for row in record["metrics"] if (row["metric"], row["label"]) == ("ece", "Effusion"))
     with drawing():
         assert f"{row['value']:.3f}" in texts(further(wide)[0])
-
-
-def test_net_benefit_is_its_formula_on_the_images_that_were_drawn() -> None:
-    labels, scores, patients = tied_scores()
-    known = ~np.isnan(labels)
-    truth, chances = labels[known], np.round(1 / (1 + np.exp(-scores[known])), 2)
-    weights = resamples(patients, 5, 0)[:, known]
-    found = net_benefit(truth, chances, weights)
-    for replicate, times in enumerate(weights):
-        drawn, given = np.repeat(truth, times), np.repeat(chances, times)
-        for place, at in enumerate(THRESHOLDS):
-            true, false = ((given >= at) & (drawn == 1)).sum(), ((given >= at) & (drawn == 0)).sum()
-            assert found[replicate, place] == pytest.approx((true - false * at / (1 - at)) / len(drawn))
-    share = truth.mean()
-    assert treat_all(truth) == pytest.approx(share - (1 - share) * THRESHOLDS / (1 - THRESHOLDS))
-
-
-def test_decision_curves_are_the_metric_of_the_kept_predictions(wide: RunDirectory) -> None:
-    record = wide.read_record()
-    evaluation = evaluations(record)[0]
-    with drawing():
-        picture = decision_plot(evaluation, wide, record)
-    arrays = np.load(wide.path / "plots" / "decision-linear.npz")
-    (frame,) = [kept.read_table(wide.predictions("trained", "tiny-test-linear", {
-        "settings": {"strength": 1.0}, "fraction": 1.0, "draw": 0}))]  # fmt: skip
-    known = frame["y_Effusion"].notna()
-    table = PredictionTable(
-        ("Effusion",), *(frame[known][f"{name}_id"].to_numpy(str) for name in ("image", "patient")),
-        frame[known][["y_Effusion"]].to_numpy(), frame[known][["p_Effusion"]].to_numpy(),
-    )  # fmt: skip
-    (gauge,) = gauges(discover(), ("net-benefit",), {"net-benefit": {"at": 0.3}})
-    assert "trained/Pneumothorax" not in arrays  # no image is positive
-    assert len(arrays["trained/Hernia"]) == 1  # three patients: no band
-    value, low, high = arrays["trained/Effusion"]
-    assert value[29] == pytest.approx(measured(table, [gauge], 2, 0)["net-benefit"][0][0])
-    assert (low <= high).all()
-    assert low[29] < value[29] < high[29]
-    dotted = next(
-        line for line in picture.figure.axes[evaluation.labels.index("Effusion")].lines if len(line.get_xdata()) == 99
-    )
-    assert np.asarray(dotted.get_ydata()) == pytest.approx(arrays["all/Effusion"])
 
 
 def test_draws_are_points_and_the_line_their_mean(wide: RunDirectory) -> None:
