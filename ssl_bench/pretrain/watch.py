@@ -38,8 +38,9 @@ class Watch:
 
     def look(self, encoder: Backbone) -> dict[str, float]:
         """Spread, effective rank, alignment and uniformity of the evaluated features."""
+        first = next(cast("nn.Module", encoder).parameters(), self.views)
         with as_evaluated(encoder), torch.no_grad():
-            whole, inner = encoder(self.views, tokens=False).pooled.float().chunk(2)
+            whole, inner = encoder(self.views.to(first.dtype), tokens=False).pooled.float().chunk(2)
         return {"embedding_std": embedding_std(whole), **observe_pairs(whole, inner)}
 
 
