@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -248,3 +249,22 @@ def fill_whole(model: nn.Module, weights: Mapping[str, Tensor], source: object) 
     except RuntimeError as error:
         told = " ".join(str(error).split())
         raise DataError(f"the weights of {source} do not fit the encoder: {told[:300]}") from None
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """A JSON file as a table.
+
+    Raises:
+        DataError: it is not there or holds none.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{path.parent} is not {what}: {path.name} is not there; give the folder as published"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}; get it again") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path} must hold keys and values, found {type(found).__name__}")
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ssl_bench import Encoder
-from ssl_bench.encoders import BaseEncoder, Features, Grey, check_finite
+from ssl_bench.encoders import BaseEncoder, Features, Grey, check_finite, read_json
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.preprocessing import Preprocessing, preprocessing_of
 from sslbench_encoders.options import FolderOptions
@@ -76,25 +75,6 @@ class HuggingFace(BaseEncoder):
         # CLIP norms its class token in the pooled output alone.
         first = pooled if str(getattr(self.model.config, "model_type", "")).startswith("clip") else rows[:, 0]
         return Features(rows[:, self._prefix :], first, pooled)
-
-
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """A JSON file as a table.
-
-    Raises:
-        DataError: it is not there or holds none.
-    """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(
-            f"{path.parent} is not {what}: {path.name} is not there; give the folder as published"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}; get it again") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{path} must hold keys and values, found {type(found).__name__}")
-    return found
 
 
 def read_model(path: Path, config: dict[str, Any]) -> nn.Module:

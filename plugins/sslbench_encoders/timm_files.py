@@ -11,10 +11,9 @@ from timm.models import clean_state_dict
 from torch import Tensor, nn
 
 from ssl_bench import Encoder
-from ssl_bench.encoders import BaseEncoder, Features, Grey, check_finite, read_tensors
+from ssl_bench.encoders import BaseEncoder, Features, Grey, check_finite, read_json, read_tensors
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
 from ssl_bench.preprocessing import preprocessing_of
-from sslbench_encoders.huggingface import read_json
 from sslbench_encoders.options import ModelOptions
 
 
