@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ssl_bench.contracts import Encoding
 from ssl_bench.errors import DataError, HandledError, UsageError
 from ssl_bench.preprocessing import Preprocessing, normalised_by
+from ssl_bench.weights import read_weights
 
 Grey = npt.NDArray[np.uint8]
 
@@ -186,44 +185,9 @@ def normalised(view: Tensor, how: Preprocessing) -> Tensor:
     return (view * (how.high - how.low) + how.low - mean) / std
 
 
-TABLES = ("state_dict", "model", "teacher", "encoder")
-"""Where published files nest their tensors."""
-
-
 def read_tensors(path: Path, allow: Sequence[Any] = ()) -> dict[str, Tensor]:
-    """Tensors by the names that the file gives them, without a leading ``module.``.
-
-    Args:
-        path: safetensors, or a torch file that is read with ``weights_only=True``.
-        allow: classes that a torch file may hold besides tensors; a pickled module gives its own tensors.
-
-    Raises:
-        DataError: the file is missing, of another kind, damaged, or holds code.
-    """
-    if not path.is_file():
-        raise DataError(f"weights {path} do not exist; give the publisher's file or folder")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with torch.serialization.safe_globals(list(allow)):
-            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise DataError(
-            f"weights {path} hold more than tensors, or are damaged, and running code of a file is refused; save them "
-            "as safetensors"
-        ) from None
-    except Exception as error:  # a damaged file makes the readers raise whatever its bytes say
-        told = " ".join(str(error).split())
-        raise DataError(f"weights {path} cannot be read: {type(error).__name__}: {told}; get them again") from None
-    if isinstance(loaded, nn.Module):
-        loaded = loaded.state_dict()
-    for name in TABLES:
-        loaded = loaded[name] if isinstance(loaded, Mapping) and isinstance(loaded.get(name), Mapping) else loaded
-    table = loaded if isinstance(loaded, Mapping) else {}
-    found = {str(name).removeprefix("module."): value for name, value in table.items() if isinstance(value, Tensor)}
-    if not found:
-        raise DataError(f"weights {path} hold no table of tensors; save a model's state_dict")
-    return found
+    """Tensors by the names that the file gives them, without a leading ``module.``; as :func:`read_weights`."""
+    return {name.removeprefix("module."): value for name, value in read_weights(path, allow).items()}
 
 
 def check_finite(weights: Mapping[str, Tensor], source: object) -> None:

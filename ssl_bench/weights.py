@@ -40,11 +40,15 @@ PREFIXES = (
 """What official checkpoints put in front of the encoder's keys: those of DINO, MoCo v3, SimSiam, and usual wrappers."""
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path, allow: Sequence[Any] = ()) -> dict[str, Tensor]:
     """Tensors by name from a ``.safetensors`` file, a torch file, a run, or the ``encoder/`` folder of a run.
 
     Torch files are read with ``weights_only=True``, so that nothing in them is executed; the arguments of a command
     line that DINO and DeiT keep in theirs (``argparse.Namespace``) are read as the plain values that they are.
+
+    Args:
+        path: the file or folder.
+        allow: classes that a torch file may hold besides; a pickled module gives its own tensors.
 
     Raises:
         DataError: the file is missing, of another kind, damaged, or holds code.
@@ -62,7 +66,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace, *allow]):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise DataError(
@@ -114,7 +118,8 @@ def _check_hash(folder: Path) -> None:
 
 def _tensors(loaded: Any, path: Path) -> dict[str, Tensor]:
     """The table of tensors in a checkpoint, below ``model`` or ``state_dict`` where it is nested."""
-    for key in ("state_dict", "model", "teacher", "target_encoder"):
+    loaded = loaded.state_dict() if isinstance(loaded, nn.Module) else loaded
+    for key in ("state_dict", "model", "teacher", "target_encoder", "encoder"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
     table = loaded if isinstance(loaded, Mapping) else {}

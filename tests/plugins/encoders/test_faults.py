@@ -150,3 +150,15 @@ def test_an_unknown_architecture_and_a_path_that_is_not_there(tiny: Tiny, opened
     path = tiny("timm-vit")[1] / "model.safetensors"
     assert "backbone.encoder.model=NAME" in sentence(opened, "timm", path, UsageError)
     assert "does not exist" in sentence(opened, "timm", tmp_path / "none.pt", model="vit_tiny_patch16_224")
+
+
+def test_a_file_that_unpacks_without_end_is_refused_before_it_is_read(opened: Opened, tmp_path: Path) -> None:
+    import zipfile
+
+    path, packed = tmp_path / "weights.pth", tmp_path / "packed.pth"
+    torch.save({"weight": torch.zeros(1 << 18)}, path)
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as small:
+        for name in whole.namelist():
+            small.writestr(name, whole.read(name))
+    told = sentence(opened, "timm", packed, model="vit_tiny_patch16_224")
+    assert "that is no checkpoint" in told
