@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.options import asked, cache_folder
+from ssl_bench.cli.options import MinPatients, PatientSD, SeedSD, asked, cache_folder
 from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,15 +49,9 @@ def ablate(
     ehr_at_eval: Annotated[
         bool | None, typer.Option("--ehr-at-eval", help="Also probe EHR alone, and EHR beside the frozen features.")
     ] = None,
-    fewest: Annotated[
-        int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
-    ] = 5,
-    seed_sd: Annotated[
-        float, typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for what they would find.")
-    ] = 0.0117,
-    patient_sd: Annotated[
-        float, typer.Option("--patient-sd", min=0, help="SD of a difference over patients, for the same.")
-    ] = 0.005,
+    fewest: MinPatients = 5,
+    seed_sd: SeedSD = 0.0117,
+    patient_sd: PatientSD = 0.005,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
 ) -> None:
     """Run a method without EHR, with it and with controls on paired seeds, and say what the difference supports.

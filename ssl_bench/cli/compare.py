@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ssl_bench.cli.options import FurtherMetrics, MinPatients, SeedSD
 from ssl_bench.pretrain.signals import leaving
 
 SAYING = (
@@ -21,16 +22,9 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run directories; the others are compared with the first.")],
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
-    fewest: Annotated[
-        int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
-    ] = 5,
-    metrics: Annotated[
-        str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
-    ] = "",
-    seed_sd: Annotated[
-        float,
-        typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for what they would find."),
-    ] = 0.0117,
+    fewest: MinPatients = 5,
+    metrics: FurtherMetrics = "",
+    seed_sd: SeedSD = 0.0117,
     seeds: Annotated[int, typer.Option(min=5, help="Paired seeds of the methods, for what they would find.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import RefuseContaminated
+from ssl_bench.cli.options import FurtherMetrics, MinPatients, RefuseContaminated
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -23,12 +23,8 @@ def leaderboard(
     ] = None,
     protocols: Annotated[str | None, typer.Option("--eval", help="Protocols. [all that the runs have]")] = None,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
-    fewest: Annotated[
-        int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
-    ] = 5,
-    metrics: Annotated[
-        str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
-    ] = "",
+    fewest: MinPatients = 5,
+    metrics: FurtherMetrics = "",
     no_maps: Annotated[
         bool, typer.Option("--no-maps", help="Without the map of the test embeddings, a point an image.")
     ] = False,

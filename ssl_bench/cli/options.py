@@ -24,6 +24,19 @@ FollowLinks = Annotated[
     str | None, typer.Option(help="Folders outside the root that links may lead into, comma-separated; any: each.")
 ]
 
+MinPatients = Annotated[
+    int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
+]
+FurtherMetrics = Annotated[
+    str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
+]
+SeedSD = Annotated[
+    float, typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for what they would find.")
+]
+PatientSD = Annotated[
+    float, typer.Option("--patient-sd", min=0, help="SD of a difference over patients, for the same.")
+]
+
 RefuseContaminated = Annotated[
     bool,
     typer.Option("--refuse-contaminated", help="Refuse test data that the encoder has seen in its pretraining."),

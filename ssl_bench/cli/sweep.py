@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.options import asked, cache_folder
+from ssl_bench.cli.options import PatientSD, SeedSD, asked, cache_folder
 from ssl_bench.errors import HandledError, UsageError
 
 if TYPE_CHECKING:
@@ -48,12 +48,8 @@ def sweep(
         bool, typer.Option("--allow-inexact-resume", help="Resume cells although the bits will differ.")
     ] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
-    seed_sd: Annotated[
-        float, typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for what they would find.")
-    ] = 0.0117,
-    patient_sd: Annotated[
-        float, typer.Option("--patient-sd", min=0, help="SD of a difference over patients, for the same.")
-    ] = 0.005,
+    seed_sd: SeedSD = 0.0117,
+    patient_sd: PatientSD = 0.005,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what they cost, and stop.")] = False,
 ) -> None:
     """Run every cell of a grid, skip what is finished, and show one table; the same command goes on after a kill."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import RefuseContaminated
+from ssl_bench.cli.options import FurtherMetrics, MinPatients, RefuseContaminated
 from ssl_bench.pretrain.signals import leaving
 
 STYLES = ("paper",)
@@ -30,12 +30,8 @@ def tables(
     ] = None,
     per_label: Annotated[bool, typer.Option("--per-label", help="Single findings, too.")] = False,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
-    fewest: Annotated[
-        int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
-    ] = 5,
-    metrics: Annotated[
-        str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
-    ] = "",
+    fewest: MinPatients = 5,
+    metrics: FurtherMetrics = "",
     refuse_contaminated: RefuseContaminated = False,
     out: Annotated[Path | None, typer.Option(help="File to write instead of printing.")] = None,
 ) -> None:
