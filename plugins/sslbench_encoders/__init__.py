@@ -11,7 +11,6 @@ from sslbench_encoders.cards import CARDS
 READERS: dict[str, dict[str, Any]] = {
     "hf": {
         "target": "sslbench_encoders.huggingface:HuggingFace",
-        "options": "sslbench_encoders.options:FolderOptions",
         "summary": "a folder of the transformers package: ViT, DINOv2, DINOv3, CLIP, SigLIP, Swin, BEiT and others",
         "requires": {"transformers": "sslbench[encoders]"},
     },

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-HALF = (0.5, 0.5, 0.5)
+from ssl_bench.preprocessing import CLIP, HALF, IMAGENET
 
 
 def expects(size: int, mean: tuple[float, ...], std: tuple[float, ...], **more: Any) -> dict[str, Any]:
@@ -16,7 +14,7 @@ def expects(size: int, mean: tuple[float, ...], std: tuple[float, ...], **more: 
 
 def imagenet(size: int, **more: Any) -> dict[str, Any]:
     """Preprocessing with ImageNet's statistics."""
-    return expects(size, IMAGENET_MEAN, IMAGENET_STD, **more)
+    return expects(size, *IMAGENET, **more)
 
 
 def dino(version: int, size: int, **facts: Any) -> dict[str, Any]:
@@ -55,6 +53,18 @@ def eva_x(size: str) -> dict[str, Any]:
     }
 
 
+def imagenet_vit(size: str, letter: str) -> dict[str, Any]:
+    """A ViT of timm with labels of natural images; its statistics are those of its own configuration."""
+    return {
+        "reader": "timm",
+        "defaults": {"model": f"vit_{size}_patch16_224"},
+        "summary": f"ViT-{letter}/16 of timm, trained on the labels of ImageNet-21k and ImageNet-1k",
+        "licence": "Apache-2.0",
+        "source": "arXiv 2106.10270",
+        "trained_on": ("ImageNet-21k", "ImageNet-1k"),
+    }
+
+
 CARDS: dict[str, dict[str, Any]] = {
     "rad-dino": {
         "reader": "hf",
@@ -76,7 +86,7 @@ CARDS: dict[str, dict[str, Any]] = {
         "licence": "MIT",
         "source": "arXiv 2303.00915",
         "trained_on": ("PMC-15M",),
-        "preprocessing": expects(224, CLIP_MEAN, CLIP_STD),
+        "preprocessing": expects(224, *CLIP),
     },
     "medsiglip": {
         "reader": "hf",
@@ -84,7 +94,7 @@ CARDS: dict[str, dict[str, Any]] = {
         "licence": "Health AI Developer Foundations terms",
         "source": "arXiv 2507.05201",
         "trained_on": None,
-        "preprocessing": expects(448, HALF, HALF, interpolation="bilinear", fit="squash"),
+        "preprocessing": expects(448, *HALF, interpolation="bilinear", fit="squash"),
     },
     "medimageinsight": {
         "reader": "timm",
@@ -118,30 +128,9 @@ CARDS: dict[str, dict[str, Any]] = {
         "trained_on": None,
         "preprocessing": imagenet(512),
     },
-    "imagenet-vit-tiny": {
-        "reader": "timm",
-        "defaults": {"model": "vit_tiny_patch16_224"},
-        "summary": "ViT-Ti/16 of timm, trained on the labels of ImageNet-21k and ImageNet-1k",
-        "licence": "Apache-2.0",
-        "source": "arXiv 2106.10270",
-        "trained_on": ("ImageNet-21k", "ImageNet-1k"),
-    },
-    "imagenet-vit-small": {
-        "reader": "timm",
-        "defaults": {"model": "vit_small_patch16_224"},
-        "summary": "ViT-S/16 of timm, trained on the labels of ImageNet-21k and ImageNet-1k",
-        "licence": "Apache-2.0",
-        "source": "arXiv 2106.10270",
-        "trained_on": ("ImageNet-21k", "ImageNet-1k"),
-    },
-    "imagenet-vit-base": {
-        "reader": "timm",
-        "defaults": {"model": "vit_base_patch16_224"},
-        "summary": "ViT-B/16 of timm, trained on the labels of ImageNet-21k and ImageNet-1k",
-        "licence": "Apache-2.0",
-        "source": "arXiv 2106.10270",
-        "trained_on": ("ImageNet-21k", "ImageNet-1k"),
-    },
+    "imagenet-vit-tiny": imagenet_vit("tiny", "Ti"),
+    "imagenet-vit-small": imagenet_vit("small", "S"),
+    "imagenet-vit-base": imagenet_vit("base", "B"),
     "xrv-densenet121-all": xrv("nih14", "padchest", "chexpert", "mimic-cxr", "google-nih", "openi", "rsna-pneumonia"),
     "xrv-densenet121-nih": xrv("nih14"),
     "xrv-densenet121-chex": xrv("chexpert"),

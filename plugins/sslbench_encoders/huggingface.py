@@ -11,11 +11,10 @@ import transformers
 from torch import Tensor, nn
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from ssl_bench import Encoder
+from ssl_bench import Encoder, Options
 from ssl_bench.encoders import BaseEncoder, Features, Grey, check_finite, read_json
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.preprocessing import Preprocessing, preprocessing_of
-from sslbench_encoders.options import FolderOptions
 
 TOWERS = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
 """Two-tower models, of which the image side alone is read."""
@@ -30,7 +29,7 @@ class HuggingFace(BaseEncoder):
     """An encoder of the transformers package; pooled is the class token after the last norm where there is one.
 
     Args:
-        options: of the reader.
+        options: none.
         path: folder with ``config.json``, weights and ``preprocessor_config.json``.
         card: what is known of it.
 
@@ -38,7 +37,7 @@ class HuggingFace(BaseEncoder):
         DataError: the folder lacks a file or weights, needs code of its own, or its weights do not fit.
     """
 
-    def __init__(self, options: FolderOptions, path: Path, card: Encoder) -> None:
+    def __init__(self, options: Options, path: Path, card: Encoder) -> None:
         config = read_json(path / CONFIG, "a transformers folder")
         model = read_model(path, config)
         self._processor, preprocessing = read_processor(path, card)

@@ -9,12 +9,6 @@ from pydantic import Field
 from ssl_bench import Options
 
 
-class FolderOptions(Options):
-    """Options of ``hf``."""
-
-    half: bool = Field(False, description="run in bfloat16, where embeddings agree to 1e-3 in cosine")
-
-
 class ModelOptions(Options):
     """Options of ``timm`` and ``openclip``."""
 

@@ -31,7 +31,7 @@ class TimmFile(BaseEncoder):
     """
 
     def __init__(self, options: ModelOptions, path: Path, card: Encoder) -> None:
-        model, stated = opened(options, path, card)
+        model, stated = opened(options, path)
         data = {**timm.data.resolve_data_config({}, pretrained_cfg=stated, model=model), "crop_mode": "center"}
         data |= {"mean": tuple(stated["mean"]), "std": tuple(stated["std"])} if "mean" in stated else {}
         size, channels = int(data["input_size"][-1]), int(data["input_size"][0])
@@ -76,7 +76,7 @@ def patch_of(model: Any) -> int:
     return int(size[0] if isinstance(size, tuple | list) else size or 0) if is_vit(model) else 0
 
 
-def opened(options: ModelOptions, path: Path, card: Encoder) -> tuple[nn.Module, dict[str, Any]]:
+def opened(options: ModelOptions, path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The model with its weights, and what its configuration says of its input.
 
     Raises:
@@ -99,13 +99,13 @@ def opened(options: ModelOptions, path: Path, card: Encoder) -> tuple[nn.Module,
             f"{path.name} does not say its architecture; add --set backbone.encoder.model=NAME "
             f"({unknown('timm model', name, near or ['vit_base_patch16_224'])})"
         )
-    model = created(name, arguments, stated)
+    model = created(name, arguments)
     stated = {**cast("Any", model).pretrained_cfg, **stated}
     fill(model, read_tensors(weights), weights)
     return model, stated
 
 
-def created(name: str, arguments: dict[str, Any], stated: dict[str, Any]) -> nn.Module:
+def created(name: str, arguments: dict[str, Any]) -> nn.Module:
     """An empty timm model without classifier.
 
     Raises:

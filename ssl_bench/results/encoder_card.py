@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -84,8 +83,3 @@ def _counted(network: nn.Module) -> int | None:
     with FlopCounterMode(display=False) as counter:
         encoder(example, tokens=False)
     return counter.get_total_flops() or None
-
-
-def card_of(record: Mapping[str, Any]) -> Card | None:
-    """The card of a record; None where the run's encoder is its own."""
-    return cast("Card | None", record.get("encoder"))
