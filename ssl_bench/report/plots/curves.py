@@ -29,7 +29,7 @@ from ssl_bench.report.plots.canvas import (
     wrapped,
 )
 from ssl_bench.report.plots.kept import Arrays, kept_or_new, of_record, read_table
-from ssl_bench.report.plots.points import GRID, VERSION, Curve, affordable, curves, resamples
+from ssl_bench.report.plots.points import GRID, VERSION, Curve, Floats, Weights, affordable, curves, resamples
 from ssl_bench.report.table import MACRO, METRICS
 from ssl_bench.results.rows import prediction_frame
 from ssl_bench.results.rundir import RunDirectory, prediction_file
@@ -77,6 +77,15 @@ def curve_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str,
     return of_predictions("curves", VERSION, _of_encoder, evaluation, run, record)
 
 
+class OfLabel(Protocol):
+    """Coordinates of one encoder and finding, from truth and scores (N,), patients (N,) and weights (R, N)."""
+
+    def __call__(
+        self, encoder: str, label: str, truth: Floats, scores: Floats, patients: npt.NDArray[Any], weights: Weights
+    ) -> Mapping[str, npt.NDArray[Any]]:
+        """Arrays by name."""
+
+
 class OfEncoder(Protocol):
     """Coordinates of one encoder's predictions."""
 
@@ -108,6 +117,20 @@ def of_predictions(
     path = run.path / "plots" / f"{stem}-{evaluation.slug}.npz"
     units = sorted({row.get("aggregate", IMAGES) for row in rows.values()} - {IMAGES})
     return kept_or_new(path, files.values(), {**drawn, "version": version, **({"units": units} if units else {})}, make)
+
+
+def of_each_label(
+    of_label: OfLabel, evaluation: Evaluation, encoder: str, frame: pd.DataFrame, *, replicates: int, seed: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Coordinates of one encoder, finding by finding on the same resamples; what was not fitted is left out."""
+    patients = frame["patient_id"].to_numpy(dtype=str)
+    weights = resamples(patients, affordable(replicates, len(frame)), seed)
+    arrays: dict[str, npt.NDArray[Any]] = {"resamples": np.array(len(weights))}
+    for label in evaluation.labels:
+        if label != MACRO and frame[f"p_{label}"].notna().any():
+            truth, scores = (frame[f"{kind}_{label}"].to_numpy(np.float64) for kind in "yp")
+            arrays |= of_label(encoder, label, truth, scores, patients, weights)
+    return arrays
 
 
 def _file(evaluation: Evaluation, encoder: str) -> tuple[str, Mapping[str, Any]]:

@@ -8,11 +8,11 @@ Decision Making 26:565, 2006).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -20,9 +20,9 @@ from ssl_bench.evaluate.intervals import FEWEST, RESAMPLES
 from ssl_bench.evaluate.support import supports
 from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.plots.canvas import DOTTED, GREY, Picture, Sheet, grid_height, style, wrapped
-from ssl_bench.report.plots.curves import of_predictions, panel_grid, panel_name
+from ssl_bench.report.plots.curves import of_each_label, of_predictions, panel_grid, panel_name
 from ssl_bench.report.plots.kept import Arrays
-from ssl_bench.report.plots.points import Weights, affordable, resamples
+from ssl_bench.report.plots.points import Weights
 from ssl_bench.report.table import MACRO
 from ssl_bench.results.rundir import RunDirectory
 
@@ -46,7 +46,7 @@ def decision_plot(evaluation: Evaluation, run: RunDirectory, record: Mapping[str
     Raises:
         LeftOut: predictions are missing or damaged.
     """
-    arrays = of_predictions("decision", VERSION, _of_encoder, evaluation, run, record)
+    arrays = of_predictions("decision", VERSION, partial(of_each_label, _of_label), evaluation, run, record)
     labels = [label for label in evaluation.labels if label != MACRO]
     names = [panel_name(evaluation, label) for label in labels]
     grid = panel_grid(names, height=1.3, left=0.6, gap_x=0.42, gap_y=0.34)
@@ -91,19 +91,6 @@ def _from(first: npt.NDArray[np.intp], counts: Weights) -> Weights:
     """Sums of counts (R, N) from each of some places to the end, (R, T)."""
     sums = np.concatenate([np.cumsum(counts[:, ::-1], axis=1)[:, ::-1], np.zeros((len(counts), 1), np.int64)], axis=1)
     return np.asarray(sums[:, first])
-
-
-def _of_encoder(
-    evaluation: Evaluation, encoder: str, frame: pd.DataFrame, *, replicates: int, seed: int
-) -> dict[str, npt.NDArray[Any]]:
-    patients = frame["patient_id"].to_numpy(dtype=str)
-    weights = resamples(patients, affordable(replicates, len(frame)), seed)
-    arrays: dict[str, npt.NDArray[Any]] = {"resamples": np.array(len(weights))}
-    for label in evaluation.labels:
-        if label != MACRO and frame[f"p_{label}"].notna().any():
-            truth, scores = (frame[f"{kind}_{label}"].to_numpy(np.float64) for kind in "yp")
-            arrays |= _of_label(encoder, label, truth, scores, patients, weights)
-    return arrays
 
 
 def _of_label(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -17,9 +17,9 @@ from ssl_bench.evaluate.calibration import BINS
 from ssl_bench.evaluate.intervals import FEWEST, RESAMPLES
 from ssl_bench.report.evaluations import Evaluation, Row, calibration
 from ssl_bench.report.plots.canvas import DOTTED, GREY, Picture, Sheet, grid_height, style, wrapped
-from ssl_bench.report.plots.curves import of_predictions, panel_grid, panel_name
+from ssl_bench.report.plots.curves import of_each_label, of_predictions, panel_grid, panel_name
 from ssl_bench.report.plots.kept import Arrays
-from ssl_bench.report.plots.points import Weights, affordable, resamples
+from ssl_bench.report.plots.points import Weights
 from ssl_bench.report.table import MACRO
 from ssl_bench.results.rundir import RunDirectory
 
@@ -72,20 +72,13 @@ def bin_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, A
     Raises:
         LeftOut: predictions are missing or damaged.
     """
-    return of_predictions("reliability", VERSION, _of_encoder, evaluation, run, record)
+    return of_predictions("reliability", VERSION, partial(of_each_label, _of_label), evaluation, run, record)
 
 
-def _of_encoder(
-    evaluation: Evaluation, encoder: str, frame: pd.DataFrame, *, replicates: int, seed: int
+def _of_label(
+    encoder: str, label: str, truth: Floats, scores: Floats, patients: npt.NDArray[Any], weights: Weights
 ) -> dict[str, npt.NDArray[Any]]:
-    patients = frame["patient_id"].to_numpy(dtype=str)
-    weights = resamples(patients, affordable(replicates, len(frame)), seed)
-    arrays: dict[str, npt.NDArray[Any]] = {"resamples": np.array(len(weights))}
-    for label in evaluation.labels:
-        if label != MACRO and frame[f"p_{label}"].notna().any():
-            truth, scores = (frame[f"{kind}_{label}"].to_numpy(np.float64) for kind in "yp")
-            arrays[f"{encoder}/{label}"] = occupied(truth, scores, patients, weights)
-    return arrays
+    return {f"{encoder}/{label}": occupied(truth, scores, patients, weights)}
 
 
 def occupied(labels: Floats, probabilities: Floats, patients: npt.NDArray[Any], weights: Weights) -> Floats:
