@@ -22,6 +22,7 @@ from ssl_bench.components import (
     Training,
 )
 from ssl_bench.hookspecs import hookimpl
+from ssl_bench.search import Search
 
 if TYPE_CHECKING:
     from ssl_bench.options import Options
@@ -41,6 +42,7 @@ __all__ = [
     "Metric",
     "Options",
     "Recipe",
+    "Search",
     "Training",
     "__version__",
     "hookimpl",

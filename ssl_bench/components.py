@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ssl_bench.errors import PluginError, UsageError
+from ssl_bench.search import Search
 
 if TYPE_CHECKING:
     from ssl_bench.options import Options, WriterOptions
@@ -84,6 +85,12 @@ class Recipe:
     backbones: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
 
 
+AROUND: Mapping[str, Search] = MappingProxyType(
+    {key: Search(low=0.1, high=10, scale="log", relative=True) for key in ("lr", "weight_decay")}
+)
+"""A decade to either side of the official value."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """What the authors of a method train it with: what ``pretrain.lr``, ``weight_decay`` and its end are as ``auto``.
@@ -98,6 +105,8 @@ class Training:
         weight_decay_end: at the end, along a cosine; None: it is constant.
         presets: peak rates by preset, in the place of the scaled one: chosen on validation for trainings of few steps.
         source: where the authors say so, for the record.
+        search: where a tune looks for ``lr`` and ``weight_decay``; multiples of the values above, unless declared
+            otherwise.
     """
 
     lr: float = 5e-4
@@ -107,6 +116,7 @@ class Training:
     weight_decay_end: float | None = None
     presets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     source: str = ""
+    search: Mapping[str, Search] = field(default_factory=lambda: AROUND)
 
     def rate(self, batch: int) -> float:
         """The rate for a batch of another size."""

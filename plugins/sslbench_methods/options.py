@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ssl_bench import Options
+from ssl_bench import Options, Search
+
+# What a tune searches, and where. The ranges hold the official values and those of every preset; they reach as far as
+# the papers' own ablations, and a best value at an end is marked. Widths are left alone: they are capacity, not taste.
+Temperature = Annotated[float, Search(low=0.03, high=1.0, scale="log")]
+Momentum = Annotated[float, Search(low=0.9, high=0.9995, scale="one-minus")]
+Crops = Annotated[tuple[float, float], Search(low=0.05, high=0.6, scale="log", item=0)]
+Weight = Annotated[float, Search(low=0.1, high=10.0, scale="log", relative=True)]
+Views = Annotated[int, Search(low=1, high=10, whole=True)]
+Sharpening = Annotated[float, Search(low=0.1, high=0.6, scale="log")]
+TeacherTemperature = Annotated[float, Search(low=0.02, high=0.08, scale="log")]
+Dropped = Annotated[float, Search(low=0.05, high=0.7)]
+Hidden = Annotated[float, Search(low=0.4, high=0.9)]
+Positions = Annotated[Literal["sincos", "learnt"], Search(choices=("sincos", "learnt"))]
+Side = Annotated[int, Search(low=8, high=32, scale="log", whole=True)]
+Components = Annotated[int, Search(choices=(0, 16, 64))]
 
 
 class MSNOptions(Options):
     """Masked Siamese Networks (arXiv 2204.07141, github.com/facebookresearch/msn)."""
 
     prototypes: int = Field(1024, ge=2, description="learnt prototypes")
-    temperature: float = Field(0.1, gt=0, description="of the anchors' softmax over prototypes")
-    sharpen: float = Field(0.25, gt=0, le=1, description="temperature that sharpens the target assignment")
+    temperature: Temperature = Field(0.1, gt=0, description="of the anchors' softmax over prototypes")
+    sharpen: Sharpening = Field(0.25, gt=0, le=1, description="temperature that sharpens the target assignment")
     sinkhorn_iterations: int = Field(3, ge=0, description="Sinkhorn steps on the targets, 0 for none")
-    me_max_weight: float = Field(1.0, ge=0, description="weight of the mean-entropy maximisation")
-    mask_ratio: float = Field(0.15, ge=0, lt=1, description="share of the anchor's patches that is dropped")
+    me_max_weight: Weight = Field(1.0, ge=0, description="weight of the mean-entropy maximisation")
+    mask_ratio: Dropped = Field(0.15, ge=0, lt=1, description="share of the anchor's patches that is dropped")
     mask_shared: bool = Field(True, description="one mask for the batch; no: each image has its own (released)")
     mask_last_patch: bool = Field(True, description="no: the last patch is never seen (an index off by one, released)")
-    focal_views: int = Field(10, ge=0, description="focal crops per image")
+    focal_views: Views = Field(10, ge=0, description="focal crops per image")
     mask_focal: bool = Field(False, description="focal crops are masked too (released)")
     focal_size: int = Field(0, ge=0, description="px of a focal crop, 0 for 3/7 of the image (96 at 224)")
     anchor_scale: tuple[float, float] = Field((0.3, 1.0), description="area of target and anchor crops")
@@ -30,7 +45,7 @@ class MSNOptions(Options):
     joined_head: bool = Field(False, description="anchors and focal crops share the head's batch statistics (released)")
     train_prototypes: bool = Field(True, description="no: prototypes stay as initialised (released)")
     decay_all: bool = Field(False, description="weight decay on biases and norms too (released)")
-    momentum: float = Field(0.996, ge=0, le=1, description="of the target network at the start")
+    momentum: Momentum = Field(0.996, ge=0, le=1, description="of the target network at the start")
     momentum_end: float = Field(1.0, ge=0, le=1, description="at the end of the stretched schedule, linear")
     schedule_stretch: float = Field(1.25, ge=1, description="schedules are computed for this multiple of the training")
     clip: float | None = Field(3.0, gt=0, description="gradient norm of backbone and head, prototypes left out")
@@ -46,7 +61,7 @@ class TwoViewOptions(Options):
     Blur and solarisation differ between the crops where the official code does that (arXiv 2006.07733, appendix B).
     """
 
-    scale: tuple[float, float] = Field((0.08, 1.0), description="area of a crop")
+    scale: Crops = Field((0.08, 1.0), description="area of a crop")
     flip: float = Field(0.0, ge=0, le=1, description="probability of a flip; it swaps the heart's side")
     brightness: float = Field(0.4, ge=0, lt=1, description="brightness change (colour jitter on grey images)")
     contrast: float = Field(0.4, ge=0, lt=1, description="contrast change (colour jitter on grey images)")
@@ -57,7 +72,7 @@ class TwoViewOptions(Options):
 class SimCLROptions(TwoViewOptions):
     """SimCLR (arXiv 2002.05709, github.com/google-research/simclr)."""
 
-    temperature: float = Field(0.1, gt=0, description="of the softmax over candidates")
+    temperature: Temperature = Field(0.1, gt=0, description="of the softmax over candidates")
     output_dim: int = Field(128, ge=1, description="width of the projection; hidden layers are as wide as the encoder")
     blur: tuple[float, float] = Field((0.5, 0.5), description="probability of Gaussian blur, first and second crop")
     fuse_branches: Literal["one", "both"] = Field("one", description="views that EHR features join")
@@ -68,7 +83,7 @@ class BYOLOptions(TwoViewOptions):
 
     hidden_dim: int = Field(4096, ge=1, description="hidden width of projector and predictor")
     output_dim: int = Field(256, ge=1, description="width of projection and prediction")
-    momentum: float = Field(
+    momentum: Momentum = Field(
         0.99, ge=0, le=1, description="of the target at the start (official: .97, .99, .99, .996 at 40, 100, 300, 1000)"
     )
 
@@ -78,9 +93,9 @@ class VICRegOptions(TwoViewOptions):
 
     hidden_dim: int = Field(8192, ge=1, description="width of the projector's two hidden layers")
     output_dim: int = Field(8192, ge=2, description="width of the projection")
-    invariance: float = Field(25.0, ge=0, description="weight of the distance between views")
-    variance: float = Field(25.0, ge=0, description="weight of the hinge on standard deviations")
-    covariance: float = Field(1.0, ge=0, description="weight of the squared covariances")
+    invariance: Weight = Field(25.0, ge=0, description="weight of the distance between views")
+    variance: Weight = Field(25.0, ge=0, description="weight of the hinge on standard deviations")
+    covariance: Weight = Field(1.0, ge=0, description="weight of the squared covariances")
     fuse_branches: Literal["one", "both"] = Field("one", description="views that EHR features join")
 
 
@@ -94,18 +109,18 @@ class DINOOptions(Options):
     hidden_dim: int = Field(2048, ge=1, description="width of the head's two hidden layers")
     bottleneck_dim: int = Field(256, ge=1, description="width before the last layer")
     norm_last_layer: bool = Field(True, description="rows of the last layer have unit length; usually off for ViT-S")
-    student_temperature: float = Field(0.1, gt=0, description="of the student's softmax")
-    teacher_temperature: float = Field(
+    student_temperature: Temperature = Field(0.1, gt=0, description="of the student's softmax")
+    teacher_temperature: TeacherTemperature = Field(
         0.04, gt=0, description="of the teacher's softmax after the warm-up (.07 after .3 of the training for ViT-S)"
     )
     teacher_temperature_start: float = Field(0.04, gt=0, description="of the teacher's softmax at the start")
     teacher_temperature_warmup: float = Field(0.0, ge=0, le=1, description="share of the training")
     center_momentum: float = Field(0.9, ge=0, le=1, description="of the centre of the teacher's outputs")
-    momentum: float = Field(0.996, ge=0, le=1, description="of the teacher at the start, to 1 along a cosine")
+    momentum: Momentum = Field(0.996, ge=0, le=1, description="of the teacher at the start, to 1 along a cosine")
     freeze_last_layer: float = Field(0.01, ge=0, le=1, description="share of the training (official: epoch 0)")
     drop_path: float = Field(0.1, ge=0, lt=1, description="stochastic depth of the student, ViTs only")
     clip: float = Field(3.0, gt=0, description="gradient norm of each parameter by itself")
-    local_views: int = Field(8, ge=0, description="small crops per image, seen by the student alone")
+    local_views: Views = Field(8, ge=0, description="small crops per image, seen by the student alone")
     local_size: int = Field(0, ge=0, description="px of a local crop, 0 for 3/7 of the image (96 at 224)")
     global_scale: tuple[float, float] = Field((0.4, 1.0), description="area of the two global crops")
     local_scale: tuple[float, float] = Field((0.05, 0.4), description="area of local crops")
@@ -119,7 +134,7 @@ class DINOOptions(Options):
 class SimSiamOptions(TwoViewOptions):
     """Simple Siamese representation learning (arXiv 2011.10566, github.com/facebookresearch/simsiam)."""
 
-    scale: tuple[float, float] = Field((0.2, 1.0), description="area of a crop")
+    scale: Crops = Field((0.2, 1.0), description="area of a crop")
     blur: tuple[float, float] = Field((0.5, 0.5), description="probability of Gaussian blur, first and second crop")
     output_dim: int = Field(2048, ge=1, description="width of the projection; hidden layers are as wide as the encoder")
     predictor_dim: int = Field(512, ge=1, description="hidden width of the predictor")
@@ -131,19 +146,21 @@ class MoCoV3Options(TwoViewOptions):
 
     hidden_dim: int = Field(4096, ge=1, description="hidden width of projector and predictor")
     output_dim: int = Field(256, ge=1, description="width of projection and prediction")
-    temperature: float = Field(0.2, gt=0, description="of the softmax over keys (official: 0.2 for ViTs, 1 for ResNet)")
-    momentum: float = Field(0.99, ge=0, le=1, description="of the key encoder at the start, to 1 along a cosine")
+    temperature: Temperature = Field(
+        0.2, gt=0, description="of the softmax over keys (official: 0.2 for ViTs, 1 for ResNet)"
+    )
+    momentum: Momentum = Field(0.99, ge=0, le=1, description="of the key encoder at the start, to 1 along a cosine")
     freeze_patches: bool = Field(True, description="a ViT's patch embedding stays as initialised (official for ViTs)")
 
 
 class MAEOptions(Options):
     """Masked autoencoder (arXiv 2111.06377, github.com/facebookresearch/mae)."""
 
-    mask_ratio: float = Field(0.75, gt=0, lt=1, description="share of the patches that is hidden")
+    mask_ratio: Hidden = Field(0.75, gt=0, lt=1, description="share of the patches that is hidden")
     decoder_dim: int = Field(512, ge=32, multiple_of=32, description="width of the decoder, 32 to a head")
     decoder_depth: int = Field(8, ge=1, description="blocks of the decoder")
     norm_pixels: bool = Field(True, description="pixels are normalised patch by patch before they are compared")
-    scale: tuple[float, float] = Field((0.2, 1.0), description="area of the crop")
+    scale: Crops = Field((0.2, 1.0), description="area of the crop")
     flip: float = Field(0.0, ge=0, le=1, description="probability of a flip; it swaps the heart's side")
     brightness: float = Field(0.0, ge=0, lt=1, description="brightness change (official: none)")
     contrast: float = Field(0.0, ge=0, lt=1, description="contrast change (official: none)")
@@ -159,11 +176,13 @@ class SupervisedOptions(TwoViewOptions):
 class RandomOptions(Options):
     """The encoder as it is initialised."""
 
-    positions: Literal["sincos", "learnt"] = Field("sincos", description="of a ViT's patches: fixed, or as drawn")
+    positions: Positions = Field("sincos", description="of a ViT's patches: fixed, or as drawn")
 
 
 class PixelsOptions(Options):
     """Thumbnails of the images as features."""
 
-    size: int = Field(16, ge=1, le=64, description="side of the thumbnail in px")
-    components: int = Field(0, ge=0, description="leading principal axes of the training thumbnails, 0 for grey values")
+    size: Side = Field(16, ge=1, le=64, description="side of the thumbnail in px")
+    components: Components = Field(
+        0, ge=0, description="leading principal axes of the training thumbnails, 0 for grey values"
+    )

@@ -10,6 +10,7 @@ import typer
 from ssl_bench.components import KINDS, Component
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugins import discover
+from ssl_bench.search import declared
 
 
 def show(
@@ -25,6 +26,10 @@ def show(
     print(f"from {offer.source.distribution} {offer.source.version}, {component.target}")
     for title, value in _traits(component):
         print(f"{title}: {value}")
+    for optimizer, training in getattr(component, "training", {}).items():
+        told = "; ".join(f"{key} {search.told()}" for key, search in training.search.items())
+        print(f"{optimizer}: lr {training.lr:g} for {training.batch} images, weight_decay {training.weight_decay:g}"
+              f"{f'; tuned: {told}' if told else ''}")  # fmt: skip
     for recipe, choices in getattr(component, "recipes", {}).items():
         print(f"recipe {recipe}: {choices.summary}")
     model = component.options_model()
@@ -39,6 +44,8 @@ def show(
         presets = [f"{preset} {_text(values[key])}" for preset, values in component.presets.items() if key in values]
         aside = f" ({', '.join(presets)})" if presets else ""
         print(f"  {_place(component)}{key} = {_text(default)}{aside}\n      {field.description or ''}".rstrip())
+        if (search := declared(field.metadata)) is not None:
+            print(f"      tuned: {search.told()}")
 
 
 def _place(component: Component) -> str:

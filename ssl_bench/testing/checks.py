@@ -16,6 +16,7 @@ from ssl_bench.components import Component
 from ssl_bench.errors import HandledError, PluginError
 from ssl_bench.options import Options
 from ssl_bench.plugins import NAME, Offer, Registry, Source, discover
+from ssl_bench.search import declared
 from ssl_bench.testing.source import forbidden
 
 C = TypeVar("C", bound=Component)
@@ -130,6 +131,7 @@ def check_options(subject: Subject[Any]) -> None:
     subject.expect(issubclass(model, Options), f"must derive its options from ssl_bench.Options, found {model!r}")
     for name, field in model.model_fields.items():
         subject.expect(field.description, f"has an option '{name}' without a description; write Field(description=...)")
+    _check_searches(subject, model)
     subject.expect((model.__doc__ or "").strip(), f"needs a docstring on {model.__name__}, which sslbench show prints")
     heavy = _imported_with(subject.component.options.partition(":")[0]) & set(HEAVY)
     subject.expect(
@@ -137,6 +139,24 @@ def check_options(subject: Subject[Any]) -> None:
         f"imports {', '.join(sorted(heavy))} with its options ({subject.component.options}); keep them in a module "
         "that imports pydantic only, and the package's __init__ light",
     )
+
+
+def _check_searches(subject: Subject[Any], model: type[Options]) -> None:
+    """The ranges that a tune searches hold the default and every preset's value, and the option takes both ends."""
+    for preset in ("", *subject.component.presets):
+        options = subject.options_for(preset)
+        for name, field in model.model_fields.items():
+            if (search := declared(field.metadata)) is None:
+                continue
+            default = getattr(options, name)
+            where = f"'{name}'{f' of preset {preset}' if preset else ''}"
+            subject.expect(search.holds(default), f"is tuned within {search.told()}, which lacks {default!r}, {where}")
+            for share in (0.0, 1.0):
+                end = search.value(share, default)
+                try:
+                    model.model_validate({**options.model_dump(), name: end})
+                except ValueError:
+                    subject.fail(f"is tuned within {search.told()}, and its own {where} refuses {end!r}")
 
 
 @cache

@@ -29,6 +29,12 @@ def test_a_method_shows_options_defaults_presets_and_source(sslbench: Cli) -> No
     assert re.search(r"\n  method\.prototypes = 1024 \(.*smoke \d+.*\)\n      learnt prototypes\n", out)
 
 
+def test_a_method_shows_what_a_tune_searches(sslbench: Cli) -> None:
+    out = sslbench("show", "method", "byol").out
+    assert "adamw: lr 0.00015 for 256 images, weight_decay 0.1; tuned: lr x 0.1 to 10, log; weight_decay x" in out
+    assert re.search(r"\n  method\.momentum = 0\.99 .*\n .*\n      tuned: 0\.9 to 0\.9995, one-minus\n", out)
+
+
 def test_a_descriptor_shows_its_features(sslbench: Cli) -> None:
     assert "features: age, sex\n" in sslbench("show", "method", "msn-ehr").out
     assert "features: age, sex, view\n" in sslbench("show", "dataset", "nih14").out

@@ -98,6 +98,10 @@ def test_what_is_wrong_is_said_in_one_sentence(check: str, name: str, wanted: st
         ({"presets": {"demo": {"width": 0}}}, "descriptor", "has values for the preset 'demo' that its own options"),
         ({"options": "sample_options:Mute"}, "options", "has an option 'width' without a description"),
         ({"options": "sample_options:Foreign"}, "options", "must derive its options from ssl_bench.Options, found"),
+        ({"options": "sample_options:Elsewhere"}, "options", "is tuned within 32 to 64, which lacks 16, 'width'"),
+        ({"options": "sample_options:Tuned", "presets": {"demo": {"width": 4}}}, "options",
+         "is tuned within 8 to 64, log, which lacks 4, 'width' of preset demo"),
+        ({"options": "sample_options:Beyond"}, "options", "is tuned within 0 to 64, and its own 'width' refuses 0"),
         ({"options": "sample_heavy:Heavy"}, "options", "imports numpy, torch with its options (sample_heavy:Heavy)"),
         ({"target": "sample_source:Nosy"}, "source", "an import of os on line 3; an import of torch.distributed on "
          "line 5; a call of print() on line 13; a call of open() on line 14; a call of .cuda() on line 16; a device in "
