@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from ssl_bench import Options
 from ssl_bench.metrics import Sample
@@ -20,7 +20,10 @@ EDGE = 1e-7
 """Probabilities nearer to 0 or 1 count as this: their log-odds would be infinite."""
 
 STEPS = 25
-CLOSE = 1e-9
+BLOCK = 2**15
+"""Images times resamples in a turn: 256 KiB a matrix."""
+CLOSE = 1e-5
+"""The error of Newton's method after a step is of the order of the step's square: 1e-10."""
 STEEP = 1e3
 """A slope beyond this is that of findings that the scores separate, and has no value."""
 
@@ -71,37 +74,53 @@ def _recalibrated(sample: Sample, *, slope: bool) -> Floats:
     Log-odds are standardised first: Newton's method from a slope of 0 then converges where they are extreme, too.
     """
     weights, odds = sample.weights, logit(np.clip(sample.scores, EDGE, 1 - EDGE))
-    whole, columns = weights.sum(axis=1, keepdims=True), weights.shape[1]
-    if not slope:
-        return _newton(sample.labels, odds, weights, np.repeat([[0.0], [1.0]], columns, axis=1), slope=False)
-    centre, spread = odds.mean(), odds.std()
+    centre, spread = (odds.mean(), odds.std()) if slope else (0.0, 1.0)
     if not spread > 0:
-        return np.full((2, columns), np.nan)
-    start = np.array([[logit(np.clip(sample.labels.mean(), EDGE, 1 - EDGE))], [0.0]])
-    together = _newton(sample.labels, (odds - centre) / spread, whole, start, slope=True)
-    start = np.where(np.isfinite(together).all(), together, start)
-    found = _newton(sample.labels, (odds - centre) / spread, weights, np.repeat(start, columns, axis=1), slope=True)
+        return np.full((2, weights.shape[1]), np.nan)
+    scaled, whole = (odds - centre) / spread, weights.sum(axis=1, keepdims=True)
+    first = np.array([logit(np.clip(sample.labels.mean(), EDGE, 1 - EDGE)), 0.0]) if slope else np.array([0.0, 1.0])
+    together = _newton(sample.labels, scaled, whole, first, slope=slope)[:, 0]
+    found = _newton(sample.labels, scaled, weights, together if np.isfinite(together).all() else first, slope=slope)
     return np.stack([found[0] - found[1] * centre / spread, found[1] / spread])
 
 
 def _newton(labels: Floats, odds: Floats, weights: Floats, at: Floats, *, slope: bool) -> Floats:
-    """Maximum-likelihood intercept and slope ``(2, C)`` of weighted images; NaN where they are infinite."""
+    """Maximum-likelihood intercept and slope ``(2, C)`` of weighted images from one start; NaN where infinite.
+
+    A few resamples at a time: their matrices of images by resamples then stay in the processor's cache.
+    """
+    few = max(1, BLOCK // len(odds))
+    blocks = [weights[:, first : first + few] for first in range(0, weights.shape[1], few)]
+    return np.concatenate([_newton_block(labels, odds, block, at, slope=slope) for block in blocks], axis=1)
+
+
+def _newton_block(labels: Floats, odds: Floats, weights: Floats, at: Floats, *, slope: bool) -> Floats:
     design = np.stack([np.ones_like(odds), odds]) if slope else np.ones((1, len(odds)))  # (K, N)
+    products = np.stack([a * b for a in design for b in design])  # (K * K, N)
     fixed = 0.0 if slope else odds[:, None]
-    free, settled = at[: len(design)].copy(), np.zeros(at.shape[1], dtype=bool)
+    positive = (design * labels) @ weights  # (K, C)
+
+    def step(expected: Floats, variance: Floats) -> Floats:
+        hessian = variance.T.reshape(-1, len(design), len(design))  # (C, K, K)
+        return np.clip(_solved(hessian, (positive - expected).T).T, -2, 2)  # (K, C)
+
+    start = _expit(at[0] + at[1] * odds)  # the same for all resamples: their first step is a product of matrices
+    moved = step((design * start) @ weights, (products * (start * (1 - start))) @ weights)
+    free = at[: len(design), None] + moved
     for _ in range(STEPS):
-        probability = expit(design.T @ free + fixed)  # (N, C)
-        gradient = design @ (weights * (labels[:, None] - probability))  # (K, C)
-        spread = weights * probability * (1 - probability)
-        products = np.stack([a * b for a in design for b in design])  # (K * K, N)
-        hessian = (products @ spread).T.reshape(-1, len(design), len(design))  # (C, K, K)
-        step = _solved(hessian, gradient.T).T
-        free = free + np.clip(step, -2, 2)
-        settled = np.abs(step).max(axis=0) < CLOSE
-        if (settled | ~np.isfinite(step).all(axis=0)).all():
+        probability = _expit(design.T @ free + fixed)  # (N, C)
+        expected = weights * probability
+        moved = step(design @ expected, products @ (expected * (1 - probability)))
+        free += moved
+        settled = np.abs(moved).max(axis=0) < CLOSE
+        if (settled | ~np.isfinite(moved).all(axis=0)).all():
             break
-    found = np.concatenate([free, at[len(design) :]])
+    found = free if slope else np.concatenate([free, np.ones_like(free)])
     return np.where(settled & (np.abs(found) < STEEP).all(axis=0), found, np.nan)
+
+
+def _expit(odds: Floats) -> Floats:
+    return 1 / (1 + np.exp(-odds))
 
 
 def _solved(matrices: Floats, vectors: Floats) -> Floats:
