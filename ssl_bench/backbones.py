@@ -35,7 +35,7 @@ class TimmViT(nn.Module):
     def __init__(self, model: VisionTransformer, recipe: Mapping[str, Any], image_size: int) -> None:
         super().__init__()
         self.model = model
-        self.recipe = dict(recipe)
+        self.recipe = {**recipe, "model_args": dict(recipe["model_args"])}
         self.image_size = image_size
         self.dim = int(model.num_features)
         # A constant that the last norm adds to every image, which a head that begins with a BatchNorm cancels.
@@ -98,6 +98,28 @@ class TimmViT(nn.Module):
             vit.pos_embed.zero_()  # the class token's, where it has one
             vit.pos_embed[:, -len(places) :] = places.to(vit.pos_embed)
         vit.pos_embed.requires_grad_(False)
+
+    def pool_patches(self) -> None:
+        """Leave class token and registers out; pooled is then the mean of the patches after the last norm.
+
+        Raises:
+            UsageError: the model pools in a way of its own.
+        """
+        vit = self.model
+        if vit.global_pool not in ("token", "avg") or getattr(vit, "dist_token", None) is not None:
+            raise UsageError(
+                f"timm model '{self.recipe['architecture']}' pools by more than a class token or a mean, which cannot "
+                "be left out; choose another ViT"
+            )
+        if vit.pos_embed is not None and not vit.no_embed_class:
+            places = vit.pos_embed.detach()[:, vit.num_prefix_tokens :].clone()
+            vit.pos_embed = nn.Parameter(places, vit.pos_embed.requires_grad)
+        self.recipe["model_args"] |= {"class_token": False, "reg_tokens": 0, "global_pool": "avg"} | (
+            {"fc_norm": False} if vit.global_pool == "token" else {}  # the norm stays in front of the pooling
+        )
+        vit.cls_token = vit.reg_token = None
+        vit.has_class_token, vit.num_prefix_tokens, vit.num_reg_tokens = False, 0, 0
+        vit.global_pool, self.class_token_alone = "avg", False
 
     def export(self) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
         """The ``config.json`` and weights that timm opens from a folder."""

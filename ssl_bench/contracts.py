@@ -134,7 +134,8 @@ class Backbone(Protocol):
         patch_size: side of a patch in px, 0 for a CNN.
         masks: patches can be dropped.
 
-    One that can do without learnt positions has ``fix_positions()``, which puts fixed ones in their place.
+    One that can do without learnt positions has ``fix_positions()``, which puts fixed ones in their place; one that can
+    do without a class token has ``pool_patches()``, after which ``pooled`` is the mean of the patches.
     """
 
     model: nn.Module

@@ -26,7 +26,7 @@ def told(registry: Registry, config: Any) -> str:
 @pytest.mark.parametrize(
     ("method", "asked", "wanted"),
     [("msn", {}, "learnt"), ("dino", {}, "learnt"), ("mae", {}, "sincos"), ("moco-v3", {}, "sincos"),
-     ("random", {"positions": "sincos"}, "sincos"), ("mae", {"positions": "learnt"}, "learnt"),
+     ("ijepa", {}, "sincos"), ("random", {"positions": "sincos"}, "sincos"), ("mae", {"positions": "learnt"}, "learnt"),
      ("moco-v3", {"name": "resnet18"}, "auto")],
 )  # fmt: skip
 def test_positions_are_the_methods_own(registry: Registry, method: str, asked: dict[str, str], wanted: str) -> None:
@@ -42,7 +42,8 @@ def test_a_cnn_has_no_positions(registry: Registry) -> None:
     ("method", "batch", "lr", "decay"),
     [("msn", 64, 1e-3 / 16, (0.04, 0.4)), ("msn-ehr", 1024, 1e-3, (0.04, 0.4)), ("dino", 64, 1.25e-4, (0.04, 0.4)),
      ("mae", 64, 3.75e-5, (0.05, 0.05)), ("moco-v3", 1024, 6e-4, (0.1, 0.1)), ("simclr", 256, 1.5e-4, (0.1, 0.1)),
-     ("vicreg", 128, 2.5e-4, (0.05, 0.05)), ("supervised", 512, 5e-4, (0.05, 0.05))],
+     ("ijepa", 64, 1e-3 / 32, (0.04, 0.4)), ("vicreg", 128, 2.5e-4, (0.05, 0.05)),
+     ("supervised", 512, 5e-4, (0.05, 0.05))],
 )  # fmt: skip
 def test_a_vit_gets_the_authors_rate_for_the_batch(
     registry: Registry, method: str, batch: int, lr: float, decay: tuple[float, float]

@@ -71,6 +71,8 @@ def sslbench_components() -> Iterable[Component]:
                positions="sincos"),
         method("mae", "mae:MAE", "masked autoencoder (arXiv 2111.06377)", same_width=True, masks=True,
                positions="sincos"),
+        method("ijepa", "ijepa:IJEPA", "joint-embedding predictive architecture (arXiv 2301.08243)", same_width=True,
+               masks=True, positions="sincos"),
         method("supervised", "supervised:Supervised", "labels of the training split, as a baseline", uses_labels=True),
         Method(name="random", target="sslbench_methods.baselines:Random", trains=False, baseline=True,
                options="sslbench_methods.options:RandomOptions",

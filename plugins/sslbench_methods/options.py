@@ -167,6 +167,26 @@ class MAEOptions(Options):
     blur: float = Field(0.0, ge=0, le=1, description="probability of Gaussian blur (official: none)")
 
 
+class IJEPAOptions(Options):
+    """Image-based joint-embedding predictive architecture (arXiv 2301.08243, github.com/facebookresearch/ijepa)."""
+
+    targets: int = Field(4, ge=1, description="target blocks of an image")
+    target_scale: tuple[float, float] = Field((0.15, 0.2), description="share of the patches in a target block")
+    target_ratio: tuple[float, float] = Field((0.75, 1.5), description="height by width of a target block")
+    context_scale: tuple[float, float] = Field((0.85, 1.0), description="share of the context before targets are cut")
+    min_keep: int = Field(10, ge=0, description="a block has more patches than this (less for grids below 9 x 9)")
+    predictor_dim: int = Field(384, ge=4, multiple_of=4, description="width of the predictor")
+    predictor_depth: int = Field(6, ge=1, description="blocks of the predictor (12 for ViT-L and ViT-H)")
+    predictor_heads: int = Field(0, ge=0, description="heads of the predictor, 0 for as many as the encoder's")
+    momentum: float = Field(0.996, ge=0, le=1, description="of the target encoder at the start, linear")
+    momentum_end: float = Field(1.0, ge=0, le=1, description="of the target encoder at the end")
+    scale: tuple[float, float] = Field((0.3, 1.0), description="area of the crop")
+    flip: float = Field(0.0, ge=0, le=1, description="probability of a flip (official: none)")
+    brightness: float = Field(0.0, ge=0, lt=1, description="brightness change (official: none)")
+    contrast: float = Field(0.0, ge=0, lt=1, description="contrast change (official: none)")
+    blur: float = Field(0.0, ge=0, le=1, description="probability of Gaussian blur (official: none)")
+
+
 class SupervisedOptions(TwoViewOptions):
     """Binary cross-entropy on the training labels, on the crops of SimCLR."""
 

@@ -43,5 +43,10 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "demo": CROPS | {"hidden_dim": 512, "output_dim": 128, "momentum": 0.97},
     },
     "mae": {"smoke": {"decoder_dim": 32, "decoder_depth": 1}, "demo": {"decoder_dim": 96, "decoder_depth": 2}},
+    # On a grid of 4 x 4 patches a target has one or two of them, on one of 8 x 8 nine to twelve.
+    "ijepa": {
+        "smoke": {"predictor_dim": 32, "predictor_depth": 1, "min_keep": 0, "momentum": 0.9},
+        "demo": {"predictor_dim": 64, "predictor_depth": 2, "min_keep": 4, "momentum": 0.97},
+    },
     "supervised": {"demo": CROPS},
 }  # fmt: skip

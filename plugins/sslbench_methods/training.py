@@ -45,6 +45,16 @@ TRAINING: Mapping[str, Mapping[str, Training]] = {
     "mae": {
         "adamw": Training(lr=1.5e-4, batch=256, presets=SHORT, source="github.com/facebookresearch/mae"),
     },
+    "ijepa": {
+        "adamw": Training(
+            lr=1e-3,
+            batch=2048,
+            weight_decay=0.04,
+            weight_decay_end=0.4,
+            presets=SHORT,
+            source="github.com/facebookresearch/ijepa",
+        ),
+    },
     "moco-v3": {
         "adamw": on_vits(SHORT, "github.com/facebookresearch/moco-v3"),
         "lars": on_cnns(0.6, "github.com/facebookresearch/moco-v3, 100 epochs"),

@@ -19,13 +19,13 @@ from torch import Tensor
 from ssl_bench.contracts import Batch
 
 WORLD, ROWS = 2, 8
-CASES = ["simclr", "byol", "vicreg", "dino", "simsiam", "moco-v3", "mae", "msn", "supervised"]
+CASES = ["simclr", "byol", "vicreg", "dino", "simsiam", "moco-v3", "mae", "ijepa", "msn", "supervised"]
 
 
 def cases() -> list[tuple[str, str, bool]]:
     """Method, backbone and whether EHR features are joined."""
     return [(name, kind, fused) for name in CASES for kind, fused in (("vit", True), ("cnn", False))
-            if name not in ("mae", "msn") or kind == "vit"]  # fmt: skip
+            if name not in ("mae", "ijepa", "msn") or kind == "vit"]  # fmt: skip
 
 
 def method_of(checks: Any, name: str, kind: str, fused: bool) -> Any:

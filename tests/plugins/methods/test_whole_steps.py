@@ -1,9 +1,9 @@
 """Whole steps of every method against its authors' modules: loss, gradients, optimiser, moving averages, buffers.
 
 ``tests/golden/steps/*.npz`` hold what the official code gave in float64 for three steps; docs/fidelity.md names the
-commits. Per file: ``weights/*`` and ``after/*`` by our names, ``view/*`` in 1/32, ``keep``, ``lr``, ``decay``,
-``loss``, ``grad/*`` of the first step, and of all gradients ``size/*``, their norm, and ``dot/*``, their product with
-cos 0, cos 1, and so on.
+commits. Per file: ``weights/*`` and ``after/*`` by our names, ``view/*`` in 1/32, ``keep`` or blocks, ``lr``,
+``decay``, ``loss``, ``grad/*`` of the first step, and of all gradients ``size/*``, their norm, and ``dot/*``, their
+product with cos 0, cos 1, and so on.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from sslbench_fusions.options import ConcatOptions
 from sslbench_methods import mae
 from sslbench_methods.byol import BYOL
 from sslbench_methods.dino import DINO
+from sslbench_methods.ijepa import IJEPA
 from sslbench_methods.mae import MAE
 from sslbench_methods.moco_v3 import MoCoV3
 from sslbench_methods.msn import MSN
 from sslbench_methods.options import (
     BYOLOptions,
     DINOOptions,
+    IJEPAOptions,
     MAEOptions,
     MoCoV3Options,
     MSNOptions,
@@ -115,6 +117,8 @@ CASES = {
                                           drop_path=0.0, momentum=0.9, clip=0.05, freeze_last_layer=0.3,
                                           local_views=2, local_size=16), vit(), None)),
     "mae": Case(lambda: MAE(MAEOptions(decoder_dim=32, decoder_depth=1), fixed(), None)),
+    "ijepa": Case(lambda: IJEPA(IJEPAOptions(predictor_dim=12, predictor_depth=2, min_keep=0, momentum=0.9), fixed(),
+                                None)),
     "moco-v3": Case(lambda: MoCoV3(MoCoV3Options(hidden_dim=12, output_dim=6), fixed(), None)),
     "vicreg": Case(lambda: VICReg(VICRegOptions(**HEADS), Perceptron(), None), "lars"),
     "simsiam": Case(lambda: SimSiam(SimSiamOptions(output_dim=8, predictor_dim=6), Perceptron(), None), ""),
@@ -181,6 +185,9 @@ def masks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Mapping[str, np.nda
             keep = torch.from_numpy(arrays["keep"][step]).long()
             monkeypatch.setattr(mae, "random_keep", lambda *given: keep)
             method._keep = lambda crops, views: keep.expand(len(crops), -1)
+        elif "context/0" in arrays:
+            blocks = [torch.from_numpy(arrays[f"{name}/{step}"]).long() for name in ("context", "targets")]
+            method._blocks = lambda rows, device: blocks
 
     return use
 
@@ -235,7 +242,9 @@ def train(
 
 
 def test_fixed_positions_are_the_official_ones_but_for_the_order_of_row_and_column() -> None:
-    for found, name, key in ((8, "mae", "positions"), (32, "mae", "decoder_positions"), (8, "moco-v3", "positions")):
+    tables = [(8, "mae", "positions"), (32, "mae", "decoder_positions"), (8, "moco-v3", "positions"),
+              (8, "ijepa", "positions"), (12, "ijepa", "predictor_positions")]  # fmt: skip
+    for found, name, key in tables:
         wanted = torch.from_numpy(Golden(name).arrays[key])[-16:].double()
         if name == "moco-v3":  # whose first half is the row's
             wanted = wanted.roll(4, dims=1)
