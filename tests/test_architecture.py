@@ -110,6 +110,13 @@ def test_quick_commands_import_nothing_heavy(command: str) -> None:
     assert not loaded(COMMAND.format(argv=["sslbench", *command.split()])) & set(HEAVY)
 
 
+@pytest.mark.parametrize("words", ["run --method ms", "run --data n", "sweep --eval linear,k", "show backbone vit"])
+def test_completion_imports_nothing_heavy(words: str) -> None:
+    line = f"sslbench {words}"
+    asked = {"_SSLBENCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    assert not loaded(f"import os\nos.environ |= {asked}\n{COMMAND.format(argv=['sslbench'])}") & {*HEAVY, "rich"}
+
+
 @pytest.mark.parametrize(
     "code",
     [

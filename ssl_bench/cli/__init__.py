@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from ssl_bench import __version__
 from ssl_bench.cli import (
     ablate,
     compare,
@@ -25,16 +27,15 @@ from ssl_bench.cli import (
     sweep,
     tables,
 )  # fmt: skip
+from ssl_bench.cli.command import prepared
 from ssl_bench.cli.door import guard, passed, prepare_streams
-from ssl_bench.cli.once import once
 
 app = typer.Typer(
     name="sslbench",
-    help="Benchmark self-supervised learning on chest X-rays.",
     rich_markup_mode=None,  # plain help: rich would cost more than the rest of the start-up
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("run")(run.run)
 app.command("sweep")(sweep.sweep)
@@ -53,7 +54,23 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("new")(new.new)
 app.add_typer(data.app)
 guard(app)
-once(app)
+prepared(app)
+
+
+def tell_version(asked: bool) -> None:
+    """Print the version and stop."""
+    if asked:
+        print(f"sslbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=tell_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Benchmark self-supervised learning on chest X-rays."""
 
 
 def end_with_sweep() -> None:

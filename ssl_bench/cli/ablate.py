@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.options import MinPatients, PatientSD, SeedSD, asked, cache_folder
+from ssl_bench.cli.complete import features as features_of
+from ssl_bench.cli.complete import names_of, presets
+from ssl_bench.cli.options import AsJson, MinPatients, PatientSD, Quiet, SeedSD, asked, cache_folder
 from ssl_bench.errors import UsageError
+from ssl_bench.report.hush import progress
 
 if TYPE_CHECKING:
     from ssl_bench.ablation import Cell
@@ -23,18 +26,30 @@ CLAIM_SEEDS = 5
 
 def ablate(
     out: Annotated[Path, typer.Option(help="Folder of the ablation: a run directory for every cell, and the table.")],
-    method: Annotated[str | None, typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]")] = None,
-    features: Annotated[str | None, typer.Option(help="EHR features or groups, for example age,sex.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]", autocompletion=names_of("method")),
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="EHR features or groups, for example age,sex.", autocompletion=features_of)
+    ] = None,
     features_grid: Annotated[
         str | None, typer.Option(help="Feature sets instead: any of single,groups,pairs,all; ages: age in three forms.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Paired seeds; a claim about methods needs 5.")] = CLAIM_SEEDS,
     arms: Annotated[str, typer.Option(help="Arms; real and shuffled at least.")] = "none,real,shuffled,constant,noise",
-    fusion: Annotated[str | None, typer.Option(help="How EHR features join the image features.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
-    data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]")] = None,
+    fusion: Annotated[
+        str | None, typer.Option(help="How EHR features join the image features.", autocompletion=names_of("fusion"))
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.", autocompletion=names_of("backbone")),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]", autocompletion=names_of("dataset"))] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]", autocompletion=presets)
+    ] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")
     ] = None,
@@ -45,7 +60,12 @@ def ablate(
     batch_size: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed; the others follow.")] = 0,
-    protocols: Annotated[str, typer.Option("--eval", help="Evaluators; the first is compared.")] = "linear,leakage",
+    protocols: Annotated[
+        str,
+        typer.Option(
+            "--eval", help="Evaluators; the first is compared.", autocompletion=names_of("evaluator", several=True)
+        ),
+    ] = "linear,leakage",
     ehr_at_eval: Annotated[
         bool | None, typer.Option("--ehr-at-eval", help="Also probe EHR alone, and EHR beside the frozen features.")
     ] = None,
@@ -53,6 +73,8 @@ def ablate(
     seed_sd: SeedSD = 0.0117,
     patient_sd: PatientSD = 0.005,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a method without EHR, with it and with controls on paired seeds, and say what the difference supports.
 
@@ -82,7 +104,7 @@ def ablate(
     configs = [load(merge(flags, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
     with leaving(lambda: f"finished cells are kept in {out}; go on with the same command"):
         run_cells(planned, configs, registry, cache_folder(cache), power(seeds, seed_sd, patient_sd))
-        conclude(planned, configs[0], out, fewest)
+        conclude(planned, configs[0], out, fewest, as_json=as_json)
 
 
 def feature_sets(
@@ -137,9 +159,9 @@ def run_cells(
         if told:
             print(f"note: {told}", file=sys.stderr)
             told = ""
-        print(f"cell {number} of {len(planned)}: {cell.folder}", file=sys.stderr)
+        progress(f"cell {number} of {len(planned)}: {cell.folder}")
         with directory.claimed(resume=begun):
-            execute(make_plan(config, registry, cache), directory, Quiet(directory), resume=begun)
+            execute(make_plan(config, registry, cache), directory, Warnings(directory), resume=begun)
 
 
 def check_same(directory: RunDirectory, config: RunConfig) -> bool:
@@ -163,7 +185,7 @@ def check_same(directory: RunDirectory, config: RunConfig) -> bool:
     return True
 
 
-class Quiet:
+class Warnings:
     """Writes the training log of a cell and prints warnings alone."""
 
     def __init__(self, directory: RunDirectory) -> None:
@@ -184,7 +206,7 @@ class Quiet:
         print(f"warning: {sentence}", file=sys.stderr)
 
 
-def conclude(planned: Sequence[Cell], config: RunConfig, out: Path, fewest: int) -> None:
+def conclude(planned: Sequence[Cell], config: RunConfig, out: Path, fewest: int, *, as_json: bool = False) -> None:
     """Compare the arms, write ``ablation.json`` and ``ablation.md``, and print the latter."""
     from ssl_bench.files import write_json, write_text
     from ssl_bench.report.ablation import markdown
@@ -194,4 +216,9 @@ def conclude(planned: Sequence[Cell], config: RunConfig, out: Path, fewest: int)
     write_json(out / "ablation.json", result)
     page = markdown(result)
     write_text(out / "ablation.md", page)
-    print(page, end="")
+    if as_json:
+        from ssl_bench.report.machine import print_json
+
+        print_json(result)
+    else:
+        print(page, end="")

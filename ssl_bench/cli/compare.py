@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import FurtherMetrics, MinPatients, SeedSD
+from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, SeedSD
 from ssl_bench.pretrain.signals import leaving
 
 SAYING = (
@@ -26,7 +26,7 @@ def compare(
     metrics: FurtherMetrics = "",
     seed_sd: SeedSD = 0.0117,
     seeds: Annotated[int, typer.Option(min=5, help="Paired seeds of the methods, for what they would find.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
     from ssl_bench.errors import UsageError

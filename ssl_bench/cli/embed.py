@@ -7,14 +7,21 @@ from typing import Annotated
 
 import typer
 
+from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.data.options import Cache, Columns, Root, Settings, configured
+from ssl_bench.cli.options import Quiet
 from ssl_bench.pretrain.signals import leaving
 
 
 @leaving(lambda: "stopped; features computed so far are kept; go on with the same command")
 def embed(
-    encoders: Annotated[list[str], typer.Argument(help="NAME=PATH, one or more, such as rad-dino=DIR or hf=DIR.")],
-    data: Annotated[str, typer.Option(help="Dataset; see sslbench plugins.")],
+    encoders: Annotated[
+        list[str],
+        typer.Argument(
+            help="NAME=PATH, one or more, such as rad-dino=DIR or hf=DIR.", autocompletion=names_of("encoder")
+        ),
+    ],
+    data: Annotated[str, typer.Option(help="Dataset; see sslbench plugins.", autocompletion=names_of("dataset"))],
     out: Annotated[Path, typer.Option(help="Folder of the features; kept ones are used again.")],
     root: Root = None,
     columns: Columns = None,
@@ -23,6 +30,7 @@ def embed(
     workers: Annotated[int, typer.Option(help="Threads that decode, 0 for one a core.")] = 0,
     tokens: Annotated[bool, typer.Option("--tokens", help="Keep the token maps too, in float16.")] = False,
     half: Annotated[bool, typer.Option("--half", help="bfloat16, where features agree to 1e-3 in cosine.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Embed all images of a dataset by one or more encoders; sslbench probe reads the folder."""
     from ssl_bench.cli.options import cache_folder

@@ -7,14 +7,22 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import Aggregate, asked, cache_folder
+from ssl_bench.cli.complete import names_of
+from ssl_bench.cli.options import Aggregate, AsJson, Quiet, asked, cache_folder
 from ssl_bench.pretrain.signals import leaving
 
 
 @leaving(lambda: "nothing finished is lost: the record is whole and features computed so far are kept; start it again")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators, comma-separated; see plugins.")] = None,
+    protocols: Annotated[
+        str | None,
+        typer.Option(
+            "--eval",
+            help="Evaluators, comma-separated; see plugins.",
+            autocompletion=names_of("evaluator", several=True),
+        ),
+    ] = None,
     aggregate: Aggregate = None,
     label_fraction: Annotated[
         str | None, typer.Option(help="Shares of the training patients, for example 0.01,0.1,1.0.")
@@ -32,6 +40,8 @@ def evaluate(
         typer.Option("--root", help="NAME=PATH: where a dataset of the run lies now; repeatable."),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate the encoder of a finished run again; the rows are added to its record."""
     flags = asked(
@@ -57,7 +67,7 @@ def evaluate(
     check_trained(record, run)
     config = resolve([moved(record["config"], roots or ()), flags])
 
-    from ssl_bench.cli.run import leave_report
+    from ssl_bench.cli.run import leave_report, show
     from ssl_bench.evaluate.again import evaluate_again
     from ssl_bench.plan import make_plan
     from ssl_bench.plugins import discover
@@ -68,5 +78,5 @@ def evaluate(
         terminal = Terminal(directory)
         with terminal:
             record = evaluate_again(plan, directory, terminal)
-        terminal.show(record)
+        show(terminal, record, as_json=as_json)
         leave_report(directory, terminal)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import FurtherMetrics, MinPatients, RefuseContaminated
+from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, RefuseContaminated
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -33,6 +33,7 @@ def leaderboard(
     ] = False,
     refuse_contaminated: RefuseContaminated = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Rank configurations by macro AUROC, with intervals, spread between seeds and tests against a baseline."""
     from ssl_bench.config import split_names
@@ -52,15 +53,19 @@ def leaderboard(
         from ssl_bench.report.paper import refuse_seen
 
         refuse_seen(cell for entry in board.entries for cell in entry.cells.values())
+    left_out = []
     if html:
         from ssl_bench.cli.options import cache_folder
         from ssl_bench.report.page.page import write_page
 
-        store = cache_folder(cache) if thumbnails else None
-        left_out = write_page(board, html, maps=not no_maps, cache=store)
-        print_board(board)
-        for reason in left_out:
-            print(f"not on the page: {reason}")
+        left_out = write_page(board, html, maps=not no_maps, cache=cache_folder(cache) if thumbnails else None)
+    if as_json:
+        from ssl_bench.report.machine import board_values, print_json
+
+        print_json({**board_values(board), "page": html and str(html), "not_on_the_page": left_out})
+        return
+    print_board(board)
+    for reason in left_out:
+        print(f"not on the page: {reason}")
+    if html:
         print(f"the page is in {html}")
-    else:
-        print_board(board)

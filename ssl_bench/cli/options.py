@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ssl_bench.errors import UsageError
+from ssl_bench.report.hush import hush
 
 OnMissing = Annotated[
     str | None, typer.Option(help="Images that are not there: error, or skip, counted and on the record. [error]")
@@ -46,6 +47,12 @@ Aggregate = Annotated[
     str | None,
     typer.Option(help="Score studies by max or mean of their images, or images: none. [the dataset's own]"),
 ]
+
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=hush, help="No progress: results, notes and warnings alone.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output; docs/json.md has its keys.")]
 
 
 def split_file(given: Path | None) -> str | None:

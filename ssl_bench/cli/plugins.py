@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from ssl_bench.cli.options import AsJson
 from ssl_bench.plugins import Registry, discover
 
 
 def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every component with kind, distribution and version, and what is broken with why."""
     registry = discover()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ssl_bench.cli.complete import names_of
+from ssl_bench.cli.options import AsJson, Quiet
 from ssl_bench.pretrain.signals import leaving
+from ssl_bench.report.hush import progress
 
 
 @leaving(lambda: "nothing finished is lost; start it again")
@@ -24,7 +25,12 @@ def probe(
             "the embeddings folder of a run."
         ),
     ],
-    protocols: Annotated[str, typer.Option("--eval", help="Evaluators that need embeddings alone.")] = "linear,knn",
+    protocols: Annotated[
+        str,
+        typer.Option(
+            "--eval", help="Evaluators that need embeddings alone.", autocompletion=names_of("evaluator", several=True)
+        ),
+    ] = "linear,knn",
     called: Annotated[
         str | None, typer.Option("--name", help="Name of the data, as in the runs to stand beside. [the file's]")
     ] = None,
@@ -35,7 +41,8 @@ def probe(
     out: Annotated[Path | None, typer.Option(help="Folder to keep predictions and record in, for compare.")] = None,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of protocols and resamples.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Evaluate the features of any model with the suite's protocols and print the same tables."""
     from ssl_bench.config import split_names
@@ -55,7 +62,7 @@ def probe(
     directory = RunDirectory(out) if out else None
     with directory.claimed() if directory else nullcontext():
         measured = Probe(name, tables, chosen, seed, replicates, _device(), usual(registry, None))
-        rows = measured.run(directory, partial(print, file=sys.stderr))
+        rows = measured.run(directory, progress)
         record = {**measured.record(embeddings, rows, began), **told}
         record["config"] |= declared
         if directory:

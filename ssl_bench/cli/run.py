@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssl_bench.cli.complete import features as features_of
+from ssl_bench.cli.complete import names_of, presets
 from ssl_bench.cli.options import (
     Aggregate,
+    AsJson,
     FollowLinks,
     OnMissing,
     OnUnlisted,
+    Quiet,
     RefuseContaminated,
     Split,
     asked,
@@ -32,9 +37,16 @@ if TYPE_CHECKING:
 
 
 def run(
-    method: Annotated[str | None, typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]")] = None,
-    features: Annotated[str | None, typer.Option(help="EHR features or groups, for example age,sex.")] = None,
-    fusion: Annotated[str | None, typer.Option(help="How EHR features join the image features.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]", autocompletion=names_of("method")),
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="EHR features or groups, for example age,sex.", autocompletion=features_of)
+    ] = None,
+    fusion: Annotated[
+        str | None, typer.Option(help="How EHR features join the image features.", autocompletion=names_of("fusion"))
+    ] = None,
     fuse_branches: Annotated[
         str | None, typer.Option(help="one or both views of SimCLR and VICReg get EHR features. [one]")
     ] = None,
@@ -53,7 +65,10 @@ def run(
     ehr_at_eval: Annotated[
         bool | None, typer.Option("--ehr-at-eval", help="Also probe EHR alone, and EHR beside the frozen features.")
     ] = None,
-    backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.", autocompletion=names_of("backbone")),
+    ] = None,
     init: Annotated[Path | None, typer.Option(help="Weights to start from: a file, or the folder of a run.")] = None,
     init_prefix: Annotated[
         str | None, typer.Option(help="In front of the encoder's keys in that file. [found among the usual ones]")
@@ -63,7 +78,11 @@ def run(
     ] = None,
     pretraining_seed: Annotated[int | None, typer.Option(help="Which seed of that group the weights are.")] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="Weights of others: NAME=PATH such as rad-dino=DIR, hf=DIR, timm=FILE.")
+        str | None,
+        typer.Option(
+            help="Weights of others: NAME=PATH such as rad-dino=DIR, hf=DIR, timm=FILE.",
+            autocompletion=names_of("encoder"),
+        ),
     ] = None,
     pooling: Annotated[str | None, typer.Option(help="class, mean, own or class+mean. [the encoder's own]")] = None,
     normalise: Annotated[
@@ -71,7 +90,11 @@ def run(
     ] = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the encoder's input in px. [its own]")] = None,
     data: Annotated[
-        list[str] | None, typer.Option(help="Dataset, NAME or NAME=ROOT; repeatable for several at once. [synthetic]")
+        list[str] | None,
+        typer.Option(
+            help="Dataset, NAME or NAME=ROOT; repeatable for several at once. [synthetic]",
+            autocompletion=names_of("dataset"),
+        ),
     ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
     columns: Annotated[Path | None, typer.Option(help="Column map of the dataset table, a YAML file.")] = None,
@@ -89,7 +112,9 @@ def run(
         list[str] | None,
         typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]", autocompletion=presets)
+    ] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")
     ] = None,
@@ -108,10 +133,17 @@ def run(
     devices: Annotated[int | None, typer.Option(help="Processes on each machine that train together. [1]")] = None,
     nodes: Annotated[int | None, typer.Option(help="Machines that train together. [1]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. [0]")] = None,
-    protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators. [linear,knn]")] = None,
+    protocols: Annotated[
+        str | None,
+        typer.Option("--eval", help="Evaluators. [linear,knn]", autocompletion=names_of("evaluator", several=True)),
+    ] = None,
     aggregate: Aggregate = None,
     logger: Annotated[
-        list[str] | None, typer.Option(help="tensorboard, wandb or mlflow; several by comma or repeated.")
+        list[str] | None,
+        typer.Option(
+            help="tensorboard, wandb or mlflow; several by comma or repeated.",
+            autocompletion=names_of("logger", several=True),
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; a new one under runs/ if not given.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
@@ -124,6 +156,8 @@ def run(
     follow_links: FollowLinks = None,
     refuse_contaminated: RefuseContaminated = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
     if features is not None and not features.strip():
@@ -190,14 +224,14 @@ def run(
 
         again = resumed_config(resume, flags, preset, config)
         start(again, cache_folder(cache), resume, dry_run=dry_run, resume=True, allow_inexact=allow_inexact_resume,
-              refuse=refuse_contaminated)  # fmt: skip
+              refuse=refuse_contaminated, as_json=as_json)  # fmt: skip
         return
     from ssl_bench import config as configuration
     from ssl_bench.plugins import discover
     from ssl_bench.recipes import finder
 
     chosen = configuration.load(flags, name=preset, file=config, recipe=finder(discover()))
-    start(chosen, cache_folder(cache), out, dry_run=dry_run, refuse=refuse_contaminated)
+    start(chosen, cache_folder(cache), out, dry_run=dry_run, refuse=refuse_contaminated, as_json=as_json)
 
 
 def start(
@@ -209,13 +243,14 @@ def start(
     resume: bool = False,
     allow_inexact: bool = False,
     refuse: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Plan a run, and carry it out unless this is a dry run."""
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory
 
     if (config.pretrain.processes > 1 or started_outside()) and not dry_run:
-        start_together(config, cache, out, resume=resume, allow_inexact=allow_inexact, refuse=refuse)
+        start_together(config, cache, out, resume=resume, allow_inexact=allow_inexact, refuse=refuse, as_json=as_json)
         return
     directory = RunDirectory(out or free_path(config))
     directory.check_free()
@@ -227,11 +262,21 @@ def start(
 
             plan = fitted(plan)
         if dry_run:
-            from ssl_bench.report.plan_text import print_plan
-
-            print_plan(plan)
+            tell_plan(plan, as_json=as_json)
         else:
-            carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact)
+            carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact, as_json=as_json)
+
+
+def tell_plan(plan: Plan, *, as_json: bool) -> None:
+    """Print a plan."""
+    if as_json:
+        from ssl_bench.report.machine import plan_values, print_json
+
+        print_json(plan_values(plan))
+    else:
+        from ssl_bench.report.plan_text import print_plan
+
+        print_plan(plan)
 
 
 def start_together(
@@ -242,6 +287,7 @@ def start_together(
     resume: bool = False,
     allow_inexact: bool = False,
     refuse: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Plan a run of several processes and carry it out; the first of them checks and prepares before the others."""
     from ssl_bench.budget import fitted
@@ -264,7 +310,7 @@ def start_together(
 
         with leaving(directory.what_next):
             plan = first(check_and_plan)
-            carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact, fabric=fabric)
+            carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact, fabric=fabric, as_json=as_json)
 
 
 def checked_plan(config: RunConfig, cache: Path, *, refuse: bool) -> Plan:
@@ -294,6 +340,7 @@ def carry_out(
     resume: bool = False,
     allow_inexact: bool = False,
     fabric: Fabric | None = None,
+    as_json: bool = False,
 ) -> None:
     """Execute a plan in its folder and show the table; of several processes the first one claims and shows."""
     from ssl_bench.distributed import is_first
@@ -312,10 +359,20 @@ def carry_out(
         terminal.loggers = Loggers(plan.parts.loggers, directory, terminal.warn)
         with terminal:
             record = execute(plan, directory, terminal, resume=resume, allow_inexact=allow_inexact, fabric=fabric)
-        terminal.show(record)
+        show(terminal, record, as_json=as_json)
         for failure in tell_observers(record, directory.path):
             terminal.warn(failure)
         leave_report(directory, terminal)
+
+
+def show(terminal: Terminal, record: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print the result of a run."""
+    if as_json:
+        from ssl_bench.report.machine import print_json, result_values
+
+        print_json(result_values(record, terminal.directory.path))
+    else:
+        terminal.show(record)
 
 
 def leave_report(directory: RunDirectory, terminal: Terminal) -> None:

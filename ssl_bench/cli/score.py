@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ssl_bench.cli.options import AsJson
 from ssl_bench.pretrain.signals import leaving
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def score(
     name: Annotated[str | None, typer.Option(help="Name of the model in tables. [the file's]")] = None,
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print metrics with patient-level intervals for the predictions of any model, and keep them beside runs."""
     from ssl_bench.errors import UsageError, unknown

@@ -7,20 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
+from ssl_bench.cli.complete import kinds, of_kind
+from ssl_bench.cli.options import AsJson
 from ssl_bench.components import KINDS, Component
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plugins import discover
+from ssl_bench.plugins import Offer, discover
 from ssl_bench.search import declared
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help=f"{', '.join(KINDS)}.")],
-    name: Annotated[str, typer.Argument(help="Name of the component.")],
+    kind: Annotated[str, typer.Argument(help=f"{', '.join(KINDS)}.", autocompletion=kinds)],
+    name: Annotated[str, typer.Argument(help="Name of the component.", autocompletion=of_kind)],
+    as_json: AsJson = False,
 ) -> None:
     """Print a component's options with their defaults, and where it comes from."""
     if kind not in KINDS:
         raise UsageError(unknown("kind", kind, KINDS))
     offer = discover().offer(kind, name)
+    if as_json:
+        print(json.dumps(component_values(offer), indent=2, default=str))
+        return
     component = offer.component
     print(f"{kind} {name}: {component.summary}")
     print(f"from {offer.source.distribution} {offer.source.version}, {component.target}")
@@ -32,20 +38,45 @@ def show(
               f"{f'; tuned: {told}' if told else ''}")  # fmt: skip
     for recipe, choices in getattr(component, "recipes", {}).items():
         print(f"recipe {recipe}: {choices.summary}")
-    model = component.options_model()
-    if not model.model_fields:
+    options = options_of(component)
+    if not options:
         print("no options")
         return
-    print(f"\noptions ({(model.__doc__ or '').strip().splitlines()[0]})")
-    for key, field in model.model_fields.items():
-        default = component.defaults.get(
-            key, ... if field.is_required() else field.get_default(call_default_factory=True)
-        )
-        presets = [f"{preset} {_text(values[key])}" for preset, values in component.presets.items() if key in values]
+    told = (component.options_model().__doc__ or "").strip().splitlines()[0]
+    print(f"\noptions ({told})")
+    for option in options:
+        presets = [f"{preset} {_text(value)}" for preset, value in option["presets"].items()]
         aside = f" ({', '.join(presets)})" if presets else ""
-        print(f"  {_place(component)}{key} = {_text(default)}{aside}\n      {field.description or ''}".rstrip())
-        if (search := declared(field.metadata)) is not None:
-            print(f"      tuned: {search.told()}")
+        default = "(required)" if option["required"] else _text(option["default"])
+        print(f"  {option['key']} = {default}{aside}\n      {option['help']}".rstrip())
+        if option["tuned"]:
+            print(f"      tuned: {option['tuned']}")
+
+
+def options_of(component: Component) -> list[dict[str, Any]]:
+    """The options of a component: key as ``--set`` takes it, default, defaults by preset, and what it is."""
+    options = []
+    for key, field in component.options_model().model_fields.items():
+        needed = field.is_required() and key not in component.defaults
+        default = None if needed else component.defaults.get(key, field.get_default(call_default_factory=True))
+        presets = {preset: values[key] for preset, values in component.presets.items() if key in values}
+        search = declared(field.metadata)
+        options.append({"key": f"{_place(component)}{key}", "default": default, "required": needed,
+                        "presets": presets, "help": field.description or "",
+                        "tuned": search.told() if search is not None else None})  # fmt: skip
+    return options
+
+
+def component_values(offer: Offer) -> dict[str, Any]:
+    """A component as plain values."""
+    component = offer.component
+    return {
+        "kind": component.kind, "name": component.name, "summary": component.summary, "target": component.target,
+        "distribution": offer.source.distribution, "version": offer.source.version,
+        "traits": dict(_traits(component)),
+        "recipes": {name: recipe.summary for name, recipe in getattr(component, "recipes", {}).items()},
+        "options": options_of(component),
+    }  # fmt: skip
 
 
 def _place(component: Component) -> str:
@@ -67,7 +98,7 @@ def _place(component: Component) -> str:
 
 def _text(value: Any) -> str:
     """A value as the configuration writes it."""
-    return "(required)" if value is ... else json.dumps(value, default=str)
+    return json.dumps(value, default=str)
 
 
 TRAITS = (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.options import PatientSD, SeedSD, asked, cache_folder
+from ssl_bench.cli.complete import names_of, presets
+from ssl_bench.cli.options import AsJson, PatientSD, Quiet, SeedSD, asked, cache_folder
 from ssl_bench.errors import HandledError, UsageError
 
 if TYPE_CHECKING:
@@ -21,24 +22,43 @@ if TYPE_CHECKING:
 
 def sweep(
     grid: Annotated[Path | None, typer.Argument(help="YAML or TOML file with base, grid, cells, exclude.")] = None,
-    method: Annotated[str | None, typer.Option(help="Methods, for example simclr,msn,msn-ehr.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="Methods, for example simclr,msn,msn-ehr.", autocompletion=names_of("method", several=True)),
+    ] = None,
     features: Annotated[str | None, typer.Option(help="Feature sets, for example 'age;sex;age,sex'.")] = None,
     features_grid: Annotated[
         str | None, typer.Option(help="Feature sets by kind: single, groups, pairs, all; several by comma.")
     ] = None,
-    fusion: Annotated[str | None, typer.Option(help="Fusions, comma-separated.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Encoders, comma-separated.")] = None,
+    fusion: Annotated[
+        str | None, typer.Option(help="Fusions, comma-separated.", autocompletion=names_of("fusion", several=True))
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Encoders, comma-separated.", autocompletion=names_of("backbone", several=True))
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, counted from 0.")] = None,
-    data: Annotated[str | None, typer.Option(help="Dataset of all cells. [synthetic]")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Dataset of all cells. [synthetic]", autocompletion=names_of("dataset"))
+    ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke, demo or paper. [demo]")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke, demo or paper. [demo]", autocompletion=presets)] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any key of the configuration, for all cells; repeatable.")
     ] = None,
-    protocols: Annotated[str | None, typer.Option("--eval", help="Evaluators of all cells. [linear,knn]")] = None,
-    logger: Annotated[str | None, typer.Option(help="Loggers of all cells.")] = None,
+    protocols: Annotated[
+        str | None,
+        typer.Option(
+            "--eval", help="Evaluators of all cells. [linear,knn]", autocompletion=names_of("evaluator", several=True)
+        ),
+    ] = None,
+    logger: Annotated[
+        str | None, typer.Option(help="Loggers of all cells.", autocompletion=names_of("logger", several=True))
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the sweep. [runs/<name of the grid>]")] = None,
-    launcher: Annotated[str | None, typer.Option(help="What starts the runs: local or slurm. [local]")] = None,
+    launcher: Annotated[
+        str | None,
+        typer.Option(help="What starts the runs: local or slurm. [local]", autocompletion=names_of("launcher")),
+    ] = None,
     launcher_set: Annotated[
         list[str] | None, typer.Option(help="An option of the launcher, for example partition=gpu; repeatable.")
     ] = None,
@@ -51,6 +71,8 @@ def sweep(
     seed_sd: SeedSD = 0.0117,
     patient_sd: PatientSD = 0.005,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what they cost, and stop.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run every cell of a grid, skip what is finished, and show one table; the same command goes on after a kill."""
     from ssl_bench.plugins import discover
@@ -83,13 +105,25 @@ def sweep(
         return target(options, jobs or whole.jobs, folder / ".sweep" / starter)  # type: ignore[no-any-return]
 
     if dry_run:
+        notes = tell_power(cells, seed_sd, patient_sd)
+        if as_json:
+            from ssl_bench.report.machine import print_json
+
+            print_json({**costs_values(plans, folder), "notes": notes})
+            return
         tell_costs(plans, folder, jobs or whole.jobs)
-        for note in tell_power(cells, seed_sd, patient_sd):
+        for note in notes:
             print(f"note: {note}")
         tell_jobs(cells, folder, make_launcher(), cache_folder(cache))
         return
     carry_out(
-        cells, folder, make_launcher, cache_folder(cache), retry_failed=retry_failed, inexact=allow_inexact_resume
+        cells,
+        folder,
+        make_launcher,
+        cache_folder(cache),
+        retry_failed=retry_failed,
+        inexact=allow_inexact_resume,
+        as_json=as_json,
     )
 
 
@@ -144,21 +178,32 @@ def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict
     return cells, plans
 
 
-def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
-    """Print the cells with what their training costs."""
+def costs_values(plans: Mapping[str, Plan], folder: Path) -> dict[str, Any]:
+    """The cells of a sweep with what their training costs."""
     from tempfile import TemporaryDirectory
 
-    from ssl_bench.report.sweep import print_cells, seconds_text
     from ssl_bench.sweep.cost import costs
 
     with TemporaryDirectory() as private:
         found = costs(plans, folder, Path(private))
+    cells = [{"cell": name, "steps": cost.steps, "step_seconds": cost.step_seconds, "source": cost.source,
+              "seconds": cost.seconds, "done": (folder / name / "record.json").is_file()}
+             for name, cost in found.items()]  # fmt: skip
+    return {"folder": str(folder), "cells": cells}
+
+
+def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
+    """Print the cells with what their training costs."""
+    from ssl_bench.report.sweep import print_cells, seconds_text
+
+    found = costs_values(plans, folder)["cells"]
     rows = [
-        (name, f"{cost.steps:,}", f"{cost.step_seconds * 1000:,.0f} ms {cost.source}" if cost.steps else cost.source,
-         seconds_text(cost.seconds) if cost.steps else "-", "done" if (folder / name / "record.json").is_file() else "")
-        for name, cost in found.items()
+        (cell["cell"], f"{cell['steps']:,}",
+         f"{cell['step_seconds'] * 1000:,.0f} ms {cell['source']}" if cell["steps"] else cell["source"],
+         seconds_text(cell["seconds"]) if cell["steps"] else "-", "done" * cell["done"])
+        for cell in found
     ]  # fmt: skip
-    left = sum(cost.seconds for name, cost in found.items() if not (folder / name / "record.json").is_file())
+    left = sum(cell["seconds"] for cell in found if not cell["done"])
     caption = (
         f"{len(found)} cells, {seconds_text(left)} of training left one after the other"
         + (f", {seconds_text(left / jobs)} with {jobs} at once" if jobs > 1 else "")
@@ -205,6 +250,7 @@ def carry_out(
     *,
     retry_failed: bool,
     inexact: bool,
+    as_json: bool = False,
 ) -> None:
     """Run the cells and print the table.
 
@@ -218,7 +264,12 @@ def carry_out(
     with claimed(folder), SweepBoard() as board:
         running = Sweep(cells, folder, make_launcher(), cache, board.show, retry_failed=retry_failed, flags=flags)
         states = running.run()
-    print_sweep(states)
+    if as_json:
+        from ssl_bench.report.machine import print_json, states_values
+
+        print_json(states_values(states, folder))
+    else:
+        print_sweep(states)
     failed = [name for name, state in states.items() if state.phase == "failed"]
     if failed:
         raise HandledError(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import FurtherMetrics, MinPatients, RefuseContaminated
+from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, RefuseContaminated
 from ssl_bench.pretrain.signals import leaving
 
 STYLES = ("paper",)
@@ -34,6 +34,7 @@ def tables(
     metrics: FurtherMetrics = "",
     refuse_contaminated: RefuseContaminated = False,
     out: Annotated[Path | None, typer.Option(help="File to write instead of printing.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print AUROC and AUPRC of finished runs, seeds as mean and spread, the best in bold, marks with their meaning."""
     from ssl_bench.errors import UsageError, unknown
@@ -41,6 +42,8 @@ def tables(
     for what, given, known in (("style", style, STYLES), ("format", form, FORMATS)):
         if given not in known:
             raise UsageError(unknown(what, given, known))
+    if as_json and (out or form != "markdown"):
+        raise UsageError("--json prints values by itself; leave out --out and --format")
     from ssl_bench.config import split_names
     from ssl_bench.evaluate.arms import read_arms
     from ssl_bench.evaluate.measures import usual
@@ -53,6 +56,11 @@ def tables(
     shown = paper(arms, names, per_label=per_label, replicates=replicates, fewest=fewest, asked=asked)
     if refuse_contaminated:
         refuse_seen(shown.cells)
+    if as_json:
+        from ssl_bench.report.machine import paper_values, print_json
+
+        print_json(paper_values(shown))
+        return
     text = rendered(shown, form)
     if out:
         from ssl_bench.files import write_text

@@ -51,6 +51,23 @@ def explained_memory(device: torch.device, batch_size: int) -> Iterator[None]:
         ) from error
 
 
+def chosen_accelerator(config: PretrainConfig) -> str:
+    """``cuda`` or ``cpu``, as asked for or found."""
+    if config.accelerator != "auto":
+        return config.accelerator
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def missing_device(config: PretrainConfig) -> str:
+    """Which device a configuration asks for that this machine lacks, as a sentence; empty where it has it."""
+    if chosen_accelerator(config) != "cuda":
+        return ""
+    if not torch.cuda.is_available():
+        return "pretrain.accelerator is cuda, and torch finds no GPU; choose cpu or auto"
+    found = torch.cuda.device_count()
+    return f"pretrain.devices is {config.devices}, and torch finds {found} GPUs here" if found < config.devices else ""
+
+
 def build_fabric(config: PretrainConfig) -> Fabric:
     """Fabric for the configured device and precision.
 
@@ -59,13 +76,9 @@ def build_fabric(config: PretrainConfig) -> Fabric:
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision on every start
     warnings.filterwarnings("ignore", message="The `srun` command is available")  # a login node has it, too
-    accelerator = config.accelerator
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise UsageError("pretrain.accelerator is cuda, and torch finds no GPU; choose cpu or auto")
-    if accelerator == "cuda" and torch.cuda.device_count() < config.devices:
-        raise UsageError(f"pretrain.devices is {config.devices}, and torch finds {torch.cuda.device_count()} GPUs here")
+    accelerator = chosen_accelerator(config)
+    if lacking := missing_device(config):
+        raise UsageError(lacking)
     if config.compile:
         check_compiler(accelerator)
     if config.threads:

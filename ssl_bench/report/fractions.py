@@ -52,8 +52,8 @@ def ranged(values: Sequence[float]) -> str:
     return f"{fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
-def print_result(record: Mapping[str, Any], path: Path) -> None:
-    """Print the tables of a finished run to standard output."""
+def print_result(record: Mapping[str, Any], path: Path, seconds: float) -> None:
+    """Print the tables of a finished run to standard output, and how many seconds the command took."""
     console = plain_console()
     console.print(macro_table(record))
     # one that tells of findings, and so has a macro mean; leakage does not
@@ -65,5 +65,4 @@ def print_result(record: Mapping[str, Any], path: Path) -> None:
         console.print(low_label)
     for table in external_tables(record):
         console.print(table)
-    seconds = record["seconds"]
-    console.print(f"{seconds['total']:.0f} s in all; encoder, predictions and record.json are in {path}")
+    console.print(f"{seconds:.0f} s in all; encoder, predictions and record.json are in {path}")

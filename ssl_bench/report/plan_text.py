@@ -5,6 +5,7 @@ from __future__ import annotations
 from ssl_bench.estimate import estimate
 from ssl_bench.external import External
 from ssl_bench.plan import Plan
+from ssl_bench.pretrain.device import chosen_accelerator, missing_device
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.settle import whose_rates
 
@@ -36,10 +37,19 @@ def plan_lines(plan: Plan) -> list[tuple[str, str]]:
         ("cost", f"{size.step_flops / 1e9:,.1f} GFLOP a step, {size.step_flops * plan.steps / 1e12:,.1f} TFLOP in all"),
         ("memory", f"about {size.memory_bytes / 2**30:.2f} GiB for training in float32, and "
                    f"{size.store_bytes / 2**30:.2f} GiB of prepared images ({config.data.residency})"),
+        ("device", _device_text(plan)),
         ("evaluation", ", ".join(evaluator.name for evaluator in parts.evaluators)),
     ]  # fmt: skip
     lines += [("tested on", _external_text(external)) for external in plan.external]
     return [*lines, *(("note", note) for note in plan.notes)]
+
+
+def _device_text(plan: Plan) -> str:
+    pretrain = plan.config.pretrain
+    processes = f", {pretrain.processes} processes" if pretrain.processes > 1 else ""
+    lacking = missing_device(pretrain)
+    told = f"; not on this machine: {lacking}" if lacking else ""
+    return f"{chosen_accelerator(pretrain)}{processes}{told}"
 
 
 def _rate_text(plan: Plan) -> str:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.preparing import duration
 from ssl_bench.data.store import Store
+from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.terminal import QUIET_SECONDS
 
@@ -27,11 +28,12 @@ class Preparing:
     def __init__(self, total: int, size: int, console: Console | None = None) -> None:
         self.console = console or Spoken(aside=True)
         columns = (TextColumn("prepare"), BarColumn(30), MofNCompleteColumn(), TextColumn("{task.fields[status]}"))
-        self._bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self._watched = self.console.is_terminal and not hushed()
+        self._bars = Progress(*columns, console=self.console, transient=True, disable=not self._watched)
         self._task = self._bars.add_task("prepare", total=total, status="")
         self._began = self._spoke = time.monotonic()
         self._before: int | None = None
-        self.console.print(f"preparing {total:,} images of {size} px ({total * size**2 / 2**30:.2f} GiB)")
+        self._say(f"preparing {total:,} images of {size} px ({total * size**2 / 2**30:.2f} GiB)")
 
     def __enter__(self) -> Preparing:
         self._bars.start()
@@ -47,19 +49,23 @@ class Preparing:
         if self._before is None:
             self._before = done - 1
             if self._before:
-                self.console.print(f"  {self._before:,} are there from before")
+                self._say(f"  {self._before:,} are there from before")
         seconds = max(time.monotonic() - self._began, 1e-6)
         rate = (done - self._before) / seconds
         status = f"{rate:,.1f} images/s, {duration((total - done) / rate)} left"
-        if self.console.is_terminal:
+        if self._watched:
             self._bars.update(self._task, completed=done, status=status)
         elif time.monotonic() - self._spoke > QUIET_SECONDS or done == total:
             self._spoke = time.monotonic()
-            self.console.print(f"  {done:,}/{total:,}  {status}")
+            self._say(f"  {done:,}/{total:,}  {status}")
 
     def finished(self, store: Store) -> None:
         """Say what is there now."""
         if self._before is None:
-            self.console.print("  nothing to do: the store is there and whole")
+            self._say("  nothing to do: the store is there and whole")
         rejected = f", of which {len(store.rejected):,} {what_is_wrong(store.rejected)}," if store.rejected else ""
         print(f"{len(store.image_ids):,} images{rejected} in {store.folder}")
+
+    def _say(self, sentence: str) -> None:
+        if not hushed():
+            self.console.print(sentence)

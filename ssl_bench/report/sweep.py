@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from ssl_bench.evaluate.runs import ENCODERS
+from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.table import interval_text, plain_console
 from ssl_bench.sweep.state import State
@@ -85,7 +86,7 @@ class SweepBoard:
         self._clock = clock
 
     def __enter__(self) -> SweepBoard:
-        if self.console.is_terminal:
+        if self.console.is_terminal and not hushed():
             self._live.start()
         return self
 
@@ -96,6 +97,8 @@ class SweepBoard:
 
     def show(self, states: Mapping[str, State]) -> None:
         """Draw the table, or say in a line what has changed."""
+        if hushed():
+            return
         if self.console.is_terminal:
             self._live.update(sweep_table(states, max(3, self.console.height - AROUND)), refresh=True)
             return

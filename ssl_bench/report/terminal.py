@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ssl_bench.loggers import Loggers
 from ssl_bench.report.fractions import print_result
+from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.results.rundir import RunDirectory
 
@@ -50,9 +51,10 @@ class Terminal:
         self.console = console or Spoken(aside=True)
         columns = (TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn(),
                    TextColumn("{task.fields[status]}"))  # fmt: skip
-        self._bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self._watched = self.console.is_terminal and not hushed()
+        self._bars = Progress(*columns, console=self.console, transient=True, disable=not self._watched)
         self._task: TaskID | None = None
-        self._began = self._spoke = time.monotonic()
+        self._opened = self._began = self._spoke = time.monotonic()
 
     def __enter__(self) -> Terminal:
         self._bars.start()
@@ -71,7 +73,8 @@ class Terminal:
             self._bars.remove_task(self._task)
             self._task = None
         self._began = self._spoke = time.monotonic()
-        self.console.print(sentence)
+        if not hushed():
+            self.console.print(sentence)
 
     def prepared(self, done: int, total: int) -> None:
         """Show images in the store."""
@@ -91,10 +94,12 @@ class Terminal:
 
     def show(self, record: Mapping[str, Any]) -> None:
         """Print the result of the run."""
-        print_result(record, self.directory.path)
+        print_result(record, self.directory.path, time.monotonic() - self._opened)
 
     def _advance(self, what: str, done: int, total: int, status: str) -> None:
-        if self.console.is_terminal:
+        if hushed():
+            return
+        if self._watched:
             if self._task is None:
                 self._task = self._bars.add_task(what, total=total, status=status)
             self._bars.update(self._task, completed=done, status=status)

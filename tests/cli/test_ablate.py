@@ -90,7 +90,7 @@ def test_every_flag_arrives_and_a_grid_becomes_cells(
 ) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(command, "run_cells", lambda planned, configs, *_: seen.extend((planned, configs)))
-    monkeypatch.setattr(command, "conclude", lambda *_: None)
+    monkeypatch.setattr(command, "conclude", lambda *_, **__: None)
     (tmp_path / "work" / "more.toml").write_text("[evaluate]\nreplicates = 200\n")
     answer = sslbench(
         "ablate", "--out", "out", "--method", "simclr", "--features-grid", "single,groups,ages", "--seeds", 2,

@@ -151,8 +151,8 @@ def test_a_run_without_protocols_has_an_empty_table() -> None:
 
 
 def test_the_result_names_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    print_result(RECORD, Path("runs/[bold]one:heart:"))
+    print_result(RECORD, Path("runs/[bold]one:heart:"), 7.0)
     out = capsys.readouterr().out
-    assert "61 s in all" in out
+    assert "7 s in all" in out
     assert "runs/[bold]one:heart:" in out  # a name is no markup
     assert "SYNTHETIC DATA" in out

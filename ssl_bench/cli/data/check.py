@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
-from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
+from ssl_bench.cli.options import AsJson, FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
 
 
 def check(
@@ -23,6 +23,7 @@ def check(
     follow_links: FollowLinks = None,
     sample: Annotated[int, typer.Option(min=0, help="Images to decode.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of the images that are drawn.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Check files, columns, counts, patients, labels, features and a sample of the images of a dataset."""
     from ssl_bench.cli.options import cache_folder
@@ -44,7 +45,12 @@ def check(
             lambda cohort: divide(find(cohort, config.data), config.data, config.data),
         ),
     )
-    print_findings(name, found)
+    if as_json:
+        from ssl_bench.report.machine import findings_values, print_json
+
+        print_json(findings_values(name, found))
+    else:
+        print_findings(name, found)
     problems = sum(finding.status == "problem" for finding in found)
     if problems:
         raise DataError(f"dataset '{name}' has {problems} problem{'s' * (problems > 1)}, listed above; mend them first")

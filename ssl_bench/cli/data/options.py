@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssl_bench.cli.complete import names_of, presets
+
 if TYPE_CHECKING:
     from ssl_bench.config import RunConfig
     from ssl_bench.parts import Chosen
 
-Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.")]
+Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.", autocompletion=names_of("dataset"))]
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
 Columns = Annotated[Path | None, typer.Option("--columns", help="Column map of the dataset table, a YAML file.")]
-Preset = Annotated[str | None, typer.Option("--preset", help="smoke, demo or paper, as in sslbench run. [demo]")]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help="smoke, demo or paper, as in sslbench run. [demo]", autocompletion=presets),
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Any key of the configuration, such as data.options.views=PA.")
 ]

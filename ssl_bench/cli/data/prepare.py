@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
-from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
+from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Quiet, Split, link_places, split_file
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -30,6 +30,7 @@ def prepare(
     verify: Annotated[
         bool, typer.Option("--verify", help="Look at every prepared image, and prepare damaged ones again.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Prepare the images of a dataset as sslbench run would, which then finds them; goes on after a kill."""
     from ssl_bench.cli.options import cache_folder

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
-from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
+from ssl_bench.cli.options import AsJson, FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
 
 
 def stats(
@@ -26,6 +26,7 @@ def stats(
         Path | None, typer.Option(help="Folder for the tables as CSV and a picture grid by finding.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the images in the grid.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Print demographics by split, prevalence of every finding and missing values of a dataset."""
     from ssl_bench.cli.options import cache_folder
@@ -38,7 +39,12 @@ def stats(
                                  follow_links=link_places(follow_links))  # fmt: skip
     cohort = read_cohort(config, dataset, cache_folder(cache))
     found = statistics(cohort)
+    files = write_statistics(cohort, found, out, seed) if out else []
+    if as_json:
+        from ssl_bench.report.machine import print_json, statistics_values
+
+        print_json({**statistics_values(cohort.name, cohort.synthetic, found), "files": files})
+        return
     print_statistics(cohort, found)
-    if out:
-        for file in write_statistics(cohort, found, out, seed):
-            print(file)
+    for file in files:
+        print(file)

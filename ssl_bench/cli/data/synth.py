@@ -9,10 +9,17 @@ from typing import Annotated
 
 import typer
 
+from ssl_bench.cli.complete import names_of
+
 
 def synth(
     out: Annotated[Path, typer.Argument(help="Folder to write: a new or an empty one.")],
-    layout: Annotated[str, typer.Option(help="Dataset whose layout is written, for example mimic-cxr.")],
+    layout: Annotated[
+        str,
+        typer.Option(
+            help="Dataset whose layout is written, for example mimic-cxr.", autocompletion=names_of("dataset")
+        ),
+    ],
     patients: Annotated[int | None, typer.Option(help="Number of virtual patients. [200]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of patients, findings and pictures. [0]")] = None,
     size: Annotated[int | None, typer.Option(help="Short side of a picture in px. [320]")] = None,

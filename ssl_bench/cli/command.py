@@ -1,0 +1,72 @@
+"""What every command shares: an option is given once, and a long help is in panels."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from ssl_bench.cli.panels import grouped
+from ssl_bench.errors import UsageError
+
+
+class Command(TyperCommand):
+    """A command that refuses an option given twice, unless it collects what is given or is a switch."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse, after a look at what is there twice: the parser would take the last one without a word.
+
+        Raises:
+            UsageError: naming the options.
+        """
+        if not ctx.resilient_parsing:
+            values, _, found = self.make_parser(ctx).parse_args(args=list(args))
+            order: list[Any] = list(found)
+            given = [one for one in order if one.param_type_name == "option" and not (one.multiple or one.is_flag)]
+            twice = dict.fromkeys(one.opts[0] for one in given if given.count(one) > 1)
+            if twice:
+                raise UsageError(f"{', '.join(twice)} is given more than once; say it once, several values by comma")
+            refuse_seeds(values)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Options in panels, where a command has many."""
+        records = [(str(param.name), record) for param in self.get_params(ctx)
+                   if (record := param.get_help_record(ctx)) and param.param_type_name == "option"]  # fmt: skip
+        panels = grouped(records)
+        if len(panels) < 2:
+            super().format_options(ctx, formatter)
+            return
+        arguments = [record for param in self.get_params(ctx)
+                     if param.param_type_name == "argument" and (record := param.get_help_record(ctx))]  # fmt: skip
+        for title, rows in {"Arguments": arguments, **panels}.items():
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def refuse_seeds(values: Mapping[str, Any]) -> None:
+    """Several seeds are a sweep's.
+
+    Raises:
+        UsageError: naming the command that takes them.
+    """
+    seeds = [part for part in str(values.get("seed") or "").split(",") if part.strip()]
+    if len(seeds) > 1:
+        raise UsageError(f"--seed takes one, found '{values['seed']}'; for several take sslbench sweep "
+                         f"--seeds {len(seeds)}")  # fmt: skip
+
+
+def prepared(app: typer.Typer) -> None:
+    """Give every command of the program and of its groups this class and an uncut summary."""
+    for registered in app.registered_commands:
+        registered.cls = Command
+        text = inspect.getdoc(registered.callback) or ""
+        registered.short_help = " ".join(text.split("\n\n")[0].split())
+    for group in app.registered_groups:
+        if group.typer_instance:
+            prepared(group.typer_instance)
+            group.short_help = str(group.typer_instance.info.help)

@@ -1,0 +1,58 @@
+"""Which panel of a long help an option stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MANY = 12
+"""Options of a command from which on its help has panels."""
+
+PANELS = {
+    "What is trained": (
+        "method", "recipe", "preset", "config", "settings", "backbone", "init", "init_prefix", "group",
+        "pretraining_seed", "encoder", "pooling", "normalise", "image_size", "arms", "seeds",
+    ),
+    "Data": (
+        "data", "root", "columns", "labels", "uncertain", "blank", "views", "label_source", "split", "on_unlisted",
+        "on_bad", "on_missing", "follow_links",
+    ),
+    "Electronic health records (EHR)": (
+        "features", "features_grid", "fusion", "fuse_branches", "ehr_control", "ehr_dropout", "ehr_from", "ehr_until",
+        "ehr_at_eval", "ehr_root", "ehr_join",
+    ),
+    "Training": (
+        "epochs", "budget", "tflop", "batch_size", "lr", "seed", "probe_every", "accelerator", "devices", "nodes",
+    ),
+    "Evaluation": (
+        "protocols", "aggregate", "test_on", "refuse_contaminated", "label_fraction", "draws", "replicates", "fewest",
+        "metrics", "seed_sd", "patient_sd", "baseline",
+    ),
+    "Page": ("html", "no_maps", "thumbnails"),
+    "Where and how": (
+        "out", "cache", "logger", "resume", "allow_inexact_resume", "launcher", "launcher_set", "jobs", "retry_failed",
+        "dry_run", "quiet", "as_json", "help",
+    ),
+}  # fmt: skip
+"""Options by panel, by the name of their parameter."""
+
+OTHER = "Options"
+"""Panel of an option that is in none of them."""
+
+Record = tuple[str, str]
+"""An option as the help writes it, and its text."""
+
+
+def panel_of(name: str) -> str:
+    """The panel of an option."""
+    return next((panel for panel, names in PANELS.items() if name in names), OTHER)
+
+
+def grouped(records: Iterable[tuple[str, Record]]) -> dict[str, list[Record]]:
+    """Help records by panel, those of a command with few options in one."""
+    rows = list(records)
+    if len(rows) < MANY:
+        return {OTHER: [record for _, record in rows]}
+    panels: dict[str, list[Record]] = {panel: [] for panel in (*PANELS, OTHER)}
+    for name, record in rows:
+        panels[panel_of(name)].append(record)
+    return {panel: found for panel, found in panels.items() if found}

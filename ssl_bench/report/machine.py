@@ -1,0 +1,131 @@
+"""Every table of the program as plain values, for ``--json`` and for notebooks; ``docs/json.md`` has the keys."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ssl_bench.data.check import Finding
+    from ssl_bench.plan import Plan
+    from ssl_bench.report.leaderboard import Board, Entry
+    from ssl_bench.report.paper import Paper
+    from ssl_bench.sweep.state import State
+
+
+def print_json(values: Any) -> None:
+    """Print plain values to standard output; a number that JSON lacks is null."""
+    print(json.dumps(plain(values), indent=2, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """A value of tables, lists, numbers and texts as JSON knows them."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, str | bool) or value is None:
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, Iterable):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    number = value.item() if hasattr(value, "item") else value  # of numpy
+    return None if isinstance(number, float) and not math.isfinite(number) else number
+
+
+RESULT = ("method", "fusion", "features", "synthetic", "data", "notes", "seconds", "metrics", "comparisons")
+"""What ``run --json`` and ``evaluate --json`` say of a record, beside its folder."""
+
+
+def result_values(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The result of a run."""
+    return {"folder": str(folder), **{key: record.get(key) for key in RESULT}}
+
+
+def plan_values(plan: Plan) -> dict[str, Any]:
+    """What a dry run would do: the lines of its plan, and the numbers in them."""
+    from ssl_bench.estimate import estimate
+    from ssl_bench.report.plan_text import plan_lines
+
+    size = estimate(plan)
+    return {
+        "plan": [{"name": name, "text": str(text)} for name, text in plan_lines(plan)],
+        "steps": plan.steps,
+        "encoder_parameters": size.encoder_parameters,
+        "trainable_parameters": size.trainable_parameters,
+        "flops": size.step_flops * plan.steps,
+        "memory_bytes": size.memory_bytes,
+        "store_bytes": size.store_bytes,
+        "config": plan.config.model_dump(mode="json"),
+    }
+
+
+def states_values(states: Mapping[str, State], folder: Path) -> dict[str, Any]:
+    """Where the cells of a sweep stand."""
+    cells = [{"cell": name, "folder": str(folder / name), "state": state.phase, "reason": state.reason,
+              "result": state.result} for name, state in states.items()]  # fmt: skip
+    return {"folder": str(folder), "cells": cells}
+
+
+def paper_values(shown: Paper) -> dict[str, Any]:
+    """The numbers of ``sslbench tables``, a row each, with the notes under them."""
+    from ssl_bench.report.paper import as_frame, footnotes
+
+    return {"reference": shown.reference, "rows": rows_of(as_frame(shown.cells, shown.reference)),
+            "notes": footnotes(shown)}  # fmt: skip
+
+
+def board_values(board: Board) -> dict[str, Any]:
+    """The rows of a leaderboard in their order, with notes and what is left out."""
+    return {
+        "baseline": board.baseline.name,
+        "replicates": board.replicates,
+        "entries": [entry_values(entry) for entry in board.entries],
+        "notes": board.notes(),
+        "left_out": [{"what": one.what, "reason": one.reason} for one in board.excluded],
+    }
+
+
+FOOTPRINT = ("parameters", "image_flops", "image_size", "width", "pretraining_images")
+
+
+def entry_values(entry: Entry) -> dict[str, Any]:
+    """A row of a leaderboard."""
+    protocol, dataset, fitted_on = entry.place
+    about = {
+        "protocol": protocol, "dataset": dataset, "fitted_on": fitted_on, "rank": entry.rank,
+        "configuration": entry.name, "method": entry.method, "features": entry.features, "fusion": entry.fusion,
+        "backbone": entry.backbone, "seeds": entry.seeds,
+    }  # fmt: skip
+    metrics = {
+        name: {
+            "value": cell.interval.value, "ci_low": cell.interval.low, "ci_high": cell.interval.high, "sd": cell.sd,
+            "chance": cell.chance, "difference": entry.differences.get(name),
+            "p": cell.test.difference.p if cell.test else None, "p_holm": cell.p_holm,
+            "not_above_pixels": cell.unclear, "seen_in_pretraining": cell.seen,
+        }
+        for name, cell in entry.cells.items()
+    }  # fmt: skip
+    cost = {"crops_per_image": entry.cost("crops_per_image"), "flops": entry.cost("flops"), "hours": entry.hours}
+    return {**about, "metrics": metrics, "cost": cost, "encoder": {key: entry.footprint(key) for key in FOOTPRINT}}
+
+
+def findings_values(name: str, findings: Sequence[Finding]) -> dict[str, Any]:
+    """What ``data check`` found."""
+    return {"data": name, "findings": [asdict(finding) for finding in findings]}
+
+
+def statistics_values(name: str, synthetic: bool, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """What ``data stats`` counted, a row of a table each with its name."""
+    told = {table: rows_of(frame.rename_axis("name").reset_index()) for table, frame in tables.items()}
+    return {"data": name, "synthetic": synthetic, **told}
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table as rows."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
