@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ssl_bench.config import ExternalConfig, RunConfig
 from ssl_bench.data.cohort import SPLITS, Cohort
+from ssl_bench.data.families import comparable, family
 from ssl_bench.data.ids import same
 from ssl_bench.data.joined import distinct
 from ssl_bench.data.labels import SPACES, common_name
@@ -152,12 +153,20 @@ def _check_apart(cohort: Cohort, sources: Sources, *, allow_test: bool) -> None:
     """Another copy of a dataset that was pretrained on holds none of its patients back for a test.
 
     Raises:
-        DataError: it is the same folder, or patients of its test split were pretrained on.
+        DataError: it is the same folder, patients of its test split were pretrained on, or it has other names for the
+            same patients.
     """
     for own in sources.values():
-        if own.name != cohort.name:
+        if family(own.name) != family(cohort.name):
             continue
-        if own.root.resolve() == cohort.root.resolve():
+        if not comparable(own.name, cohort.name):
+            if not allow_test:
+                raise DataError(
+                    f"'{cohort.name}' holds images and patients of the run's own '{own.name}' under other names, so it "
+                    "is no external test set; test on another hospital"
+                )
+            continue
+        if own.name == cohort.name and own.root.resolve() == cohort.root.resolve():
             raise DataError(f"{cohort.root} is the run's own dataset, which is tested anyway; leave it out")
         seen = own.frame.loc[own.frame["split"] != "test", "patient_id"].unique()
         leaked = same(cohort.split("test")["patient_id"].unique(), seen)

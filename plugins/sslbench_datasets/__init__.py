@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ssl_bench import Component, Dataset, hookimpl
+from sslbench_datasets.hospitals.components import HOSPITALS
 
 FEATURES = ("age", "sex", "view")
 ALL = ("age", "sex", "view", "position", "mortality", "icu")
@@ -70,4 +71,5 @@ def sslbench_components() -> Iterable[Component]:
             writer_options="sslbench_datasets.synth.options:MimicCxrWriterOptions",
             summary="MIMIC-CXR-JPG: 377,110 radiographs of 65,379 patients with MIMIC-IV (Johnson et al., 2019)",
         ),
+        *HOSPITALS,
     )

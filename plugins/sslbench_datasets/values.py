@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -92,3 +93,36 @@ def marks_of_names(named: pd.Series, findings: Sequence[str], rows: pd.Index) ->
     known = places >= 0
     marks[named.index.to_numpy()[known], places[known]] = 1.0
     return pd.DataFrame(marks, columns=list(findings), index=rows)
+
+
+def paths_in(
+    root: Path, names: pd.Series, folders: pd.Series | None = None, below: Sequence[str] = (".",)
+) -> pd.Series:
+    """Paths of files relative to the root, where a release may lie in one folder or in several.
+
+    Args:
+        root: of the dataset.
+        names: of the files.
+        folders: the folder of each as its table says; used where one of them is there. None: tables say none.
+        below: folders of the root that may hold the files, or folders of files.
+
+    Returns:
+        Each file where it is, by its name without the ending too; an absent one where it would be.
+    """
+    if folders is not None and any((root / folder).is_dir() for folder in folders.unique() if folder):
+        return folders.where(folders == "", folders + "/") + names
+    places = [place for place in below if (root / place).is_dir()]
+    index: dict[str, str] = {}
+    every = [f"{place}/{inner}".rstrip("/") for place in places for inner in _inner(root / place)]
+    for place in reversed(every):
+        for name in os.listdir(root / place):
+            # By stem too: copies of the images may have another ending, which is told where they are looked for.
+            index[name.rpartition(".")[0]] = index[name] = place
+    default = places[0] if places else below[0]
+    found = [index.get(name) or index.get(name.rpartition(".")[0], default) for name in names]
+    return (pd.Series(found, index=names.index) + "/").str.removeprefix("./") + names
+
+
+def _inner(folder: Path) -> list[str]:
+    """The folder itself, as a blank, and the folders in it."""
+    return ["", *sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())]

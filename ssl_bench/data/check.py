@@ -145,6 +145,10 @@ def _labels(cohort: Cohort) -> Iterator[Finding]:
     joined = [repr(name) for name in raw if SEPARATED.search(str(name))]
     counts = [f"{repr(name) if repr(name) in joined else name} {int((raw[name] == 1).sum()):,}" for name in raw]
     yield Finding("ok", "positive images", shortened(counts, 60))
+    if cohort.unmapped:
+        ordered = sorted(cohort.unmapped.items(), key=lambda item: (-item[1], item[0]))
+        told = shortened([f"{finding} {count:,}" for finding, count in ordered], 60)
+        yield Finding("ok", "findings without a label", f"{len(ordered)} of the files' are not mapped to ours: {told}")
     if joined:
         yield Finding("warning", "names of findings", f"{shortened(joined, 5)} may be several findings in one cell")
     lacking = [

@@ -40,6 +40,9 @@ class Cohort:
             ``sslbench data check``; names as in the descriptor's ``published``.
         notes: what a reader of results must know, :class:`ssl_bench.notes.Note` each, which says what of it may leave
             the machine; of a bare sentence nothing may.
+        unmapped: findings of the files that no label stands for, with their number of images, for ``data check``.
+        sensitivity: positive images by finding (``{"readers=any": {"Edema": 12}}``) under each policy that could have
+            settled labels of several readers or grades, the chosen one too.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Cohort:
     counts: Mapping[str, int] = field(default_factory=dict)
     sources: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unmapped: Mapping[str, int] = field(default_factory=dict)
+    sensitivity: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.data.cohort import IDENTIFIERS, Cohort
+from ssl_bench.data.families import comparable, family
 from ssl_bench.data.ids import same
 from ssl_bench.data.labels import COMMON7, Policy, common_name
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
@@ -97,7 +98,12 @@ def check_copies(cohorts: Mapping[str, Cohort]) -> None:
     """
     problems = Problems()
     for (one, first), (two, second) in combinations(cohorts.items(), 2):
-        if first.name != second.name:
+        if family(first.name) != family(second.name):
+            continue
+        if not comparable(first.name, second.name):
+            problems.add(DataError(
+                f"'{one}' and '{two}' hold the same images and patients under other names; leave one of them out"
+            ))  # fmt: skip
             continue
         shared = same(first.frame["patient_id"].unique(), second.frame["patient_id"].unique())
         if shared:

@@ -13,8 +13,12 @@ QUARTILES = (0.25, 0.5, 0.75)
 
 
 def statistics(cohort: Cohort) -> dict[str, pd.DataFrame]:
-    """Tables ``demographics``, ``prevalence`` and ``missing`` of a cohort with settled labels, a column a split."""
-    return {"demographics": demographics(cohort), "prevalence": prevalence(cohort), "missing": missing(cohort)}
+    """Tables ``demographics``, ``prevalence`` and ``missing`` of a cohort with settled labels, a column a split.
+
+    Where a policy settled labels of readers or grades, ``policies`` has the positive images under each, a column each.
+    """
+    tables = {"demographics": demographics(cohort), "prevalence": prevalence(cohort), "missing": missing(cohort)}
+    return tables | ({"policies": pd.DataFrame(cohort.sensitivity)} if cohort.sensitivity else {})
 
 
 def demographics(cohort: Cohort) -> pd.DataFrame:

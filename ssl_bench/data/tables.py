@@ -24,6 +24,9 @@ ENDINGS = (".csv.gz", ".csv")
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 """What values may be separated by, and its name in messages."""
 
+CHUNK = 50_000
+"""Rows that are in memory with all of their columns."""
+
 LOOKED = 20
 """Lines at the top of a file in which a header is looked for."""
 
@@ -176,8 +179,7 @@ def read_csv(
     wanted = {ours: name for ours, name in columns.items() if ours not in optional or spelling(name) in spelt}
     check_columns(path, header, list(wanted.values()), spelling, lambda names: _cause(top, names, spelling, written))
     places = {ours: spelt.index(spelling(name)) for ours, name in wanted.items()}
-    rows = _rows(path, top, written)
-    # Column by column: the whole file as text may be large.
+    rows = _rows(path, top, written, places.values())
     frame = pd.DataFrame({ours: rows[place].fillna("").str.strip() for ours, place in places.items()})
     return TextTable(path, frame, {ours: header[place] for ours, place in places.items()}, top.skipped + 1)
 
@@ -239,19 +241,24 @@ def _opened(path: Path, content: Content) -> Iterator[IO[str]]:
         yield file
 
 
-def _rows(path: Path, top: _Top, written: Written) -> pd.DataFrame:
-    """The rows as text with numbered columns; one more than the header has takes up what a row has too much.
+def _rows(path: Path, top: _Top, written: Written, wanted: Iterable[int]) -> pd.DataFrame:
+    """The wanted columns as text, by number; one more than the header has takes up what a row has too much.
+
+    The others are not kept: reports are most of some tables, and a gigabyte as text.
 
     By place in the file's own header: pandas would rename a column that occurs twice, take the first for an index
     where rows end in a comma that the header lacks, and split nothing where the header has an unquoted comma.
     """
     fields = len(top.header)
+    kept = sorted({*wanted, fields})
     try:
-        rows = pd.read_csv(
+        # Not by usecols, with which pandas passes over rows that are too long.
+        with pd.read_csv(
             path, header=None, skiprows=top.skipped, names=range(fields + 1), index_col=False, dtype=str,
             keep_default_na=False, encoding=top.content.encoding, compression=top.content.compression,
-            sep=top.separator,
-        )  # fmt: skip
+            sep=top.separator, chunksize=CHUNK,
+        ) as parts:  # fmt: skip
+            rows = pd.concat([part[kept] for part in parts], ignore_index=True)
     except pd.errors.EmptyDataError:
         rows = pd.DataFrame()
     except (pd.errors.ParserError, csv.Error, *BROKEN) as error:

@@ -20,6 +20,7 @@ TITLES = {
     "demographics": "demographics by split (shares of the images that have a value)",
     "prevalence": "positive images by finding, with their share of known labels",
     "missing": "share of the images without a feature",
+    "policies": "positive images of the whole release by finding, under each policy that could settle its labels",
 }
 
 
@@ -81,7 +82,7 @@ def write_statistics(cohort: Cohort, tables: Mapping[str, pd.DataFrame], folder:
     files = []
     for name, frame in tables.items():
         files.append(folder / f"{name}.csv")
-        write_text(files[-1], csv_text(frame, index_label="value" if name != "prevalence" else "finding"))
+        write_text(files[-1], csv_text(frame, index_label="finding" if name in ("prevalence", "policies") else "value"))
     with drawing():
         save(picture_grid(cohort, seed), folder)
     return [*files, folder / "grid.png"]

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.data.cohort import SPLITS
+from ssl_bench.data.families import comparable, family
 from ssl_bench.errors import DataError, HandledError, shortened
 from ssl_bench.results.rundir import RunDirectory
 
 if TYPE_CHECKING:
     from ssl_bench.plan import Plan
-
-SAME_IMAGES = (("rsna-pneumonia", "siim-acr", "google-nih", "nih14"), ("chexpert", "chexpert-plus"))
-"""Datasets that hold the same images under other names."""
 
 FILE = "trained_on.json"
 """Patients of the pretraining by dataset, in a run's folder; it stays on the machine."""
@@ -24,12 +22,6 @@ FILE = "trained_on.json"
 
 NO_HASH = "the run's own"
 """Stands for the splits of an old record that has no hash of them."""
-
-
-def family(name: str) -> str:
-    """One name for all datasets that hold the same images."""
-    lowered = name.lower()
-    return next((names[-1] for names in SAME_IMAGES if lowered in names), lowered)
 
 
 @dataclass(frozen=True)
@@ -108,7 +100,7 @@ UNKNOWN = Ledger(complete=False)
 def _holds(source: Source, dataset: str, patients: frozenset[str] | None, manifest: str) -> bool:
     if family(source.name) != family(dataset):
         return False
-    if source.name != dataset:
+    if not comparable(source.name, dataset):
         return True  # the names of patients differ between copies
     if source.patients is not None and patients is not None:
         return bool(source.patients & patients)

@@ -10,12 +10,15 @@ import pytest
 from ssl_bench import Dataset
 from ssl_bench.data.labels import SPACES
 from sslbench_datasets import sslbench_components
+from sslbench_datasets.hospitals.components import HOSPITALS
 
 COMPONENTS = {component.name: component for component in sslbench_components()}
 
 
 def test_names() -> None:
-    assert set(COMPONENTS) == {"synthetic", "nih14", "chexpert", "table", "mimic-cxr"}
+    own = {"synthetic", "nih14", "chexpert", "table", "mimic-cxr"}
+    assert set(COMPONENTS) == own | {component.name for component in HOSPITALS}
+    assert len(COMPONENTS) == len(own) + len(HOSPITALS)
     assert all(isinstance(component, Dataset) for component in COMPONENTS.values())
 
 

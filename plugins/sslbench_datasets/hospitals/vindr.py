@@ -1,0 +1,112 @@
+"""VinDr-CXR as it is on disk: DICOM films of two hospitals in Vietnam, read by three radiologists, or five (test).
+
+Nguyen et al., "VinDr-CXR: An open dataset of chest X-rays with radiologist's annotations", Scientific Data 2022,
+https://arxiv.org/abs/2012.15029
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import pandas as pd
+
+from ssl_bench.data.labels import check_values
+from ssl_bench.data.tables import find, header_of, read_csv
+from ssl_bench.errors import DataError, Problems, shortened
+from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout, no_patients
+from sslbench_datasets.hospitals.headers import read_headers
+from sslbench_datasets.hospitals.options import Readers, VindrOptions
+from sslbench_datasets.hospitals.readers import agreed, sensitivity
+from sslbench_datasets.values import parse_marks
+
+FINDINGS = (
+    "Aortic enlargement", "Atelectasis", "Calcification", "Cardiomegaly", "Clavicle fracture", "Consolidation", "Edema",
+    "Emphysema", "Enlarged PA", "ILD", "Infiltration", "Lung Opacity", "Lung cavity", "Lung cyst", "Mediastinal shift",
+    "Nodule/Mass", "Pleural effusion", "Pleural thickening", "Pneumothorax", "Pulmonary fibrosis", "Rib fracture",
+    "Other lesion", "COPD", "Lung tumor", "Pneumonia", "Tuberculosis", "Other diseases", "No Finding",
+)  # fmt: skip
+"""22 local findings and 6 diagnoses; the last is ``No finding`` in the files."""
+
+SPELT = {"Other diseases": ("Other diseases", "Other disease"), "No Finding": ("No finding", "No Finding")}
+"""Names that the files give to a finding: those of training and of the test set differ."""
+
+FILES = {"train": "image_labels_train.csv", "test": "image_labels_test.csv"}
+READERS = 3
+
+
+class Vindr(Layout[VindrOptions]):
+    """The dataset ``vindr-cxr``.
+
+    Args:
+        options: how readers agree, and whether headers are read.
+    """
+
+    name = "vindr-cxr"
+    model = VindrOptions
+
+    def draft(self, root: Path) -> Draft:
+        """The images of both label files."""
+        parts: dict[str, Part] = {}
+        problems = Problems()
+        for split in FILES:
+            problems.run(partial(_add, parts, root, split))
+        problems.raise_if_any()
+        settled = {name: pd.concat({split: agreed(part.marks, part.images, name) for split, part in parts.items()})
+                   for name in get_args(Readers)}  # fmt: skip
+        marks = settled[self.options.readers].reset_index(names=["split", "image"])
+        split, image = marks["split"], marks["image"]
+        draft = Draft.of(self.name, root, image, split + "/" + image + ".dicom", image)
+        draft.sources = {f"{name} images": int(count) for name, count in split.value_counts().items()}
+        self._features(draft, root)
+        draft.findings(marks[list(FINDINGS)])
+        draft.official_split(split, "the label files")
+        draft.sensitivity = sensitivity({f"readers={name}": table for name, table in settled.items()})
+        readers = parts["train"].images.value_counts()
+        draft.counts[f"training images without {READERS} readers"] = int((readers != READERS).sum())
+        draft.notes.append(no_patients(len(image), "VinDr-CXR publishes none"))
+        return draft
+
+    def _features(self, draft: Draft, root: Path) -> None:
+        if self.options.headers:
+            text = read_headers(root, list(draft.rows["image_path"]))
+            draft.counts["images without a readable DICOM header"] = int((~text["readable"]).sum())
+            draft.age(text["age"])
+            draft.category("sex", text["sex"], SEXES)
+        draft.category("view", pd.Series("PA", index=draft.rows.index), {"PA": "PA"})
+
+
+class Part(NamedTuple):
+    """Rows of one label file: the image and the findings of each, a row a reader."""
+
+    images: pd.Series
+    marks: pd.DataFrame
+
+
+def _add(parts: dict[str, Part], root: Path, split: str) -> None:
+    parts[split] = read_part(root, split)
+
+
+def read_part(root: Path, split: str) -> Part:
+    """The label file of a split.
+
+    Raises:
+        DataError: it is missing or no such table, or a reader has two rows for an image.
+    """
+    path = find(root / "annotations" if (root / "annotations").is_dir() else root, (FILES[split],))
+    header = header_of(path)
+    names = {label: SPELT.get(label, (label,)) for label in FINDINGS}
+    spelt = {label: next((name for name in known if name in header), known[0]) for label, known in names.items()}
+    table = read_csv(
+        path, {"image": "image_id", "reader": "rad_id", **spelt}, optional=("reader",) if split == "test" else ()
+    )
+    table.check_filled("image")
+    text = table.frame
+    twice = text.duplicated(["image", "reader"] if "reader" in text else ["image"])
+    if twice.any():
+        found = shortened(text.loc[twice, "image"].unique())
+        raise DataError(f"{path} has two rows of one reader for {found}; keep one of each")
+    marks = parse_marks(text[list(FINDINGS)], text["image"], path)
+    check_values(marks, text["image"])
+    return Part(text["image"], marks)
