@@ -41,7 +41,9 @@ def sweep(
         str | None, typer.Option(help="Dataset of all cells. [synthetic]", autocompletion=names_of("dataset"))
     ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke, demo or paper. [demo]", autocompletion=presets)] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="smoke, demo, nih-small or paper. [demo]", autocompletion=presets)
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any key of the configuration, for all cells; repeatable.")
     ] = None,

@@ -18,7 +18,9 @@ Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset
 Columns = Annotated[Path | None, typer.Option("--columns", help="Column map of the dataset table, a YAML file.")]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", help="smoke, demo or paper, as in sslbench run. [demo]", autocompletion=presets),
+    typer.Option(
+        "--preset", help="smoke, demo, nih-small or paper, as in sslbench run. [demo]", autocompletion=presets
+    ),
 ]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Any key of the configuration, such as data.options.views=PA.")
