@@ -15,7 +15,9 @@ from ssl_bench.pretrain.signals import leaving
 def leaderboard(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Run directories, or folders of them; those that differ in the seed alone are one row."),
+        typer.Argument(
+            help="Run directories or folders of them (those differing in the seed alone are one row), or a study."
+        ),
     ],
     html: Annotated[Path | None, typer.Option(help="File to write: a page with tables, plots and provenance.")] = None,
     baseline: Annotated[
@@ -33,6 +35,10 @@ def leaderboard(
     ] = False,
     refuse_contaminated: RefuseContaminated = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="File to write: records and table without images and ids, to be read by this command."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rank configurations by macro AUROC, with intervals, spread between seeds and tests against a baseline."""
@@ -45,6 +51,9 @@ def leaderboard(
 
     if thumbnails and (no_maps or not html):
         raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
+    if [path.suffix for path in runs if path.is_file()] == [".json"]:
+        _of_study(runs, {"--html": html, "--metric": metrics, "--save": save}, baseline, protocols, as_json)
+        return
     if html and html.is_dir():
         raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
     names, asked = split_names(protocols or ""), usual(discover(), metrics)
@@ -53,6 +62,10 @@ def leaderboard(
         from ssl_bench.report.paper import refuse_seen
 
         refuse_seen(cell for entry in board.entries for cell in entry.cells.values())
+    if save:
+        from ssl_bench.report.study import study, write_study
+
+        write_study(save, study([board]))
     left_out = []
     if html:
         from ssl_bench.cli.options import cache_folder
@@ -69,3 +82,24 @@ def leaderboard(
         print(f"not on the page: {reason}")
     if html:
         print(f"the page is in {html}")
+
+
+def _of_study(
+    paths: list[Path], further: dict[str, object], baseline: str | None, protocols: str | None, as_json: bool
+) -> None:
+    """Show the table that a study's file holds."""
+    from ssl_bench.config import split_names
+    from ssl_bench.errors import UsageError
+    from ssl_bench.report.machine import print_json
+    from ssl_bench.report.study import board_of, print_study, read_study
+
+    asked = [flag for flag, value in further.items() if value]
+    if len(paths) > 1 or asked:
+        raise UsageError(
+            f"a study's file holds finished tables: give it alone{', without ' * bool(asked)}{', '.join(asked)}"
+        )
+    values = read_study(paths[0])
+    if as_json:
+        print_json(board_of(values, baseline))
+    else:
+        print_study(values, baseline, split_names(protocols or ""))

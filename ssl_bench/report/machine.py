@@ -106,6 +106,8 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         name: {
             "value": cell.interval.value, "ci_low": cell.interval.low, "ci_high": cell.interval.high, "sd": cell.sd,
             "chance": cell.chance, "difference": entry.differences.get(name),
+            "difference_low": cell.test.difference.low if cell.test else None,
+            "difference_high": cell.test.difference.high if cell.test else None,
             "p": cell.test.difference.p if cell.test else None, "p_holm": cell.p_holm,
             "not_above_pixels": cell.unclear, "seen_in_pretraining": cell.seen,
         }
