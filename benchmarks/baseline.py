@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.models.vision_transformer import VisionTransformer
 
-from ssl_bench.backbones import TimmViT
+from ssl_bench.build.backbones import TimmViT
 from sslbench_methods.msn import MSN
 
 IMAGE, FOCAL_IMAGE, FOCAL_VIEWS, PATCH, WIDTH, PROTOTYPES = 224, 96, 10, 16, 192, 1024

@@ -21,8 +21,8 @@ from collections import defaultdict
 import numpy as np
 from scipy import stats
 
-from ssl_bench.evaluate.compare import over_seeds
-from ssl_bench.evaluate.intervals import (
+from ssl_bench.stats.bootstrap import Array, Floats, bootstrap, point
+from ssl_bench.stats.intervals import (
     NAMES,
     Difference,
     Interval,
@@ -32,7 +32,7 @@ from ssl_bench.evaluate.intervals import (
     measure_difference,
     supports,
 )
-from ssl_bench.evaluate.resample import Array, Floats, bootstrap, point
+from ssl_bench.stats.significance import over_seeds
 
 ILL = np.array([0.03, 0.07, 0.13, 0.25, 0.45, 0.7])
 """Share of patients that have each finding, (L,)."""

@@ -35,15 +35,15 @@ sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks.baseline import Recipe, rgb_views
 from benchmarks.interleave import interleave, ratio
 from benchmarks.steps import LABELS, SCHEMA, OneBatch, build, random_batch, step_flops, trained, trainer
-from ssl_bench.contracts import ViewGroup
 from ssl_bench.data.prefetch import prefetching
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
 from ssl_bench.evaluate.probe import fit_logistic
-from ssl_bench.evaluate.resample import bootstrap
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.contracts import ViewGroup
+from ssl_bench.plugin.registry import discover
 from ssl_bench.pretrain.compiled import compiled
 from ssl_bench.pretrain.loop import Trainer
 from ssl_bench.results.environment import environment
+from ssl_bench.stats.bootstrap import bootstrap
 
 
 @dataclass(frozen=True)

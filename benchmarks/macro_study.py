@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ssl_bench.evaluate.compare import over_seeds
-from ssl_bench.evaluate.intervals import NAMES, macro_difference, macro_interval, macro_parts, supports
-from ssl_bench.evaluate.resample import Array, Floats, bootstrap, point
+from ssl_bench.stats.bootstrap import Array, Floats, bootstrap, point
+from ssl_bench.stats.intervals import NAMES, macro_difference, macro_interval, macro_parts, supports
+from ssl_bench.stats.significance import over_seeds
 
 PATIENTS = 250
 SETS = {

@@ -30,20 +30,20 @@ from scipy import stats
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from ssl_bench.assemble import build_method
+from ssl_bench.build.modules import build_method
+from ssl_bench.build.prepared import Material, prepare_material
 from ssl_bench.cli.ablate import Quiet
-from ssl_bench.config import load
-from ssl_bench.data.material import Material, prepare_material
-from ssl_bench.evaluate.ablation import contrast
+from ssl_bench.compare.ablation import contrast
+from ssl_bench.config.config import load
 from ssl_bench.evaluate.embedder import Embedder
-from ssl_bench.evaluate.predictions import PredictionTable
-from ssl_bench.evaluate.resample import point
-from ssl_bench.evaluate.resampled import Resampled, resampled
-from ssl_bench.plan import Plan, make_plan
-from ssl_bench.plugins import discover
+from ssl_bench.plan.plan import Plan, make_plan
+from ssl_bench.plugin.registry import discover
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.run import pretrain
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.stats.bootstrap import point
+from ssl_bench.stats.predictions import PredictionTable
+from ssl_bench.stats.resampled import Resampled, resampled
 
 PAIRED, COMPARISONS, ALPHA, CONTRASTS = 5, 400, 0.05, 4
 """Seeds of a comparison, comparisons of a kind, level, and the factor of four feature sets in one ablation."""

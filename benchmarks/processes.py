@@ -22,11 +22,11 @@ WARM = 3
 
 def steps(method: str, processes: int, threads: int, timed: int) -> float:
     """Images a second of a training; one of the processes that run this."""
-    from ssl_bench.assemble import build_method
-    from ssl_bench.config import load
+    from ssl_bench.build.modules import build_method
+    from ssl_bench.config.config import load
     from ssl_bench.distributed import first, is_first
-    from ssl_bench.plan import make_plan
-    from ssl_bench.plugins import discover
+    from ssl_bench.plan.plan import make_plan
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.pretrain.launch import launched
     from ssl_bench.pretrain.loop import Trainer
     from ssl_bench.sweep.cost import Silent, random_stream

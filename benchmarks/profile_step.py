@@ -27,7 +27,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from benchmarks.interleave import interleave, ratio
 from benchmarks.steps import LABELS, SCHEMA, build, trainer
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.registry import discover
 from ssl_bench.pretrain.compiled import compiled
 from ssl_bench.pretrain.loop import Trainer
 

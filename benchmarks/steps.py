@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import Batch, Fusion, Method
-from ssl_bench.data.features import FeatureSchema
-from ssl_bench.estimate import meta_batch
-from ssl_bench.plugins import Registry
+from ssl_bench.build.estimate import meta_batch
+from ssl_bench.config.config import PretrainConfig
+from ssl_bench.plugin.contracts import Batch, Fusion, Method
+from ssl_bench.plugin.features import FeatureSchema
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Trainer
 from sslbench_fusions.concat import Concat

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
-from ssl_bench.data.labels import CHEXPERT14
+from ssl_bench.plugin.labels import CHEXPERT14
 
 IMAGES, STUDIES, IMAGED, PATIENTS, ADMISSIONS, ICU = 377_110, 227_835, 65_379, 299_712, 431_231, 73_181
 """Images, studies and patients of MIMIC-CXR-JPG; patients, admissions and ICU stays of MIMIC-IV 2.2."""
@@ -32,7 +32,7 @@ MEMORY = 3 * 2**30
 BUILD = """
 import json, resource, sys, time
 from pathlib import Path
-from ssl_bench.data.cohort import check_cohort
+from ssl_bench.plugin.cohort import check_cohort
 from ssl_bench.data.ids import check_ids
 from ssl_bench.data.splits import check_leakage
 from sslbench_datasets.mimic_cxr.dataset import MimicCxr

@@ -15,11 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.interleave import interleave
 from benchmarks.test_step import SCHEMA, OneBatch, random_batch
-from ssl_bench.assemble import build_fusion
-from ssl_bench.backbones import build
-from ssl_bench.config import PretrainConfig
-from ssl_bench.parts import Chosen
-from ssl_bench.plugins import discover
+from ssl_bench.build.backbones import build
+from ssl_bench.build.modules import build_fusion
+from ssl_bench.config.config import PretrainConfig
+from ssl_bench.plan.parts import Chosen
+from ssl_bench.plugin.registry import discover
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Trainer
 from sslbench_methods.msn import MSN

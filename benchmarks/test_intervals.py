@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks.interleave import interleave, ratio
-from ssl_bench.evaluate.resample import bootstrap
+from ssl_bench.stats.bootstrap import bootstrap
 
 LABELS, REPLICATES, TIMED, ROUNDS = 14, 1000, 10, 5
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ssl_bench.evaluate.resample import point
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.page.page import write_page
 from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
+from ssl_bench.stats.bootstrap import point
 
 LABELS = tuple(f"Finding {number}" for number in range(6))
 IMAGES, SEEDS, PROTOCOLS = 400, 5, ("linear", "knn")

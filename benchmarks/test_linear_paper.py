@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from benchmarks.interleave import interleave
-from ssl_bench.backbones import build
-from ssl_bench.contracts import EvalContext, Predictions, Split
+from ssl_bench.build.backbones import build
 from ssl_bench.data.source import Grey, ImageSource
 from ssl_bench.data.views import whole_view
 from ssl_bench.evaluate.embed import embed
-from ssl_bench.evaluate.metrics import macro_auroc
+from ssl_bench.plugin.contracts import EvalContext, Predictions, Split
+from ssl_bench.stats.metrics import macro_auroc
 from sslbench_evaluators.heads import Classifier, Training
 from sslbench_evaluators.linear import Linear
 from sslbench_evaluators.linear_paper import LinearPaper

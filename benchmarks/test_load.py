@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.data.labels import CHEXPERT14
+from ssl_bench.plugin.labels import CHEXPERT14
 
 SIZES = (250_000, 500_000, 1_000_000)
 IMAGES_A_PATIENT = 3
@@ -40,9 +40,9 @@ folder = Path(sys.argv[1])
 PLAN = (
     CLOCK
     + """
-from ssl_bench.config import load
-from ssl_bench.plan import make_plan
-from ssl_bench.plugins import discover
+from ssl_bench.config.config import load
+from ssl_bench.plan.plan import make_plan
+from ssl_bench.plugin.registry import discover
 data = {"name": "table", "root": str(folder.parent), "options": {"columns": str(folder / "columns.yaml")}}
 config = load({"data": data, "method": {"name": "msn-ehr"}, "ehr": {"features": ["age", "sex"]}}, name="demo")
 registry, begin = discover(), time.process_time()
@@ -53,7 +53,7 @@ done(begin, len(make_plan(config, registry, folder / "cache").cohort))
 EVALUATE = (
     CLOCK
     + """
-from ssl_bench.evaluate.predictions import read_predictions
+from ssl_bench.stats.predictions import read_predictions
 from ssl_bench.results.rows import table_rows
 begin = time.process_time()
 rows = list(table_rows(read_predictions(folder / "predictions.parquet"), 1000, 0))

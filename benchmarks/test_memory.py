@@ -17,7 +17,7 @@ IMAGES, BATCHES = (2_000, 8_000, 32_000), 100
 PATH = """
 import sys
 import numpy as np, torch
-from ssl_bench.contracts import ViewGroup
+from ssl_bench.plugin.contracts import ViewGroup
 from ssl_bench.data.prefetch import prefetching
 from ssl_bench.data.source import BatchStream, Grey, ImageSource, measure_grey
 

@@ -16,7 +16,7 @@ from benchmarks.interleave import interleave
 from benchmarks.steps import OneBatch, build, random_batch, step_flops, trained, trainer
 from ssl_bench.data.source import Grey, ImageSource
 from ssl_bench.evaluate.embed import embed
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.registry import discover
 
 BATCH, ROUNDS = 32, 3
 

@@ -21,7 +21,7 @@ from benchmarks.interleave import interleave
 from benchmarks.steps import SCHEMA, build, trainer
 from ssl_bench.data.prefetch import prefetching
 from ssl_bench.data.source import BatchStream, Grey, ImageSource, Rows
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.registry import discover
 
 IMAGES, BATCH, STEPS, ROUNDS = 4096, 64, 3, 5
 SLOW = 0.002

@@ -21,14 +21,14 @@ from benchmarks.baseline import FOCAL_VIEWS, PROTOTYPES, Recipe, loader, rgb_vie
 from benchmarks.interleave import interleave
 from benchmarks.steps import SCHEMA, OneBatch, concat
 from benchmarks.test_views import radiograph_like
-from ssl_bench.backbones import build
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import Batch
-from ssl_bench.data.cohort import Cohort
+from ssl_bench.build.backbones import build
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
 from ssl_bench.data.store import prepare
-from ssl_bench.methods import random_keep
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.contracts import Batch
+from ssl_bench.plugin.methods import random_keep
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Trainer
 from ssl_bench.seeds import generator

@@ -20,10 +20,10 @@ from PIL import Image
 from torchvision.transforms import v2 as transforms
 
 from benchmarks.interleave import interleave
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.source import ImageSource
 from ssl_bench.data.store import Store, prepare
+from ssl_bench.plugin.cohort import Cohort
 
 SIDE, BATCH, DIFFERENT, ROUNDS, READS = 256, 64, 4, 3, 20
 """Prepared px, images of a batch, pictures that are drawn, timed rounds, reads of a batch in one timed call."""

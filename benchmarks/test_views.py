@@ -17,8 +17,8 @@ from lightly.transforms import MSNTransform
 from PIL import Image
 
 from benchmarks.interleave import interleave, ratio
-from ssl_bench.contracts import Photometric, ViewGroup
 from ssl_bench.data.views import draw_views
+from ssl_bench.plugin.contracts import Photometric, ViewGroup
 
 BATCH, ROUNDS = 32, 7
 JITTER = Photometric(brightness=0.8, contrast=0.8, blur_probability=0.5)

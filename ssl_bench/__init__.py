@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.components import (
+from ssl_bench.errors import DataError, UsageError
+from ssl_bench.plugin.components import (
     Backbone,
     Component,
     Dataset,
@@ -21,17 +22,18 @@ from ssl_bench.components import (
     Recipe,
     Training,
 )
-from ssl_bench.hookspecs import hookimpl
-from ssl_bench.search import Search
+from ssl_bench.plugin.hookspecs import hookimpl
+from ssl_bench.plugin.search import Search
 
 if TYPE_CHECKING:
-    from ssl_bench.options import Options
+    from ssl_bench.plugin.options import Options
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Backbone",
     "Component",
+    "DataError",
     "Dataset",
     "Encoder",
     "Evaluator",
@@ -44,6 +46,7 @@ __all__ = [
     "Recipe",
     "Search",
     "Training",
+    "UsageError",
     "__version__",
     "hookimpl",
 ]
@@ -52,7 +55,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """``Options`` on first use: pydantic takes longer to import than ``sslbench plugins`` to answer."""
     if name == "Options":
-        from ssl_bench.options import Options
+        from ssl_bench.plugin.options import Options
 
         return Options
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from ssl_bench.assemble import build_method
-from ssl_bench.data.cohort import IDENTIFIERS, Cohort
+from ssl_bench.build.estimate import estimate
+from ssl_bench.build.modules import build_method
+from ssl_bench.build.prepared import ExternalMaterial, prepare_external, prepare_material
 from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.joined import DATASET
-from ssl_bench.data.material import ExternalMaterial, prepare_external, prepare_material
 from ssl_bench.distributed import first, is_first, leave, world_size
-from ssl_bench.estimate import estimate
 from ssl_bench.evaluate.baselines import baselines
 from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful
 from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.online import online_probe
 from ssl_bench.evaluate.protocols import TRAINED, embed_together, evaluate
 from ssl_bench.files import write_json
-from ssl_bench.plan import Plan
+from ssl_bench.plan.plan import Plan
+from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Narrator
 from ssl_bench.pretrain.run import last_checkpoint, pretrain
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import nn
 
-    from ssl_bench.contracts import Backbone
+    from ssl_bench.plugin.contracts import Backbone
 
 
 def execute(

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ssl_bench.plugins import Registry, discover
+from ssl_bench.plugin.registry import Registry, discover
 
 FINDINGS = {"Effusion": (slice(26, 38), 30), "Mass": (slice(4, 16), 24)}
 """Planted findings: the image rows that get brighter, and by how much."""
@@ -137,7 +137,7 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
             ``options`` (of the protocols), ``replicates`` (as its configuration says), ``validated`` (scores are
             probabilities, and those of 60 validation images are kept; ``one_class``: none shows the last finding).
     """
-    from ssl_bench.contracts import Predictions, Split
+    from ssl_bench.plugin.contracts import Predictions, Split
     from ssl_bench.results.rows import Origin, Scored, metric_rows
     from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
 

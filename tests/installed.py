@@ -41,7 +41,7 @@ def check_files(installed: Distribution) -> int:
 
 def check_components(installed: Distribution) -> int:
     """Every component that the installed program lists can be imported, and none is broken."""
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
 
     program = Path(sys.executable).with_name("sslbench")
     listing = json.loads(subprocess.run([program, "plugins", "--json"], capture_output=True, check=True).stdout)

@@ -120,7 +120,8 @@ def main() -> None:
 def preload() -> None:
     """Import what runs use, on one thread, because a fork takes no other thread with it."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    for module in ("ssl_bench.pipeline", "ssl_bench.estimate", "sslbench_methods.msn", "sslbench_evaluators.linear",
+    for module in ("ssl_bench.pipeline", "ssl_bench.build.estimate",
+                   "sslbench_methods.msn", "sslbench_evaluators.linear",
                    "sslbench_evaluators.knn"):  # fmt: skip
         __import__(module)
 

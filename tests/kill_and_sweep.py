@@ -42,7 +42,7 @@ class Forks:
 
     def states(self, handles: Mapping[str, Any]) -> dict[str, Any]:
         """Running, or ended with its exit code."""
-        from ssl_bench.services import JobState
+        from ssl_bench.plugin.services import JobState
 
         codes = {handle: self._live[handle].exitcode for handle in handles}
         return {handle: JobState("running" if code is None else "ended", code) for handle, code in codes.items()}
@@ -68,7 +68,7 @@ def run(arguments: list[str], log: Path) -> None:
 
 def sweep(folder: Path, cache: Path) -> None:
     """What a forked sweep does: all cells, and the final table in a file."""
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.report.sweep import result_text
     from ssl_bench.sweep.cells import Grouped, make_cells
     from ssl_bench.sweep.grid import Grid, layers
@@ -162,7 +162,8 @@ def compare(folder: Path, expected: Mapping[str, bytes]) -> int:
 def preload() -> None:
     """Import what runs use, on one thread, because a fork takes no other thread with it."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    for module in ("ssl_bench.pipeline", "ssl_bench.estimate", "sslbench_methods.simclr", "sslbench_evaluators.knn",
+    for module in ("ssl_bench.pipeline", "ssl_bench.build.estimate",
+                   "sslbench_methods.simclr", "sslbench_evaluators.knn",
                    "ssl_bench.report.terminal"):  # fmt: skip
         __import__(module)
 

@@ -1,10 +1,11 @@
-"""What must stay true of the tree: imports run one way, nothing heavy where answers must be quick, short files."""
+"""What must stay true of the tree: packages import one way, nothing heavy where answers must be quick, short files."""
 
 from __future__ import annotations
 
 import ast
 import graphlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,14 +22,27 @@ FILES = {
     for path in PACKAGE.rglob("*.py")
 }
 HEAVY = ("torch", "numpy", "pandas", "timm", "lightly")
+TORCH = {"torch", "timm", "lightly", "torchvision", "lightning_fabric"}
 LONGEST = 400
 
+LAYERS = (
+    "plugin", "config", "data", "plan", "build", "stats", "results", "pretrain", "evaluate", "sweep", "compare",
+    "pipeline", "report", "testing", "scaffold", "cli",
+)  # fmt: skip
+"""Packages, and the loose module that is the flow of a run: each imports none that stands behind it."""
 
-def imported(path: Path) -> Iterator[str]:
-    """Every module, or name in a module, that a file imports anywhere in its code."""
-    for node in ast.walk(ast.parse(path.read_text())):
+LOOSE = {"__init__", "__main__", "distributed", "errors", "files", "pipeline", "ranks", "seeds"}
+"""Files at the top of the package; all others have a folder."""
+
+PUBLIC = ("ssl_bench", "ssl_bench.plugin", "ssl_bench.testing")
+"""What authors of plugins import from: the first itself, the others with their modules."""
+
+
+def imported(text: str) -> Iterator[str]:
+    """Every module, or name in a module, that code imports anywhere."""
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path} has a relative import"
+            assert not node.level, "a relative import"
             yield from (f"{node.module}.{name.name}" for name in node.names)
         elif isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -36,8 +50,13 @@ def imported(path: Path) -> Iterator[str]:
 
 def inside(path: Path) -> set[str]:
     """The modules of this package that a file imports."""
-    names = [name for name in imported(path) if name.split(".")[0] == "ssl_bench"]
+    names = [name for name in imported(path.read_text()) if name.split(".")[0] == "ssl_bench"]
     return {name if name in FILES else name.rpartition(".")[0] for name in names}
+
+
+def package_of(module: str) -> str:
+    """The package of a module, or its own name where it lies loose."""
+    return module.split(".")[1] if "." in module else "__init__"
 
 
 GRAPH = {module: inside(path) - {module} for module, path in FILES.items()}
@@ -45,8 +64,9 @@ GRAPH = {module: inside(path) - {module} for module, path in FILES.items()}
 
 @pytest.mark.parametrize("module", FILES)
 def test_the_harness_knows_no_plugin(module: str) -> None:
-    assert not [name for name in imported(FILES[module]) if name.startswith("sslbench_")]
-    strings = [node.value for node in ast.walk(ast.parse(FILES[module].read_text())) if isinstance(node, ast.Constant)]
+    text = FILES[module].read_text()
+    assert not [name for name in imported(text) if name.startswith("sslbench_")]
+    strings = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
     assert not [text for text in strings if isinstance(text, str) and text.startswith(("sslbench_m", "sslbench_d"))]
 
 
@@ -55,27 +75,42 @@ def test_imports_run_one_way() -> None:
     assert set(order) == set(FILES)
 
 
-@pytest.mark.parametrize(
-    ("below", "above"),
-    [
-        ("", "ssl_bench.cli"),
-        ("", "ssl_bench.report"),
-        ("", "ssl_bench.pipeline"),
-        ("ssl_bench.data", "ssl_bench.pretrain"),
-        ("ssl_bench.data", "ssl_bench.evaluate"),
-        ("ssl_bench.data", "ssl_bench.results"),
-        ("ssl_bench.pretrain", "ssl_bench.evaluate"),
-        ("ssl_bench.pretrain", "ssl_bench.results.rows"),
-    ],
-)
-def test_what_is_below_does_not_look_up(below: str, above: str) -> None:
-    own = ("ssl_bench.cli", "ssl_bench.__main__", "ssl_bench.report", above) if not below else (above,)
-    users = {
-        module: [name for name in names if f"{name}.".startswith(f"{above}.")]
-        for module, names in GRAPH.items()
-        if module.startswith(below) and not f"{module}.".startswith(tuple(f"{name}." for name in own))
-    }
-    assert not {module: names for module, names in users.items() if names}
+def test_packages_import_each_other_one_way() -> None:
+    packages = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert {*packages, "pipeline"} == set(LAYERS)
+    arrows = {(package_of(module), package_of(name)) for module, names in GRAPH.items() for name in names}
+    inner = [(user, used) for user, used in arrows if user != used and {user, used} <= set(LAYERS)]
+    assert len(inner) > 50
+    assert not [pair for pair in inner if LAYERS.index(pair[0]) < LAYERS.index(pair[1])]
+
+
+def test_what_lies_loose_is_named_here() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} == LOOSE
+
+
+def test_loose_modules_below_the_packages_import_none_of_them() -> None:
+    below = [f"ssl_bench.{name}" for name in LOOSE - {"__init__", "__main__", "pipeline"}]
+    assert not {module: names for module in below if (names := GRAPH[module] - {"ssl_bench", *below})}
+
+
+@pytest.mark.parametrize("package", sorted(set(LAYERS) - {"pipeline"}))
+def test_a_package_says_what_it_is_for(package: str) -> None:
+    assert ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text()))
+
+
+def third_party() -> dict[str, str]:
+    """Code that authors of plugins have or begin with: of the tests' wheels, of the templates, and in the docs."""
+    sources = [*CHECKOUT.glob("tests/third_party/*/**/*.py"), *(PACKAGE / "scaffold").rglob("*.jinja")]
+    pages = [(CHECKOUT / "docs" / name).read_text() for name in ("writing-a-plugin.md", "hooks.md", "encoders.md")]
+    blocks = [block for page in pages for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    return {str(path): path.read_text() for path in sources} | dict(enumerate(blocks))  # type: ignore[dict-item]
+
+
+def test_authors_of_plugins_need_the_public_import_paths_alone() -> None:
+    lines = re.compile(r"^\s*(?:from|import) (ssl_bench[\w.]*)", re.MULTILINE)
+    found = {name for text in third_party().values() for name in lines.findall(text)}
+    assert {"ssl_bench", "ssl_bench.plugin.contracts", "ssl_bench.testing"} <= found
+    assert not [name for name in found if name != PUBLIC[0] and ".".join(name.split(".")[:2]) not in PUBLIC[1:]]
 
 
 def loaded(code: str) -> set[str]:
@@ -86,11 +121,26 @@ def loaded(code: str) -> set[str]:
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize(
-    "module", ["config", "components", "hookspecs", "plugins", "options", "contracts", "parts", "plan"]
-)
-def test_planning_needs_no_torch(module: str) -> None:
-    assert not loaded(f"import ssl_bench.{module}") & {"torch", "timm", "lightly", "torchvision", "lightning_fabric"}
+def modules_of(*packages: str) -> list[str]:
+    """All modules of some packages."""
+    return [module for module in FILES if package_of(module) in packages and "." in module]
+
+
+TORCH_FREE = {
+    "plugin": [f"ssl_bench.plugin.{name}" for name in (
+        "cohort", "components", "contracts", "features", "hookspecs", "labels", "metrics", "notes", "options",
+        "preprocessing", "registry", "search", "services", "splits",
+    )],
+    "config": modules_of("config"),
+    "plan": modules_of("config", "plan"),
+    "stats": modules_of("stats"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("package", TORCH_FREE)
+def test_some_packages_need_no_torch(package: str) -> None:
+    code = "\n".join(f"import {module}" for module in TORCH_FREE[package])
+    assert not loaded(code) & TORCH
 
 
 COMMAND = """
@@ -132,7 +182,7 @@ def test_help_and_listing_do_not_even_import_pydantic(code: str) -> None:
 
 def test_options_of_every_built_in_import_nothing_heavy() -> None:
     code = """
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.registry import discover
 for offer in discover().offers():
     offer.component.options_model()
 """

@@ -16,8 +16,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Batch, Encoding
 from ssl_bench.distributed import BatchNorm, NormAct, across_ranks, all_reduce_mean, gather, rank, world_size
+from ssl_bench.plugin.contracts import Batch, Encoding
 from sslbench_methods.msn import MSN, msn_loss
 from sslbench_methods.options import MSNOptions
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import typer.main
 
-from ssl_bench import hookspecs
 from ssl_bench.cli import app
-from ssl_bench.components import KINDS, Component
-from ssl_bench.config import PRESETS
-from ssl_bench.plugins import HOOKS, discover
+from ssl_bench.config.config import PRESETS
+from ssl_bench.plugin import hookspecs
+from ssl_bench.plugin.components import KINDS, Component
+from ssl_bench.plugin.registry import HOOKS, discover
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

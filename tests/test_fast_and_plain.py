@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ssl_bench.backbones import TimmViT, build
-from ssl_bench.contracts import Batch, Encoding
-from ssl_bench.plugins import Registry, discover
+from ssl_bench.build.backbones import TimmViT, build
+from ssl_bench.plugin.contracts import Batch, Encoding
+from ssl_bench.plugin.registry import Registry, discover
 from ssl_bench.testing import tiny
 from sslbench_methods.msn import MSN
 from sslbench_methods.options import MSNOptions

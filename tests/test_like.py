@@ -1,7 +1,7 @@
 """Presets for which components take what they state for another one."""
 
-from ssl_bench.components import LIKE, of_preset
-from ssl_bench.config import PRESETS, load
+from ssl_bench.config.config import PRESETS, load
+from ssl_bench.plugin.components import LIKE, of_preset
 
 
 def test_a_preset_takes_the_statements_of_the_one_that_it_is_like():
@@ -16,7 +16,7 @@ def test_every_likeness_is_between_presets():
 
 
 def test_a_small_study_trains_simclr_at_the_head_and_the_rate_of_the_demonstration(registry):
-    from ssl_bench.settle import settle
+    from ssl_bench.plan.settle import settle
 
     demo, small = (settle(load(flags={"method": "simclr"}, name=name), registry) for name in ("demo", "nih-small"))
     options = [registry.options("method", "simclr", {}, name).model_dump() for name in ("demo", "nih-small")]

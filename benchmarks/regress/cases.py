@@ -29,7 +29,7 @@ STARTED = (
 def step(folder: Path) -> Timed:
     """A training step of MSN-EHR at the demo's size: forward, backward, optimiser, moving average."""
     from benchmarks.steps import OneBatch, build, random_batch, trainer
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
 
     method = build(discover(), "msn-ehr", "vit-micro", preset="demo")
     stream = OneBatch(random_batch(method, 16))
@@ -41,8 +41,8 @@ def views(folder: Path) -> Timed:
     """Views of a batch of 32 images of 256 px: two of 224 px and four of 96 px."""
     import torch
 
-    from ssl_bench.contracts import Photometric, ViewGroup
     from ssl_bench.data.views import draw_views
+    from ssl_bench.plugin.contracts import Photometric, ViewGroup
 
     change = Photometric(brightness=0.4, contrast=0.4, blur_probability=0.5)
     groups = [ViewGroup("large", 2, 224, (0.3, 1.0), change), ViewGroup("small", 4, 96, (0.05, 0.3), change)]
@@ -73,7 +73,7 @@ def embedding(folder: Path) -> Timed:
     from benchmarks.steps import build
     from ssl_bench.data.source import Grey, ImageSource
     from ssl_bench.evaluate.embed import embed
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
 
     encoder = build(discover(), "msn", "vit-micro", preset="demo").encoder
     images = np.random.default_rng(0).integers(0, 256, (128, 72, 72), dtype=np.uint8)
@@ -94,7 +94,7 @@ def predictions(images: int) -> tuple[Any, Any, Any]:
 
 def intervals(folder: Path) -> Timed:
     """1,000 resamples of patients, 14 labels, both metrics."""
-    from ssl_bench.evaluate.resample import bootstrap
+    from ssl_bench.stats.bootstrap import bootstrap
 
     labels, scores, patients = predictions(2000)
     return lambda: bootstrap(labels, scores, patients=patients, replicates=1000)
@@ -160,7 +160,7 @@ def deviation(replicates: int = 5) -> float:
     import numpy as np
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    from ssl_bench.evaluate.resample import bootstrap
+    from ssl_bench.stats.bootstrap import bootstrap
 
     labels, scores, patients = predictions(600)
     found = bootstrap(labels, scores, patients=patients, replicates=replicates, seed=0)

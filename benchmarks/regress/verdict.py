@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench.evaluate.intervals import measure_difference
+from ssl_bench.stats.intervals import measure_difference
 
 MOST = 1.10
 """A case fails when its median paired ratio is above this ..."""

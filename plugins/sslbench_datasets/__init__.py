@@ -15,17 +15,6 @@ ALL = ("age", "sex", "view", "position", "mortality", "icu")
 def sslbench_components() -> Iterable[Component]:
     """The built-in datasets."""
     return (
-        Dataset(
-            name="synthetic",
-            target="sslbench_datasets.synthetic:Synthetic",
-            options="sslbench_datasets.options:SyntheticOptions",
-            features=FEATURES,
-            label_space="native",
-            synthetic=True,
-            thumbnails=True,
-            presets={"smoke": {"images": 240}},
-            summary="procedural chest radiographs with planted findings, written on first use in NIH layout",
-        ),
         # No thumbnails: its terms permit any use, but with a link, a citation and an acknowledgement beside the images.
         Dataset(
             name="nih14",
@@ -34,8 +23,8 @@ def sslbench_components() -> Iterable[Component]:
             features=FEATURES,
             label_space="nih14",
             published={"images": 112_120, "patients": 30_805, "train_val_list.txt": 86_524, "test_list.txt": 25_596},
-            writer="sslbench_datasets.synth.nih14:write",
-            writer_options="sslbench_datasets.synth.options:Nih14WriterOptions",
+            writer="sslbench_synthetic.hospitals.nih14:write",
+            writer_options="sslbench_synthetic.hospitals.options:Nih14WriterOptions",
             summary="NIH ChestX-ray14: 112,120 frontal radiographs of 30,805 patients (Wang et al., CVPR 2017)",
         ),
         Dataset(
@@ -46,8 +35,8 @@ def sslbench_components() -> Iterable[Component]:
             label_space="chexpert14",
             aggregate="max",
             published={"train.csv": 223_414, "valid.csv": 234, "test.csv": 668},
-            writer="sslbench_datasets.synth.chexpert:write",
-            writer_options="sslbench_datasets.synth.options:ChexpertWriterOptions",
+            writer="sslbench_synthetic.hospitals.chexpert:write",
+            writer_options="sslbench_synthetic.hospitals.options:ChexpertWriterOptions",
             summary="CheXpert: 224,316 radiographs of 65,240 patients (Irvin et al., AAAI 2019)",
         ),
         Dataset(
@@ -67,8 +56,8 @@ def sslbench_components() -> Iterable[Component]:
             optional=("age", "sex", "mortality", "icu"),
             label_space="chexpert14",
             published={"images": 377_110, "studies": 227_835, "patients": 65_379},
-            writer="sslbench_datasets.synth.mimic_cxr:write",
-            writer_options="sslbench_datasets.synth.options:MimicCxrWriterOptions",
+            writer="sslbench_synthetic.hospitals.mimic_cxr:write",
+            writer_options="sslbench_synthetic.hospitals.options:MimicCxrWriterOptions",
             summary="MIMIC-CXR-JPG: 377,110 radiographs of 65,379 patients with MIMIC-IV (Johnson et al., 2019)",
         ),
         *HOSPITALS,

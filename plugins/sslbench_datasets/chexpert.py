@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ssl_bench.data.cohort import Cohort
-from ssl_bench.data.features import CATEGORIES
-from ssl_bench.data.labels import CHEXPERT14
-from ssl_bench.data.splits import select
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import TextTable, first_present, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened, unknown
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.features import CATEGORIES
+from ssl_bench.plugin.labels import CHEXPERT14
+from ssl_bench.plugin.splits import select
 from sslbench_datasets.chexpert_batches import base_of, in_batches
 from sslbench_datasets.options import ChexpertOptions
 from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks
@@ -67,7 +67,7 @@ class Chexpert:
         return locate(self.name, root)
 
     def read(self, root: Path) -> Cohort:
-        """One row per image of the views asked for; see :class:`ssl_bench.contracts.Dataset`."""
+        """One row per image of the views asked for; see :class:`ssl_bench.plugin.contracts.Dataset`."""
         home = find_home(root)
         parts, sources, counts = self._parts(home)
         frame = self._assigned(home, parts, counts)

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
-from ssl_bench.data.features import CATEGORIES
+from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, among
-from ssl_bench.options import Options, validate
-from ssl_bench.yamltext import load_yaml
+from ssl_bench.plugin.features import CATEGORIES
+from ssl_bench.plugin.options import Options, validate
 
 FEATURES = ("age", *CATEGORIES)
 

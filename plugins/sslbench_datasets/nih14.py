@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.content import read_text
-from ssl_bench.data.labels import NIH14
-from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import TextTable, find, locate, read_csv
 from ssl_bench.errors import DataError, Problems, guesses, shortened
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.labels import NIH14
+from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
 from sslbench_datasets.options import Nih14Options
 from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age
 
@@ -54,7 +54,7 @@ class Nih14:
         return locate(self.name, root)
 
     def read(self, root: Path) -> Cohort:
-        """One row per image of the label file; see :class:`ssl_bench.contracts.Dataset`."""
+        """One row per image of the label file; see :class:`ssl_bench.plugin.contracts.Dataset`."""
         frame, counts, lists = self._tables(root)
         frame["split"] = _split(frame, lists)
         frame["image_path"] = _paths(frame["image_id"], root)

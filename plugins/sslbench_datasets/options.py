@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from ssl_bench import Options
-from ssl_bench.config import split_names
+from ssl_bench.config.config import split_names
 
 Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 """Names joined by commas, or a list of them."""
@@ -40,18 +40,3 @@ class TableOptions(Options):
     """Options of ``table``."""
 
     columns: str = Field("", description="YAML file that says which column is what")
-
-
-class SyntheticOptions(Options):
-    """Options of ``synthetic``."""
-
-    images: int = Field(2000, ge=40, le=200_000, description="number of radiographs")
-    size: int = Field(96, ge=32, le=1024, description="side of a radiograph in px")
-    seed: int = Field(0, ge=0, description="of patients, findings and radiographs")
-    ehr_effect: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        description="share of the patients whose age, sex and view on record are their own: 0 makes the EHR "
-        "independent of images and findings, which keep their distribution",
-    )

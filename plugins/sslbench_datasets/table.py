@@ -10,15 +10,15 @@ from pathlib import Path
 import pandas as pd
 
 from ssl_bench.data.check import SEPARATED
-from ssl_bench.data.cohort import Cohort
-from ssl_bench.data.features import CATEGORIES
 from ssl_bench.data.ids import without_point
 from ssl_bench.data.own_split import SPLIT_NAMES
 from ssl_bench.data.parquet import NAMES, read_parquet
-from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import TextTable, Written, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.features import CATEGORIES
+from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
 from sslbench_datasets.column_map import ColumnMap, Findings, read_map
 from sslbench_datasets.options import TableOptions
 from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age, parse_marks
@@ -61,7 +61,7 @@ class Table:
         return read_map(Path(self.options.columns))
 
     def read(self, root: Path) -> Cohort:
-        """One row per row of the table that the filters keep; see :class:`ssl_bench.contracts.Dataset`."""
+        """One row per row of the table that the filters keep; see :class:`ssl_bench.plugin.contracts.Dataset`."""
         columns = self.column_map()
         table = _named(read_table(root / columns.table, columns))
         held, table = len(table.frame), kept(table, columns)

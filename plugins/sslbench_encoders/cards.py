@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssl_bench.preprocessing import CLIP, HALF, IMAGENET
+from ssl_bench.plugin.preprocessing import CLIP, HALF, IMAGENET
 
 
 def expects(size: int, mean: tuple[float, ...], std: tuple[float, ...], **more: Any) -> dict[str, Any]:

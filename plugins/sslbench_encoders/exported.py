@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench import Encoder
-from ssl_bench.encoders import BaseEncoder, Features, read_json
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.preprocessing import Preprocessing, preprocessing_of
+from ssl_bench.plugin.encoders import BaseEncoder, Features, read_json
+from ssl_bench.plugin.preprocessing import Preprocessing, preprocessing_of
 from sslbench_encoders.options import ExportedOptions
 
 SIDECAR = "preprocessing.json"

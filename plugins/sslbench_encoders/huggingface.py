@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ssl_bench import Encoder, Options
-from ssl_bench.encoders import BaseEncoder, Features, Grey, check_finite, read_json
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.preprocessing import Preprocessing, preprocessing_of
+from ssl_bench.plugin.encoders import BaseEncoder, Features, Grey, check_finite, read_json
+from ssl_bench.plugin.preprocessing import Preprocessing, preprocessing_of
 
 TOWERS = {"clip": "CLIPVisionModel", "siglip": "SiglipVisionModel", "siglip2": "Siglip2VisionModel"}
 """Two-tower models, of which the image side alone is read."""

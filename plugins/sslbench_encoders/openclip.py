@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ssl_bench import Encoder
-from ssl_bench.encoders import BaseEncoder, Features, Grey, fill_whole, read_json, read_tensors
 from ssl_bench.errors import DataError, UsageError, unknown
-from ssl_bench.preprocessing import Preprocessing
+from ssl_bench.plugin.encoders import BaseEncoder, Features, Grey, fill_whole, read_json, read_tensors
+from ssl_bench.plugin.preprocessing import Preprocessing
 from sslbench_encoders.options import ModelOptions
 
 CONFIG = "open_clip_config.json"

@@ -11,9 +11,9 @@ from timm.models import clean_state_dict
 from torch import Tensor, nn
 
 from ssl_bench import Encoder
-from ssl_bench.encoders import BaseEncoder, Features, Grey, check_finite, read_json, read_tensors
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
-from ssl_bench.preprocessing import preprocessing_of
+from ssl_bench.plugin.encoders import BaseEncoder, Features, Grey, check_finite, read_json, read_tensors
+from ssl_bench.plugin.preprocessing import preprocessing_of
 from sslbench_encoders.options import ModelOptions
 
 

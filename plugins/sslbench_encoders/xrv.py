@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssl_bench import Encoder
-from ssl_bench.encoders import BaseEncoder, Features, Grey, fill_whole, read_tensors
 from ssl_bench.errors import DataError
-from ssl_bench.preprocessing import Preprocessing
+from ssl_bench.plugin.encoders import BaseEncoder, Features, Grey, fill_whole, read_tensors
+from ssl_bench.plugin.preprocessing import Preprocessing
 from sslbench_encoders.options import XrvOptions
 
 HALF_RANGE = 1024.0

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ssl_bench.contracts import EvalContext, Split
-from ssl_bench.evaluate.metrics import macro_auroc
+from ssl_bench.plugin.contracts import EvalContext, Split
+from ssl_bench.stats.metrics import macro_auroc
 
 Scores = npt.NDArray[np.floating[Any]]
 

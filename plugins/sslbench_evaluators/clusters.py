@@ -18,10 +18,10 @@ from sklearn.metrics import (
     silhouette_score,
 )
 
-from ssl_bench.contracts import EvalContext, Metric, Split
-from ssl_bench.evaluate.groups import groups, known
-from ssl_bench.evaluate.subsets import restricted
+from ssl_bench.data.subsets import restricted
+from ssl_bench.plugin.contracts import EvalContext, Metric, Split
 from ssl_bench.seeds import derive
+from ssl_bench.stats.groups import groups, known
 from sslbench_evaluators.options import ClustersOptions
 
 Array = npt.NDArray[Any]

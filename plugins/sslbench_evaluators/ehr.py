@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Backbone, EvalContext, Fusion, Split
 from ssl_bench.errors import UsageError
-from ssl_bench.methods import reads_tokens
+from ssl_bench.plugin.contracts import Backbone, EvalContext, Fusion, Split
+from ssl_bench.plugin.methods import reads_tokens
 from ssl_bench.seeds import derive
 from sslbench_evaluators.finetune import Finetune
 from sslbench_evaluators.heads import Classifier

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from ssl_bench.contracts import Backbone, EvalContext, Predictions
+from ssl_bench.plugin.contracts import Backbone, EvalContext, Predictions
 from sslbench_evaluators.heads import Classifier, Training
 from sslbench_evaluators.options import FinetuneOptions
 

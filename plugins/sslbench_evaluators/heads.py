@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from ssl_bench.contracts import Backbone, EvalContext, Predictions, Split
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.logits import probabilities
-from ssl_bench.evaluate.metrics import macro_auroc
+from ssl_bench.plugin.contracts import Backbone, EvalContext, Predictions, Split
 from ssl_bench.seeds import generator, seed_torch
+from ssl_bench.stats.logits import probabilities
+from ssl_bench.stats.metrics import macro_auroc
 from sslbench_evaluators.augment import augmented, draw_affine
 from sslbench_evaluators.choose import has_both_classes, held_out
 from sslbench_evaluators.options import HeadOptions

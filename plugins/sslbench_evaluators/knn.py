@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from ssl_bench.contracts import EvalContext, Predictions
 from ssl_bench.evaluate.neighbours import knn_scores
+from ssl_bench.plugin.contracts import EvalContext, Predictions
 from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
 from sslbench_evaluators.options import KnnOptions
 

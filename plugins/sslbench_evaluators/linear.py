@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ssl_bench.contracts import EvalContext, Predictions, Split
-from ssl_bench.evaluate.logits import probabilities
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
+from ssl_bench.plugin.contracts import EvalContext, Predictions, Split
+from ssl_bench.stats.logits import probabilities
 from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
 from sslbench_evaluators.options import LinearOptions
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import torch
 
-from ssl_bench.contracts import EvalContext, Predictions
+from ssl_bench.plugin.contracts import EvalContext, Predictions
 from sslbench_evaluators.heads import Classifier, Training
 from sslbench_evaluators.options import HeadOptions
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Encoding, Fused
-from ssl_bench.data.features import FeatureSchema
 from ssl_bench.distributed import all_reduce_mean, gather, normalize, rank
-from ssl_bench.methods import full_precision
+from ssl_bench.plugin.contracts import Encoding, Fused
+from ssl_bench.plugin.features import FeatureSchema
+from ssl_bench.plugin.methods import full_precision
 from sslbench_fusions.missing import filled
 from sslbench_fusions.options import AlignOptions
 

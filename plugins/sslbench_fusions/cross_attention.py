@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Encoding, Fused
-from ssl_bench.data.features import FeatureSchema, column_slices
+from ssl_bench.plugin.contracts import Encoding, Fused
+from ssl_bench.plugin.features import FeatureSchema, column_slices
 from sslbench_fusions.missing import filled
 from sslbench_fusions.options import CrossAttentionOptions
 

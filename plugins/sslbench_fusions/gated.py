@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Encoding, Fused
-from ssl_bench.data.features import FeatureSchema
-from ssl_bench.options import Options
+from ssl_bench.plugin.contracts import Encoding, Fused
+from ssl_bench.plugin.features import FeatureSchema
+from ssl_bench.plugin.options import Options
 from sslbench_fusions.missing import filled
 
 MOSTLY_IMAGE = 2.0

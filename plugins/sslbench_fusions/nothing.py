@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Encoding, Fused
-from ssl_bench.data.features import FeatureSchema
-from ssl_bench.options import Options
+from ssl_bench.plugin.contracts import Encoding, Fused
+from ssl_bench.plugin.features import FeatureSchema
+from ssl_bench.plugin.options import Options
 
 
 class Nothing(nn.Module):

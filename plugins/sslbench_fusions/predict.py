@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Encoding, Fused
-from ssl_bench.data.features import FeatureSchema, column_slices
 from ssl_bench.distributed import all_reduce_mean
-from ssl_bench.methods import full_precision
+from ssl_bench.plugin.contracts import Encoding, Fused
+from ssl_bench.plugin.features import FeatureSchema, column_slices
+from ssl_bench.plugin.methods import full_precision
 from sslbench_fusions.options import PredictOptions
 
 EVEN = 1 / 12

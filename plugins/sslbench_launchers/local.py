@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ssl_bench.options import Options
-from ssl_bench.services import Job, JobState
+from ssl_bench.plugin.options import Options
+from ssl_bench.plugin.services import Job, JobState
 
 PARENT = "SSLBENCH_PARENT"
 """Tells a run whose child it is: it ends with a sweep that is killed, so that nobody else writes where it does."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ssl_bench.options import Options
+from ssl_bench.plugin.options import Options
 
 
 class SlurmOptions(Options):

@@ -19,7 +19,7 @@ from typing import Any
 
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import check_unlocked, write_json
-from ssl_bench.services import Job, JobState
+from ssl_bench.plugin.services import Job, JobState
 from sslbench_launchers.local import PARENT
 from sslbench_launchers.options import SlurmOptions
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ssl_bench.options import Options
+from ssl_bench.plugin.options import Options
 
 
 class WandbOptions(Options):

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightning_fabric.loggers import TensorBoardLogger
 
-from ssl_bench.options import Options
+from ssl_bench.plugin.options import Options
 from sslbench_loggers.rows import final_numbers
 
 

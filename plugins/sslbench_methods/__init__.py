@@ -45,7 +45,7 @@ def with_ehr(base: Method) -> Method:
 def vit(model: str, patch_size: int, **arguments: Any) -> dict[str, Any]:
     """Descriptor fields of a ViT from timm."""
     return {
-        "target": "ssl_bench.backbones:build",
+        "target": "ssl_bench.build.backbones:build",
         "arguments": {"model": model, "patch_size": patch_size, **arguments},
         "patch_size": patch_size,
     }

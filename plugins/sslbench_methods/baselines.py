@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, Fusion
 from ssl_bench.errors import UsageError
-from ssl_bench.methods import BaseMethod
+from ssl_bench.plugin.contracts import Backbone, Fusion
+from ssl_bench.plugin.methods import BaseMethod
 from sslbench_methods.options import PixelsOptions, RandomOptions
 from sslbench_methods.thumbnails import Thumbnails, principal_axes
 

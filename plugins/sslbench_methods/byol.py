@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss
-from ssl_bench.methods import (
+from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss
+from ssl_bench.plugin.methods import (
     BaseMethod,
     cancelled_shifts,
     ema_update,

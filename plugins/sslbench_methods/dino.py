@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from timm.layers import DropPath
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
 from ssl_bench.distributed import all_reduce_mean, own_share
-from ssl_bench.methods import (
+from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
+from ssl_bench.plugin.methods import (
     BaseMethod,
     apply_fusion,
     ema_update,

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from ssl_bench.backbones import sincos_positions
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss, Photometric, ViewGroup
+from ssl_bench.build.backbones import sincos_positions
 from ssl_bench.errors import UsageError
-from ssl_bench.methods import (
+from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss, Photometric, ViewGroup
+from ssl_bench.plugin.methods import (
     BaseMethod,
     apply_fusion,
     ema_update,

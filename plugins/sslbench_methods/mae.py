@@ -14,9 +14,9 @@ import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from ssl_bench.backbones import sincos_positions
-from ssl_bench.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
-from ssl_bench.methods import BaseMethod, apply_fusion, full_precision, joined_losses, random_keep
+from ssl_bench.build.backbones import sincos_positions
+from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
+from ssl_bench.plugin.methods import BaseMethod, apply_fusion, full_precision, joined_losses, random_keep
 from sslbench_methods.options import MAEOptions
 
 

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup
 from ssl_bench.distributed import gather, normalize, rank
-from ssl_bench.methods import (
+from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup
+from ssl_bench.plugin.methods import (
     BaseMethod,
     cancelled_shifts,
     ema_update,

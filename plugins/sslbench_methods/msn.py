@@ -18,9 +18,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
 from ssl_bench.distributed import all_reduce_mean, all_reduce_sum, normalize, world_size
-from ssl_bench.methods import (
+from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
+from ssl_bench.plugin.methods import (
     BaseMethod,
     apply_fusion,
     cancelled_shifts,

@@ -13,9 +13,9 @@ from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules import SimSiamPredictionHead, SimSiamProjectionHead
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup
 from ssl_bench.distributed import across_ranks
-from ssl_bench.methods import BaseMethod, cancelled_shifts, full_precision, joined_losses, split_by_decay
+from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup
+from ssl_bench.plugin.methods import BaseMethod, cancelled_shifts, full_precision, joined_losses, split_by_decay
 from sslbench_methods.options import SimSiamOptions
 from sslbench_methods.two_views import encode_each, fuse_views, pooled, view_groups
 

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss
 from ssl_bench.distributed import all_reduce_mean
-from ssl_bench.methods import BaseMethod, full_precision, joined_losses
+from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss
+from ssl_bench.plugin.methods import BaseMethod, full_precision, joined_losses
 from sslbench_methods.options import SupervisedOptions
 from sslbench_methods.two_views import encode_joined, fuse_views, pooled, view_groups
 

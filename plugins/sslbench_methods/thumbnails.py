@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssl_bench.contracts import Encoding
+from ssl_bench.plugin.contracts import Encoding
 
 
 class Thumbnails(nn.Module):

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, Batch, Encoding, Fusion, Photometric, ViewGroup
-from ssl_bench.methods import apply_fusion, reads_tokens
+from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fusion, Photometric, ViewGroup
+from ssl_bench.plugin.methods import apply_fusion, reads_tokens
 from sslbench_methods.options import TwoViewOptions
 
 VIEWS = ("first", "second")

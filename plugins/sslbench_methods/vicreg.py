@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss
 from ssl_bench.distributed import gather
-from ssl_bench.methods import BaseMethod, cancelled_shifts, full_precision, joined_losses, projection_head
+from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss
+from ssl_bench.plugin.methods import BaseMethod, cancelled_shifts, full_precision, joined_losses, projection_head
 from sslbench_methods.options import VICRegOptions
 from sslbench_methods.two_views import encode_each, fuse_views, pooled, view_groups
 

@@ -16,10 +16,10 @@ from ssl_bench.errors import UsageError
 from ssl_bench.report.hush import progress
 
 if TYPE_CHECKING:
-    from ssl_bench.ablation import Cell
-    from ssl_bench.config import RunConfig
-    from ssl_bench.plugins import Registry
+    from ssl_bench.config.config import RunConfig
+    from ssl_bench.plugin.registry import Registry
     from ssl_bench.results.rundir import RunDirectory
+    from ssl_bench.sweep.ablation import Cell
 
 CLAIM_SEEDS = 5
 
@@ -88,13 +88,13 @@ def ablate(
         },
         settings or [],
     )  # fmt: skip
-    from ssl_bench.ablation import cells
-    from ssl_bench.config import load, split_names
-    from ssl_bench.evaluate.power import planned as power
-    from ssl_bench.layers import merge
-    from ssl_bench.plugins import discover
+    from ssl_bench.config.config import load, split_names
+    from ssl_bench.config.layers import merge
+    from ssl_bench.config.recipes import finder
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.pretrain.signals import leaving
-    from ssl_bench.recipes import finder
+    from ssl_bench.stats.power import planned as power
+    from ssl_bench.sweep.ablation import cells
 
     registry = discover()
     recipe = finder(registry)
@@ -115,9 +115,9 @@ def feature_sets(
     Raises:
         UsageError: there are none, they are asked for in two ways, or the dataset lacks them.
     """
-    from ssl_bench.config import split_names
-    from ssl_bench.data.features import expand
-    from ssl_bench.data.grid import feature_grid
+    from ssl_bench.config.config import split_names
+    from ssl_bench.plugin.features import expand
+    from ssl_bench.sweep.feature_sets import feature_grid
 
     if base.ehr.control != "none":
         raise UsageError("an ablation sets ehr.control for each arm; leave it out, and choose by --arms")
@@ -142,11 +142,11 @@ def run_cells(
     planned: Sequence[Cell], configs: Sequence[RunConfig], registry: Registry, cache: Path, told: str
 ) -> None:
     """Run what is not finished; everything is planned before anything runs, and told before the first that does."""
-    from ssl_bench.estimate import rehearse
+    from ssl_bench.build.estimate import rehearse
     from ssl_bench.pipeline import execute
-    from ssl_bench.plan import make_plan
+    from ssl_bench.plan.plan import make_plan
+    from ssl_bench.plan.settle import settle
     from ssl_bench.results.rundir import RunDirectory
-    from ssl_bench.settle import settle
 
     for number in {cell.arm + cell.features: number for number, cell in enumerate(planned)}.values():
         rehearse(make_plan(configs[number], registry, cache))
@@ -172,8 +172,8 @@ def check_same(directory: RunDirectory, config: RunConfig) -> bool:
     """
     if not directory.config.is_file():
         return False
-    from ssl_bench.changeable import differences
-    from ssl_bench.config import read_file, resolve
+    from ssl_bench.config.changeable import differences
+    from ssl_bench.config.config import read_file, resolve
 
     kept, now = resolve([read_file(directory.config)]).model_dump(mode="json"), config.model_dump(mode="json")
     changed = [f"{key}: {old!r} -> {new!r}" for key, old, new in differences(kept, now)]

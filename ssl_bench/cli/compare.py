@@ -29,16 +29,16 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
+    from ssl_bench.compare.runs import compare_all, run_scores
     from ssl_bench.errors import UsageError
-    from ssl_bench.evaluate.measures import usual
-    from ssl_bench.evaluate.runs import compare_all, run_scores
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
+    from ssl_bench.stats.measures import usual
 
     if len(runs) < 2:
         raise UsageError(f"compare needs at least two run directories, found {len(runs)}")
     asked = usual(discover(), metrics)
     scores = [run_scores(path, validated=bool(asked)) for path in runs]
-    from ssl_bench.evaluate.power import of_pair
+    from ssl_bench.stats.power import of_pair
 
     result = compare_all(scores, replicates, seed, fewest, asked)
     macro = (row for one in result["comparisons"] for row in one["rows"]

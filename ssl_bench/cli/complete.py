@@ -15,7 +15,7 @@ def names_of(kind: str, *, several: bool = False) -> Completion:
     """Names of a kind of component; of several by comma the last one is completed."""
 
     def complete(incomplete: str) -> list[tuple[str, str]]:
-        from ssl_bench.plugins import discover
+        from ssl_bench.plugin.registry import discover
 
         known = {offer.component.name: offer.component.summary for offer in discover().offers(kind)}
         return _begun(known.items(), incomplete, several)
@@ -31,7 +31,7 @@ def presets(incomplete: str) -> list[tuple[str, str]]:
 
 def features(incomplete: str) -> list[tuple[str, str]]:
     """EHR features that any dataset offers."""
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
 
     offered = [feature for offer in discover().offers("dataset") for feature in _offered(offer.component)]
     return _begun(((name, "") for name in dict.fromkeys(offered)), incomplete, several=True)
@@ -39,7 +39,7 @@ def features(incomplete: str) -> list[tuple[str, str]]:
 
 def kinds(incomplete: str) -> list[tuple[str, str]]:
     """Kinds of components."""
-    from ssl_bench.components import KINDS
+    from ssl_bench.plugin.components import KINDS
 
     return _begun(((kind, "") for kind in KINDS), incomplete, several=False)
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import typer
 
+from ssl_bench.cli.oserrors import sentence
 from ssl_bench.errors import DataError, HandledError, Interrupted, PluginError, escaped
-from ssl_bench.oserrors import sentence
 from ssl_bench.pretrain.signals import leaving
 from ssl_bench.ranks import is_first_process
 

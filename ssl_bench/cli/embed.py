@@ -34,13 +34,13 @@ def embed(
 ) -> None:
     """Embed all images of a dataset by one or more encoders; sslbench probe reads the folder."""
     from ssl_bench.cli.options import cache_folder
-    from ssl_bench.config import BackboneConfig
+    from ssl_bench.config.config import BackboneConfig
     from ssl_bench.errors import UsageError
     from ssl_bench.evaluate.feature_folder import write_features
     from ssl_bench.evaluate.feature_state import Wanted
-    from ssl_bench.loading import load_encoder
-    from ssl_bench.plugins import discover
-    from ssl_bench.reading import read_cohort
+    from ssl_bench.plan.cohorts import read_cohort
+    from ssl_bench.plan.encoders import load_encoder
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.report.preparing import Preparing
     from ssl_bench.results.encoder_card import encoder_card
 

@@ -54,10 +54,10 @@ def evaluate(
         },
         settings or [],
     )
-    from ssl_bench.config import resolve
+    from ssl_bench.config.config import resolve
+    from ssl_bench.config.roots import moved
     from ssl_bench.errors import UsageError
     from ssl_bench.results.rundir import RunDirectory, check_trained
-    from ssl_bench.roots import moved
 
     stray = [key for key in flags if key != "evaluate"]
     if stray and not (stray == ["data"] and set(flags["data"]) <= {"options", "workers", "residency"}):
@@ -69,8 +69,8 @@ def evaluate(
 
     from ssl_bench.cli.run import leave_report, show
     from ssl_bench.evaluate.again import evaluate_again
-    from ssl_bench.plan import make_plan
-    from ssl_bench.plugins import discover
+    from ssl_bench.plan.plan import make_plan
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.report.terminal import Terminal
 
     plan = make_plan(config, discover(), cache_folder(cache))

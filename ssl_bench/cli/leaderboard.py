@@ -42,12 +42,12 @@ def leaderboard(
     as_json: AsJson = False,
 ) -> None:
     """Rank configurations by macro AUROC, with intervals, spread between seeds and tests against a baseline."""
-    from ssl_bench.config import split_names
+    from ssl_bench.config.config import split_names
     from ssl_bench.errors import UsageError
-    from ssl_bench.evaluate.measures import usual
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.report.leaderboard import read_board
     from ssl_bench.report.leaderboard_text import print_board
+    from ssl_bench.stats.measures import usual
 
     if thumbnails and (no_maps or not html):
         raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
@@ -88,7 +88,7 @@ def _of_study(
     paths: list[Path], further: dict[str, object], baseline: str | None, protocols: str | None, as_json: bool
 ) -> None:
     """Show the table that a study's file holds."""
-    from ssl_bench.config import split_names
+    from ssl_bench.config.config import split_names
     from ssl_bench.errors import UsageError
     from ssl_bench.report.machine import print_json
     from ssl_bench.report.study import board_of, print_study, read_study

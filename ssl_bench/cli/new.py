@@ -17,7 +17,7 @@ def new(
     out: Annotated[Path | None, typer.Option(help="Folder to write; a new one, sslbench-NAME if not given.")] = None,
 ) -> None:
     """Write a plugin: an installable package with one working component, its test and a README."""
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.scaffold import plan_plugin, write_plugin
 
     if what != "plugin":

@@ -72,8 +72,8 @@ def merge_flags(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, 
     Raises:
         UsageError: an assignment is malformed.
     """
-    from ssl_bench.config import assignment
-    from ssl_bench.layers import merge
+    from ssl_bench.config.config import assignment
+    from ssl_bench.config.layers import merge
 
     merged: dict[str, Any] = {}
     for path, value in flags.items():
@@ -94,7 +94,7 @@ def asked(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
         UsageError: a key is set to two values, by a flag and ``--set`` or by ``--set`` twice; or an assignment is
             malformed.
     """
-    from ssl_bench.config import assignment
+    from ssl_bench.config.config import assignment
 
     said: dict[str, tuple[str, Any]] = {}
     settings = list(settings)
@@ -114,7 +114,7 @@ def _tables(flags: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys with their values as text, lists as the command line writes them."""
-    from ssl_bench.layers import CHOICES, named
+    from ssl_bench.config.layers import CHOICES, named
 
     for key, value in table.items():
         value = named(value) if not above and key in CHOICES else value

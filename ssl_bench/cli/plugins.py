@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ssl_bench.cli.options import AsJson
-from ssl_bench.plugins import Registry, discover
+from ssl_bench.plugin.registry import Registry, discover
 
 
 def plugins(

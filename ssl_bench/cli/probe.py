@@ -45,12 +45,12 @@ def probe(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate the features of any model with the suite's protocols and print the same tables."""
-    from ssl_bench.config import split_names
+    from ssl_bench.config.config import split_names
     from ssl_bench.evaluate.features import read_features
     from ssl_bench.evaluate.given import Probe, choose_protocols, declaration, name_of, write_probe
-    from ssl_bench.evaluate.measures import usual
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.results.rundir import RunDirectory
+    from ssl_bench.stats.measures import usual
 
     began = time.monotonic()
     declared = declaration(group, pretraining_seed)

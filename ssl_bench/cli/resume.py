@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.changeable import differences, refused_changes
-from ssl_bench.config import RunConfig, preset, read_file, read_files, resolve
+from ssl_bench.config.changeable import differences, refused_changes
+from ssl_bench.config.config import RunConfig, preset, read_file, read_files, resolve
+from ssl_bench.config.layers import merge
 from ssl_bench.errors import UsageError, shortened
-from ssl_bench.layers import merge
-from ssl_bench.plugins import discover
+from ssl_bench.plan.settle import settle
+from ssl_bench.plugin.registry import discover
 from ssl_bench.results.rundir import RunDirectory
-from ssl_bench.settle import settle
 
 
 def resumed_config(

@@ -30,8 +30,8 @@ from ssl_bench.ranks import started_outside
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from ssl_bench.config import RunConfig
-    from ssl_bench.plan import Plan
+    from ssl_bench.config.config import RunConfig
+    from ssl_bench.plan.plan import Plan
     from ssl_bench.report.terminal import Terminal
     from ssl_bench.results.rundir import RunDirectory
 
@@ -162,7 +162,7 @@ def run(
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
     if features is not None and not features.strip():
         raise UsageError("--features expects names such as age,sex; for a run without EHR take method msn")
-    from ssl_bench.roots import data_flags, encoder_flags
+    from ssl_bench.config.roots import data_flags, encoder_flags
 
     if devices is None and nodes is None:
         devices, nodes = started_outside() or (None, None)
@@ -226,9 +226,9 @@ def run(
         start(again, cache_folder(cache), resume, dry_run=dry_run, resume=True, allow_inexact=allow_inexact_resume,
               refuse=refuse_contaminated, as_json=as_json)  # fmt: skip
         return
-    from ssl_bench import config as configuration
-    from ssl_bench.plugins import discover
-    from ssl_bench.recipes import finder
+    from ssl_bench.config import config as configuration
+    from ssl_bench.config.recipes import finder
+    from ssl_bench.plugin.registry import discover
 
     chosen = configuration.load(flags, name=preset, file=config, recipe=finder(discover()))
     start(chosen, cache_folder(cache), out, dry_run=dry_run, refuse=refuse_contaminated, as_json=as_json)
@@ -258,7 +258,7 @@ def start(
     with leaving(directory.what_next):
         plan = checked_plan(config, cache, refuse=refuse)
         if config.pretrain.budget == "flops":
-            from ssl_bench.budget import fitted
+            from ssl_bench.build.budget import fitted
 
             plan = fitted(plan)
         if dry_run:
@@ -290,10 +290,10 @@ def start_together(
     as_json: bool = False,
 ) -> None:
     """Plan a run of several processes and carry it out; the first of them checks and prepares before the others."""
-    from ssl_bench.budget import fitted
+    from ssl_bench.build.budget import fitted
     from ssl_bench.distributed import first, is_first
-    from ssl_bench.parts import choose_parts
-    from ssl_bench.plugins import discover
+    from ssl_bench.plan.parts import choose_parts
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.pretrain.launch import launched
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory
@@ -315,8 +315,8 @@ def start_together(
 
 def checked_plan(config: RunConfig, cache: Path, *, refuse: bool) -> Plan:
     """The plan of a run; ``refuse`` that its encoder has seen test images."""
-    from ssl_bench.plan import make_plan
-    from ssl_bench.plugins import discover
+    from ssl_bench.plan.plan import make_plan
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.results.ledger import refuse_seen
 
     plan = make_plan(config, discover(), cache)
@@ -343,11 +343,11 @@ def carry_out(
     as_json: bool = False,
 ) -> None:
     """Execute a plan in its folder and show the table; of several processes the first one claims and shows."""
+    from ssl_bench.build.estimate import rehearse
     from ssl_bench.distributed import is_first
-    from ssl_bench.estimate import rehearse
-    from ssl_bench.loggers import Loggers
     from ssl_bench.pipeline import execute
-    from ssl_bench.plugins import tell_observers
+    from ssl_bench.plugin.registry import tell_observers
+    from ssl_bench.pretrain.loggers import Loggers
     from ssl_bench.report.terminal import Quiet, Terminal
 
     rehearse(plan)

@@ -15,8 +15,8 @@ from ssl_bench.cli.options import AsJson
 from ssl_bench.pretrain.signals import leaving
 
 if TYPE_CHECKING:
-    from ssl_bench.evaluate.measures import Gauge
-    from ssl_bench.evaluate.predictions import PredictionTable
+    from ssl_bench.stats.measures import Gauge
+    from ssl_bench.stats.predictions import PredictionTable
 
 
 @leaving(lambda: "nothing finished is lost; start it again")
@@ -45,12 +45,12 @@ def score(
 ) -> None:
     """Print metrics with patient-level intervals for the predictions of any model, and keep them beside runs."""
     from ssl_bench.errors import UsageError, unknown
-    from ssl_bench.evaluate.measures import usual
-    from ssl_bench.evaluate.predictions import in_unit_of, read_predictions
-    from ssl_bench.evaluate.scored import Scores
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.results.rows import table_rows
     from ssl_bench.results.rundir import RunDirectory
+    from ssl_bench.results.scored import Scores
+    from ssl_bench.stats.measures import usual
+    from ssl_bench.stats.predictions import in_unit_of, read_predictions
 
     if aggregate not in (None, "none", "max", "mean"):
         raise UsageError(unknown("aggregate", str(aggregate), ("none", "max", "mean")))

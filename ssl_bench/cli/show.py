@@ -9,10 +9,10 @@ import typer
 
 from ssl_bench.cli.complete import kinds, of_kind
 from ssl_bench.cli.options import AsJson
-from ssl_bench.components import KINDS, Component
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plugins import Offer, discover
-from ssl_bench.search import declared
+from ssl_bench.plugin.components import KINDS, Component
+from ssl_bench.plugin.registry import Offer, discover
+from ssl_bench.plugin.search import declared
 
 
 def show(

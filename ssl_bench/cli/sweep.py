@@ -13,9 +13,9 @@ from ssl_bench.cli.options import AsJson, PatientSD, Quiet, SeedSD, asked, cache
 from ssl_bench.errors import HandledError, UsageError
 
 if TYPE_CHECKING:
-    from ssl_bench.plan import Plan
-    from ssl_bench.plugins import Registry
-    from ssl_bench.services import Launcher
+    from ssl_bench.plan.plan import Plan
+    from ssl_bench.plugin.registry import Registry
+    from ssl_bench.plugin.services import Launcher
     from ssl_bench.sweep.cells import Cell
     from ssl_bench.sweep.grid import Grid
 
@@ -77,7 +77,7 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """Run every cell of a grid, skip what is finished, and show one table; the same command goes on after a kill."""
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
 
     registry = discover()
     shared = asked(
@@ -140,7 +140,7 @@ def _sets(text: str | None) -> list[str] | None:
 
 def _grid(path: Path | None, shared: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> Grid:
     """The grid of a file with the flags on top, or of the flags alone."""
-    from ssl_bench.layers import merge
+    from ssl_bench.config.layers import merge
     from ssl_bench.sweep.grid import Grid, nested, read_grid
 
     kept = read_grid(path) if path else Grid()
@@ -151,8 +151,8 @@ def _grid(path: Path | None, shared: Mapping[str, Any], axes: Mapping[str, list[
 
 
 def _with_feature_grid(grid: Grid, kinds: str, registry: Registry) -> Grid:
-    from ssl_bench.config import split_names
-    from ssl_bench.data.grid import feature_grid
+    from ssl_bench.config.config import split_names
+    from ssl_bench.sweep.feature_sets import feature_grid
     from ssl_bench.sweep.grid import FEATURES
 
     name = grid.base.get("data", {}).get("name", "synthetic")
@@ -216,7 +216,7 @@ def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
 
 def tell_power(cells: Sequence[Cell], seed_sd: float, patient_sd: float) -> list[str]:
     """What the seeds that all configurations of a sweep share would find between two of them; nothing of one alone."""
-    from ssl_bench.evaluate.power import planned
+    from ssl_bench.stats.power import planned
     from ssl_bench.sweep.cells import paired_seeds
 
     configurations, seeds = paired_seeds(cells)
@@ -232,7 +232,7 @@ def tell_jobs(cells: Sequence[Cell], folder: Path, launcher: Launcher, cache: Pa
     Raises:
         UsageError: the launcher cannot start jobs from here.
     """
-    from ssl_bench.services import Explains
+    from ssl_bench.plugin.services import Explains
     from ssl_bench.sweep.loop import Sweep
 
     if not isinstance(launcher, Explains):

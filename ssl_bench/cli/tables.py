@@ -44,12 +44,12 @@ def tables(
             raise UsageError(unknown(what, given, known))
     if as_json and (out or form != "markdown"):
         raise UsageError("--json prints values by itself; leave out --out and --format")
-    from ssl_bench.config import split_names
-    from ssl_bench.evaluate.arms import read_arms
-    from ssl_bench.evaluate.measures import usual
-    from ssl_bench.plugins import discover
+    from ssl_bench.compare.arms import read_arms
+    from ssl_bench.config.config import split_names
+    from ssl_bench.plugin.registry import discover
     from ssl_bench.report.paper import TITLES, paper, refuse_seen
     from ssl_bench.report.paper_text import rendered
+    from ssl_bench.stats.measures import usual
 
     names, asked = split_names(protocols or "") or tuple(TITLES), usual(discover(), metrics)
     arms = read_arms(runs, names)

@@ -1,1 +1,4 @@
-"""The data flow: cohort table, label spaces, EHR features, splits, prepared store, views."""
+"""From files to batches: tables, images, splits, the prepared store, views.
+
+Hands on cohorts to the plan, and batches of images to training and evaluation.
+"""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ssl_bench.data.features import AGE_FORMS, Encoded, FeatureSchema, column_slices
+from ssl_bench.plugin.features import AGE_FORMS, Encoded, FeatureSchema, column_slices
 from ssl_bench.seeds import derive
 
 

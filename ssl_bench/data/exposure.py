@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.data.controls import random_rows
-from ssl_bench.data.features import FeatureSchema, column_slices
+from ssl_bench.plugin.features import FeatureSchema, column_slices
 from ssl_bench.seeds import generator
 
 

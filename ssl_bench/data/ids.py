@@ -10,9 +10,9 @@ from typing import Literal
 
 import pandas as pd
 
-from ssl_bench.data.cohort import Cohort
-from ssl_bench.data.splits import select
 from ssl_bench.errors import DataError, Problems, shortened
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.splits import select
 
 Similar = Literal["refuse", "merge", "keep"]
 """What is done with ids that differ in spelling only."""

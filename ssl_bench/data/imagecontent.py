@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ssl_bench.data.blocks import HASH, digest
-from ssl_bench.data.cohort import Cohort
+from ssl_bench.plugin.cohort import Cohort
 
 PARTS = ("pixels", "labels", "features", "split")
 """Columns of :func:`image_content`."""
@@ -24,7 +24,7 @@ def image_content(cohort: Cohort, pixels: Sequence[str]) -> pd.DataFrame:
     Args:
         cohort: with settled labels, in any order.
         pixels: hash of the prepared pixels of each of its rows (:attr:`ssl_bench.data.store.Store.pixels`,
-            :attr:`ssl_bench.data.material.Material.pixels`).
+            :attr:`ssl_bench.build.prepared.Material.pixels`).
 
     Returns:
         A row an image, by ``image_id`` in its order as text, with the columns :data:`PARTS`.

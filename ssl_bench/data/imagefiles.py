@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ssl_bench.data.blocks import HASH, Block, file_time
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.errors import DataError
 from ssl_bench.files import sha256
+from ssl_bench.plugin.cohort import Cohort
 
 
 @dataclass(frozen=True)

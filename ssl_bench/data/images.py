@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from ssl_bench.data.absent import Absent, sentence, why_absent
-from ssl_bench.data.cohort import Cohort, leaves_root, missing_images
 from ssl_bench.data.spellings import Folders, Match
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.notes import Note
+from ssl_bench.plugin.cohort import Cohort, leaves_root, missing_images
+from ssl_bench.plugin.notes import Note
 
 SKIPPED = "images that are not there, left out"
 

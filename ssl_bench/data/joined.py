@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ssl_bench.data.cohort import IDENTIFIERS, Cohort
 from ssl_bench.data.families import comparable, family
 from ssl_bench.data.ids import same
-from ssl_bench.data.labels import COMMON7, Policy, common_name
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
+from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
+from ssl_bench.plugin.labels import COMMON7, Policy, common_name
 
 DATASET = "dataset"
 """Column of a joined table that says which dataset a row is of."""

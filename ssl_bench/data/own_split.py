@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ssl_bench.data.cohort import SPLITS, Cohort
 from ssl_bench.data.ids import canonical
 from ssl_bench.data.tables import header_of, read_csv
 from ssl_bench.errors import DataError, UsageError, guesses, shortened
-from ssl_bench.notes import Note
+from ssl_bench.plugin.cohort import SPLITS, Cohort
+from ssl_bench.plugin.notes import Note
 
 DRAWN = "patients"
 """The value of a dataset's option ``split`` by which it draws one by patient, and needs no file of an official one."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Photometric
+from ssl_bench.plugin.contracts import Photometric
 
 WHITE = 255.0
 SIGMA_SIZE = 224

@@ -14,8 +14,8 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Batch
 from ssl_bench.data.source import BatchStream
+from ssl_bench.plugin.contracts import Batch
 
 PATIENCE = 5.0
 """Seconds that the end of a training waits for a read that nobody needs any more."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssl_bench.config import DataConfig
-from ssl_bench.data.cohort import Cohort
+from ssl_bench.config.config import DataConfig
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.filling import Progress
 from ssl_bench.data.store import Store, prepare
+from ssl_bench.plugin.cohort import Cohort
 
 
 def decode_options(data: DataConfig) -> DecodeOptions:

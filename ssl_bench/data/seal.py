@@ -12,9 +12,9 @@ import pandas as pd
 
 from ssl_bench.data.array import array_file
 from ssl_bench.data.blocks import NAME, Block, content_hash, digest, file_time, read_blocks, write_blocks
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.files import replacing, sha256, write_json
+from ssl_bench.plugin.cohort import Cohort
 
 TABLE, MANIFEST = "cohort.parquet", "manifest.json"
 

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Batch, ViewGroup
 from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.views import draw_views
 from ssl_bench.distributed import own_share
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.contracts import Batch, ViewGroup
 from ssl_bench.seeds import generator
 
 Rows = npt.NDArray[np.int64]

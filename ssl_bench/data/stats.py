@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from ssl_bench.data.cohort import RAW, SPLITS, Cohort
-from ssl_bench.data.features import CATEGORIES
+from ssl_bench.plugin.cohort import RAW, SPLITS, Cohort
+from ssl_bench.plugin.features import CATEGORIES
 
 QUARTILES = (0.25, 0.5, 0.75)
 

@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from ssl_bench.data.array import array_file, damaged, ensure_array, is_sound
 from ssl_bench.data.blocks import Block, file_time, read_blocks, write_blocks
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.filling import Progress, fill, threads
 from ssl_bench.data.imagefiles import ImageFiles, image_files, renewed
@@ -30,6 +29,7 @@ from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.seal import MANIFEST, Sealed, read_sealed, seal, sign_again
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.files import locked
+from ssl_bench.plugin.cohort import Cohort
 
 FORMAT = 4
 """Version of the layout and of what decoding means; another version is another store."""

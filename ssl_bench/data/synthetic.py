@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.components import Dataset
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.files import new_folder, write_json
-from ssl_bench.options import validate
+from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.options import validate
 
 if TYPE_CHECKING:
-    from ssl_bench.plugins import Registry
+    from ssl_bench.plugin.registry import Registry
 
 MARKER = "synthetic.json"
 """The file at the root of generated data that says so."""

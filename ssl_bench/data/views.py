@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Photometric, ViewGroup
 from ssl_bench.data.photometric import WHITE, Changes, apply_changes, draw_changes
 from ssl_bench.data.resize import PAD, as_table, resized_crops
 from ssl_bench.distributed import Share
 from ssl_bench.errors import HandledError
+from ssl_bench.plugin.contracts import Photometric, ViewGroup
 
 TRIES = 10
 """Crops tried per view before the centre is taken, as in torchvision."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from ssl_bench.data.decode import DecodeOptions, decode
 
 if TYPE_CHECKING:
-    from ssl_bench.encoders import BaseEncoder
+    from ssl_bench.plugin.encoders import BaseEncoder
 
 LARGE = 1 << 20
 """A size that no picture is reduced for while it is decoded."""

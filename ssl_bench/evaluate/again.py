@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssl_bench.assemble import build_backbone
-from ssl_bench.components import Evaluator, Method
-from ssl_bench.contracts import Backbone
-from ssl_bench.data.material import ExternalMaterial, Material, prepare_external, prepare_material
+from ssl_bench.build.modules import build_backbone
+from ssl_bench.build.prepared import ExternalMaterial, Material, prepare_external, prepare_material
+from ssl_bench.build.weights import fill
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.baselines import baselines
 from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful
 from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.protocols import TRAINED, evaluate
-from ssl_bench.notes import Note
-from ssl_bench.plan import Plan
+from ssl_bench.plan.plan import Plan
+from ssl_bench.plan.units import BY_STUDY, IMAGES, unit_notes
+from ssl_bench.plugin.components import Evaluator, Method
+from ssl_bench.plugin.contracts import Backbone
+from ssl_bench.plugin.notes import Note
+from ssl_bench.plugin.weights import read_weights
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Narrator
 from ssl_bench.results.describe import ByKind, describe_external, left_out, resolved, without_encoder
 from ssl_bench.results.identity import identities
 from ssl_bench.results.rundir import RunDirectory, options_in
 from ssl_bench.results.sameness import check_same_content, content_of
-from ssl_bench.units import BY_STUDY, IMAGES, unit_notes
-from ssl_bench.weights import fill, read_weights
 
 KEY = ("encoder", "against", "dataset", "fitted_on", "split", "protocol", "subgroup", "fraction", "draw", "label",
        "metric")  # fmt: skip

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from ssl_bench.assemble import build_baseline
-from ssl_bench.contracts import Backbone
-from ssl_bench.data.material import Material, pretraining_positions
+from ssl_bench.build.modules import build_baseline
+from ssl_bench.build.prepared import Material, pretraining_positions
 from ssl_bench.evaluate.embedder import whole_images
-from ssl_bench.plan import Plan
+from ssl_bench.plan.plan import Plan
+from ssl_bench.plugin.contracts import Backbone
 
 PART = 256
 """Images that are read at once for a baseline that learns from all of them."""

@@ -9,8 +9,8 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.notes import Note
-from ssl_bench.parts import Chosen
+from ssl_bench.plan.parts import Chosen
+from ssl_bench.plugin.notes import Note
 from ssl_bench.results.rundir import RunDirectory
 
 ALIKE = 1e-4

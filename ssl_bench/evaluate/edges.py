@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ssl_bench.notes import Note
+from ssl_bench.plugin.notes import Note
 from ssl_bench.results.rows import MACRO
 
 Options = Mapping[str, Mapping[str, Any]]

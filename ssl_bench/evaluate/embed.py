@@ -11,13 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ssl_bench.contracts import Backbone
 from ssl_bench.data.source import Grey, Rows, Source
 from ssl_bench.data.views import whole_view
 from ssl_bench.data.whole import prepared
 from ssl_bench.distributed import gather_rows, own_share
-from ssl_bench.encoders import BaseEncoder
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.plugin.contracts import Backbone
+from ssl_bench.plugin.encoders import BaseEncoder
 
 CPU_IMAGES, DEVICE_IMAGES = 64, 256
 """Images embedded at once: the activations of 64 stay in a core's cache, 256 keep an accelerator busy."""

@@ -13,15 +13,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Backbone, EvalContext, Fusion, Split
-from ssl_bench.data.cohort import SPLITS
-from ssl_bench.data.features import FeatureSchema, column_of, encode
-from ssl_bench.data.material import Material
+from ssl_bench.build.prepared import Material
 from ssl_bench.data.source import Grey
 from ssl_bench.data.views import whole_view
 from ssl_bench.distributed import is_first
-from ssl_bench.encoders import BaseEncoder, normalised
 from ssl_bench.evaluate.embed import embed, embed_files
+from ssl_bench.plugin.cohort import SPLITS
+from ssl_bench.plugin.contracts import Backbone, EvalContext, Fusion, Split
+from ssl_bench.plugin.encoders import BaseEncoder, normalised
+from ssl_bench.plugin.features import FeatureSchema, column_of, encode
 from ssl_bench.results.rundir import RunDirectory
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.evaluate.feature_state import Wanted, read_state
+from ssl_bench.plugin.cohort import Cohort
 
 IMAGES = "images.parquet"
 BLOCK = 64

@@ -12,7 +12,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.files import write_json
 
 if TYPE_CHECKING:
-    from ssl_bench.encoders import BaseEncoder
+    from ssl_bench.plugin.encoders import BaseEncoder
 
 
 @dataclass(frozen=True)

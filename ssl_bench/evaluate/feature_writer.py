@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssl_bench.contracts import Encoding
 from ssl_bench.errors import DataError
 from ssl_bench.evaluate.feature_state import Wanted, read_state, write_state
+from ssl_bench.plugin.contracts import Encoding
 
 AGREES = 1e-3
 """Largest distance in cosine of features in bfloat16 to those in float32."""

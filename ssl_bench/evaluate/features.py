@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.contracts import Split
-from ssl_bench.data.cohort import SPLITS, Cohort
-from ssl_bench.data.labels import check_names
+from ssl_bench.data.frames import check_named, check_one_spelling, numbers, read_frame, texts
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, Problems, guesses, shortened
 from ssl_bench.evaluate.feature_folder import IMAGES, read_folder
-from ssl_bench.evaluate.frames import check_named, check_one_spelling, numbers, read_frame, texts
-from ssl_bench.evaluate.groups import GROUPED
+from ssl_bench.plugin.cohort import SPLITS, Cohort
+from ssl_bench.plugin.contracts import Split
+from ssl_bench.plugin.labels import check_names
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.stats.groups import GROUPED
 
 GIVEN = "given"
 """The encoder's name in the rows of features that come from elsewhere."""

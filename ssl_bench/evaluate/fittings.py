@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.contracts import EvalContext, Split
-from ssl_bench.data.cohort import SPLITS
+from ssl_bench.build.prepared import ExternalMaterial, Material
 from ssl_bench.data.joined import DATASET
-from ssl_bench.data.material import ExternalMaterial, Material
 from ssl_bench.data.source import JoinedSource
 from ssl_bench.evaluate.embedder import Embedder, whole_images
+from ssl_bench.plugin.cohort import SPLITS
+from ssl_bench.plugin.contracts import EvalContext, Split
 from ssl_bench.results.rows import Scored
 from ssl_bench.results.subgroups import of_rows
 

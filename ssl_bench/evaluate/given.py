@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from ssl_bench.components import Evaluator
-from ssl_bench.contracts import Backbone, EvalContext, Metric, Predictions
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.feature_folder import IMAGES, data_of
 from ssl_bench.evaluate.features import FeatureTable
-from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.notices import Notices
-from ssl_bench.parts import Chosen, check_declared
-from ssl_bench.plugins import Registry
+from ssl_bench.plan.parts import Chosen, check_declared
+from ssl_bench.plugin.components import Evaluator
+from ssl_bench.plugin.contracts import Backbone, EvalContext, Metric, Predictions
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.identity import of_features
 from ssl_bench.results.rows import (
     Origin,
@@ -30,6 +29,7 @@ from ssl_bench.results.rows import (
 )
 from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
 from ssl_bench.results.subgroups import subgroup_rows
+from ssl_bench.stats.measures import Gauge
 
 Row = dict[str, Any]
 

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ssl_bench.contracts import Backbone
-from ssl_bench.data.material import Material
+from ssl_bench.build.prepared import Material
 from ssl_bench.evaluate.embed import embed
-from ssl_bench.evaluate.metrics import macro_auroc
 from ssl_bench.evaluate.neighbours import knn_scores
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
+from ssl_bench.plugin.contracts import Backbone
 from ssl_bench.pretrain.watch import as_evaluated
+from ssl_bench.stats.metrics import macro_auroc
 
 MOST = 2000
 """Images of a split that are embedded, evenly spread: a look must cost little beside an epoch."""

@@ -7,18 +7,16 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from ssl_bench.assemble import build_fusion
-from ssl_bench.contracts import Backbone, Metric, Predictions
-from ssl_bench.data.material import ExternalMaterial, Material
+from ssl_bench.build.modules import build_fusion
+from ssl_bench.build.prepared import ExternalMaterial, Material
+from ssl_bench.data.subsets import Subset, subsets
 from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embedder import Embedder
 from ssl_bench.evaluate.fittings import Fitting, Place, fittings
-from ssl_bench.evaluate.measures import Gauge
 from ssl_bench.evaluate.notices import Notices
-from ssl_bench.evaluate.predictions import IMAGES, PredictionTable, in_unit_of
-from ssl_bench.evaluate.subsets import Subset, subsets
-from ssl_bench.parts import Chosen
-from ssl_bench.plan import Plan
+from ssl_bench.plan.parts import Chosen
+from ssl_bench.plan.plan import Plan
+from ssl_bench.plugin.contracts import Backbone, Metric, Predictions
 from ssl_bench.results.describe import without_encoder
 from ssl_bench.results.rows import (
     Origin,
@@ -36,6 +34,8 @@ from ssl_bench.results.rows import (
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.results.studies import of_studies
 from ssl_bench.results.subgroups import subgroup_rows
+from ssl_bench.stats.measures import Gauge
+from ssl_bench.stats.predictions import IMAGES, PredictionTable, in_unit_of
 
 TRAINED = "trained"
 """The pretrained encoder in a run's table; the others are called as their baselines."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ssl_bench.backbones import TimmCNN, TimmViT
+from ssl_bench.build.backbones import TimmCNN, TimmViT
 from ssl_bench.errors import UsageError
 
 

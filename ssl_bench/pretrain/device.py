@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
-from ssl_bench.config import PretrainConfig
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
 from ssl_bench.pretrain.compiled import check_compiler
 from ssl_bench.results.environment import processor

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from lightning_fabric import Fabric
 
-from ssl_bench.config import PretrainConfig
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
 from ssl_bench.files import die_with_parent
 from ssl_bench.pretrain.device import build_fabric

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -15,14 +14,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import Backbone, Batch, Loss, Method
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.data.prefetch import Batches, prefetching
 from ssl_bench.data.source import BatchStream
 from ssl_bench.distributed import all_reduce_mean, gather_rows, is_first, largest, world_size
 from ssl_bench.errors import HandledError, Interrupted, TrainingStopped
 from ssl_bench.files import write_json
-from ssl_bench.notes import Note
+from ssl_bench.plugin.contracts import Backbone, Batch, Loss, Method
 from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.attention import slow_when_fused, unfused
 from ssl_bench.pretrain.compiled import compiled
@@ -31,6 +29,7 @@ from ssl_bench.pretrain.monitors import CollapseGuard, observe
 from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients, rates, set_rates
 from ssl_bench.pretrain.signals import StopFlag
 from ssl_bench.pretrain.watch import Watch
+from ssl_bench.results.training import Summary
 from ssl_bench.seeds import seed_torch
 
 Probe = Callable[[Backbone], Mapping[str, float]]
@@ -54,34 +53,6 @@ class Narrator(Reporter, Protocol):
 
     def prepared(self, done: int, total: int) -> None:
         """Images in the store so far."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What pretraining did.
-
-    Args:
-        steps: optimiser steps in all.
-        images_seen: images, counted once per pass.
-        crops_seen: views of all groups.
-        seconds: training time of this process, resumed parts of earlier ones not counted.
-        images_per_second: over that time.
-        final: the last logged entry.
-        changes: what makes a resumed training another one than a training that was left alone.
-    """
-
-    steps: int
-    images_seen: int
-    crops_seen: int
-    seconds: float
-    images_per_second: float
-    precision: str
-    device: str
-    resumed_at: int = 0
-    final: Mapping[str, Any] = field(default_factory=dict)
-    optimizer: str = ""
-    changes: tuple[Note, ...] = ()
-    processes: int = 1
 
 
 class ForwardPass(nn.Module):

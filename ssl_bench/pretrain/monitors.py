@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Loss
 from ssl_bench.errors import TrainingStopped
+from ssl_bench.plugin.contracts import Loss
 
 
 def embedding_std(features: Tensor) -> float:
@@ -32,7 +32,7 @@ def prototype_entropy(probabilities: Tensor) -> float:
 
 
 def observe(loss: Loss) -> dict[str, float]:
-    """Monitors of one step's :class:`ssl_bench.contracts.Loss`."""
+    """Monitors of one step's :class:`ssl_bench.plugin.contracts.Loss`."""
     seen: dict[str, float] = {}
     if loss.features is not None:
         seen["embedding_std"] = embedding_std(loss.features)

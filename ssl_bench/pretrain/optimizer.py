@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import ParameterGroup
+from ssl_bench.config.config import PretrainConfig
+from ssl_bench.plugin.contracts import ParameterGroup
 from ssl_bench.pretrain.lars import LARS
 from ssl_bench.pretrain.schedules import cosine, warmup_cosine
 

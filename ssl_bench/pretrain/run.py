@@ -9,23 +9,24 @@ from typing import Any
 import numpy as np
 from lightning_fabric import Fabric
 
-from ssl_bench.changeable import refused_changes
-from ssl_bench.contracts import Method
+from ssl_bench.build.prepared import Material, pretraining_positions
+from ssl_bench.config.changeable import refused_changes
 from ssl_bench.data.controls import controlled
 from ssl_bench.data.exposure import Exposure
-from ssl_bench.data.features import encode
-from ssl_bench.data.material import Material, pretraining_positions
 from ssl_bench.data.source import BatchStream
 from ssl_bench.data.views import whole_view
 from ssl_bench.errors import UsageError, shortened
-from ssl_bench.notes import Note, note_of, parts_of
-from ssl_bench.plan import Plan
+from ssl_bench.plan.plan import Plan
+from ssl_bench.plugin.contracts import Method
+from ssl_bench.plugin.features import encode
+from ssl_bench.plugin.notes import Note, note_of, parts_of
 from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.checkpoint import Checkpoint
-from ssl_bench.pretrain.loop import Probe, Reporter, Summary, Trainer
+from ssl_bench.pretrain.loop import Probe, Reporter, Trainer
 from ssl_bench.pretrain.watch import IMAGES as WATCHED
 from ssl_bench.pretrain.watch import Watch
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.training import Summary
 
 
 def pretrain(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssl_bench.contracts import Backbone
+from ssl_bench.plugin.contracts import Backbone
 from ssl_bench.pretrain.monitors import effective_rank, embedding_std
 
 IMAGES = 64

@@ -1,1 +1,4 @@
-"""What people look at: terminal, plots, reports."""
+"""What people look at: terminal, plots, reports, tables, the leaderboard.
+
+Hands on text, pictures and pages.
+"""

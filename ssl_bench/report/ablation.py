@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from ssl_bench.ablation import NONE
+from ssl_bench.config.arms import NONE
 from ssl_bench.report.text import p_cell, units
 from ssl_bench.results.rows import MACRO
 from ssl_bench.results.rundir import place_name

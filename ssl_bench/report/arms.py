@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssl_bench.ablation import NONE, Cell
-from ssl_bench.config import RunConfig
+from ssl_bench.compare.ablation import Contrast, contrasts, families, found_by, over_findings, verdict
+from ssl_bench.compare.runs import RunScores, run_scores
+from ssl_bench.config.arms import NONE
+from ssl_bench.config.config import RunConfig
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.ablation import Contrast, contrasts, families, found_by, over_findings, verdict
-from ssl_bench.evaluate.compare import SEEDS
-from ssl_bench.evaluate.intervals import FEWEST
-from ssl_bench.evaluate.resampled import resampled
-from ssl_bench.evaluate.runs import ENCODERS, RANDOM, RunScores, run_scores
-from ssl_bench.notes import Note
-from ssl_bench.plan import CONTROL
+from ssl_bench.plan.plan import CONTROL
+from ssl_bench.plugin.notes import Note
 from ssl_bench.report.ablation import arm_row
+from ssl_bench.results.standing import ENCODERS, RANDOM
+from ssl_bench.stats.intervals import FEWEST
+from ssl_bench.stats.resampled import resampled
+from ssl_bench.stats.significance import SEEDS
+from ssl_bench.sweep.ablation import Cell
 
 TRAINED = "trained"
 

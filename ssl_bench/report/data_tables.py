@@ -14,7 +14,7 @@ from ssl_bench.report.table import plain_console
 
 if TYPE_CHECKING:
     from ssl_bench.data.check import Finding
-    from ssl_bench.data.cohort import Cohort
+    from ssl_bench.plugin.cohort import Cohort
 
 TITLES = {
     "demographics": "demographics by split (shares of the images that have a value)",

@@ -1,6 +1,6 @@
 """Finished runs as one ranking: a row for each configuration and protocol, and what cannot stand in it with the reason.
 
-Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:mod:`ssl_bench.evaluate.arms`).
+Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:mod:`ssl_bench.compare.arms`).
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from ssl_bench.compare.arms import Arm, arms_of
+from ssl_bench.compare.bench import Line, Refused, admitted, lines_of
+from ssl_bench.compare.beside import others
+from ssl_bench.compare.cleared import NOTE
+from ssl_bench.compare.contaminated import legends
+from ssl_bench.compare.members import Place, Record, places_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
-from ssl_bench.evaluate.arms import Arm, arms_of
-from ssl_bench.evaluate.bench import Line, Refused, admitted, lines_of
-from ssl_bench.evaluate.beside import others
-from ssl_bench.evaluate.cleared import NOTE
-from ssl_bench.evaluate.compare import SEEDS
-from ssl_bench.evaluate.contaminated import legends
-from ssl_bench.evaluate.family import described
-from ssl_bench.evaluate.intervals import FEWEST
-from ssl_bench.evaluate.measures import Gauge
-from ssl_bench.evaluate.members import Place, Record, places_of, slim
-from ssl_bench.evaluate.runs import RANDOM
 from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells
 from ssl_bench.report.place_notes import headings_of, held_notes
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.standing import RANDOM
+from ssl_bench.stats.family import described
+from ssl_bench.stats.intervals import FEWEST
+from ssl_bench.stats.measures import Gauge
+from ssl_bench.stats.significance import SEEDS
 
 
 @dataclass(frozen=True)

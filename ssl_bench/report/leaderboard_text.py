@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 
-from ssl_bench.evaluate.intervals import Interval
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.paper import Cell
 from ssl_bench.report.plots.canvas import STAMP
 from ssl_bench.report.table import METRICS, plain_console
+from ssl_bench.stats.intervals import Interval
 
 COLUMNS = ("", "configuration", "backbone", "seeds")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ssl_bench.data.check import Finding
-    from ssl_bench.plan import Plan
+    from ssl_bench.plan.plan import Plan
     from ssl_bench.report.leaderboard import Board, Entry
     from ssl_bench.report.paper import Paper
     from ssl_bench.sweep.state import State
@@ -49,7 +49,7 @@ def result_values(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 def plan_values(plan: Plan) -> dict[str, Any]:
     """What a dry run would do: the lines of its plan, and the numbers in them."""
-    from ssl_bench.estimate import estimate
+    from ssl_bench.build.estimate import estimate
     from ssl_bench.report.plan_text import plan_lines
 
     size = estimate(plan)

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ssl_bench.compare.arms import Arm
+from ssl_bench.compare.bench import Bench, Line, lines_of
+from ssl_bench.compare.beside import ideal, others
+from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_line
+from ssl_bench.compare.contaminated import SEEN, UNKNOWN, legends, seen_mark
+from ssl_bench.compare.members import Place, Record, places_of
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.arms import Arm
-from ssl_bench.evaluate.bench import Bench, Line, lines_of
-from ssl_bench.evaluate.beside import ideal, others
-from ssl_bench.evaluate.cleared import NOTE, UNCLEAR, unclear_line
-from ssl_bench.evaluate.compare import SEEDS
-from ssl_bench.evaluate.contaminated import SEEN, UNKNOWN, legends, seen_mark
-from ssl_bench.evaluate.family import Test, adjust, described, mark
-from ssl_bench.evaluate.intervals import FEWEST, Interval
-from ssl_bench.evaluate.measures import Gauge
-from ssl_bench.evaluate.members import Place, Record, places_of
 from ssl_bench.report.place_notes import at, headings_of, held_notes
 from ssl_bench.report.table import MACRO
 from ssl_bench.results.ledger import contaminated
+from ssl_bench.stats.family import Test, adjust, described, mark
+from ssl_bench.stats.intervals import FEWEST, Interval
+from ssl_bench.stats.measures import Gauge
+from ssl_bench.stats.significance import SEEDS
 
 TITLES = {
     "linear": "Linear evaluation",

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ssl_bench.compare.bench import Bench
+from ssl_bench.compare.beside import others, unmeasured
+from ssl_bench.compare.members import Place
 from ssl_bench.errors import shortened
-from ssl_bench.evaluate.bench import Bench
-from ssl_bench.evaluate.beside import others, unmeasured
-from ssl_bench.evaluate.measures import Gauge
-from ssl_bench.evaluate.members import Place
-from ssl_bench.evaluate.predictions import IMAGES
 from ssl_bench.report.table import METRICS
+from ssl_bench.stats.measures import Gauge
+from ssl_bench.stats.predictions import IMAGES
 
 
 def headings_of(asked: Sequence[Gauge]) -> dict[str, str]:

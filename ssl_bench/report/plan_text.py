@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ssl_bench.estimate import estimate
-from ssl_bench.external import External
-from ssl_bench.plan import Plan
+from ssl_bench.build.estimate import estimate
+from ssl_bench.plan.external import External
+from ssl_bench.plan.plan import Plan
+from ssl_bench.plan.settle import whose_rates
 from ssl_bench.pretrain.device import chosen_accelerator, missing_device
 from ssl_bench.report.spoken import Spoken
-from ssl_bench.settle import whose_rates
 
 
 def print_plan(plan: Plan) -> None:

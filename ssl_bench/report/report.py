@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ssl_bench.evaluate.cleared import NOTE, UNCLEAR
+from ssl_bench.compare.cleared import NOTE, UNCLEAR
 from ssl_bench.files import write_text
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, by_share, calibration, evaluations

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ssl_bench.evaluate.cleared import UNCLEAR, unclear_encoder
+from ssl_bench.compare.cleared import UNCLEAR, unclear_encoder
 from ssl_bench.report.evaluations import Evaluation, Row, named, other_rows
 from ssl_bench.report.table import MACRO, METRICS, interval_text, signed_text
 from ssl_bench.report.text import count_text, share_text, units

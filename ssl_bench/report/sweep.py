@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ssl_bench.evaluate.runs import ENCODERS
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.table import interval_text, plain_console
+from ssl_bench.results.standing import ENCODERS
 from ssl_bench.sweep.state import State
 
 QUIET_SECONDS = 30.0

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ssl_bench.evaluate.cleared import NOTE, UNCLEAR, unclear_encoder
+from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_encoder
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.text import count_text, p_cell, share_text, units
 

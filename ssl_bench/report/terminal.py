@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ssl_bench.loggers import Loggers
+from ssl_bench.pretrain.loggers import Loggers
 from ssl_bench.report.fractions import print_result
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken

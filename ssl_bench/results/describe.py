@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ssl_bench.data.cohort import Cohort
+from ssl_bench.build.prepared import ExternalMaterial, Material
 from ssl_bench.data.imagecontent import content_hashes
-from ssl_bench.data.labels import space_of
 from ssl_bench.data.looks import what_is_wrong
-from ssl_bench.data.material import ExternalMaterial, Material
-from ssl_bench.notes import Note
-from ssl_bench.parts import Chosen
-from ssl_bench.plan import Plan
-from ssl_bench.pretrain.loop import Summary
+from ssl_bench.plan.parts import Chosen
+from ssl_bench.plan.plan import Plan
+from ssl_bench.plan.settle import whose_rates
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.labels import space_of
+from ssl_bench.plugin.notes import Note
 from ssl_bench.results.encoder_card import encoder_card
 from ssl_bench.results.ledger import planned
 from ssl_bench.results.rundir import SCHEMA
 from ssl_bench.results.sameness import content_of
-from ssl_bench.settle import whose_rates
+from ssl_bench.results.training import Summary
 
 ByKind = dict[str, dict[str, dict[str, Any]]]
 """Resolved options by kind and name of a component."""

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ssl_bench.components import Encoder
-from ssl_bench.config import EncoderChoice
-from ssl_bench.encoders import BaseEncoder
+from ssl_bench.config.config import EncoderChoice
 from ssl_bench.files import sha256
+from ssl_bench.plugin.components import Encoder
+from ssl_bench.plugin.encoders import BaseEncoder
 
 Card = dict[str, Any]
 

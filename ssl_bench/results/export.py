@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssl_bench.contracts import Backbone
 from ssl_bench.data.source import Grey
 from ssl_bench.files import sha256, write_json, write_tensors
+from ssl_bench.plugin.contracts import Backbone
 
 
 def export_encoder(encoder: Backbone, grey: Grey, folder: Path) -> list[Path]:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.data.cohort import SPLITS
+from ssl_bench.plugin.cohort import SPLITS
 from ssl_bench.results.rundir import RunDirectory
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ssl_bench.contracts import Backbone
+    from ssl_bench.plugin.contracts import Backbone
 
 Identity = dict[str, str]
 """``sha256`` and what it is ``of``: weights, features or predictions."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.data.cohort import SPLITS
 from ssl_bench.data.families import comparable, family
 from ssl_bench.errors import DataError, HandledError, shortened
+from ssl_bench.plugin.cohort import SPLITS
 from ssl_bench.results.rundir import RunDirectory
 
 if TYPE_CHECKING:
-    from ssl_bench.plan import Plan
+    from ssl_bench.plan.plan import Plan
 
 FILE = "trained_on.json"
 """Patients of the pretraining by dataset, in a run's folder; it stays on the machine."""

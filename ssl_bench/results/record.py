@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import write_json
-from ssl_bench.notes import note_of, parts_of
+from ssl_bench.plugin.notes import note_of, parts_of
 
 SCHEMA = 2
 """Version of ``record.json``; docs/record.md describes it."""
@@ -43,7 +43,7 @@ def digest(body: Mapping[str, Any]) -> str:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A record as it was written; its notes are :class:`ssl_bench.notes.Note`.
+    """A record as it was written; its notes are :class:`ssl_bench.plugin.notes.Note`.
 
     Raises:
         UsageError: another version wrote it.

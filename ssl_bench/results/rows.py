@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.contracts import Metric, Predictions, Split
 from ssl_bench.errors import DataError, PluginError, shortened
-from ssl_bench.evaluate.intervals import (
+from ssl_bench.plugin.contracts import Metric, Predictions, Split
+from ssl_bench.stats.bootstrap import patient_rows
+from ssl_bench.stats.intervals import (
     FEWEST,
     Difference,
     Interval,
@@ -22,10 +23,9 @@ from ssl_bench.evaluate.intervals import (
     supports,
     with_intervals,
 )
-from ssl_bench.evaluate.intervals import Metric as Measured
-from ssl_bench.evaluate.measures import Gauge, measured
-from ssl_bench.evaluate.predictions import IMAGES, PredictionTable, unit_of
-from ssl_bench.evaluate.resample import patient_rows
+from ssl_bench.stats.intervals import Metric as Measured
+from ssl_bench.stats.measures import Gauge, measured
+from ssl_bench.stats.predictions import IMAGES, PredictionTable, fitted, unit_of
 
 MACRO = "macro"
 
@@ -104,12 +104,6 @@ def check_images(scored: Scored, expected: int) -> None:
             f"protocol '{scored.origin.protocol}' scored {found} images of split '{scored.predictions.split}', "
             f"expected {expected}: a protocol scores every image of a split once"
         )
-
-
-def fitted(scores: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Which columns of ``(N, L)`` hold scores; a column of NaN alone could not be fitted."""
-    result: npt.NDArray[np.bool_] = ~np.isnan(scores).all(axis=0)
-    return result
 
 
 def as_table(scored: Scored, labels: tuple[str, ...]) -> PredictionTable:

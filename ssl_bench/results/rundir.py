@@ -260,7 +260,7 @@ class RunDirectory:
         record_file.write(self.record, {**content, "files": {**content.get("files", {}), **self.hashes}})
 
     def read_record(self) -> dict[str, Any]:
-        """The record of a finished run; its notes are :class:`ssl_bench.notes.Note`.
+        """The record of a finished run; its notes are :class:`ssl_bench.plugin.notes.Note`.
 
         Raises:
             UsageError: this is no run, it is not finished, or another version wrote it.

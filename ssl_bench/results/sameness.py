@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from ssl_bench.build.prepared import Material
 from ssl_bench.data.imagecontent import PARTS, content_hashes, image_content
-from ssl_bench.data.material import Material
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.results.rundir import RunDirectory
 

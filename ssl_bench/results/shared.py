@@ -14,10 +14,10 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ssl_bench.config import Choice, EncoderChoice, RunConfig
+from ssl_bench.config.config import Choice, EncoderChoice, RunConfig
 from ssl_bench.errors import HandledError
-from ssl_bench.notes import note_of
-from ssl_bench.plugins import Registry, discover
+from ssl_bench.plugin.notes import note_of
+from ssl_bench.plugin.registry import Registry, discover
 
 AS_IT_IS = (
     "schema", "synthetic", "method", "fusion", "downstream_fusion", "features", "ehr_columns", "ehr_fills", "recipe",

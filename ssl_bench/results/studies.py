@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.evaluate.predictions import IMAGES, Aggregate, by_study, study_names, unit_of
-from ssl_bench.evaluate.subsets import restricted
+from ssl_bench.data.subsets import restricted
 from ssl_bench.results.rows import Scored, as_table
+from ssl_bench.stats.predictions import IMAGES, Aggregate, by_study, study_names, unit_of
 
 
 def of_studies(scored: Scored, labels: tuple[str, ...], aggregate: str) -> Scored:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.contracts import Metric
-from ssl_bench.evaluate.gaps import GroupMetrics
-from ssl_bench.evaluate.groups import groups, known
-from ssl_bench.evaluate.intervals import Difference
-from ssl_bench.evaluate.subsets import restricted
-from ssl_bench.results.rows import MACRO, Scored, fitted, metric_rows, plain_row
+from ssl_bench.data.subsets import restricted
+from ssl_bench.plugin.contracts import Metric
+from ssl_bench.results.rows import MACRO, Scored, metric_rows, plain_row
+from ssl_bench.stats.gaps import GroupMetrics
+from ssl_bench.stats.groups import groups, known
+from ssl_bench.stats.intervals import Difference
+from ssl_bench.stats.predictions import fitted
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plugins import Registry
+from ssl_bench.plugin.registry import Registry
 
 SCAFFOLDED = ("method", "fusion", "dataset", "evaluator", "metric", "encoder")
 """Kinds of components that a package can be written for."""

@@ -10,14 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.components import Method
-from ssl_bench.config import EhrConfig, RunConfig, load
+from ssl_bench.config.config import EhrConfig, RunConfig, load
+from ssl_bench.config.recipes import finder, named
 from ssl_bench.errors import HandledError, Problems, shortened
-from ssl_bench.parts import Parts, choose_parts
-from ssl_bench.plan import Plan, make_plan, pretraining_images, read_schema
-from ssl_bench.plugins import Registry
-from ssl_bench.reading import check_demands
-from ssl_bench.recipes import finder, named
+from ssl_bench.plan.cohorts import check_demands
+from ssl_bench.plan.parts import Parts, choose_parts
+from ssl_bench.plan.plan import Plan, make_plan, pretraining_images, read_schema
+from ssl_bench.plugin.components import Method
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.sweep.grid import Values
 
 NEUTRAL = ("loggers", "data.workers", "data.residency")
@@ -152,8 +152,8 @@ def rehearse_cells(plans: Mapping[str, Plan], problems: Grouped) -> dict[str, Pl
     Returns:
         The plans with as many epochs as their budgets pay for.
     """
-    from ssl_bench.budget import fitted
-    from ssl_bench.estimate import rehearse
+    from ssl_bench.build.budget import fitted
+    from ssl_bench.build.estimate import rehearse
 
     built: dict[str, bool] = {}
     ready: dict[str, Plan] = {}

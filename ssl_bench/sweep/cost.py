@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ssl_bench.assemble import build_method
+from ssl_bench.build.modules import build_method
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
-from ssl_bench.plan import Plan
+from ssl_bench.plan.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Trainer
 from ssl_bench.results.rundir import RunDirectory

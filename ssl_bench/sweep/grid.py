@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from ssl_bench.components import Method
-from ssl_bench.config import DEFAULT_METHOD, Named, Section, read_file, split_names
-from ssl_bench.layers import CHOICES, merge, named
-from ssl_bench.options import validate
-from ssl_bench.plugins import Registry
+from ssl_bench.config.config import DEFAULT_METHOD, Named, Section, read_file, split_names
+from ssl_bench.config.layers import CHOICES, merge, named
+from ssl_bench.plugin.components import Method
+from ssl_bench.plugin.options import validate
+from ssl_bench.plugin.registry import Registry
 
 Values = dict[str, Any]
 

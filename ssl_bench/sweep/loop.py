@@ -12,9 +12,9 @@ import yaml
 
 from ssl_bench.errors import DataError, HandledError, Interrupted
 from ssl_bench.files import check_unlocked, locked, write_text
+from ssl_bench.plugin.services import Job, JobState, Launcher
 from ssl_bench.pretrain.signals import StopFlag
 from ssl_bench.results.rundir import RunDirectory
-from ssl_bench.services import Job, JobState, Launcher
 from ssl_bench.sweep.cells import Cell
 from ssl_bench.sweep.state import BEGINS, State, StateFile, progress_of, reason_of, result_of
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ssl_bench.evaluate.runs import standing
 from ssl_bench.files import write_json
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.standing import standing
 
 Phase = Literal["queued", "running", "done", "failed"]
 

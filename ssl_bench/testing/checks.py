@@ -12,11 +12,11 @@ from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 import torch
 
-from ssl_bench.components import Component
 from ssl_bench.errors import HandledError, PluginError
-from ssl_bench.options import Options
-from ssl_bench.plugins import NAME, Offer, Registry, Source, discover
-from ssl_bench.search import declared
+from ssl_bench.plugin.components import Component
+from ssl_bench.plugin.options import Options
+from ssl_bench.plugin.registry import NAME, Offer, Registry, Source, discover
+from ssl_bench.plugin.search import declared
 from ssl_bench.testing.source import forbidden
 
 C = TypeVar("C", bound=Component)

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ssl_bench.components import Encoder as EncoderComponent
-from ssl_bench.encoders import POOLINGS, BaseEncoder, standard_input
 from ssl_bench.errors import HandledError
+from ssl_bench.plugin.components import Encoder as EncoderComponent
+from ssl_bench.plugin.encoders import POOLINGS, BaseEncoder, standard_input
 from ssl_bench.testing.checks import Check, Subject, check_descriptor, check_options, listed, run_all
 
 SHAPES = ((90, 76), (64, 101), (80, 80))
@@ -29,7 +29,9 @@ class EncoderSubject(Subject[EncoderComponent]):
     def network(self) -> BaseEncoder:
         """The encoder, opened once."""
         found = self.component.load()(self.options, self.path, self.component)
-        self.expect(isinstance(found, BaseEncoder), f"must give a ssl_bench.encoders.BaseEncoder, found {type(found)}")
+        self.expect(
+            isinstance(found, BaseEncoder), f"must give a ssl_bench.plugin.encoders.BaseEncoder, found {type(found)}"
+        )
         return found  # type: ignore[no-any-return]
 
     def inputs(self) -> list[Tensor]:

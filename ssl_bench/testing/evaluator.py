@@ -15,13 +15,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.components import Evaluator as EvaluatorComponent
-from ssl_bench.contracts import EvalContext, Fusion, Metric, Predictions, Split
-from ssl_bench.data.cohort import SPLITS
 from ssl_bench.errors import HandledError
-from ssl_bench.evaluate.metrics import macro_auroc
-from ssl_bench.results.rows import Origin, Scored, check_scores, fitted
+from ssl_bench.plugin.cohort import SPLITS
+from ssl_bench.plugin.components import Evaluator as EvaluatorComponent
+from ssl_bench.plugin.contracts import EvalContext, Fusion, Metric, Predictions, Split
+from ssl_bench.results.rows import Origin, Scored, check_scores
 from ssl_bench.seeds import generator, seed_torch
+from ssl_bench.stats.metrics import macro_auroc
+from ssl_bench.stats.predictions import fitted
 from ssl_bench.testing.checks import (
     Check,
     Subject,

@@ -9,8 +9,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.components import Fusion as FusionComponent
-from ssl_bench.contracts import Encoding, Fused, Fusion
+from ssl_bench.plugin.components import Fusion as FusionComponent
+from ssl_bench.plugin.contracts import Encoding, Fused, Fusion
 from ssl_bench.seeds import generator, seed_torch
 from ssl_bench.testing.checks import (
     Check,
@@ -106,7 +106,7 @@ def check_width(subject: FusionSubject) -> None:
         fusion = subject.build(width=width)
         found = fusion.fuse(*inputs(width=width))
         subject.expect(
-            isinstance(found, Fused), f"must return a ssl_bench.contracts.Fused, found {type(found).__name__}"
+            isinstance(found, Fused), f"must return a ssl_bench.plugin.contracts.Fused, found {type(found).__name__}"
         )
         shape = tuple(found.features.shape)
         subject.expect(

@@ -13,9 +13,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.components import Method as MethodComponent
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import Batch, Loss, Method, ParameterGroup
+from ssl_bench.config.config import PretrainConfig
+from ssl_bench.plugin.components import Method as MethodComponent
+from ssl_bench.plugin.contracts import Batch, Loss, Method, ParameterGroup
 from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients
 from ssl_bench.testing.checks import Subject
 from ssl_bench.testing.tiny import WIDTH, Kind, Recipe, TinyFusion, batch
@@ -243,14 +243,14 @@ def _check_moved(
         subject.expect(
             not pairs,
             f"keeps copies of trained parameters ({_some(list(pairs))}) and reports no momentum; move them in "
-            "after_step (ssl_bench.methods.ema_update) and return {'momentum': ...}",
+            "after_step (ssl_bench.plugin.methods.ema_update) and return {'momentum': ...}",
         )
         return
     momentum = float(reported["momentum"])
     subject.expect(
         pairs,
         "reports a momentum, but no parameter without gradient starts as a copy of a trained one; make the teacher by "
-        "ssl_bench.methods.frozen_copy",
+        "ssl_bench.plugin.methods.frozen_copy",
     )
     subject.expect(0 <= momentum < 1, f"must report a momentum in [0, 1) before the training's end, found {momentum}")
     off = [

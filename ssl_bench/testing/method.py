@@ -12,9 +12,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.components import Method as MethodComponent
-from ssl_bench.contracts import Backbone, Loss, ViewGroup
-from ssl_bench.estimate import meta_batch
+from ssl_bench.build.estimate import meta_batch
+from ssl_bench.plugin.components import Method as MethodComponent
+from ssl_bench.plugin.contracts import Backbone, Loss, ViewGroup
 from ssl_bench.testing.checks import (
     Check,
     check_descriptor,
@@ -148,7 +148,9 @@ def check_loss(subject: MethodSubject) -> None:
     for kind, fused in subject.builds:
         method = subject.double(kind, fused=fused)
         loss = loss_of(method, batch(method.views, fused=fused, dtype=torch.float64))
-        subject.expect(isinstance(loss, Loss), f"must return a ssl_bench.contracts.Loss, found {type(loss).__name__}")
+        subject.expect(
+            isinstance(loss, Loss), f"must return a ssl_bench.plugin.contracts.Loss, found {type(loss).__name__}"
+        )
         total = loss.total.detach()
         subject.expect(total.ndim == 0, f"must give a scalar loss, found shape {tuple(total.shape)}")
         subject.expect(total.isfinite(), f"gives a loss of {float(total)} on the {kind}")
@@ -184,7 +186,8 @@ def check_autocast(subject: MethodSubject) -> None:
             loss = loss_of(method, batch(method.views, fused=fused, dtype=torch.float32))
         subject.expect(
             loss.total.dtype == torch.float32,
-            f"computes its loss in {loss.total.dtype} under bf16 autocast; wrap it in ssl_bench.methods.full_precision",
+            f"computes its loss in {loss.total.dtype} under bf16 autocast; wrap it in "
+            "ssl_bench.plugin.methods.full_precision",
         )
         subject.expect(loss.total.isfinite(), f"gives a loss of {float(loss.total.detach())} under bf16 autocast")
 
@@ -232,7 +235,7 @@ def check_fusion_joins(subject: MethodSubject) -> None:
     losses = [loss_of(subject.double(fused=True), replace(rows, ehr=ehr)).total for ehr in (rows.ehr, rows.ehr + 1)]
     subject.expect(
         not torch.equal(*losses),
-        "ignores its fusion: other EHR values give the same loss; use ssl_bench.methods.apply_fusion",
+        "ignores its fusion: other EHR values give the same loss; use ssl_bench.plugin.methods.apply_fusion",
     )
     gradients(method, loss_of(method, rows))  # no second loss of this one: before_step may change its parameters
     fusion = next((part for part in cast("nn.Module", method).modules() if isinstance(part, TinyFusion)), None)
@@ -240,5 +243,5 @@ def check_fusion_joins(subject: MethodSubject) -> None:
         subject.fail("keeps its fusion as no module of its own, so it is not trained; set self.fusion = fusion")
     subject.expect(
         fusion.own.grad is not None and bool(fusion.own.grad),
-        "leaves the fusion's own losses out of its total; add Fused.losses with ssl_bench.methods.joined_losses",
+        "leaves the fusion's own losses out of its total; add Fused.losses with ssl_bench.plugin.methods.joined_losses",
     )

@@ -21,8 +21,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ssl_bench.contracts import Batch, Method
 from ssl_bench.distributed import all_reduce_mean, rank, world_size
+from ssl_bench.plugin.contracts import Batch, Method
 from ssl_bench.testing.learning import MethodSubject, gradients, loss_of
 from ssl_bench.testing.tiny import ROWS, Recipe, batch
 
@@ -79,7 +79,7 @@ def _compare(subject: MethodSubject, one: Gradients, two: Gradients) -> None:
         errors[worst] < TOLERANCE,
         f"trains otherwise on two processes than on one with the same images: the gradient of {worst} differs by "
         f"{errors[worst]:.2g} of its norm; reach the other ranks' rows by gather, all_reduce_mean and BatchNorm of "
-        "ssl_bench.distributed",
+        "ssl_bench.plugin.methods",
     )
 
 

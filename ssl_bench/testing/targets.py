@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Batch, Method
+from ssl_bench.plugin.contracts import Batch, Method
 from ssl_bench.testing.learning import MethodSubject, gradients, twins
 from ssl_bench.testing.tiny import batch
 

@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbones import build
-from ssl_bench.contracts import Backbone, Batch, Encoding, Fused, Fusion, Method, ViewGroup
-from ssl_bench.data.features import FeatureSchema, learn_schema
-from ssl_bench.options import Options
+from ssl_bench.build.backbones import build
+from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fused, Fusion, Method, ViewGroup
+from ssl_bench.plugin.features import FeatureSchema, learn_schema
+from ssl_bench.plugin.options import Options
 from ssl_bench.seeds import generator, seed_torch
 
 Kind = Literal["vit", "cnn"]

@@ -10,7 +10,7 @@ import pytest
 
 from ssl_bench import Method, __version__
 from ssl_bench.cli import plugins
-from ssl_bench.plugins import Failure, Offer, Registry, Source
+from ssl_bench.plugin.registry import Failure, Offer, Registry, Source
 
 Cli = Callable[..., Any]
 BROKEN = Failure(Source("toy-fails", "0.1", "toys"), "RuntimeError: no licence", ())

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from ssl_bench.cli import app
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.intervals import measure
-from ssl_bench.evaluate.predictions import read_predictions
+from ssl_bench.stats.intervals import measure
+from ssl_bench.stats.predictions import read_predictions
 
 
 def invoke(*arguments: object) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.changeable import CHANGEABLE, differences
 from ssl_bench.cli.resume import resumed_config
-from ssl_bench.config import RunConfig, load
+from ssl_bench.config.changeable import CHANGEABLE, differences
+from ssl_bench.config.config import RunConfig, load
 from ssl_bench.errors import UsageError
-from ssl_bench.plugins import discover
+from ssl_bench.plan.settle import settle
+from ssl_bench.plugin.registry import discover
 from ssl_bench.results.rundir import RunDirectory
-from ssl_bench.settle import settle
 
 
 @pytest.fixture

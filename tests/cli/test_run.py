@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ssl_bench.cli import run as command
-from ssl_bench.config import RunConfig, load
-from ssl_bench.plan import Plan
+from ssl_bench.config.config import RunConfig, load
+from ssl_bench.plan.plan import Plan
 from ssl_bench.results.rundir import RunDirectory
 
 Cli = Callable[..., Any]

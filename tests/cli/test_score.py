@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ssl_bench.cli import app
+from ssl_bench.compare.runs import run_scores
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.evaluate.intervals import measure
-from ssl_bench.evaluate.runs import run_scores
+from ssl_bench.stats.intervals import measure
 
 
 @pytest.fixture

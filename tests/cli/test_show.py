@@ -13,10 +13,10 @@ from pydantic import Field
 
 from ssl_bench import Method, Options
 from ssl_bench.cli import show
-from ssl_bench.components import KINDS
-from ssl_bench.config import assignment, load
-from ssl_bench.parts import choose_parts
-from ssl_bench.plugins import Offer, Registry, Source
+from ssl_bench.config.config import assignment, load
+from ssl_bench.plan.parts import choose_parts
+from ssl_bench.plugin.components import KINDS
+from ssl_bench.plugin.registry import Offer, Registry, Source
 
 Cli = Callable[..., Any]
 
@@ -62,7 +62,7 @@ def test_every_key_shown_can_be_set_to_its_default(sslbench: Cli, registry: Regi
 
 
 def _merged(*layers: dict[str, Any]) -> dict[str, Any]:
-    from ssl_bench.layers import merge
+    from ssl_bench.config.layers import merge
 
     merged: dict[str, Any] = {}
     for layer in layers:

@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from ssl_bench.cli.sweep import tell_power
-from ssl_bench.config import RunConfig
-from ssl_bench.evaluate.power import Spread, smallest
-from ssl_bench.services import Job, JobState
+from ssl_bench.config.config import RunConfig
+from ssl_bench.plugin.services import Job, JobState
+from ssl_bench.stats.power import Spread, smallest
 from ssl_bench.sweep.cells import Cell, paired_seeds
 
 Cli = Callable[..., Any]

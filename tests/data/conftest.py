@@ -11,8 +11,8 @@ from PIL import Image
 
 from ssl_bench.data import filling
 from ssl_bench.data import store as module
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions, decode_content
+from ssl_bench.plugin.cohort import Cohort
 
 COUNT = 14
 

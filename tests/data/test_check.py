@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from ssl_bench.data.check import Finding, Sample, check_download
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.preparing import duration
 from ssl_bench.errors import DataError, joined
+from ssl_bench.plugin.cohort import Cohort
 
 SAMPLE = Sample(8, 0, DecodeOptions(16))
 

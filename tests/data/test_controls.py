@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ssl_bench.data.controls import controlled, other_patients, random_rows, typical_row
-from ssl_bench.data.features import Encoded, column_slices, encode, learn_schema
+from ssl_bench.plugin.features import Encoded, column_slices, encode, learn_schema
 
 FRAME = pd.DataFrame(
     {

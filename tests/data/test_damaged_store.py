@@ -14,10 +14,10 @@ import pytest
 
 from ssl_bench.data import array, seal
 from ssl_bench.data.blocks import file_time
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.store import find_store, open_store, prepare
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.cohort import Cohort
 
 COUNT = 14
 OPTIONS = DecodeOptions(size=16)

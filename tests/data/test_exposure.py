@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ssl_bench.data.exposure import Exposure
-from ssl_bench.data.features import learn_schema
+from ssl_bench.plugin.features import learn_schema
 
 SCHEMA = learn_schema(pd.DataFrame(), ("age", "sex"))
 EHR = torch.tensor([[0.3, 1.0, 0.0], [0.0, 0.0, 1.0]]).repeat(500, 1)

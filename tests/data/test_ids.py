@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.ids import canonical, canonicals, check_ids, merge_ids, same, without_point
 from ssl_bench.data.parquet import read_parquet
-from ssl_bench.data.splits import DEFAULT_SHARES, assign, check_leakage, select
+from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
 
 
 def make(patients: list[str], split: list[str] | None = None, *, official: bool = True) -> Cohort:

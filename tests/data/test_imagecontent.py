@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.imagecontent import PARTS, content_hashes, image_content
+from ssl_bench.plugin.cohort import Cohort
 
 PIXELS = ["a1", "b2", "c3"]
 

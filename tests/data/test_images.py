@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.images import check_images, find_images
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.cohort import Cohort
 
 NAME = "M\u00fcller"
 DECOMPOSED = unicodedata.normalize("NFD", NAME)

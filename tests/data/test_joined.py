@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.data.cohort import Cohort, check_cohort
-from ssl_bench.data.features import encode, learn_schema
 from ssl_bench.data.joined import check_copies, distinct, join, settle
-from ssl_bench.data.labels import CHEXPERT14, COMMON7, NIH14, space_of
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.plugin.cohort import Cohort, check_cohort
+from ssl_bench.plugin.features import encode, learn_schema
+from ssl_bench.plugin.labels import CHEXPERT14, COMMON7, NIH14, space_of
 
 
 def make(name: str, labels: tuple[str, ...], first: int = 1, **features: list[object]) -> Cohort:

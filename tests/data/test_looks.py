@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.looks import shows_nothing, what_is_wrong
 from ssl_bench.data.store import prepare
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.cohort import Cohort
 
 SIDE = 256
 RAMP = np.tile(np.arange(SIDE, dtype=np.uint8), (SIDE, 1))

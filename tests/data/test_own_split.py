@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.own_split import apply_split, read_own_split
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.plugin.cohort import Cohort
 
 Cli = Callable[..., Any]
 

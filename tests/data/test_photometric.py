@@ -6,8 +6,8 @@ import pytest
 import torch
 from torchvision.transforms import functional
 
-from ssl_bench.contracts import Photometric
 from ssl_bench.data.photometric import Changes, apply_changes, draw_changes
+from ssl_bench.plugin.contracts import Photometric
 
 COUNT = 4000
 

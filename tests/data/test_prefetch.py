@@ -15,12 +15,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import ViewGroup
 from ssl_bench.data.exposure import Exposure
-from ssl_bench.data.features import FeatureSchema
 from ssl_bench.data.prefetch import Prefetch, SideStream, prefetching
 from ssl_bench.data.source import BatchStream, Grey, ImageSource, JoinedSource, Source
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.contracts import ViewGroup
+from ssl_bench.plugin.features import FeatureSchema
 
 CPU, SIDE, STORED, BATCH = torch.device("cpu"), 12, 40, 5
 LONG = 60

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.contracts import Batch, ViewGroup
 from ssl_bench.data import source as module
 from ssl_bench.data.source import BatchStream, Grey, ImageSource, JoinedSource, measure_grey
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.contracts import Batch, ViewGroup
 
 CPU = torch.device("cpu")
 SIDE = 12

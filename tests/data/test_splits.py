@@ -8,17 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ssl_bench.data.cohort import Cohort
-from ssl_bench.data.splits import (
-    DEFAULT_SHARES,
-    assign,
-    check_leakage,
-    check_not_empty,
-    manifest,
-    pretraining_rows,
-    select,
-)
+from ssl_bench.data.splits import check_leakage, check_not_empty, manifest, pretraining_rows
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
 
 PATIENTS = pd.Series([f"{number:05d}" for number in range(4000)])
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.stats import statistics
+from ssl_bench.plugin.cohort import Cohort
 
 
 @pytest.fixture(scope="module")

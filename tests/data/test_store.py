@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from ssl_bench import files
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.images import check_images
 from ssl_bench.data.store import Store, find_store, open_store, prepare
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.cohort import Cohort
 
 COUNT = 14
 OPTIONS = DecodeOptions(size=16)

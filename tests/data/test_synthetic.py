@@ -10,11 +10,11 @@ from types import ModuleType
 
 import pytest
 
-from ssl_bench.components import Dataset
 from ssl_bench.data.synthetic import MARKER, is_synthetic, write_layout
 from ssl_bench.errors import PluginError, UsageError
-from ssl_bench.options import WriterOptions
-from ssl_bench.plugins import Offer, Registry, Source
+from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.options import WriterOptions
+from ssl_bench.plugin.registry import Offer, Registry, Source
 
 
 def write(options: WriterOptions, folder: Path) -> Mapping[str, int]:

@@ -11,10 +11,10 @@ from PIL import Image
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.functional import gaussian_blur, solarize
 
-from ssl_bench.contracts import Photometric, ViewGroup
 from ssl_bench.data import views as module
 from ssl_bench.data.views import draw_boxes, draw_group, draw_views, whole_view
 from ssl_bench.errors import HandledError
+from ssl_bench.plugin.contracts import Photometric, ViewGroup
 
 JITTER = Photometric(0.4, 0.4, 0.8, 0.5, (0.1, 2.0), 0.2)
 GLOBAL = ViewGroup("global", 2, 32, (0.3, 1.0), JITTER, flip=0.5)

@@ -9,7 +9,7 @@ import pytest
 
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.again import check_same_options, options_of, other_replicates
-from ssl_bench.plan import Plan
+from ssl_bench.plan.plan import Plan
 
 
 def row(fraction: float = 1.0, draw: int = 0, dataset: str = "home", fitted_on: str = "home") -> dict[str, Any]:

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
-from ssl_bench.assemble import build_backbone
-from ssl_bench.config import load
-from ssl_bench.data.material import Material, prepare_external, prepare_material
+from ssl_bench.build.modules import build_backbone
+from ssl_bench.build.prepared import Material, prepare_external, prepare_material
+from ssl_bench.config.config import load
 from ssl_bench.evaluate.protocols import evaluate
-from ssl_bench.plan import Plan, make_plan
-from ssl_bench.plugins import Registry
+from ssl_bench.plan.plan import Plan, make_plan
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.rundir import RunDirectory
 
 Row = Mapping[str, Any]

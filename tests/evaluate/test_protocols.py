@@ -11,18 +11,18 @@ import pandas as pd
 import pytest
 import torch
 
-from ssl_bench.components import Evaluator
-from ssl_bench.contracts import EvalContext, Metric, Predictions, Split
-from ssl_bench.data.cohort import Cohort
-from ssl_bench.data.material import Material
+from ssl_bench.build.prepared import Material
 from ssl_bench.data.source import Grey, ImageSource
+from ssl_bench.data.subsets import Subset, restricted
 from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.evaluate.embedder import raw_ehr, whole_images
 from ssl_bench.evaluate.fittings import Fitting, held_out_images
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.protocols import Found, _results, due
-from ssl_bench.evaluate.subsets import Subset, restricted
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.components import Evaluator
+from ssl_bench.plugin.contracts import EvalContext, Metric, Predictions, Split
 from ssl_bench.results.rows import Origin
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.testing.tiny import backbone

@@ -17,7 +17,7 @@ def test_fault_11_empty_split_is_an_error_before_the_model(bench: Any) -> None:
 def test_fault_11_batch_larger_than_the_split_is_an_error_before_the_model(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.assemble.build_backbone", lambda *_, **__: pytest.fail("a model was built"))
+    monkeypatch.setattr("ssl_bench.build.modules.build_backbone", lambda *_, **__: pytest.fail("a model was built"))
     assert bench.refused(3, "--batch-size", 500) == (
         "a batch of 500 needs as many training images, 'nih14' has 88; lower --batch-size"
     )

@@ -74,7 +74,7 @@ def test_fault_23_plugin_that_is_broken_is_an_error_where_it_is_asked_for(bench:
 EVALUATOR = """
 import numpy as np
 from ssl_bench import Evaluator, hookimpl
-from ssl_bench.contracts import Metric, Predictions
+from ssl_bench.plugin.contracts import Metric, Predictions
 
 @hookimpl
 def sslbench_components():

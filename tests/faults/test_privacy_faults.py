@@ -14,9 +14,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from ssl_bench.config import load
-from ssl_bench.contracts import Predictions, Split
-from ssl_bench.notes import Note
+from ssl_bench.config.config import load
+from ssl_bench.plugin.contracts import Predictions, Split
+from ssl_bench.plugin.notes import Note
 from ssl_bench.results.rows import Origin, Scored, metric_rows
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.shared import share, share_config, share_row

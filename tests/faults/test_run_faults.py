@@ -48,7 +48,7 @@ def holder(bench: Any) -> Iterator[subprocess.Popen[str]]:
 def test_fault_20_two_runs_one_directory_the_second_exits_at_once(
     bench: Any, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.plan.make_plan", lambda *_: pytest.fail("it was planned before it was refused"))
+    monkeypatch.setattr("ssl_bench.plan.plan.make_plan", lambda *_: pytest.fail("it was planned before it was refused"))
     before = bench.files(bench.out)
     answer = bench.run()
     assert answer.code == 3

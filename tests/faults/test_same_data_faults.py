@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ssl_bench.config.roots import moved
 from ssl_bench.errors import UsageError
 from ssl_bench.results.rundir import RunDirectory
-from ssl_bench.roots import moved
 
 RANDOM = ("--method", "random")
 TABLE = "Data_Entry_2017_v2020.csv"

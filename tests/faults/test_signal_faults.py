@@ -11,7 +11,7 @@ import pytest
 
 from ssl_bench.pretrain.checkpoint import load_latest
 from ssl_bench.report.terminal import Terminal
-from sslbench_datasets.synthetic import writer
+from sslbench_synthetic.cohort import writer
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP]
 
@@ -140,8 +140,8 @@ def test_fault_26_a_signal_in_a_command_that_only_reads_loses_nothing(
     def interrupted(*arguments: Any, **more: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    for place in ("predictions.read_frame", "features.read_frame"):
-        monkeypatch.setattr(f"ssl_bench.evaluate.{place}", interrupted)
+    for place in ("stats.predictions.read_frame", "evaluate.features.read_frame"):
+        monkeypatch.setattr(f"ssl_bench.{place}", interrupted)
     monkeypatch.setattr("ssl_bench.results.rundir.RunDirectory.read_record", interrupted)
     answer = sslbench(command, tmp_path / "a", *([tmp_path / "b"] if command == "compare" else []))
     assert answer.code == 130

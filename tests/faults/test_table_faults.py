@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ssl_bench.data.splits import assign
+from ssl_bench.plugin.splits import assign
 
 RANDOM = ("--method", "random")
 """Nothing is trained: the table is the subject."""

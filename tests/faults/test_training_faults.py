@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ssl_bench.contracts import Batch, Loss
+from ssl_bench.plugin.contracts import Batch, Loss
 from ssl_bench.pretrain.checkpoint import load_latest
 from sslbench_methods.msn import MSN
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ssl_bench.data.labels import CHEXPERT14
+from ssl_bench.plugin.labels import CHEXPERT14
 
 ADMITTED, HOURS = pd.Timestamp("2150-03-01 08:00:00"), pd.Timedelta(hours=1)
 STAMP = "%Y-%m-%d %H:%M:%S"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.registry import discover
 from ssl_bench.testing import Check, dataset_checks, evaluator_checks, fusion_checks, method_checks, metric_checks
 
 BUILT_IN = discover()

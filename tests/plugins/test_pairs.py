@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from ssl_bench.assemble import build_method
-from ssl_bench.config import PretrainConfig, resolve
-from ssl_bench.data.material import Material, prepare_material
+from ssl_bench.build.modules import build_method
+from ssl_bench.build.prepared import Material, prepare_material
+from ssl_bench.config.config import PretrainConfig, resolve
 from ssl_bench.errors import UsageError
-from ssl_bench.parts import choose_parts
-from ssl_bench.plan import Plan, make_plan
-from ssl_bench.plugins import Registry, discover
+from ssl_bench.plan.parts import choose_parts
+from ssl_bench.plan.plan import Plan, make_plan
+from ssl_bench.plugin.registry import Registry, discover
 from ssl_bench.pretrain.optimizer import build_optimizer
 from ssl_bench.pretrain.run import batch_stream
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssl_bench.config import PretrainConfig
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.pretrain.attention import slow_when_fused, unfused
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import ForwardPass

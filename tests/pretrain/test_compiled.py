@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from ssl_bench.config import PretrainConfig
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.errors import UsageError
 from ssl_bench.pretrain.compiled import check_compiler, compiled
 from ssl_bench.pretrain.device import build_fabric

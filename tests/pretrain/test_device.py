@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssl_bench.config import PretrainConfig
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
 from ssl_bench.pretrain import device
 from ssl_bench.pretrain.device import build_fabric, explained_memory, fast_bf16, peak_memory

@@ -2,10 +2,10 @@ import pytest
 import torch
 from lightly.utils.lars import LARS as LightlyLARS
 
-from ssl_bench.config import PretrainConfig, load
-from ssl_bench.contracts import ParameterGroup
+from ssl_bench.config.config import PretrainConfig, load
 from ssl_bench.errors import UsageError
-from ssl_bench.parts import choose_parts
+from ssl_bench.plan.parts import choose_parts
+from ssl_bench.plugin.contracts import ParameterGroup
 from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.lars import LARS
 from ssl_bench.pretrain.optimizer import build_optimizer

@@ -15,18 +15,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbones import build
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import Batch, Loss, ViewGroup
+from ssl_bench.build.backbones import build
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.data.prefetch import Prefetch
 from ssl_bench.data.source import BatchStream, Grey, ImageSource
 from ssl_bench.errors import Interrupted, TrainingStopped
-from ssl_bench.methods import BaseMethod, ema_update, frozen_copy
+from ssl_bench.plugin.contracts import Batch, Loss, ViewGroup
+from ssl_bench.plugin.methods import BaseMethod, ema_update, frozen_copy
 from ssl_bench.pretrain import signals
 from ssl_bench.pretrain.checkpoint import Checkpoint, load_latest, state_tensors
 from ssl_bench.pretrain.device import build_fabric
-from ssl_bench.pretrain.loop import Summary, Trainer
+from ssl_bench.pretrain.loop import Trainer
 from ssl_bench.pretrain.watch import Watch, as_evaluated
+from ssl_bench.results.training import Summary
 from ssl_bench.seeds import seed_torch
 from sslbench_methods.msn import MSN
 from sslbench_methods.options import MSNOptions

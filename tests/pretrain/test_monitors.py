@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from ssl_bench.contracts import Loss
 from ssl_bench.errors import TrainingStopped
+from ssl_bench.plugin.contracts import Loss
 from ssl_bench.pretrain.monitors import (
     PATIENCE,
     CollapseGuard,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import ParameterGroup
+from ssl_bench.config.config import PretrainConfig
+from ssl_bench.plugin.contracts import ParameterGroup
 from ssl_bench.pretrain.optimizer import Rates, build_optimizer, clip_gradients, rates, set_rates
 
 CONFIG = PretrainConfig(epochs=100, warmup_epochs=15, lr=1e-3, lr_end=1e-6, weight_decay=0.04, weight_decay_end=0.4)

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.assemble import build_method
-from ssl_bench.config import load
-from ssl_bench.data.features import encode
-from ssl_bench.data.material import Material, prepare_material, pretraining_positions
+from ssl_bench.build.modules import build_method
+from ssl_bench.build.prepared import Material, prepare_material, pretraining_positions
+from ssl_bench.config.config import load
 from ssl_bench.errors import Interrupted, UsageError
-from ssl_bench.plan import Plan, make_plan
-from ssl_bench.plugins import Registry
+from ssl_bench.plan.plan import Plan, make_plan
+from ssl_bench.plugin.features import encode
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.run import batch_stream, last_checkpoint, pretrain

@@ -19,15 +19,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssl_bench.assemble import build_backbone, build_method
-from ssl_bench.config import load
-from ssl_bench.data.material import Material, prepare_material
+from ssl_bench.build.modules import build_backbone, build_method
+from ssl_bench.build.prepared import Material, prepare_material
+from ssl_bench.config.config import load
 from ssl_bench.data.source import BatchStream
 from ssl_bench.distributed import first, rank
 from ssl_bench.errors import Interrupted, UsageError
 from ssl_bench.evaluate.embed import embed
-from ssl_bench.plan import Plan, make_plan
-from ssl_bench.plugins import discover
+from ssl_bench.plan.plan import Plan, make_plan
+from ssl_bench.plugin.registry import discover
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.launch import check_started, launched
 from ssl_bench.pretrain.run import last_checkpoint, pretrain

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ssl_bench.contracts import Encoding
+from ssl_bench.plugin.contracts import Encoding
 from ssl_bench.pretrain.monitors import effective_rank
 from ssl_bench.pretrain.watch import Watch, as_evaluated, observe_pairs
 

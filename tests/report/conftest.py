@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.contracts import Metric, Predictions, Split
-from ssl_bench.evaluate.measures import gauges
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.contracts import Metric, Predictions, Split
+from ssl_bench.plugin.registry import discover
 from ssl_bench.report.report import write_report
 from ssl_bench.results.rows import Origin, Scored, difference_rows, metric_rows, plain_row
 from ssl_bench.results.rundir import SCHEMA, RunDirectory
 from ssl_bench.results.subgroups import subgroup_rows
+from ssl_bench.stats.measures import gauges
 
 LABELS = ("Effusion", "Mass|Nodule", "Hernia", "Pneumothorax")
 """Enough patients; enough, and a name that Markdown must not split; too few for an interval; none."""

@@ -18,7 +18,7 @@ import torch
 import yaml
 from PIL import Image
 
-from ssl_bench.backbones import TimmCNN, TimmViT, build
+from ssl_bench.build.backbones import TimmCNN, TimmViT, build
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.source import Grey
 from ssl_bench.errors import DataError, UsageError

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ssl_bench.evaluate.measures import gauges, measured
-from ssl_bench.evaluate.predictions import PredictionTable
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.registry import discover
 from ssl_bench.report.evaluations import evaluations
 from ssl_bench.report.plots import kept
 from ssl_bench.report.plots.canvas import drawing
 from ssl_bench.report.plots.decision import THRESHOLDS, decision_plot, net_benefit, treat_all
 from ssl_bench.report.plots.points import resamples
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.stats.measures import gauges, measured
+from ssl_bench.stats.predictions import PredictionTable
 
 
 def test_net_benefit_is_its_formula_on_the_images_that_were_drawn() -> None:

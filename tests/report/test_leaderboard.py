@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from ssl_bench.compare import members
+from ssl_bench.compare.arms import read_arms
+from ssl_bench.compare.members import read_kept
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate import members
-from ssl_bench.evaluate.arms import read_arms
-from ssl_bench.evaluate.members import read_kept
-from ssl_bench.evaluate.predictions import PredictionTable
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.leaderboard_text import difference_text, metric_texts
 from ssl_bench.report.paper import paper
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.stats.predictions import PredictionTable
 
 SIGNALS = {"weak": 0.3, "strong": 2.5}
 

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.evaluate.arms import read_arms
-from ssl_bench.evaluate.compare import over_seeds
-from ssl_bench.evaluate.intervals import supports
-from ssl_bench.evaluate.measures import gauges, measured
-from ssl_bench.evaluate.runs import compare_all, run_scores
-from ssl_bench.plugins import Registry
+from ssl_bench.compare.arms import read_arms
+from ssl_bench.compare.runs import compare_all, run_scores
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page.grid import grid
 from ssl_bench.report.paper import Cell, Paper, footnotes, paper
+from ssl_bench.stats.intervals import supports
+from ssl_bench.stats.measures import gauges, measured
+from ssl_bench.stats.significance import over_seeds
 
 ASKED = ("brier", "f1", "calibration-slope")
 

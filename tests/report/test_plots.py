@@ -14,8 +14,6 @@ from matplotlib.text import Text
 from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from ssl_bench.evaluate.calibration import calibration_error
-from ssl_bench.evaluate.resample import bootstrap
 from ssl_bench.report.evaluations import Evaluation, by_share, evaluations
 from ssl_bench.report.plots import kept, maps
 from ssl_bench.report.plots.canvas import DPI, POINTS, STYLES, WIDTH, LeftOut, Picture, drawing
@@ -29,6 +27,8 @@ from ssl_bench.report.plots.reliability import occupied, reliability_plot
 from ssl_bench.report.plots.training import loss_parts, read_log, short, training_curves
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.stats.bootstrap import bootstrap
+from ssl_bench.stats.calibration import calibration_error
 
 PICTURES = (
     "forest-linear",

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from ssl_bench.cli.run import leave_report
-from ssl_bench.config import load
+from ssl_bench.config.config import load
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.pipeline import write_preamble
-from ssl_bench.plan import make_plan
-from ssl_bench.plugins import Registry
+from ssl_bench.plan.plan import make_plan
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.report import report as module
 from ssl_bench.report.evaluations import evaluations
 from ssl_bench.report.plots import kept

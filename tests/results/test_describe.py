@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ssl_bench.config import load
-from ssl_bench.plan import make_plan
-from ssl_bench.plugins import Registry
+from ssl_bench.config.config import load
+from ssl_bench.plan.plan import make_plan
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.describe import resolved, used
 
 Make = Callable[..., Path]

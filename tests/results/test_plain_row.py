@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssl_bench.contracts import Metric, Split
+from ssl_bench.plugin.contracts import Metric, Split
 from ssl_bench.results.rows import Origin, plain_row
 
 ORIGIN = Origin("trained", "toy", "toy", "leakage", 0)

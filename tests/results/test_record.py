@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ssl_bench.errors import DataError, HandledError, UsageError
-from ssl_bench.notes import Note
+from ssl_bench.plugin.notes import Note
 from ssl_bench.results import record as record_file
 from ssl_bench.results.record import SCHEMA
 

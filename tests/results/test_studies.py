@@ -11,25 +11,25 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ssl_bench.components import Dataset
-from ssl_bench.contracts import Predictions, Split
-from ssl_bench.data.cohort import Cohort
+from ssl_bench.compare.arms import read_arms
+from ssl_bench.compare.bench import Bench, lines_of, measured
+from ssl_bench.compare.members import members_of, read_kept
+from ssl_bench.compare.runs import check_alike, run_scores
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.evaluate.again import check_same_unit
-from ssl_bench.evaluate.arms import read_arms
-from ssl_bench.evaluate.bench import Bench, lines_of, measured
-from ssl_bench.evaluate.measures import gauges
-from ssl_bench.evaluate.members import members_of, read_kept
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.protocols import Found
-from ssl_bench.evaluate.runs import check_alike, run_scores
-from ssl_bench.plan import Plan
-from ssl_bench.plugins import Registry
+from ssl_bench.plan.plan import Plan
+from ssl_bench.plan.units import aggregates, check_labels, unit_notes
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.contracts import Predictions, Split
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.describe import SCHEMA
 from ssl_bench.results.rows import Origin, Scored, as_table
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.studies import of_studies
-from ssl_bench.units import aggregates, check_labels, unit_notes
+from ssl_bench.stats.measures import gauges
 
 LABELS = ("Edema", "Mass")
 STUDIES, EACH = 60, 3

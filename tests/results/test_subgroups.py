@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssl_bench.contracts import Predictions, Split
-from ssl_bench.evaluate.measures import gauges
-from ssl_bench.evaluate.metrics import macro_auroc
-from ssl_bench.plugins import Registry
+from ssl_bench.plugin.contracts import Predictions, Split
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.rows import Origin, Scored, as_table, metric_rows
 from ssl_bench.results.subgroups import compared, subgroup_rows
+from ssl_bench.stats.measures import gauges
+from ssl_bench.stats.metrics import macro_auroc
 
 LABELS = ("Edema", "Mass")
 SIZE = 200

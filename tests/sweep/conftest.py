@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.config import load
-from ssl_bench.services import Job, JobState
+from ssl_bench.config.config import load
+from ssl_bench.plugin.services import Job, JobState
 from ssl_bench.sweep.cells import Cell, address
 from ssl_bench.sweep.loop import Sweep
 

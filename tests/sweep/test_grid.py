@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ssl_bench.errors import UsageError
-from ssl_bench.plugins import Registry
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.sweep.grid import Grid, layers, read_grid
 
 

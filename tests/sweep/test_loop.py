@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.config import load
+from ssl_bench.config.config import load
 from ssl_bench.errors import DataError, Interrupted, UsageError
 from ssl_bench.files import locked
-from ssl_bench.services import Job
+from ssl_bench.plugin.services import Job
 from ssl_bench.sweep import loop
 from ssl_bench.sweep.cells import Cell, address
 from ssl_bench.sweep.loop import MOST_INTERRUPTIONS, Sweep, claimed

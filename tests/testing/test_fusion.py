@@ -29,7 +29,7 @@ def test_a_fusion_that_keeps_the_contract_passes(name: str, fields: dict[str, ob
     [
         ("width", "Wide", "states out_dim 32 and gives features of 8 rows as (8, 64)"),
         ("width", "HonestlyWide", "promises to keep the width and makes 64 of 32"),
-        ("width", "Tensors", "must return a ssl_bench.contracts.Fused, found Tensor"),
+        ("width", "Tensors", "must return a ssl_bench.plugin.contracts.Fused, found Tensor"),
         ("losses", "VectorLoss", "has a loss 'rows' that is no finite scalar"),
         (
             "missing_values",

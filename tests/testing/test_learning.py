@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from ssl_bench.methods import frozen_copy
+from ssl_bench.plugin.methods import frozen_copy
 from ssl_bench.testing.learning import twins
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.methods import random_keep
+from ssl_bench.plugin.methods import random_keep
 from ssl_bench.testing.ranks import SameDraws
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.tables import find, gzipped_or_plain, read_csv
+from ssl_bench.plugin.labels import CHEXPERT14
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout
 from sslbench_datasets.hospitals.options import BraxOptions
 from sslbench_datasets.values import parse_age, parse_marks

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.tables import find, gzipped_or_plain, read_csv
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.plugin.labels import CHEXPERT14
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout
 from sslbench_datasets.hospitals.options import ChexpertPlusOptions
 

@@ -17,7 +17,7 @@ def _hospital(
         name=name, target=f"sslbench_datasets.hospitals.{target}",
         options=f"sslbench_datasets.hospitals.options:{options}" if options else "",
         features=features, optional=optional, label_space=label_space, published=published,
-        writer=f"sslbench_datasets.synth.{writer}", summary=summary,
+        writer=f"sslbench_synthetic.hospitals.{writer}", summary=summary,
     )  # fmt: skip
 
 

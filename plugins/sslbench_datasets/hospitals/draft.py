@@ -10,14 +10,14 @@ from typing import ClassVar, Generic, TypeVar
 
 import pandas as pd
 
-from ssl_bench.data.cohort import IDENTIFIERS, Cohort
-from ssl_bench.data.features import CATEGORIES
-from ssl_bench.data.splits import DEFAULT_SHARES, assign, select
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import locate
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
-from ssl_bench.notes import Note
-from ssl_bench.options import Options
+from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
+from ssl_bench.plugin.features import CATEGORIES
+from ssl_bench.plugin.notes import Note
+from ssl_bench.plugin.options import Options
+from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
 from sslbench_datasets.values import count_ages, count_values, parse_age
 
 Own = TypeVar("Own", bound=Options)
@@ -165,7 +165,7 @@ class Layout(ABC, Generic[Own]):
         return locate(self.name, root)
 
     def read(self, root: Path) -> Cohort:
-        """One row per image that is kept; see :class:`ssl_bench.contracts.Dataset`."""
+        """One row per image that is kept; see :class:`ssl_bench.plugin.contracts.Dataset`."""
         return self.draft(root).cohort()
 
     @abstractmethod

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ssl_bench.data.cohort import IDENTIFIERS, Cohort
 from ssl_bench.data.tables import find, first_present, read_csv, unique_rows
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
 from sslbench_datasets.hospitals.draft import Draft, Layout
 from sslbench_datasets.hospitals.options import NihExpertsOptions
 from sslbench_datasets.nih14 import Nih14

@@ -14,8 +14,8 @@ import pandas as pd
 
 from ssl_bench.data.tables import read_csv
 from ssl_bench.errors import DataError
-from ssl_bench.notes import Note
-from ssl_bench.options import Options
+from ssl_bench.plugin.notes import Note
+from ssl_bench.plugin.options import Options
 from sslbench_datasets.hospitals.draft import Draft, Layout
 from sslbench_datasets.hospitals.readers import count_terms
 from sslbench_datasets.values import marks_of_names, paths_in

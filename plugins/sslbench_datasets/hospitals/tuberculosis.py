@@ -13,7 +13,7 @@ import pandas as pd
 
 from ssl_bench.data.tables import nearby
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.options import Options
+from ssl_bench.plugin.options import Options
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout
 from sslbench_datasets.values import parse_age
 

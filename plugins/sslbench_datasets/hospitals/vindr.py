@@ -12,9 +12,9 @@ from typing import NamedTuple, get_args
 
 import pandas as pd
 
-from ssl_bench.data.labels import check_values
 from ssl_bench.data.tables import find, header_of, read_csv
 from ssl_bench.errors import DataError, Problems, shortened
+from ssl_bench.plugin.labels import check_values
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout, no_patients
 from sslbench_datasets.hospitals.headers import read_headers
 from sslbench_datasets.hospitals.options import Readers, VindrOptions

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ssl_bench.data.cohort import IDENTIFIERS, Cohort
-from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.own_split import DRAWN
-from ssl_bench.data.splits import DEFAULT_SHARES, assign
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import find, gzipped_or_plain, locate
 from ssl_bench.errors import Problems, UsageError
-from ssl_bench.notes import Note
+from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
+from ssl_bench.plugin.labels import CHEXPERT14
+from ssl_bench.plugin.notes import Note
+from ssl_bench.plugin.splits import DEFAULT_SHARES, assign
 from sslbench_datasets.mimic_cxr import mimic_iv, release
 from sslbench_datasets.mimic_cxr.films import Noticed, read_films, read_labels, read_split, read_test_labels
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
@@ -53,7 +53,7 @@ class MimicCxr:
         return locate(self.name, root)
 
     def read(self, root: Path) -> Cohort:
-        """One row per image of the metadata whose view is asked for; see :class:`ssl_bench.contracts.Dataset`."""
+        """One row per image of the metadata whose view is wanted; see :class:`ssl_bench.plugin.contracts.Dataset`."""
         files, tables = self._files(root)
         frame, counts, sources = read_films(files["metadata"], self.options.views)
         frame["split"] = self._split(files, frame)

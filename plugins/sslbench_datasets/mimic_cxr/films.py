@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from ssl_bench.data.features import CATEGORIES
-from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.tables import first_present, header_of, read_csv, unique_rows
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.plugin.features import CATEGORIES
+from ssl_bench.plugin.labels import CHEXPERT14
 from sslbench_datasets.values import count_values, parse_marks
 
 IDS = {"image_id": "dicom_id", "study_id": "study_id", "patient_id": "subject_id"}

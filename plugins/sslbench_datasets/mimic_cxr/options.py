@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from ssl_bench import Options
-from ssl_bench.config import split_names
+from ssl_bench.config.config import split_names
 
 View = Literal[
     "all",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.metrics import Sample
+from ssl_bench.plugin.metrics import Sample
 from sslbench_evaluators.metrics.options import OperatingOptions
 
 Floats = npt.NDArray[np.float64]

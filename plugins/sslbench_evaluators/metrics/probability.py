@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.special import logit
 
 from ssl_bench import Options
-from ssl_bench.metrics import Sample
+from ssl_bench.plugin.metrics import Sample
 from sslbench_evaluators.metrics.operating import counts
 from sslbench_evaluators.metrics.options import BenefitOptions
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssl_bench import Options
-from ssl_bench.metrics import Sample
+from ssl_bench.plugin.metrics import Sample
 
 Floats = npt.NDArray[np.float64]
 

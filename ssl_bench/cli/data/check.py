@@ -30,7 +30,7 @@ def check(
     from ssl_bench.data.check import Rules, Sample, check_download
     from ssl_bench.data.preparing import decode_options
     from ssl_bench.errors import DataError
-    from ssl_bench.reading import check_table, divide, find, read_raw
+    from ssl_bench.plan.cohorts import check_table, divide, find, read_raw
     from ssl_bench.report.data_tables import print_findings
 
     config, dataset = configured(name, root, columns, preset, settings, split=split_file(split),

@@ -10,8 +10,8 @@ import typer
 from ssl_bench.cli.complete import names_of, presets
 
 if TYPE_CHECKING:
-    from ssl_bench.config import RunConfig
-    from ssl_bench.parts import Chosen
+    from ssl_bench.config.config import RunConfig
+    from ssl_bench.plan.parts import Chosen
 
 Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.", autocompletion=names_of("dataset"))]
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
@@ -41,10 +41,10 @@ def configured(
     Raises:
         UsageError: a name, key or value is wrong.
     """
-    from ssl_bench import config as configuration
     from ssl_bench.cli.options import asked
-    from ssl_bench.parts import choose_dataset
-    from ssl_bench.plugins import discover
+    from ssl_bench.config import config as configuration
+    from ssl_bench.plan.parts import choose_dataset
+    from ssl_bench.plugin.registry import discover
 
     flags = {
         "data.name": name,

@@ -35,7 +35,7 @@ def prepare(
     """Prepare the images of a dataset as sslbench run would, which then finds them; goes on after a kill."""
     from ssl_bench.cli.options import cache_folder
     from ssl_bench.data.preparing import prepare_store
-    from ssl_bench.reading import read_cohort
+    from ssl_bench.plan.cohorts import read_cohort
     from ssl_bench.report.preparing import Preparing
 
     config, dataset = configured(name, root, columns, preset, settings, size=size, fit=fit, workers=workers,

@@ -31,7 +31,7 @@ def stats(
     """Print demographics by split, prevalence of every finding and missing values of a dataset."""
     from ssl_bench.cli.options import cache_folder
     from ssl_bench.data.stats import statistics
-    from ssl_bench.reading import read_cohort
+    from ssl_bench.plan.cohorts import read_cohort
     from ssl_bench.report.data_tables import print_statistics, write_statistics
 
     config, dataset = configured(name, root, columns, preset, settings, split=split_file(split),

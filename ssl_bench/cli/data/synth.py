@@ -31,7 +31,7 @@ def synth(
     """Write virtual patients in the native layout of a dataset: synthetic files for the same loader."""
     from ssl_bench.cli.options import asked
     from ssl_bench.data.synthetic import write_layout
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
 
     flags = {"patients": patients, "seed": seed, "size": size, "mimic_iv": mimic_iv}
     began = perf_counter()

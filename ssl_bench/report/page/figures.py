@@ -15,7 +15,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ssl_bench.evaluate.members import place_of
+from ssl_bench.compare.members import place_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.page.subgroups import Gap

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.evaluate.arms import Arm
+from ssl_bench.compare.arms import Arm
 from ssl_bench.report.leaderboard import Board
 from ssl_bench.report.page.figures import SYMBOLS
 from ssl_bench.report.plots.canvas import GREY, LeftOut, Style, readable, style

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ssl_bench.evaluate.members import Member, Place
+from ssl_bench.compare.members import Member, Place
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.report.summary import commit_text

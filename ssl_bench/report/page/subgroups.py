@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from ssl_bench.evaluate.intervals import Interval
-from ssl_bench.evaluate.members import Member, place_of
+from ssl_bench.compare.members import Member, place_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.table import MACRO
+from ssl_bench.stats.intervals import Interval
 
 Row = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ssl_bench.data.store import find_store
 from ssl_bench.errors import HandledError, UsageError
-from ssl_bench.plugins import Registry, discover
+from ssl_bench.plugin.registry import Registry, discover
 from ssl_bench.report.leaderboard import Board
 
 SIDE = 64

@@ -14,8 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ssl_bench.evaluate.members import table_of
-from ssl_bench.evaluate.predictions import IMAGES, in_unit_of
+from ssl_bench.compare.members import table_of
 from ssl_bench.report.evaluations import Evaluation, Row
 from ssl_bench.report.plots.canvas import (
     DOTTED,
@@ -33,6 +32,7 @@ from ssl_bench.report.plots.points import GRID, VERSION, Curve, Floats, Weights,
 from ssl_bench.report.table import MACRO, METRICS
 from ssl_bench.results.rows import prediction_frame
 from ssl_bench.results.rundir import RunDirectory, prediction_file
+from ssl_bench.stats.predictions import IMAGES, in_unit_of
 
 COLUMNS = 4
 

@@ -16,8 +16,6 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ssl_bench.evaluate.intervals import FEWEST, RESAMPLES
-from ssl_bench.evaluate.support import supports
 from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.plots.canvas import DOTTED, GREY, Picture, Sheet, grid_height, style, wrapped
 from ssl_bench.report.plots.curves import of_each_label, of_predictions, panel_grid, panel_name
@@ -25,6 +23,8 @@ from ssl_bench.report.plots.kept import Arrays
 from ssl_bench.report.plots.points import Weights
 from ssl_bench.report.table import MACRO
 from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.stats.intervals import FEWEST, RESAMPLES
+from ssl_bench.stats.support import supports
 
 VERSION = 1
 """Of what is computed here: coordinates that were kept from another version are computed anew."""

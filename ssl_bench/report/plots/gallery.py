@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.report.plots.canvas import GREY, Grid, Picture, Sheet, grid_height, readable, wrapped
 
 COLUMNS = 5

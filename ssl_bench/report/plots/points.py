@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.evaluate.resample import patient_rows
+from ssl_bench.stats.bootstrap import patient_rows
 
 Floats = npt.NDArray[np.float64]
 Weights = npt.NDArray[np.int64]

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ssl_bench.config import load
+from ssl_bench.config.config import load
 from ssl_bench.data import filling
 from ssl_bench.data import store as module
 from ssl_bench.data.imagefiles import image_files
 from ssl_bench.data.preparing import decode_options
-from ssl_bench.plan import make_plan
-from ssl_bench.plugins import Registry
+from ssl_bench.plan.plan import make_plan
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.report.preparing import Preparing
 
 Cli = Callable[..., Any]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.plugins import Registry
+from ssl_bench.plugin.registry import Registry
 from sslbench_datasets.nih14 import Nih14
 
 

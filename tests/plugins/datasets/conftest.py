@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ssl_bench.data.labels import CHEXPERT14
+from ssl_bench.plugin.labels import CHEXPERT14
 
 CHEXPERT_HEADER = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *CHEXPERT14)
 

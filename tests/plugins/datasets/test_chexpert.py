@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
 from ssl_bench.data.images import check_images
-from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.plugin.cohort import Cohort, check_cohort, missing_images
+from ssl_bench.plugin.labels import CHEXPERT14
 from ssl_bench.testing import check_dataset
 from sslbench_datasets.chexpert import Chexpert
 from sslbench_datasets.options import ChexpertOptions

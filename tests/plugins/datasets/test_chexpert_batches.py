@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ssl_bench.data.cohort import Cohort, check_cohort
 from ssl_bench.data.images import check_images, find_images
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.cohort import Cohort, check_cohort
 from sslbench_datasets.chexpert import Chexpert
 
 TABLES = "CheXpert-v1.0 batch 1 (validate & csv)"

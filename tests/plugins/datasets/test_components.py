@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
+import sslbench_datasets
+import sslbench_synthetic
 from ssl_bench import Dataset
-from ssl_bench.data.labels import SPACES
-from sslbench_datasets import sslbench_components
+from ssl_bench.plugin.labels import SPACES
 from sslbench_datasets.hospitals.components import HOSPITALS
 
-COMPONENTS = {component.name: component for component in sslbench_components()}
+PACKAGES = (sslbench_datasets, sslbench_synthetic)
+COMPONENTS = {component.name: component for package in PACKAGES for component in package.sslbench_components()}
 
 
 def test_names() -> None:
@@ -34,8 +36,9 @@ def test_targets_and_options_load(component: Dataset) -> None:
 
 def test_listing_imports_nothing_heavy() -> None:
     code = (
-        "import sys, sslbench_datasets as plugin\n"
-        "[c.options_model() for c in plugin.sslbench_components()]\n"
+        "import sys, sslbench_datasets, sslbench_synthetic\n"
+        "[c.options_model() for c in sslbench_datasets.sslbench_components()]\n"
+        "[c.options_model() for c in sslbench_synthetic.sslbench_components()]\n"
         "print([name for name in ('torch', 'numpy', 'pandas', 'scipy', 'PIL') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())

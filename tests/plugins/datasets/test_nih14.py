@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
-from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
-from ssl_bench.data.labels import NIH14
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.plugin.cohort import Cohort, check_cohort, missing_images
+from ssl_bench.plugin.labels import NIH14
 from sslbench_datasets.nih14 import Nih14, parse_labels, read_quality_lists
 from sslbench_datasets.options import Nih14Options
 from sslbench_datasets.values import parse_age

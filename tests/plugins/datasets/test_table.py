@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from ssl_bench.config import load
-from ssl_bench.data.cohort import Cohort, check_cohort, missing_images
+from ssl_bench.config.config import load
 from ssl_bench.data.images import check_images
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.plan import make_plan
-from ssl_bench.plugins import Registry
+from ssl_bench.plan.plan import make_plan
+from ssl_bench.plugin.cohort import Cohort, check_cohort, missing_images
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.testing import check_dataset
 from sslbench_datasets.options import TableOptions
 from sslbench_datasets.table import Table

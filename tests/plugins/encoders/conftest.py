@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.config import BackboneConfig
-from ssl_bench.encoders import BaseEncoder
-from ssl_bench.loading import load_encoder
-from ssl_bench.plugins import Registry
+from ssl_bench.config.config import BackboneConfig
+from ssl_bench.plan.encoders import load_encoder
+from ssl_bench.plugin.encoders import BaseEncoder
+from ssl_bench.plugin.registry import Registry
 
 NEEDS = {"hf": "transformers", "openclip": "open_clip", "xrv": "torchxrayvision", "onnx": "onnxruntime"}
 

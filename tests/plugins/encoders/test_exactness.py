@@ -142,7 +142,7 @@ def test_what_is_stated_of_the_input_is_what_is_done(
     name: str, tiny: Callable[[str], tuple[str, Path]], opened: Callable[..., Any]
 ) -> None:
     """At the encoder's own size nothing is resized, so that the stated statistics must give the same input."""
-    from ssl_bench.encoders import standard_input
+    from ssl_bench.plugin.encoders import standard_input
 
     encoder = opened(*tiny(name))
     how = encoder.preprocessing

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.contracts import EvalContext, Split
+from ssl_bench.plugin.contracts import EvalContext, Split
 from ssl_bench.testing.tiny import backbone
 
 LABELS = ("Effusion", "Mass")

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssl_bench.contracts import EvalContext, Predictions
-from ssl_bench.evaluate.subsets import restricted
-from ssl_bench.plugins import Registry
+from ssl_bench.data.subsets import restricted
+from ssl_bench.plugin.contracts import EvalContext, Predictions
+from ssl_bench.plugin.registry import Registry
 
 
 @pytest.mark.parametrize("name", ["linear", "knn", "linear-paper", "finetune"])

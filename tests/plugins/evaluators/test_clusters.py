@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from ssl_bench.contracts import EvalContext
+from ssl_bench.plugin.contracts import EvalContext
 from sslbench_evaluators.clusters import METRICS, Clusters
 from sslbench_evaluators.options import ClustersOptions
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssl_bench.contracts import EvalContext, Predictions
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.metrics import macro_auroc
+from ssl_bench.plugin.contracts import EvalContext, Predictions
+from ssl_bench.stats.metrics import macro_auroc
 from ssl_bench.testing.evaluator import context
 from sslbench_evaluators.ehr import EhrOnly, FinetuneEhr, LinearEhr, ehr_columns
 from sslbench_evaluators.linear import Linear

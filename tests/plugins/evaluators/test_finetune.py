@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.contracts import EvalContext, Predictions
-from ssl_bench.evaluate.metrics import macro_auroc
+from ssl_bench.plugin.contracts import EvalContext, Predictions
+from ssl_bench.stats.metrics import macro_auroc
 from ssl_bench.testing.tiny import backbone
 from sslbench_evaluators.finetune import Finetune
 from sslbench_evaluators.heads import Classifier

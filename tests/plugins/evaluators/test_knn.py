@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ssl_bench.contracts import EvalContext, Predictions
-from ssl_bench.evaluate.metrics import macro_auroc
-from ssl_bench.evaluate.subsets import restricted
+from ssl_bench.data.subsets import restricted
+from ssl_bench.plugin.contracts import EvalContext, Predictions
+from ssl_bench.stats.metrics import macro_auroc
 from sslbench_evaluators.knn import Knn
 from sslbench_evaluators.options import KnnOptions
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ssl_bench.contracts import EvalContext, Metric
+from ssl_bench.plugin.contracts import EvalContext, Metric
 from sslbench_evaluators.leakage import Leakage
 from sslbench_evaluators.options import LeakageOptions
 

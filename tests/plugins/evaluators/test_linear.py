@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ssl_bench.contracts import EvalContext, Predictions
-from ssl_bench.evaluate.metrics import macro_auroc
+from ssl_bench.plugin.contracts import EvalContext, Predictions
+from ssl_bench.stats.metrics import macro_auroc
 from sslbench_evaluators.linear import Linear
 from sslbench_evaluators.options import LinearOptions
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_bench.contracts import EvalContext, Predictions
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.metrics import macro_auroc
+from ssl_bench.plugin.contracts import EvalContext, Predictions
+from ssl_bench.stats.metrics import macro_auroc
 from sslbench_evaluators.heads import Training
 from sslbench_evaluators.linear_paper import LinearPaper
 from sslbench_evaluators.options import HeadOptions

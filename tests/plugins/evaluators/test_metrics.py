@@ -12,10 +12,10 @@ from scipy.special import expit, logit
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
-from ssl_bench.evaluate.measures import gauges, measured
-from ssl_bench.evaluate.predictions import PredictionTable
-from ssl_bench.evaluate.resample import bootstrap, patient_rows, resamples
-from ssl_bench.plugins import Registry
+from ssl_bench.plugin.registry import Registry
+from ssl_bench.stats.bootstrap import bootstrap, patient_rows, resamples
+from ssl_bench.stats.measures import gauges, measured
+from ssl_bench.stats.predictions import PredictionTable
 from sslbench_evaluators.metrics.operating import operating_point
 
 REPLICATES = 12
@@ -104,7 +104,7 @@ def test_values_and_resamples_are_scikit_learn_s(given: PredictionTable, registr
 
 
 def test_rankings_are_those_of_the_faster_way(given: PredictionTable, registry: Registry) -> None:
-    from ssl_bench.evaluate import measures
+    from ssl_bench.stats import measures
 
     fast = bootstrap(given.truth, given.scores, patients=given.patients, replicates=REPLICATES, seed=3)
     chosen = gauges(registry, ["auroc", "auprc"])

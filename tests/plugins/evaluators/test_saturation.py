@@ -9,10 +9,10 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from ssl_bench.contracts import Predictions
-from ssl_bench.evaluate.logits import probabilities
-from ssl_bench.plugins import Registry
+from ssl_bench.plugin.contracts import Predictions
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.rows import Origin, Scored, metric_rows
+from ssl_bench.stats.logits import probabilities
 from ssl_bench.testing.evaluator import context
 
 SURE = 1e6

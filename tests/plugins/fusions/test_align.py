@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Encoding
+from ssl_bench.plugin.contracts import Encoding
 from ssl_bench.testing.tiny import schema
 from sslbench_fusions.align import Align, info_nce
 from sslbench_fusions.options import AlignOptions

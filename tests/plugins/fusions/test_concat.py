@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Encoding, Fusion
-from ssl_bench.data.features import learn_schema
+from ssl_bench.plugin.contracts import Encoding, Fusion
+from ssl_bench.plugin.features import learn_schema
 from sslbench_fusions.concat import Concat
 from sslbench_fusions.options import ConcatOptions
 

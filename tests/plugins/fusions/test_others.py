@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssl_bench.contracts import Encoding
-from ssl_bench.data.features import learn_schema
-from ssl_bench.options import Options
+from ssl_bench.plugin.contracts import Encoding
+from ssl_bench.plugin.features import learn_schema
+from ssl_bench.plugin.options import Options
 from sslbench_fusions.concat import ConcatNoProjection
 from sslbench_fusions.cross_attention import CrossAttention, heads
 from sslbench_fusions.film import Film

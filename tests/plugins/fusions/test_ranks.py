@@ -15,8 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ssl_bench.contracts import Encoding
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.contracts import Encoding
+from ssl_bench.plugin.registry import discover
 from ssl_bench.testing.tiny import schema
 
 WORLD, ROWS, DIM = 2, 8, 16

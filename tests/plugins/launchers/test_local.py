@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.options import Options
-from ssl_bench.services import Job, JobState
+from ssl_bench.plugin.options import Options
+from ssl_bench.plugin.services import Job, JobState
 from sslbench_launchers import local
 from sslbench_launchers.local import Local, visible_gpus
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.components import Launcher
 from ssl_bench.errors import UsageError
-from ssl_bench.plugins import Registry
-from ssl_bench.services import Job, JobState
+from ssl_bench.plugin.components import Launcher
+from ssl_bench.plugin.registry import Registry
+from ssl_bench.plugin.services import Job, JobState
 from sslbench_launchers import slurm
 from sslbench_launchers.options import SlurmOptions
 

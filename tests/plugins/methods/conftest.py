@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbones import TimmCNN, TimmViT, build
-from ssl_bench.contracts import Batch
-from ssl_bench.plugins import Registry
+from ssl_bench.build.backbones import TimmCNN, TimmViT, build
+from ssl_bench.plugin.contracts import Batch
+from ssl_bench.plugin.registry import Registry
 from sslbench_fusions.concat import Concat
 from sslbench_fusions.options import ConcatOptions
 

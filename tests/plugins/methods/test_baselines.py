@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ssl_bench.backbones import build, sincos_positions
-from ssl_bench.contracts import Batch
+from ssl_bench.build.backbones import build, sincos_positions
+from ssl_bench.plugin.contracts import Batch
 from sslbench_methods import sslbench_components
 from sslbench_methods.baselines import Random, Untrained
 from sslbench_methods.options import RandomOptions

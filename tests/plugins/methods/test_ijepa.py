@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from ssl_bench.backbones import build
-from ssl_bench.config import load
+from ssl_bench.build.backbones import build
+from ssl_bench.config.config import load
 from ssl_bench.data.source import Grey
 from ssl_bench.distributed import Share
 from ssl_bench.errors import UsageError
-from ssl_bench.parts import choose_parts
+from ssl_bench.plan.parts import choose_parts
 from ssl_bench.results.export import export_encoder
 from sslbench_methods import blocks
 from sslbench_methods.blocks import BlockSampler, block_size, shortest

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from ssl_bench.config import load
-from ssl_bench.contracts import Encoding
+from ssl_bench.config.config import load
 from ssl_bench.errors import UsageError
-from ssl_bench.methods import random_keep
-from ssl_bench.parts import choose_parts
+from ssl_bench.plan.parts import choose_parts
+from ssl_bench.plugin.contracts import Encoding
+from ssl_bench.plugin.methods import random_keep
 from sslbench_methods.mae import mae_loss, patchify
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssl_bench.backbones import build
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import Batch, Loss
-from ssl_bench.data.features import learn_schema
+from ssl_bench.build.backbones import build
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.data.views import draw_views
+from ssl_bench.plugin.contracts import Batch, Loss
+from ssl_bench.plugin.features import learn_schema
 from ssl_bench.pretrain.optimizer import build_optimizer
 from ssl_bench.seeds import generator, seed_torch
 from sslbench_fusions.concat import Concat

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from ssl_bench.backbones import TimmViT, build
+from ssl_bench.build.backbones import TimmViT, build
 from ssl_bench.errors import UsageError
 from sslbench_methods.baselines import Pixels
 from sslbench_methods.options import PixelsOptions

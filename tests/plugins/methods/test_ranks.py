@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ssl_bench.contracts import Batch
+from ssl_bench.plugin.contracts import Batch
 
 WORLD, ROWS = 2, 8
 CASES = ["simclr", "byol", "vicreg", "dino", "simsiam", "moco-v3", "mae", "ijepa", "msn", "supervised"]
@@ -54,7 +54,7 @@ def work(rank: int, folder: Path) -> None:
     """One of the processes: average gradients as DDP does, and leave them in a file."""
     from conftest import Checks
 
-    from ssl_bench.plugins import discover
+    from ssl_bench.plugin.registry import discover
 
     dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=WORLD)
     checks = Checks(discover())

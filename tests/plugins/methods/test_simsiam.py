@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ssl_bench.config import PretrainConfig
+from ssl_bench.config.config import PretrainConfig
 from ssl_bench.distributed import BatchNorm
 from ssl_bench.pretrain.optimizer import build_optimizer, rates, set_rates
 from sslbench_methods.simsiam import simsiam_loss

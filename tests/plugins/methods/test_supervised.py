@@ -2,9 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ssl_bench.config import PRESETS, load
+from ssl_bench.config.config import PRESETS, load
 from ssl_bench.errors import UsageError
-from ssl_bench.parts import choose_parts
+from ssl_bench.plan.parts import choose_parts
 from sslbench_methods.supervised import known_cross_entropy
 from sslbench_methods.two_views import view_groups
 

@@ -18,9 +18,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.backbones import TimmViT, build, sincos_positions
-from ssl_bench.config import PretrainConfig
-from ssl_bench.contracts import Batch, Encoding
+from ssl_bench.build.backbones import TimmViT, build, sincos_positions
+from ssl_bench.config.config import PretrainConfig
+from ssl_bench.plugin.contracts import Batch, Encoding
 from ssl_bench.pretrain.optimizer import Rates, build_optimizer, clip_gradients, set_rates
 from sslbench_fusions.concat import Concat
 from sslbench_fusions.options import ConcatOptions

@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ssl_bench.components import Dataset
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.store import prepare
 from ssl_bench.errors import UsageError
-from ssl_bench.plugins import Registry
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.registry import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page import thumbnails
 from ssl_bench.report.page.grid import grid

@@ -9,9 +9,9 @@ import pandas as pd
 from PIL import Image
 from sample_options import Plain
 
-from ssl_bench.data.cohort import Cohort
-from ssl_bench.data.splits import assign
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.splits import assign
 
 
 class Good:

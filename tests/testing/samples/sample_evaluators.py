@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sample_options import Plain
 
-from ssl_bench.contracts import EvalContext, Metric, Predictions
+from ssl_bench.plugin.contracts import EvalContext, Metric, Predictions
 
 
 class Good:

@@ -8,8 +8,8 @@ import torch
 from sample_options import Plain
 from torch import nn
 
-from ssl_bench.contracts import Encoding, Fused
-from ssl_bench.data.features import FeatureSchema
+from ssl_bench.plugin.contracts import Encoding, Fused
+from ssl_bench.plugin.features import FeatureSchema
 
 
 class Good(nn.Module):

@@ -10,9 +10,9 @@ import torch
 from sample_options import Plain
 from torch import Tensor, nn
 
-from ssl_bench.contracts import Backbone, Batch, Fused, Fusion, Loss, ParameterGroup, ViewGroup
 from ssl_bench.distributed import BatchNorm
-from ssl_bench.methods import (
+from ssl_bench.plugin.contracts import Backbone, Batch, Fused, Fusion, Loss, ParameterGroup, ViewGroup
+from ssl_bench.plugin.methods import (
     BaseMethod,
     apply_fusion,
     cancelled_shifts,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.data.cohort import Cohort
 from ssl_bench.data.synthetic import write_layout
-from ssl_bench.plugins import Registry, discover
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.registry import Registry, discover
 
 SMALL = {"patients": 24, "size": 32}
 

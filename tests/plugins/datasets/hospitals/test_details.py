@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.config import load
-from ssl_bench.data.cohort import Cohort
+from ssl_bench.config.config import load
 from ssl_bench.data.stats import statistics
 from ssl_bench.errors import DataError, HandledError
-from ssl_bench.external import _check_apart
-from ssl_bench.plan import make_plan
-from ssl_bench.plugins import Registry
+from ssl_bench.plan.external import _check_apart
+from ssl_bench.plan.plan import make_plan
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.registry import Registry
 from sslbench_datasets.hospitals.brax import lower_ends
 from sslbench_datasets.hospitals.draft import Draft
 from sslbench_datasets.hospitals.openi import read_terms as mesh_terms

@@ -12,11 +12,11 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from ssl_bench.data.check import Sample, check_download
-from ssl_bench.data.cohort import Cohort, check_cohort
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.synthetic import write_layout
 from ssl_bench.errors import HandledError
-from ssl_bench.plugins import discover
+from ssl_bench.plugin.cohort import Cohort, check_cohort
+from ssl_bench.plugin.registry import discover
 from ssl_bench.testing import dataset_checks
 from sslbench_datasets.hospitals.components import HOSPITALS
 

@@ -14,15 +14,15 @@ from pandas.testing import assert_frame_equal
 from PIL import Image
 from pydantic import ValidationError
 
-from ssl_bench.data.cohort import Cohort, check_cohort
+from ssl_bench.config.recipes import held
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.images import check_images
-from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.data.store import prepare
 from ssl_bench.errors import DataError, HandledError, UsageError
-from ssl_bench.plugins import Registry
-from ssl_bench.recipes import held
+from ssl_bench.plugin.cohort import Cohort, check_cohort
+from ssl_bench.plugin.labels import CHEXPERT14
+from ssl_bench.plugin.registry import Registry
 from sslbench_datasets.mimic_cxr.dataset import FEATURES, SCAN_FEATURES, MimicCxr
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
 

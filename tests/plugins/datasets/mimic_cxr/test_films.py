@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.data.labels import CHEXPERT14
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.labels import CHEXPERT14
 from sslbench_datasets.mimic_cxr.films import read_films, read_labels, read_split, read_test_labels
 
 ORIENTATION = "PatientOrientationCodeSequence_CodeMeaning"

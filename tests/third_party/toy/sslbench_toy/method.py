@@ -2,8 +2,8 @@
 
 import torch
 
-from ssl_bench.contracts import Backbone, Batch, Fusion, Loss, ViewGroup
-from ssl_bench.methods import BaseMethod, apply_fusion, full_precision
+from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss, ViewGroup
+from ssl_bench.plugin.methods import BaseMethod, apply_fusion, full_precision
 from sslbench_toy.options import ToyOptions
 
 

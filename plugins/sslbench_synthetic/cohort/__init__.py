@@ -1,0 +1,1 @@
+"""The embedded default dataset: procedural chest radiographs in NIH's layout."""

@@ -1,0 +1,207 @@
+"""Runs that differ in the pretraining seed alone, as one arm of a table. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from ssl_bench.compare.members import Member, Place, Record, members_of, slim
+from ssl_bench.errors import UsageError
+from ssl_bench.results.rundir import RunDirectory, options_in
+from ssl_bench.results.scored import adopted
+from ssl_bench.results.shared import speakable
+from ssl_bench.results.standing import RANDOM
+
+PASSING = {
+    "seed": None, "pretraining_seed": None, "evaluate": None, "data": ("root", "workers", "residency"),
+    "pretrain": ("threads", "log_every", "probe_every", "checkpoint_every", "accelerator"),
+}  # fmt: skip
+"""Keys of the configuration that do not set two arms apart; None: all of the section."""
+
+SEEN = ("name", "options", "labels", "uncertain", "blank", "size", "fit")
+"""Keys of the data that decide what a baseline is tested on."""
+
+GIVEN = ("init", "init_allow")
+"""Keys of the backbone that say where weights come from: nothing to a baseline or to the seeds of a declared group."""
+
+ENCODER = "encoder"
+"""Key that tells encoders apart which were not pretrained in their runs."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Runs of one configuration with different seeds, measured by protocols with the same options."""
+
+    name: str
+    members: tuple[Member, ...]
+
+    def at(self, place: Place) -> dict[int, Member]:
+        """The encoders that have rows of a place, by seed; of one that several runs hold, the first of them.
+
+        Raises:
+            UsageError: two runs have one seed and different encoders.
+        """
+        found: dict[int, Member] = {}
+        for member in self.members:
+            if place not in member.by_place or any(one_encoder(member, other, place) for other in found.values()):
+                continue
+            twin = found.setdefault(member.seed, member)
+            if twin is not member and not member.baseline:
+                raise UsageError(f"{twin.path} and {member.path} have one configuration and one seed; leave one out")
+        return found
+
+
+def one_encoder(first: Member, second: Member, place: Place) -> bool:
+    """Whether two runs hold the same encoder: by its hash, or else by their predictions."""
+    if first.identity and second.identity:
+        return first.identity == second.identity
+    return same_predictions(first, second, place)
+
+
+def same_predictions(first: Member, second: Member, place: Place) -> bool:
+    """Whether the predictions of two encoders are the same to the last digit."""
+    if first.values(place) != second.values(place):
+        return False
+    one, other = first.predictions(place), second.predictions(place)
+    alike = np.array_equal(one.ids, other.ids) and one.scores.shape == other.scores.shape
+    return alike and np.array_equal(one.scores, other.scores, equal_nan=True)
+
+
+def read_arms(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Arm]:
+    """Runs grouped by configuration, in the order given, and then the baselines by theirs.
+
+    Args:
+        paths: run directories.
+        protocols: whose options set arms apart, because their rows will be shown; empty: all.
+
+    Raises:
+        UsageError: a folder holds no finished run.
+    """
+    return arms_of({path: slim(RunDirectory(path).read_record()) for path in paths}, protocols)
+
+
+def arms_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> list[Arm]:
+    """:func:`read_arms` of records that are read already."""
+    members = [member for path, record in adopted(records).items() for member in members_of(path, record)]
+    ordered = sorted(members, key=lambda member: (member.baseline, member.baseline and member.encoder != RANDOM))
+    groups: dict[str, list[Member]] = {}
+    for member, identity in zip(ordered, _identities(ordered, protocols), strict=True):
+        groups.setdefault(identity, []).append(member)
+    return [
+        Arm(name, tuple(sorted(group, key=lambda member: member.seed)))
+        for name, group in zip(_names(list(groups.values()), protocols), groups.values(), strict=True)
+    ]
+
+
+def _identity(member: Member) -> dict[str, Any]:
+    """What an arm's runs share: of a baseline its options, architecture and data, else all but :data:`PASSING`.
+
+    An encoder that was not pretrained in its run, and is not declared to be a seed of some pretraining, is an arm by
+    itself: that files share a name makes them no replicates.
+    """
+    config = member.record["config"]
+    flat: dict[str, Any] = {}
+    sections = ("data", "backbone") if member.baseline else tuple(config)
+    for section in sections:
+        dropped = PASSING.get(section, ())
+        value = config.get(section)
+        if dropped is None or value is None:
+            continue
+        parts = value if isinstance(value, Mapping) else {"": value}
+        kept = {key: part for key, part in parts.items() if key not in dropped}
+        if member.baseline and section == "data":  # how a method is trained on them is no part of it
+            kept = {key: part for key, part in kept.items() if key in SEEN}
+        if section == "backbone" and (member.baseline or member.declared):
+            kept = {key: part for key, part in kept.items() if key not in GIVEN}
+        flat |= {f"{section}.{key}".rstrip("."): part for key, part in kept.items()}
+    if member.baseline:
+        return {"arm": member.encoder, **flat, **options_in(member.record, "method").get(member.encoder, {})}
+    alone = {} if member.replicate else {ENCODER: member.identity or member.path.name}
+    return {"arm": member.declared or _called(member.record), **flat, **alone}
+
+
+def _identities(members: Sequence[Member], protocols: Sequence[str]) -> list[str]:
+    """:func:`_identity` of each run as text, with options of protocols where runs of one identity differ in them.
+
+    A run without rows of a protocol has no options of it to differ in.
+    """
+    alike = [json.dumps(_identity(member), sort_keys=True) for member in members]
+    options = [_options(member, protocols) for member in members]
+    varying = _differing(alike, options)
+    return [
+        json.dumps([identity, {key: own[key] for key in own if key in varying[identity]}], sort_keys=True)
+        for identity, own in zip(alike, options, strict=True)
+    ]
+
+
+def _differing(
+    names: Sequence[str], values: Sequence[Mapping[str, Any]], *, missing: bool = False
+) -> dict[str, set[str]]:
+    """Under each name the keys that have several values; with ``missing`` also those that some lack."""
+    seen: dict[str, dict[str, list[str]]] = {}
+    for name, own in zip(names, values, strict=True):
+        of_name = seen.setdefault(name, {})
+        for key, value in own.items():
+            of_name.setdefault(key, []).append(json.dumps(value, sort_keys=True, default=str))
+    size = Counter(names)
+    return {
+        name: {key for key, told in of_name.items() if len(set(told)) > 1 or (missing and len(told) < size[name])}
+        for name, of_name in seen.items()
+    }
+
+
+def _options(member: Member, protocols: Sequence[str]) -> dict[str, Any]:
+    """Options of the protocols whose rows a run has, as far as its record tells them: ``{"knn.neighbours": [5]}``."""
+    measured = dict.fromkeys(row["protocol"] for row in member.record["metrics"])
+    told = {name: options_in(member.record, "evaluator").get(name, {}) for name in measured}
+    shown = [name for name in measured if not protocols or name in protocols]
+    return {f"{name}.{key}": value for name in shown for key, value in told[name].items()}
+
+
+def _called(record: Record) -> str:
+    features = f" ({', '.join(record['features'])}; {record['fusion']})" if record["features"] else ""
+    return f"{record['method']}{features}"
+
+
+def _names(groups: Sequence[Sequence[Member]], protocols: Sequence[str]) -> list[str]:
+    """A name for every arm: arms of one name are told apart by the keys in which they differ.
+
+    Options of a protocol are named wherever two arms differ in them: they are no part of a method, and a reader who
+    compares methods must know.
+    """
+    # Tables and pages are passed on: a name says nothing that is not declared as shareable.
+    groups = [[replace(member, record=speakable(member.record)) for member in group] for group in groups]
+    identities = [_identity(group[0]) for group in groups]
+    options = [dict(item for member in group for item in _options(member, protocols).items()) for group in groups]
+    everywhere = _differing([""] * len(options), options).get("", set())
+    bare = [str(identity["arm"]) for identity in identities]
+    apart = _differing(bare, identities, missing=True)
+    names = []
+    for name, identity, own in zip(bare, identities, options, strict=True):
+        aside = {**{key: identity[key] for key in identity if key in apart[name]},
+                 **{key: own[key] for key in own if key in everywhere}}  # fmt: skip
+        names.append(", ".join([name, *(f"{key}={_short(key, value)}" for key, value in aside.items())]))
+    return _numbered(names)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Names of arms that differ in what is not said, such as a folder, with a number."""
+    total, seen, found = Counter(names), Counter[str](), []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name} ({seen[name]})" if total[name] > 1 else name)
+    return found
+
+
+def _short(key: str, value: Any) -> str:
+    if key.startswith("backbone.init") and isinstance(value, str):
+        return PurePath(value).name  # where a file lies is of this machine; the key ``encoder`` tells two apart
+    if key == ENCODER:
+        return str(value)[:12]
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,397 @@
+"""All that is compared at one place: one row an encoder or an arm, on the same images, findings and resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from ssl_bench.compare.agreement import check_record, measured
+from ssl_bench.compare.arms import Arm, same_predictions
+from ssl_bench.compare.beside import beside, beside_drawn, chance, direction
+from ssl_bench.compare.members import Member, Place
+from ssl_bench.compare.runs import check_alike
+from ssl_bench.errors import DataError, HandledError
+from ssl_bench.results.rows import MACRO
+from ssl_bench.stats.bootstrap import Floats
+from ssl_bench.stats.family import BLIND, SAME, Test
+from ssl_bench.stats.intervals import (
+    FEWEST,
+    NAMES,
+    Difference,
+    Interval,
+    Support,
+    label_difference,
+    label_interval,
+    macro_difference,
+    macro_interval,
+    macro_parts,
+    supported,
+    supports,
+)
+from ssl_bench.stats.measures import Gauge
+from ssl_bench.stats.predictions import PredictionTable, fitted
+from ssl_bench.stats.resampled import Resampled, by_metric
+from ssl_bench.stats.significance import SEEDS, few_seeds, over_seeds
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """What is one row at a place: an arm with its different encoders by seed.
+
+    Attributes:
+        arm: of the runs.
+        members: the different encoders by seed.
+        name: of the row.
+        blind: the protocol looks at no encoder, so nothing here is ranked or tested.
+    """
+
+    arm: Arm
+    members: Mapping[int, Member]
+    name: str
+    blind: bool = False
+
+    def same(self, other: Line) -> bool:
+        """Whether an encoder of one is an encoder of the other."""
+        mine, others = ({member.identity for member in line.members.values()} - {""} for line in (self, other))
+        return bool(mine & others)
+
+
+Refused = list[tuple[str, HandledError]]
+"""Rows that cannot stand at a place, with the reason."""
+
+
+def lines_of(arms: Iterable[Arm], place: Place, refused: Refused | None = None) -> tuple[list[Line], list[str]]:
+    """The rows of a place, and what a reader must know of encoders that stand behind several runs or names.
+
+    Args:
+        arms: the reference first.
+        place: protocol and datasets.
+        refused: gets the arms that cannot stand here; None: the first of them is raised.
+
+    Raises:
+        UsageError: two runs of an arm have one seed and different encoders.
+        DataError: predictions that must be looked at are gone.
+    """
+    here: list[tuple[Arm, dict[int, Member]]] = []
+    lines: list[Line] = []
+    notes: list[str] = []
+    seen: Seen = {}
+    for arm in arms:
+        try:
+            found = arm.at(place)
+            alone = _distinct(found, place)
+            own, twin = _apart(alone, seen, place)
+        except HandledError as error:
+            if refused is None:
+                raise
+            refused.append((arm.name, error))
+            continue
+        if found:
+            here.append((arm, found))
+        if own:
+            lines.append(Line(arm, own, arm.name))
+            for member in own.values():
+                seen.setdefault(member.values(place), []).append((lines[-1], member))
+        notes += _told(arm, alone, own, twin, place)
+    if any(place[0] in member.record.get("without_encoder", ()) for _, found in here for member in found.values()):
+        return _blind(here, place)
+    return lines, list(dict.fromkeys(notes))
+
+
+def _told(
+    arm: Arm, alone: Mapping[int, Member], own: Mapping[int, Member], twin: Line | None, place: Place
+) -> Iterator[str]:
+    """Which encoders of an arm several runs or rows hold."""
+    runs = [member for member in arm.members if place in member.by_place and not member.baseline]
+    if 0 < len(alone) < len(runs):
+        yield (f"{arm.name}: {len(runs)} runs hold {_count(len(alone))} by {place[0]}; a replicate is a new "
+               "pretraining, so each counts once")  # fmt: skip
+    if twin is not None and len(own) < len(alone):
+        what = "an encoder of" if own else "the same encoder as"
+        yield f"{arm.name} holds {what} {twin.name}, which stands there alone"
+
+
+def _count(encoders: int) -> str:
+    return "1 encoder" if encoders == 1 else f"{encoders} encoders"
+
+
+def _distinct(found: Mapping[int, Member], place: Place) -> dict[int, Member]:
+    """Without encoders that predict to the last digit what an earlier one does."""
+    alone: dict[int, Member] = {}
+    by_values: dict[tuple[object, ...], list[Member]] = {}
+    for seed, member in found.items():
+        alike = by_values.setdefault(member.values(place), [])
+        if not any(same_predictions(other, member, place) for other in alike):
+            alone[seed] = member
+            alike.append(member)
+    return alone
+
+
+Seen = dict[tuple[object, ...], list[tuple[Line, Member]]]
+"""Encoders of the rows so far, by their numbers."""
+
+
+def _apart(found: Mapping[int, Member], seen: Seen, place: Place) -> tuple[dict[int, Member], Line | None]:
+    """The encoders that do not predict what those of earlier rows do, and the row that has the others."""
+    own: dict[int, Member] = {}
+    twin = None
+    for seed, member in found.items():
+        alike = (line for line, other in seen.get(member.values(place), ()) if same_predictions(other, member, place))
+        line = next(alike, None)
+        if line is None:
+            own[seed] = member
+        twin = line or twin
+    return own, twin
+
+
+def _blind(here: Sequence[tuple[Arm, Mapping[int, Member]]], place: Place) -> tuple[list[Line], list[str]]:
+    """One row for each set of EHR features: by such a protocol encoders cannot differ."""
+    groups: dict[str, tuple[Arm, Member]] = {}
+    for arm, found in here:
+        for member in found.values():
+            groups.setdefault(", ".join(member.record["features"]), (arm, member))
+    several = len(groups) > 1
+    lines = [Line(arm, {member.seed: member}, f"every encoder{f' ({features})' if several else ''}", blind=True)
+             for features, (arm, member) in groups.items()]  # fmt: skip
+    return lines, [f"{place[0]} looks at no encoder: one row, not ranked and not tested"]
+
+
+@dataclass
+class Bench:
+    """Rows of one place with what is computed of their predictions.
+
+    Args:
+        place: protocol and datasets.
+        lines: the reference first.
+        replicates: resamples of patients.
+        fewest: positive and negative patients of a finding that a macro claim rests on.
+        asked: metrics beside AUROC and AUPRC.
+
+    Raises:
+        DataError: test images, patients or labels differ, predictions are gone, the record disagrees with them, or no
+            finding is in all.
+    """
+
+    place: Place
+    lines: list[Line]
+    replicates: int
+    fewest: int = FEWEST
+    asked: tuple[Gauge, ...] = ()
+    _points: dict[Member, dict[str, Floats]] = field(default_factory=dict)
+    _own: dict[Member, PredictionTable] = field(default_factory=dict)
+    _drawn: dict[Member, dict[str, Resampled]] = field(default_factory=dict)
+    _defined: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Findings that all rows have scores of."""
+        common = self._common(self.lines)
+        if not common:
+            raise DataError(f"the runs share no finding by {self.place[0]} on {self.place[1]}")
+        return common
+
+    @cached_property
+    def known(self) -> tuple[str, ...]:
+        """Findings that any row has."""
+        tables = [self.own(member) for line in self.lines for member in line.members.values()]
+        return tuple(dict.fromkeys(label for table in tables for label in table.labels))
+
+    @cached_property
+    def base(self) -> tuple[Support, ...]:
+        """What the findings rest on."""
+        return supports(self.first.truth, self.first.patients)
+
+    @property
+    def first(self) -> PredictionTable:
+        """Predictions of the first row for the findings of all; labels, patients and the unit are those of all rows."""
+        return self.table(next(iter(self.lines[0].members.values())))
+
+    def chance(self, labels: Sequence[str], metric: str) -> float | None:
+        """The mean over findings of what scores that say nothing have; None where it is not known."""
+        level = chance(self.asked, metric)
+        shares = [self._prevalence(label) if level == "prevalence" else level for label in labels]
+        known = [share for share in shares if share is not None]
+        return float(np.mean(known)) if known else None
+
+    def _prevalence(self, label: str) -> float | None:
+        """The share of positives among the known of a finding; its labels are those of every row that has it."""
+        tables = (self.own(member) for line in self.lines for member in line.members.values())
+        truth = next(table.truth[:, table.labels.index(label)] for table in tables if label in table.labels)
+        return None if np.isnan(truth).all() else float(np.nanmean(truth))
+
+    def defined(self, metric: str = NAMES[0]) -> tuple[str, ...]:
+        """Findings that have a value in every row that has the metric at all."""
+        if metric not in self._defined:
+            every = np.array([values for line in self.lines if self.has(line, metric)
+                              for values in self._values(line, metric)])  # fmt: skip
+            common = np.isfinite(every).all(axis=0) if len(every) else np.zeros(len(self.labels), bool)
+            self._defined[metric] = tuple(label for label, kept in zip(self.labels, common, strict=True) if kept)
+        return self._defined[metric]
+
+    def held(self, metric: str = NAMES[0]) -> tuple[str, ...]:
+        """Findings that the macro means are over: those with patients enough, or all where none has."""
+        enough = [self.labels[k] for k in supported(self.base, self.fewest)]
+        return tuple(label for label in self.defined(metric) if label in enough) or self.defined(metric)
+
+    def has(self, line: Line, metric: str) -> bool:
+        """Whether every encoder of a row has a value of a metric for any finding."""
+        return all(np.isfinite(values).any() for values in self._values(line, metric))
+
+    def _values(self, line: Line, metric: str) -> list[Floats]:
+        return [self.points(member)[metric] for member in line.members.values()]
+
+    def direction(self, metric: str) -> int:
+        """1 where a higher value is better, -1 where a lower one is, 0 where neither."""
+        return direction(self.asked, metric)
+
+    def own(self, member: Member) -> PredictionTable:
+        """Predictions of a run with its own findings.
+
+        Raises:
+            DataError: they are gone, or the images differ from those of the first run.
+        """
+        if member not in self._own:
+            table = member.predictions(self.place, validated=bool(self.asked))
+            if self._own:
+                first = next(iter(self._own))
+                check_alike(table, self._own[first], member.path, first.path)
+            self._points[member] = measured(table) | beside(table, self.asked)
+            check_record(member, self.place, table.labels, self._points[member])
+            self._own[member] = table
+        return self._own[member]
+
+    def points(self, member: Member) -> dict[str, Floats]:
+        """Every metric (L,) of a run for the findings of all, NaN where it is undefined."""
+        own = self.own(member)
+        columns = [own.labels.index(label) for label in self.labels]
+        return {metric: values[columns] for metric, values in self._points[member].items()}
+
+    def admit(self, line: Line) -> None:
+        """Add a row.
+
+        Raises:
+            DataError: it cannot stand beside the first.
+        """
+        try:
+            if not self._common([*self.lines[:1], line]):
+                raise DataError(f"{line.name} and {self.lines[0].name} share no finding")
+        except HandledError:
+            for member in line.members.values():
+                self._own.pop(member, None)
+            raise
+        self.lines.append(line)
+
+    def _common(self, lines: Sequence[Line]) -> tuple[str, ...]:
+        tables = [self.own(member) for line in lines for member in line.members.values()]
+        scored = [{label for label, kept in zip(table.labels, fitted(table.scores), strict=True) if kept}
+                  for table in tables]  # fmt: skip
+        both = set.intersection(*scored)
+        return tuple(label for label in tables[0].labels if label in both)
+
+    def table(self, member: Member) -> PredictionTable:
+        """Predictions of a run for the findings of all."""
+        return self.own(member).select(self.labels)
+
+    def drawn(self, member: Member, metric: str) -> Resampled:
+        """A metric of a run with its resamples of patients; computed once, however many tests it is in."""
+        if member not in self._drawn:
+            table, points = self.table(member), self.points(member)
+            usual = by_metric(table, self.replicates, 0, known=(points, self.base))
+            self._drawn[member] = usual | beside_drawn(table, self.asked, self.replicates, points, self.base)
+        return self._drawn[member][metric]
+
+    def forget(self, line: Line) -> None:
+        """Drop the resamples of a row that is done; those of thousands of rows would fill the memory."""
+        for member in line.members.values():
+            self._drawn.pop(member, None)
+
+    def values(self, line: Line, metric: str, *, every: bool = False) -> list[float]:
+        """The macro mean of each encoder of a row; ``every``: over all findings with a value."""
+        columns = [self.labels.index(label) for label in (self.defined(metric) if every else self.held(metric))]
+        return [float(self.points(member)[metric][columns].mean()) for member in line.members.values()]
+
+    def level(self, line: Line, metric: str) -> Interval:
+        """The value of a row with its interval: of an encoder, or of the mean over seeds with the seed as random."""
+        values = self.values(line, metric)
+        if not self.held(metric) or np.isnan(values).any():
+            return Interval(None, note="no finding has both classes" if metric in NAMES else "not measured")
+        if len(values) == 1:
+            return self._one(next(iter(line.members.values())), metric, values[0])
+        if len(values) < SEEDS:
+            return Interval(float(np.mean(values)))
+        found = [self.drawn(member, metric) for member in line.members.values()]
+        return self._over_seeds(found, metric)
+
+    def _one(self, member: Member, metric: str, value: float) -> Interval:
+        """Of the record where it is of the same findings, else measured anew."""
+        row = member.row(self.place, MACRO, metric)
+        if row is not None and set(row["macro_labels"]) == set(self.held(metric)):
+            return Interval(value, row["ci_low"], row["ci_high"], note=row["note"])
+        one = self._alike(self.drawn(member, metric), metric)
+        parts = macro_parts(one.values, one.replicates, one.base, self.fewest)
+        return macro_interval(parts) if self._unit(metric) else macro_difference(parts)
+
+    def of_label(self, member: Member, label: str, metric: str) -> Interval:
+        """The value of one finding: of the record, or of a metric that was asked for measured anew."""
+        if metric in NAMES:
+            row = member.row(self.place, label, metric)
+            return Interval(row["value"], row["ci_low"], row["ci_high"], note=row["note"]) if row else Interval(None)
+        if label not in self.labels:
+            return Interval(None, note="not in all rows")
+        one, k = self.drawn(member, metric), self.labels.index(label)
+        made = label_interval if self._unit(metric) else label_difference
+        return made(float(one.values[k]), one.replicates[:, k], one.base[k])
+
+    def _unit(self, metric: str) -> bool:
+        return all(gauge.component.bounds == "unit" for gauge in self.asked if gauge.name == metric)
+
+    def _alike(self, one: Resampled, metric: str) -> Resampled:
+        """A metric for the findings alone that all rows have it of, so that no two means are over different ones."""
+        common = np.isin(one.labels, self.defined(metric))
+        return replace(one, values=np.where(common, one.values, np.nan))
+
+    def test(self, line: Line, reference: Line, metric: str) -> Test:
+        """The difference of two rows in the macro metric, paired by seed."""
+        if line.blind or reference.blind:
+            return Test(Difference(None), None, BLIND)
+        if line.same(reference):
+            return Test(Difference(None), None, f"{line.name} and {reference.name} hold {SAME}")
+        if not (self.has(line, metric) and self.has(reference, metric)):
+            return Test(Difference(None), None, f"{metric} is not measured of {line.name} and {reference.name} alike")
+        called = f"{line.name} by {self.place[0]} on {self.place[1]}"
+        first, second = line.members, reference.members
+        if len(first) == len(second) == 1:
+            away = self._minus(next(iter(first.values())), next(iter(second.values())), metric)
+            parts = macro_parts(away.values, away.replicates, away.base, self.fewest)
+            return Test(macro_difference(parts), "encoders", called=called, metric=metric)
+        paired = sorted(set(first) & set(second))
+        if few_seeds(len(paired)):
+            return Test(Difference(None), None, few_seeds(len(paired)))
+        pairs = [self._minus(first[seed], second[seed], metric) for seed in paired]
+        return Test(self._over_seeds(pairs, metric), "methods", called=called, metric=metric)
+
+    def _minus(self, one: Member, other: Member, metric: str) -> Resampled:
+        a, b = self._alike(self.drawn(one, metric), metric), self.drawn(other, metric)
+        return replace(a, values=a.values - b.values, replicates=a.replicates - b.replicates)
+
+    def _over_seeds(self, seeds: Sequence[Resampled], metric: str) -> Difference:
+        values, replicates = np.stack([one.values for one in seeds]), np.stack([one.replicates for one in seeds])
+        common = np.isin(self.labels, self.defined(metric))
+        return over_seeds(np.where(common, values, np.nan), replicates, seeds[0].base, self.fewest)[0]
+
+
+def admitted(
+    lines: Iterable[Line], place: Place, replicates: int, fewest: int = FEWEST, asked: tuple[Gauge, ...] = ()
+) -> tuple[Bench, Refused]:
+    """A bench of the rows that can stand beside the first, and the others with the reason."""
+    bench = Bench(place, [], replicates, fewest, asked)
+    refused: Refused = []
+    for line in lines:
+        try:
+            bench.admit(line)
+        except HandledError as error:
+            refused.append((line.name, error))
+    return bench, refused

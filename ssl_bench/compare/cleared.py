@@ -1,0 +1,52 @@
+"""Which results are not above the thumbnail baseline: training that does not clear it has bought nothing. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ssl_bench.compare.bench import Bench, Line
+from ssl_bench.results.rows import MACRO
+
+PIXELS = "pixels"
+"""The baseline that a result has to clear."""
+
+UNCLEAR = "§"
+"""The mark of a result that does not."""
+
+NOTE = f"{UNCLEAR}: not shown to be above {PIXELS}, a thumbnail of the image: the interval of the difference holds 0"
+
+
+def unclear_encoder(differences: Iterable[Mapping[str, Any]], encoder: str, metric: str) -> bool:
+    """Whether an encoder's macro mean does not clear the thumbnails of its own run, where these were measured.
+
+    Args:
+        differences: rows of a record's comparisons, of one protocol and test set.
+        encoder: of the table.
+        metric: ``auroc`` or ``auprc``.
+    """
+    wanted = (encoder, PIXELS, MACRO, metric)
+    rows = [row for row in differences if (row["encoder"], row["against"], row["label"], row["metric"]) == wanted]
+    return any(row["ci_low"] is None or row["ci_low"] <= 0 for row in rows)
+
+
+def unclear_line(bench: Bench, line: Line, metric: str) -> bool:
+    """Whether a row's macro mean does not clear the thumbnails beside it, where these were measured.
+
+    A row with too few seeds for an interval clears nothing. Nothing is above by a metric whose best value
+    is neither the highest nor the lowest.
+    """
+    if line.blind or line.arm.members[0].baseline or not bench.direction(metric):
+        return False
+    runs = {member.path for member in line.arm.members}
+    beside = [one.arm for one in bench.lines if one.arm.members[0].encoder == PIXELS]
+    beside.sort(key=lambda arm: runs.isdisjoint(member.path for member in arm.members))
+    if not beside:
+        return False
+    # The same thumbnails stand beside every seed, though they are one row with one encoder.
+    pixels = Line(beside[0], beside[0].at(bench.place), PIXELS)
+    if not bench.has(pixels, metric):
+        return False
+    sign, difference = bench.direction(metric), bench.test(line, pixels, metric).difference
+    worst = difference.low if sign > 0 else difference.high
+    return worst is None or sign * worst <= 0

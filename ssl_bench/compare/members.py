@@ -1,0 +1,155 @@
+"""A run as a replicate of an arm: which encoder it is, its rows by place, its kept predictions. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ssl_bench.compare.runs import validation_of
+from ssl_bench.errors import DataError
+from ssl_bench.results.rows import MACRO
+from ssl_bench.results.rundir import RunDirectory, prediction_file
+from ssl_bench.results.standing import ENCODERS, RANDOM, standing
+from ssl_bench.stats.intervals import NAMES
+from ssl_bench.stats.predictions import PredictionTable, in_unit_of
+
+Record = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+Place = tuple[str, str, str]
+"""Protocol, dataset that was tested, dataset that was fitted on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One encoder of one run."""
+
+    path: Path
+    record: Record
+    encoder: str
+    _values: dict[Place, tuple[object, ...]] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """Of the pretraining: the declared one of an encoder from elsewhere, else the run's."""
+        config = self.record["config"]
+        declared = config.get("pretraining_seed") if self.declared else None
+        return int(config["seed"] if declared is None else declared)
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is not what the run trained (``random``, ``pixels``) and the same whatever the method."""
+        return self.encoder not in ENCODERS
+
+    @property
+    def declared(self) -> str:
+        """The pretraining method that an encoder from elsewhere is declared to be of; empty: none is."""
+        return "" if self.baseline else str(self.record["config"].get("group") or "")
+
+    @property
+    def replicate(self) -> bool:
+        """Whether another seed is another encoder: it was pretrained or initialised in its run, or is declared so."""
+        trained = "probed" not in self.record and self.record.get("pretraining", True) is not None
+        return self.baseline or trained or bool(self.declared)
+
+    @property
+    def identity(self) -> str:
+        """Hash of its weights, or of its features; empty where the record has none."""
+        return str(self.record.get("encoders", {}).get(self.encoder, {}).get("sha256", ""))
+
+    @cached_property
+    def by_place(self) -> dict[Place, dict[tuple[str, str], Row]]:
+        """Rows of the whole test split, fitted with the labels of all training patients, by label and metric."""
+        found: dict[Place, dict[tuple[str, str], Row]] = {}
+        for row in self.record["metrics"]:
+            whole = (row["encoder"], row["split"], row["subgroup"], row["fraction"])
+            if whole == (self.encoder, "test", "all", 1.0) and row["metric"] in NAMES:
+                found.setdefault(place_of(row), {})[row["label"], row["metric"]] = row
+        return found
+
+    def rows(self, place: Place) -> list[Row]:
+        """Its rows of one place."""
+        return list(self.by_place.get(place, {}).values())
+
+    def row(self, place: Place, label: str, metric: str) -> Row | None:
+        """One of them."""
+        return self.by_place.get(place, {}).get((label, metric))
+
+    def values(self, place: Place) -> tuple[object, ...]:
+        """All numbers of a place: predictions that are the same have the same."""
+        if place not in self._values:
+            rows = sorted(self.by_place[place].items())
+            self._values[place] = tuple((label, metric, row["value"]) for (label, metric), row in rows)
+        return self._values[place]
+
+    def predictions(self, place: Place, *, validated: bool = False) -> PredictionTable:
+        """The kept predictions behind these rows, in the order of their ids.
+
+        Args:
+            place: of the rows.
+            validated: with those of the validation images, on which thresholds are chosen.
+
+        Raises:
+            DataError: they are gone, damaged, or others than the record was written with.
+        """
+        first, run = next(iter(self.by_place[place].values())), RunDirectory(self.path)
+        path = run.checked(run.predictions(self.encoder, *prediction_file(first)), self.record)
+        table = in_unit_of(read_kept(path), first, path)
+        return replace(table, validation=validation_of(run, first, self.record, table.labels)) if validated else table
+
+
+def read_kept(path: Path) -> PredictionTable:
+    """Predictions as a run keeps them, in the order of their ids; they were checked when they were written.
+
+    Raises:
+        DataError: they are gone or damaged.
+    """
+    try:
+        table = table_of(pd.read_parquet(path))
+    except FileNotFoundError:
+        raise DataError(f"predictions {path} do not exist; restore them, or evaluate the run again") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"predictions {path} cannot be read: {' '.join(str(error).split())}") from None
+    return table.rows(np.argsort(table.ids))
+
+
+def table_of(frame: pd.DataFrame) -> PredictionTable:
+    """Predictions in the columns that a run keeps."""
+    labels = tuple(str(name)[2:] for name in frame.columns if str(name).startswith("y_"))
+    truth, scores = (frame[[f"{kind}_{label}" for label in labels]].to_numpy(np.float64) for kind in "yp")
+    ids, patients = (frame[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
+    studies = frame["study_id"].to_numpy(dtype=str) if "study_id" in frame.columns else None
+    return PredictionTable(labels, ids, patients, truth, scores, studies)
+
+
+def place_of(row: Row) -> Place:
+    """Protocol and datasets of a row."""
+    return row["protocol"], row["dataset"], row.get("fitted_on", row["dataset"])
+
+
+def places_of(members: Iterable[Member]) -> list[Place]:
+    """Where encoders have macro means on test splits: home first, in the order of the records."""
+    found = dict.fromkeys(place for member in members for place, rows in member.by_place.items()
+                          if any(label == MACRO for label, _ in rows))  # fmt: skip
+    return sorted(found, key=lambda place: place[1] != place[2])
+
+
+def slim(record: Record) -> Record:
+    """A record without the rows that no ranking shows: with thousands of runs they would fill the memory."""
+    rows = [row for row in record["metrics"] if row["split"] == "test"
+            and (row["subgroup"] == "all" or row["label"] == MACRO)]  # fmt: skip
+    return {**record, "metrics": rows, "comparisons": []}
+
+
+def members_of(path: Path, record: Record) -> list[Member]:
+    """The encoder that stands for a run, and the baselines beside it."""
+    present = {row["encoder"] for row in record["metrics"]}
+    baselines = sorted(present.difference(ENCODERS), key=lambda name: (name != RANDOM, name))
+    shown = dict.fromkeys([standing(record, present), *baselines]) if present else {}
+    return [Member(path, record, encoder) for encoder in shown]

@@ -1,0 +1,180 @@
+"""Cohorts of the datasets to pretrain on, with every check that comes before decoding an image. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from ssl_bench.config.config import DataConfig, RunConfig
+from ssl_bench.data.ids import check_ids, merge_ids
+from ssl_bench.data.images import find_images
+from ssl_bench.data.joined import check_copies, distinct, join, settle
+from ssl_bench.data.own_split import DRAWN, apply_split, read_own_split
+from ssl_bench.data.splits import check_leakage, check_not_empty
+from ssl_bench.errors import HandledError, Problems
+from ssl_bench.plan.parts import Chosen, Parts
+from ssl_bench.plugin.cohort import Cohort, check_cohort, check_columns, merge_duplicates
+from ssl_bench.plugin.features import check_available
+
+
+class Folder(Protocol):
+    """A dataset's folder, and a split of the user's for it, as a configuration says them."""
+
+    @property
+    def root(self) -> Path | None:
+        """The folder; None for generated data."""
+
+    @property
+    def split(self) -> Path | None:
+        """The split file; None for the dataset's own."""
+
+
+def read_raw(chosen: Chosen, source: Folder, cache: Path, data: DataConfig) -> Cohort:
+    """The cohort of one dataset with its own labels, and the columns that it says it has.
+
+    Args:
+        chosen: the dataset.
+        source: its folder, and a split of the user's for it.
+        cache: folder of generated data.
+        data: what is merged.
+
+    Raises:
+        UsageError: the dataset needs a folder, or takes none.
+        DataError: its files are not what they should be.
+    """
+    drawn = source.split and "split" in type(chosen.options).model_fields
+    reader = (chosen.with_option("split", DRAWN) if drawn else chosen).build()
+    cohort: Cohort = reader.read(reader.locate(source.root, cache))
+    check_columns(cohort)
+    if data.merge_duplicates:
+        cohort = merge_duplicates(cohort)
+    return merge_ids(cohort) if data.similar_ids == "merge" else cohort
+
+
+def check_table(cohort: Cohort, data: DataConfig) -> None:
+    """Everything a cohort must hold before anything is built from it.
+
+    Raises:
+        DataError: all problems at once.
+    """
+    problems = Problems()
+    problems.run(partial(check_cohort, cohort))
+    if data.similar_ids != "keep":
+        problems.run(partial(check_ids, cohort))
+    problems.raise_if_any()
+
+
+def find(cohort: Cohort, data: DataConfig) -> Cohort:
+    """The cohort with its image files as the disk has them; see :func:`ssl_bench.data.images.find_images`."""
+    return find_images(cohort, data.follow_links, skip=data.on_missing == "skip")
+
+
+def divide(cohort: Cohort, source: Folder, data: DataConfig) -> Cohort:
+    """The cohort with the user's own split where there is one; see :func:`ssl_bench.data.own_split.apply_split`."""
+    if source.split is None:
+        return cohort
+    return apply_split(cohort, read_own_split(source.split), skip=data.on_unlisted == "skip")
+
+
+def read_cohort(config: RunConfig, dataset: Chosen, cache: Path) -> Cohort:
+    """The cohort of one dataset by itself, checked, with its labels settled; no run is planned on it.
+
+    Raises:
+        DataError: all problems at once.
+    """
+    return next(iter(_read_all(config, [(dataset, config.data)], cache).values()))
+
+
+def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Cohort]:
+    """The cohorts to pretrain on by name, checked, with their labels settled in one space.
+
+    Raises:
+        UsageError: the label space fits not all of them, or none has a feature.
+        DataError: all problems at once.
+    """
+    folders: list[Folder] = [config.data, *config.data.more]
+    wanted = list(zip(parts.datasets, folders, strict=True))
+    return _read_all(config, wanted, cache, parts.features, config.pretrain.batch_size)
+
+
+def _read_all(
+    config: RunConfig,
+    wanted: Sequence[tuple[Chosen, Folder]],
+    cache: Path,
+    features: Sequence[str] = (),
+    batch_size: int = 1,
+) -> dict[str, Cohort]:
+    """Datasets with their folders as cohorts that go together; what can be told at once is told at once."""
+    problems, raw, data = Problems(), dict[str, Cohort](), config.data
+    names = distinct(dataset.name for dataset, _ in wanted)
+    for name, (dataset, source) in zip(names, wanted, strict=True):
+        try:
+            raw[name] = read_raw(dataset, source, cache, data)
+        except HandledError as error:
+            problems.add(error)
+    if len(raw) < len(names):
+        problems.raise_if_any()
+    for (name, cohort), (_, source) in zip(list(raw.items()), wanted, strict=True):
+        found = Problems()
+        found.run(partial(check_table, cohort, data))
+        for change in (partial(find, data=data), partial(divide, source=source, data=data)):
+            try:
+                raw[name] = cohort = change(cohort)
+            except HandledError as error:
+                found.add(error)
+        found.run(partial(_check_leakage, config, cohort))
+        problems.run(partial(told_of, name if len(names) > 1 else "", found))
+    problems.run(lambda: check_demands(raw, join(raw), features, batch_size))
+    problems.run(lambda: check_copies(raw))
+    settled: dict[str, Cohort] = {}
+    problems.run(lambda: settled.update(settle(raw, data.labels, data.uncertain, data.blank)))
+    problems.raise_if_any()
+    return settled
+
+
+def check_demands(cohorts: Mapping[str, Cohort], joined: Cohort, features: Sequence[str], batch_size: int) -> None:
+    """Cohorts hold what a run asks of them; what a dataset offers at most is known before, and this only now.
+
+    Args:
+        cohorts: by the names of their datasets.
+        joined: all of them as one.
+        features: expanded names.
+        batch_size: which the training split must fill once.
+
+    Raises:
+        UsageError: none of them has a feature.
+        DataError: a split has no images, or too few for a batch.
+    """
+    problems = Problems()
+    told = [note for cohort in cohorts.values() for note in cohort.notes]
+    problems.run(lambda: check_available(features, "+".join(cohorts), features_of(cohorts), told))
+    problems.run(lambda: check_not_empty(joined, batch_size))
+    problems.raise_if_any()
+
+
+def features_of(cohorts: Mapping[str, Cohort]) -> tuple[str, ...]:
+    """The features that any of the cohorts has."""
+    return tuple(dict.fromkeys(feature for cohort in cohorts.values() for feature in cohort.features))
+
+
+def _check_leakage(config: RunConfig, cohort: Cohort) -> None:
+    check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining)
+
+
+def told_of(name: str, found: Problems) -> None:
+    """Raise what was found, with the dataset's name in front where there is one.
+
+    Raises:
+        HandledError: all problems at once.
+    """
+    try:
+        found.raise_if_any()
+    except HandledError as error:
+        if not name:
+            raise
+        again = Problems()
+        for part in error.several or (error,):
+            again.add(type(part)(f"{name}: {part}"))
+        again.raise_if_any()

@@ -1,0 +1,19 @@
+"""Which of a record's encoders stands for its run. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+ENCODERS = ("trained", "given")
+"""Whose predictions stand for a run: ``given`` is what ``sslbench probe`` evaluated. All others are baselines."""
+
+
+RANDOM = "random"
+"""The encoder that was never trained, which every run is measured beside."""
+
+
+def standing(record: Mapping[str, Any], measured: Collection[str]) -> str:
+    """The encoder that stands for a run among those measured: the trained one, or the baseline that the run is."""
+    own = (*ENCODERS, str(record.get("method", RANDOM)))
+    return next((name for name in own if name in measured), RANDOM)

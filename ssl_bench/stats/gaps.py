@@ -1,0 +1,100 @@
+"""Differences between groups of images, on the same resamples of patients, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ssl_bench.stats.bootstrap import Floats, bootstrap, point
+from ssl_bench.stats.intervals import (
+    NAMES,
+    Difference,
+    Support,
+    label_difference,
+    macro_difference,
+    macro_parts,
+    supports,
+)
+
+
+class GroupMetrics:
+    """AUROC and AUPRC of every group and label, resampled together.
+
+    A resample draws patients from the whole test set and every group has its images among theirs. So groups that
+    share patients, as views do, vary together, and a difference is measured within each resample.
+
+    Args:
+        labels: (N, L) 1, 0, or NaN where unknown.
+        scores: (N, L) finite wherever the label is known.
+        members: (N,) name of the group, or None where unknown.
+        names: the G groups.
+        patients: (N,) patient of each image.
+        replicates: number of resamples R.
+        seed: of the resamples.
+    """
+
+    def __init__(
+        self,
+        labels: Floats,
+        scores: Floats,
+        members: npt.NDArray[Any],
+        names: Sequence[str],
+        *,
+        patients: npt.NDArray[Any],
+        replicates: int,
+        seed: int,
+    ) -> None:
+        self.names = list(names)
+        masked = [np.where((members == name)[:, None], labels, np.nan) for name in names]
+        wide = np.concatenate(masked, axis=1), np.tile(scores, len(masked))  # (N, G * L)
+        drawn = bootstrap(*wide, patients=patients, replicates=replicates, seed=seed)
+        size = (len(self.names), labels.shape[1])
+        self.values = dict(zip(NAMES, (value.reshape(size) for value in point(*wide)), strict=True))  # (G, L)
+        self.replicates = dict(zip(NAMES, (value.reshape(-1, *size) for value in drawn), strict=True))  # (R, G, L)
+        self.supports = [supports(part, patients) for part in masked]
+
+    def label(self, metric: str, first: str, second: str, column: int) -> Difference:
+        """First minus second group on one label."""
+        values, replicates, base = self._pair(metric, first, second)
+        return label_difference(float(values[column]), replicates[:, column], base[column])
+
+    def macro(self, metric: str, first: str, second: str, columns: Sequence[int] | None = None) -> Difference:
+        """First minus second group in the mean over the labels that both have, or over some of them."""
+        values, replicates, base = self._pair(metric, first, second)
+        kept = list(range(len(values)) if columns is None else columns)
+        return macro_difference(macro_parts(values[kept], replicates[:, kept], [base[k] for k in kept]))
+
+    def _pair(self, metric: str, first: str, second: str) -> tuple[Floats, Floats, list[Support]]:
+        """Differences (L,), those of the resamples (R, L), and what they rest on."""
+        a, b = self.names.index(first), self.names.index(second)
+        values, drawn = self.values[metric], self.replicates[metric]
+        pairs = zip(self.supports[a], self.supports[b], drawn[:, a].T, drawn[:, b].T, strict=True)
+        base = [_joint(first, second, _variance(x), _variance(y)) for first, second, x, y in pairs]
+        return values[a] - values[b], drawn[:, a] - drawn[:, b], base
+
+
+def _variance(drawn: Floats) -> float:
+    """Of the resamples (R,) that have a value; 0 where fewer than two have."""
+    defined = drawn[np.isfinite(drawn)]
+    return float(defined.var(ddof=1)) if len(defined) > 1 else 0.0
+
+
+def _joint(first: Support, second: Support, spread_a: float, spread_b: float) -> Support:
+    """What a difference of two groups rests on: Welch and Satterthwaite's degrees of freedom of both.
+
+    The group that has a reason to lack an interval is the one that counts.
+    """
+    if first.reason or second.reason:
+        return first if first.reason else second
+    total = spread_a + spread_b
+    counts = {
+        name: min(getattr(first, name), getattr(second, name)) for name in ("positive_patients", "negative_patients")
+    }
+    if not total > 0:
+        return replace(min(first, second, key=lambda support: support.effective), **counts)
+    freedom = total**2 / (spread_a**2 / first.freedom + spread_b**2 / second.freedom)
+    return replace(first, effective=freedom + 1, **counts)

@@ -1,0 +1,54 @@
+"""The mark of a result that is not above the thumbnails of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ssl_bench.compare.arms import read_arms
+from ssl_bench.compare.bench import Bench, lines_of
+from ssl_bench.compare.cleared import PIXELS, unclear_encoder, unclear_line
+from ssl_bench.report.paper import footnotes, paper
+
+PLACE = ("linear", "toy", "toy")
+
+
+def bench_of(paths: list[Path]) -> Bench:
+    arms = read_arms(paths)
+    return Bench(PLACE, lines_of(arms, PLACE)[0], 200)
+
+
+@pytest.mark.parametrize(("signal", "marked"), [(3.0, False), (0.6, True)])
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_an_arm_is_marked_that_does_not_clear_the_thumbnails(
+    tmp_path: Path, write_arm: Callable[..., Path], signal: float, marked: bool, seeds: int
+) -> None:
+    paths = [write_arm(tmp_path, "msn", seed, signal, random=0.1, pixels=0.7) for seed in range(seeds)]
+    bench = bench_of(paths)
+    assert [line.name for line in bench.lines] == ["msn", "random", "pixels"]
+    assert [unclear_line(bench, line, "auroc") for line in bench.lines] == [marked, False, False]
+    shown = paper(read_arms(paths), ["linear"], per_label=False, replicates=200)
+    assert [cell.mark for cell in shown.cells if cell.arm == "msn" and cell.metric == "auroc"] == ["§" * marked]
+    told = any(note.startswith("§: not shown to be above pixels") for note in footnotes(shown))
+    assert told is any(cell.unclear for cell in shown.cells)
+
+
+def test_too_few_seeds_clear_nothing(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    bench = bench_of([write_arm(tmp_path, "msn", seed, 3.0, pixels=0.2) for seed in range(2)])
+    assert unclear_line(bench, bench.lines[0], "auroc")
+
+
+def test_nothing_is_marked_where_no_thumbnails_were_measured(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    bench = bench_of([write_arm(tmp_path, "msn", 0, 0.1, random=0.5)])
+    assert not unclear_line(bench, bench.lines[0], "auroc")
+
+
+@pytest.mark.parametrize(("low", "marked"), [(0.01, False), (0.0, True), (-0.2, True), (None, True)])
+def test_an_encoder_is_marked_by_the_interval_of_its_difference(low: float | None, marked: bool) -> None:
+    row = {"encoder": "trained", "against": PIXELS, "label": "macro", "metric": "auroc", "ci_low": low}
+    beside = {**row, "against": "random", "ci_low": -1.0}
+    assert unclear_encoder([beside, row], "trained", "auroc") is marked
+    assert not unclear_encoder([beside], "trained", "auroc")
+    assert not unclear_encoder([row], "trained", "auprc")
