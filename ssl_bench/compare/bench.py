@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from ssl_bench.compare.agreement import check_record, measured
-from ssl_bench.compare.arms import Arm, same_predictions
 from ssl_bench.compare.beside import beside, beside_drawn, chance, direction
+from ssl_bench.compare.lines import Line, Refused, by_seed
 from ssl_bench.compare.members import Member, Place
 from ssl_bench.compare.runs import check_alike
 from ssl_bench.errors import DataError, HandledError
@@ -35,128 +35,6 @@ from ssl_bench.stats.measures import Gauge
 from ssl_bench.stats.predictions import PredictionTable, fitted
 from ssl_bench.stats.resampled import Resampled, by_metric
 from ssl_bench.stats.significance import SEEDS, few_seeds, over_seeds
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """What is one row at a place: an arm with its different encoders by seed.
-
-    Attributes:
-        arm: of the runs.
-        members: the different encoders by seed.
-        name: of the row.
-        blind: the protocol looks at no encoder, so nothing here is ranked or tested.
-    """
-
-    arm: Arm
-    members: Mapping[int, Member]
-    name: str
-    blind: bool = False
-
-    def same(self, other: Line) -> bool:
-        """Whether an encoder of one is an encoder of the other."""
-        mine, others = ({member.identity for member in line.members.values()} - {""} for line in (self, other))
-        return bool(mine & others)
-
-
-Refused = list[tuple[str, HandledError]]
-"""Rows that cannot stand at a place, with the reason."""
-
-
-def lines_of(arms: Iterable[Arm], place: Place, refused: Refused | None = None) -> tuple[list[Line], list[str]]:
-    """The rows of a place, and what a reader must know of encoders that stand behind several runs or names.
-
-    Args:
-        arms: the reference first.
-        place: protocol and datasets.
-        refused: gets the arms that cannot stand here; None: the first of them is raised.
-
-    Raises:
-        UsageError: two runs of an arm have one seed and different encoders.
-        DataError: predictions that must be looked at are gone.
-    """
-    here: list[tuple[Arm, dict[int, Member]]] = []
-    lines: list[Line] = []
-    notes: list[str] = []
-    seen: Seen = {}
-    for arm in arms:
-        try:
-            found = arm.at(place)
-            alone = _distinct(found, place)
-            own, twin = _apart(alone, seen, place)
-        except HandledError as error:
-            if refused is None:
-                raise
-            refused.append((arm.name, error))
-            continue
-        if found:
-            here.append((arm, found))
-        if own:
-            lines.append(Line(arm, own, arm.name))
-            for member in own.values():
-                seen.setdefault(member.values(place), []).append((lines[-1], member))
-        notes += _told(arm, alone, own, twin, place)
-    if any(place[0] in member.record.get("without_encoder", ()) for _, found in here for member in found.values()):
-        return _blind(here, place)
-    return lines, list(dict.fromkeys(notes))
-
-
-def _told(
-    arm: Arm, alone: Mapping[int, Member], own: Mapping[int, Member], twin: Line | None, place: Place
-) -> Iterator[str]:
-    """Which encoders of an arm several runs or rows hold."""
-    runs = [member for member in arm.members if place in member.by_place and not member.baseline]
-    if 0 < len(alone) < len(runs):
-        yield (f"{arm.name}: {len(runs)} runs hold {_count(len(alone))} by {place[0]}; a replicate is a new "
-               "pretraining, so each counts once")  # fmt: skip
-    if twin is not None and len(own) < len(alone):
-        what = "an encoder of" if own else "the same encoder as"
-        yield f"{arm.name} holds {what} {twin.name}, which stands there alone"
-
-
-def _count(encoders: int) -> str:
-    return "1 encoder" if encoders == 1 else f"{encoders} encoders"
-
-
-def _distinct(found: Mapping[int, Member], place: Place) -> dict[int, Member]:
-    """Without encoders that predict to the last digit what an earlier one does."""
-    alone: dict[int, Member] = {}
-    by_values: dict[tuple[object, ...], list[Member]] = {}
-    for seed, member in found.items():
-        alike = by_values.setdefault(member.values(place), [])
-        if not any(same_predictions(other, member, place) for other in alike):
-            alone[seed] = member
-            alike.append(member)
-    return alone
-
-
-Seen = dict[tuple[object, ...], list[tuple[Line, Member]]]
-"""Encoders of the rows so far, by their numbers."""
-
-
-def _apart(found: Mapping[int, Member], seen: Seen, place: Place) -> tuple[dict[int, Member], Line | None]:
-    """The encoders that do not predict what those of earlier rows do, and the row that has the others."""
-    own: dict[int, Member] = {}
-    twin = None
-    for seed, member in found.items():
-        alike = (line for line, other in seen.get(member.values(place), ()) if same_predictions(other, member, place))
-        line = next(alike, None)
-        if line is None:
-            own[seed] = member
-        twin = line or twin
-    return own, twin
-
-
-def _blind(here: Sequence[tuple[Arm, Mapping[int, Member]]], place: Place) -> tuple[list[Line], list[str]]:
-    """One row for each set of EHR features: by such a protocol encoders cannot differ."""
-    groups: dict[str, tuple[Arm, Member]] = {}
-    for arm, found in here:
-        for member in found.values():
-            groups.setdefault(", ".join(member.record["features"]), (arm, member))
-    several = len(groups) > 1
-    lines = [Line(arm, {member.seed: member}, f"every encoder{f' ({features})' if several else ''}", blind=True)
-             for features, (arm, member) in groups.items()]  # fmt: skip
-    return lines, [f"{place[0]} looks at no encoder: one row, not ranked and not tested"]
 
 
 @dataclass
@@ -362,8 +240,8 @@ class Bench:
         if not (self.has(line, metric) and self.has(reference, metric)):
             return Test(Difference(None), None, f"{metric} is not measured of {line.name} and {reference.name} alike")
         called = f"{line.name} by {self.place[0]} on {self.place[1]}"
-        first, second = line.members, reference.members
-        if len(first) == len(second) == 1:
+        first, second = by_seed(line, reference), by_seed(reference, line)
+        if len(line.members) == len(reference.members) == 1:
             away = self._minus(next(iter(first.values())), next(iter(second.values())), metric)
             parts = macro_parts(away.values, away.replicates, away.base, self.fewest)
             return Test(macro_difference(parts), "encoders", called=called, metric=metric)

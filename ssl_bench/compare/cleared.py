@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ssl_bench.compare.bench import Bench, Line
+from ssl_bench.compare.bench import Bench
+from ssl_bench.compare.lines import Line
+from ssl_bench.compare.runs import PIXELS
 from ssl_bench.results.rows import MACRO
-
-PIXELS = "pixels"
-"""The baseline that a result has to clear."""
 
 UNCLEAR = "§"
 """The mark of a result that does not."""

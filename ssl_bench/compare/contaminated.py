@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ssl_bench.compare.bench import Bench, Line
+from ssl_bench.compare.bench import Bench
+from ssl_bench.compare.lines import Line
 from ssl_bench.compare.members import Member
 from ssl_bench.results.ledger import of_record, tested_datasets
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ssl_bench.compare.runs import validation_of
+from ssl_bench.compare.runs import PIXELS, validation_of
 from ssl_bench.errors import DataError
 from ssl_bench.results.rows import MACRO
 from ssl_bench.results.rundir import RunDirectory, prediction_file
@@ -46,6 +46,11 @@ class Member:
     def baseline(self) -> bool:
         """Whether it is not what the run trained (``random``, ``pixels``) and the same whatever the method."""
         return self.encoder not in ENCODERS
+
+    @property
+    def fixed(self) -> bool:
+        """Whether no seed changes it: thumbnails, and weights from elsewhere that are no declared replicate."""
+        return self.encoder.startswith(PIXELS) or not self.replicate
 
     @property
     def declared(self) -> str:

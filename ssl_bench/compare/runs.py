@@ -20,6 +20,9 @@ from ssl_bench.stats.measures import Gauge
 from ssl_bench.stats.predictions import IMAGES, PredictionTable, in_unit_of, read_predictions
 from ssl_bench.stats.significance import delong
 
+PIXELS = "pixels"
+"""The thumbnails: what training has to clear. No seed changes them."""
+
 
 @dataclass(frozen=True)
 class RunScores:

@@ -12,10 +12,11 @@ from statistics import mean
 from typing import Any
 
 from ssl_bench.compare.arms import Arm, arms_of
-from ssl_bench.compare.bench import Line, Refused, admitted, lines_of
+from ssl_bench.compare.bench import admitted
 from ssl_bench.compare.beside import others
 from ssl_bench.compare.cleared import NOTE
 from ssl_bench.compare.contaminated import legends
+from ssl_bench.compare.lines import Line, Refused, lines_of
 from ssl_bench.compare.members import Place, Record, places_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.compare.arms import Arm
-from ssl_bench.compare.bench import Bench, Line, lines_of
+from ssl_bench.compare.bench import Bench
 from ssl_bench.compare.beside import ideal, others
 from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_line
 from ssl_bench.compare.contaminated import SEEN, UNKNOWN, legends, seen_mark
+from ssl_bench.compare.lines import Line, lines_of
 from ssl_bench.compare.members import Place, Record, places_of
 from ssl_bench.errors import UsageError
 from ssl_bench.report.place_notes import at, headings_of, held_notes

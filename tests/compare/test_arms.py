@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ssl_bench.compare.arms import Arm, read_arms
-from ssl_bench.compare.bench import Bench, lines_of
+from ssl_bench.compare.bench import Bench
+from ssl_bench.compare.lines import lines_of
 from ssl_bench.compare.runs import compare_runs, run_scores
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.results.rundir import RunDirectory

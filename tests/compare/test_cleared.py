@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
 from ssl_bench.compare.arms import read_arms
-from ssl_bench.compare.bench import Bench, lines_of
-from ssl_bench.compare.cleared import PIXELS, unclear_encoder, unclear_line
+from ssl_bench.compare.bench import Bench
+from ssl_bench.compare.cleared import unclear_encoder, unclear_line
+from ssl_bench.compare.lines import lines_of
+from ssl_bench.compare.runs import PIXELS
 from ssl_bench.report.paper import footnotes, paper
 
 PLACE = ("linear", "toy", "toy")
@@ -33,6 +36,18 @@ def test_an_arm_is_marked_that_does_not_clear_the_thumbnails(
     assert [cell.mark for cell in shown.cells if cell.arm == "msn" and cell.metric == "auroc"] == ["§" * marked]
     told = any(note.startswith("§: not shown to be above pixels") for note in footnotes(shown))
     assert told is any(cell.unclear for cell in shown.cells)
+
+
+def test_thumbnails_of_one_run_stand_beside_every_seed(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    """No seed changes them: measured once, they are compared with the method of all seeds."""
+    paths = [write_arm(tmp_path, "msn", seed, 3.0, **({} if seed else {"pixels": 0.7})) for seed in range(5)]
+    bench = bench_of(paths)
+    line, pixels = (next(one for one in bench.lines if one.name == name) for name in ("msn", "pixels"))
+    test = bench.test(line, pixels, "auroc")
+    assert test.level == "methods"
+    assert test.difference.value == pytest.approx(mean(bench.values(line, "auroc")) - bench.values(pixels, "auroc")[0])
+    assert test.difference.low is not None
+    assert not unclear_line(bench, line, "auroc")
 
 
 def test_too_few_seeds_clear_nothing(tmp_path: Path, write_arm: Callable[..., Path]) -> None:

@@ -12,7 +12,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ssl_bench.compare.arms import read_arms
-from ssl_bench.compare.bench import Bench, lines_of, measured
+from ssl_bench.compare.bench import Bench, measured
+from ssl_bench.compare.lines import lines_of
 from ssl_bench.compare.members import members_of, read_kept
 from ssl_bench.compare.runs import check_alike, run_scores
 from ssl_bench.errors import DataError, UsageError
