@@ -96,6 +96,16 @@ def largest(number: int, device: torch.device) -> int:
 
 
 @torch.no_grad()
+def all_reduce_max(tensor: Tensor) -> Tensor:
+    """Largest values of a tensor over ranks, without gradients."""
+    if world_size() == 1:
+        return tensor
+    most = tensor.clone()
+    dist.all_reduce(most, op=dist.ReduceOp.MAX)
+    return most
+
+
+@torch.no_grad()
 def gather_rows(tensor: Tensor) -> Tensor:
     """``(B, ...)`` of every rank as ``(world * B, ...)`` in rank order, without gradients."""
     if world_size() == 1:

@@ -71,6 +71,8 @@ def sslbench_components() -> Iterable[Component]:
                positions="sincos"),
         method("mae", "mae:MAE", "masked autoencoder (arXiv 2111.06377)", same_width=True, masks=True,
                positions="sincos"),
+        method("dinov2", "dinov2:DINOv2", "DINO, iBOT and KoLeo in one (arXiv 2304.07193)", same_width=True,
+               masks=True),
         method("ijepa", "ijepa:IJEPA", "joint-embedding predictive architecture (arXiv 2301.08243)", same_width=True,
                masks=True, positions="sincos"),
         method("supervised", "supervised:Supervised", "labels of the training split, as a baseline", uses_labels=True),

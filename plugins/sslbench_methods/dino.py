@@ -11,10 +11,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import DropPath
 from torch import Tensor, nn
 
-from ssl_bench.distributed import all_reduce_mean, own_share
+from ssl_bench.distributed import all_reduce_mean
 from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
 from ssl_bench.plugin.methods import (
     BaseMethod,
@@ -29,7 +28,8 @@ from ssl_bench.plugin.methods import (
     truncated_normal,
 )
 from ssl_bench.pretrain.schedules import cosine, ramp
-from sslbench_methods.options import DINOOptions
+from sslbench_methods.droppath import add_drop_path
+from sslbench_methods.options import DINOOptions, SmallCropOptions
 
 
 class DINO(BaseMethod):
@@ -42,7 +42,13 @@ class DINO(BaseMethod):
         super().__init__()
         self.options, self.backbone, self.fusion = options, backbone, fusion
         backbone.position_offset = 0.1  # local crops: against a rounding fault of torch that is long gone, but felt [2]
-        self.head = DinoHead(options, fusion.out_dim if fusion else backbone.dim)
+        self.head = DinoHead(
+            fusion.out_dim if fusion else backbone.dim,
+            options.hidden_dim,
+            options.bottleneck_dim,
+            options.output_dim,
+            norm_last_layer=options.norm_last_layer,
+        )
         self.teacher_backbone = frozen_copy(backbone)
         self.teacher_head = frozen_copy(self.head)
         add_drop_path(self.backbone, options.drop_path)  # after the copy: the teacher has none [2]
@@ -100,16 +106,18 @@ class DinoHead(nn.Module):
     lightly's is the same on torch's old weight norm, which warns and cannot be copied for the teacher.
     """
 
-    def __init__(self, options: DINOOptions, width: int) -> None:
+    def __init__(
+        self, width: int, hidden_dim: int, bottleneck_dim: int, output_dim: int, *, norm_last_layer: bool = False
+    ) -> None:
         super().__init__()
-        sizes = (width, options.hidden_dim, options.hidden_dim, options.bottleneck_dim)
+        sizes = (width, hidden_dim, hidden_dim, bottleneck_dim)
         self.layers = projection_head(sizes, activation=nn.GELU, hidden_bias=True, last_bias=True, norm=False)
         truncated_normal(self.layers)
-        last = nn.Linear(options.bottleneck_dim, options.output_dim, bias=False)
+        last = nn.Linear(bottleneck_dim, output_dim, bias=False)
         self.last_layer: Any = nn.utils.parametrizations.weight_norm(last)
         length = self.last_layer.parametrizations.weight.original0
         length.data.fill_(1.0)
-        length.requires_grad_(not options.norm_last_layer)
+        length.requires_grad_(not norm_last_layer)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs ``(B, K)`` of features ``(B, D)``, and the rows of unit length before the last layer."""
@@ -148,12 +156,10 @@ class DinoLoss(nn.Module):
             teacher_temperature: of the teacher's softmax.
         """
         with full_precision(student, teacher.detach()) as (student, teacher):
-            rows = len(teacher) // self.teacher_views
-            wanted = self.targets(teacher, teacher_temperature).unflatten(0, (-1, rows))  # (2, B, K)
-            predicted = F.log_softmax(student / self.student_temperature, -1).unflatten(0, (-1, rows))  # (V, B, K)
-            losses = -torch.einsum("tbk,vbk->tv", wanted, predicted) / rows
+            wanted = self.targets(teacher, teacher_temperature)
+            loss = cross_entropies(student, wanted, self.student_temperature, rows=len(teacher) // self.teacher_views)
             self._follow(teacher)
-            return (losses.sum() - losses.diagonal().sum()) / (losses.numel() - len(losses))
+            return loss
 
     @torch.no_grad()
     def targets(self, teacher: Tensor, temperature: float) -> Tensor:
@@ -167,32 +173,22 @@ class DinoLoss(nn.Module):
         self.center = self.center.to(mean.dtype).lerp(mean, 1 - self.center_momentum)
 
 
-class OwnDropPath(DropPath):
-    """Stochastic depth whose rows are drawn for all processes, of which each keeps its own.
+def cross_entropies(student: Tensor, wanted: Tensor, temperature: float, *, rows: int) -> Tensor:
+    """Mean cross-entropy over pairs of different views, those of the targets being the first of the student's.
 
-    The processes share one random stream, so that masks are those of one process; without this each of them would drop
-    the same rows.
+    Args:
+        student: ``(V * B, K)`` outputs, view-major.
+        wanted: ``(T * B, K)`` probabilities, view-major.
+        temperature: of the student's softmax.
+        rows: images B.
     """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop whole rows of ``(B, ...)`` and scale the others."""
-        if self.drop_prob == 0.0 or not self.training:
-            return x
-        share, kept = own_share(), 1 - self.drop_prob
-        joined = len(x) * share.world
-        mask = x.new_empty(joined, *[1] * (x.ndim - 1)).bernoulli_(kept).div_(kept)
-        return x * (mask if share.world == 1 else mask[share.rows(joined).to(x.device)])
+    targets = wanted.unflatten(0, (-1, rows))  # (T, B, K)
+    predicted = F.log_softmax(student / temperature, -1).unflatten(0, (-1, rows))  # (V, B, K)
+    losses = -torch.einsum("tbk,vbk->tv", targets, predicted) / rows
+    return (losses.sum() - losses.diagonal().sum()) / (losses.numel() - len(losses))
 
 
-def add_drop_path(backbone: Backbone, rate: float) -> None:
-    """Stochastic depth in a ViT's blocks, rising linearly from 0 to ``rate``; CNNs stay as they are [2]."""
-    blocks: list[Any] = [module for module in backbone.modules() if hasattr(module, "drop_path1")]  # type: ignore[attr-defined]
-    for number, block in enumerate(blocks):
-        share = rate * number / max(len(blocks) - 1, 1)
-        block.drop_path1, block.drop_path2 = OwnDropPath(share), OwnDropPath(share)
-
-
-def view_groups(options: DINOOptions, image_size: int, patch_size: int) -> list[ViewGroup]:
+def view_groups(options: SmallCropOptions, image_size: int, patch_size: int) -> list[ViewGroup]:
     """Two global crops and the local ones; local ones are 96 px at 224, rounded to whole patches."""
     patch = max(patch_size, 1)
     small = options.local_size or max(1, round(image_size * 96 / 224 / patch)) * patch

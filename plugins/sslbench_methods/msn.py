@@ -18,7 +18,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.distributed import all_reduce_mean, all_reduce_sum, normalize, world_size
+from ssl_bench.distributed import all_reduce_mean, all_reduce_sum, normalize
 from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
 from ssl_bench.plugin.methods import (
     BaseMethod,
@@ -206,12 +206,15 @@ def assignments(targets: Tensor, prototypes: Tensor, temperature: float) -> Tens
 
 @torch.no_grad()
 def sinkhorn(assigned: Tensor, iterations: int) -> Tensor:
-    """Assignments ``(B, K)`` balanced so that every prototype gets the same mass over the batches of all ranks."""
-    rows = len(assigned) * world_size()
+    """Assignments ``(B, K)`` balanced so that every prototype gets the same mass over the batches of all ranks.
+
+    Ranks may hold different numbers of rows.
+    """
+    rows = all_reduce_sum(assigned.new_tensor(float(len(assigned))))
     balanced = assigned / all_reduce_sum(assigned.sum())
     for _ in range(iterations):
         mass = all_reduce_sum(balanced.sum(0, keepdim=True))
         # A prototype without mass stays without: 0 / 0 would spread NaN.
         balanced = balanced / mass.clamp_min(torch.finfo(mass.dtype).tiny) / balanced.shape[1]
-        balanced = balanced / balanced.sum(1, keepdim=True) / rows
+        balanced = balanced / balanced.sum(1, keepdim=True).clamp_min(torch.finfo(mass.dtype).tiny) / rows
     return balanced * rows

@@ -99,7 +99,21 @@ class VICRegOptions(TwoViewOptions):
     fuse_branches: Literal["one", "both"] = Field("one", description="views that EHR features join")
 
 
-class DINOOptions(Options):
+class SmallCropOptions(Options):
+    """Two global crops of an image and several small ones, as DINO and DINOv2 have them."""
+
+    local_views: Views = Field(8, ge=0, description="small crops per image, seen by the student alone")
+    local_size: int = Field(0, ge=0, description="px of a local crop, 0 for 3/7 of the image (96 at 224)")
+    global_scale: tuple[float, float] = Field((0.4, 1.0), description="area of the two global crops")
+    local_scale: tuple[float, float] = Field((0.05, 0.4), description="area of local crops")
+    flip: float = Field(0.0, ge=0, le=1, description="probability of a flip; it swaps the heart's side")
+    brightness: float = Field(0.4, ge=0, lt=1, description="brightness change (colour jitter on grey images)")
+    contrast: float = Field(0.4, ge=0, lt=1, description="contrast change (colour jitter on grey images)")
+    blur: tuple[float, float, float] = Field((1.0, 0.1, 0.5), description="probability: first, second global, local")
+    solarize: float = Field(0.0, ge=0, le=1, description="probability for the second global crop (official: 0.2)")
+
+
+class DINOOptions(SmallCropOptions):
     """Self-distillation without labels (arXiv 2104.14294, github.com/facebookresearch/dino).
 
     Times are shares of the training; the official ones are epochs of 100.
@@ -120,15 +134,38 @@ class DINOOptions(Options):
     freeze_last_layer: float = Field(0.01, ge=0, le=1, description="share of the training (official: epoch 0)")
     drop_path: float = Field(0.1, ge=0, lt=1, description="stochastic depth of the student, ViTs only")
     clip: float = Field(3.0, gt=0, description="gradient norm of each parameter by itself")
-    local_views: Views = Field(8, ge=0, description="small crops per image, seen by the student alone")
-    local_size: int = Field(0, ge=0, description="px of a local crop, 0 for 3/7 of the image (96 at 224)")
-    global_scale: tuple[float, float] = Field((0.4, 1.0), description="area of the two global crops")
-    local_scale: tuple[float, float] = Field((0.05, 0.4), description="area of local crops")
-    flip: float = Field(0.0, ge=0, le=1, description="probability of a flip; it swaps the heart's side")
-    brightness: float = Field(0.4, ge=0, lt=1, description="brightness change (colour jitter on grey images)")
-    contrast: float = Field(0.4, ge=0, lt=1, description="contrast change (colour jitter on grey images)")
-    blur: tuple[float, float, float] = Field((1.0, 0.1, 0.5), description="probability: first, second global, local")
-    solarize: float = Field(0.0, ge=0, le=1, description="probability for the second global crop (official: 0.2)")
+
+
+class DINOv2Options(SmallCropOptions):
+    """DINO, iBOT and KoLeo in one (arXiv 2304.07193, github.com/facebookresearch/dinov2, ``vitl14.yaml``).
+
+    Times are shares of the training; the official ones are epochs of 500.
+    """
+
+    global_scale: tuple[float, float] = Field((0.32, 1.0), description="area of the two global crops")
+    local_scale: tuple[float, float] = Field((0.05, 0.32), description="area of local crops")
+    output_dim: int = Field(131072, ge=2, description="width K of the class tokens' output; less for small data")
+    patch_output_dim: int = Field(131072, ge=2, description="width K of the patches' output, by a head of their own")
+    hidden_dim: int = Field(2048, ge=1, description="width of both heads' two hidden layers")
+    bottleneck_dim: int = Field(384, ge=1, description="width before the last layer of the class tokens' head")
+    patch_bottleneck_dim: int = Field(256, ge=1, description="width before the last layer of the patches' head")
+    dino_weight: float = Field(1.0, ge=0, description="weight of the loss on class tokens")
+    ibot_weight: Weight = Field(1.0, ge=0, description="weight of the loss on hidden patches")
+    koleo_weight: Weight = Field(0.1, ge=0, description="weight of the distance to the nearest, on both global crops")
+    masked_share: float = Field(0.5, ge=0, le=1, description="share of the global crops with hidden patches")
+    mask_ratio: tuple[float, float] = Field((0.1, 0.5), description="share of the patches that is hidden there")
+    sinkhorn_iterations: int = Field(3, ge=0, description="Sinkhorn steps on the teacher's outputs, 0 for none")
+    student_temperature: Temperature = Field(0.1, gt=0, description="of the student's softmax")
+    teacher_temperature: TeacherTemperature = Field(
+        0.07, gt=0, description="of the teacher's outputs after the warm-up"
+    )
+    teacher_temperature_start: float = Field(0.04, gt=0, description="of the teacher's outputs at the start")
+    teacher_temperature_warmup: float = Field(0.06, ge=0, le=1, description="share of the training (30 epochs)")
+    momentum: Momentum = Field(0.994, ge=0, le=1, description="of the teacher at the start, to 1 along a cosine")
+    freeze_last_layer: float = Field(0.002, ge=0, le=1, description="share of the training (epoch 0)")
+    drop_path: float = Field(0.4, ge=0, lt=1, description="stochastic depth of the student, the same in all blocks")
+    patch_embed_lr: float = Field(0.2, ge=0, description="factor on the rate of the patch embedding")
+    clip: float = Field(3.0, gt=0, description="gradient norm of the backbone, and of each head")
 
 
 class SimSiamOptions(TwoViewOptions):
@@ -178,9 +215,9 @@ class IJEPAOptions(Options):
     predictor_dim: int = Field(384, ge=4, multiple_of=4, description="width of the predictor")
     predictor_depth: int = Field(6, ge=1, description="blocks of the predictor (12 for ViT-L and ViT-H)")
     predictor_heads: int = Field(0, ge=0, description="heads of the predictor, 0 for as many as the encoder's")
-    momentum: float = Field(0.996, ge=0, le=1, description="of the target encoder at the start, linear")
+    momentum: Momentum = Field(0.996, ge=0, le=1, description="of the target encoder at the start, linear")
     momentum_end: float = Field(1.0, ge=0, le=1, description="of the target encoder at the end")
-    scale: tuple[float, float] = Field((0.3, 1.0), description="area of the crop")
+    scale: Crops = Field((0.3, 1.0), description="area of the crop")
     flip: float = Field(0.0, ge=0, le=1, description="probability of a flip (official: none)")
     brightness: float = Field(0.0, ge=0, lt=1, description="brightness change (official: none)")
     contrast: float = Field(0.0, ge=0, lt=1, description="contrast change (official: none)")

@@ -34,6 +34,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "demo": {"output_dim": 256, "hidden_dim": 512, "bottleneck_dim": 64, "local_views": 2, "local_size": 32,
                  "momentum": 0.99, "teacher_temperature": 0.04, "freeze_last_layer": 1 / 8},
     },
+    "dinov2": {
+        "smoke": {"output_dim": 64, "patch_output_dim": 64, "hidden_dim": 64, "bottleneck_dim": 32,
+                  "patch_bottleneck_dim": 32, "local_views": 2, "local_size": 16, "momentum": 0.99, "drop_path": 0.1},
+        "demo": {"output_dim": 256, "patch_output_dim": 256, "hidden_dim": 512, "bottleneck_dim": 64,
+                 "patch_bottleneck_dim": 64, "local_views": 2, "local_size": 32, "momentum": 0.98, "drop_path": 0.1,
+                 "freeze_last_layer": 1 / 8},
+    },
     "simsiam": {
         "smoke": {"output_dim": 64, "predictor_dim": 16},
         "demo": CROPS | {"output_dim": 512, "predictor_dim": 128},

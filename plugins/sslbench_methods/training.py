@@ -19,6 +19,15 @@ DINO = Training(
     presets=SHORT,
     source="github.com/facebookresearch/dino",
 )
+DINOV2 = Training(
+    lr=2e-4,
+    batch=1024,
+    scaling="sqrt",
+    weight_decay=0.04,
+    weight_decay_end=0.2,
+    presets=SHORT,
+    source="github.com/facebookresearch/dinov2",
+)
 MSN = Training(
     lr=1e-3,
     batch=1024,
@@ -43,6 +52,7 @@ def on_cnns(lr: float, source: str, weight_decay: float = 1e-6) -> Training:
 TRAINING: Mapping[str, Mapping[str, Training]] = {
     "msn": {"adamw": MSN},
     "dino": {"adamw": DINO},
+    "dinov2": {"adamw": DINOV2},
     "mae": {
         "adamw": Training(lr=1.5e-4, batch=256, presets=SHORT, source="github.com/facebookresearch/mae"),
     },

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ssl_bench.distributed import across_ranks
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plugin.contracts import Encoding
+from ssl_bench.plugin.contracts import Encoding, Hidden
 
 
 class TimmViT(nn.Module):
@@ -44,13 +44,15 @@ class TimmViT(nn.Module):
         self.patch_size = int(model.patch_embed.patch_size[0])
         self.class_token_alone = model.global_pool == "token" and _is_plain(model.blocks[-1])
 
-    def forward(self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True) -> Encoding:
+    def forward(
+        self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True, hidden: Hidden | None = None
+    ) -> Encoding:
         """Encode ``images (B, 1, H, W)``; ``keep (B, K)`` numbers the patches that enter the blocks.
 
         Without ``tokens`` the last block computes the class token alone.
         """
         vit = self.model
-        rows = self._placed(vit.patch_embed(images))  # (B, P + N, D)
+        rows = self._placed(covered(vit.patch_embed(images), hidden))  # (B, P + N, D)
         prefix = vit.num_prefix_tokens
         if keep is not None:
             chosen = keep.unsqueeze(-1).expand(-1, -1, rows.shape[-1])
@@ -124,6 +126,14 @@ class TimmViT(nn.Module):
     def export(self) -> tuple[dict[str, Any], Mapping[str, Tensor]]:
         """The ``config.json`` and weights that timm opens from a folder."""
         return _hub_config(self.recipe, self.dim, self.image_size, str(self.model.global_pool)), self.model.state_dict()
+
+
+def covered(patches: Tensor, hidden: Hidden | None) -> Tensor:
+    """Patches ``(B, H, W, D)`` without places, a token instead of those that are hidden."""
+    if hidden is None:
+        return patches
+    where = hidden.where.view(*patches.shape[:3], 1)
+    return torch.where(where, hidden.token.to(patches.dtype), patches)
 
 
 def resampled(
@@ -235,15 +245,17 @@ class TimmCNN(nn.Module):
                 f"{model.head_hidden_size}), which no method here expects; choose another CNN or a ViT"
             )
 
-    def forward(self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True) -> Encoding:
+    def forward(
+        self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True, hidden: Hidden | None = None
+    ) -> Encoding:
         """Encode ``images (B, 1, H, W)``; the tokens cost nothing.
 
         Raises:
-            ValueError: patches are to be dropped, which such a model cannot do.
+            ValueError: patches are to be dropped or hidden, which such a model cannot do.
             UsageError: the model takes no images of this size, or gives neither a map nor a sequence.
         """
-        if keep is not None:
-            raise ValueError(f"timm model '{self.recipe['architecture']}' has no patches to drop")
+        if keep is not None or hidden is not None:
+            raise ValueError(f"timm model '{self.recipe['architecture']}' has no patches to drop or hide")
         model = cast("Any", self.model)
         try:
             features = model.forward_features(images)

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.floating[Any]]
 
 
-# --- what the core hands to a method ------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Photometric:
     """Random changes of a grey image in [0, 1]; all off by default except the share of images they apply to.
@@ -87,9 +84,6 @@ class Batch:
     index: Tensor
 
 
-# --- encoders and fusions -----------------------------------------------------------------------------------------
-
-
 class Encoding(NamedTuple):
     """Output of a backbone: ``pooled (B, D)`` and ``tokens (B, N, D)`` without the class token.
 
@@ -98,6 +92,13 @@ class Encoding(NamedTuple):
 
     pooled: Tensor
     tokens: Tensor
+
+
+class Hidden(NamedTuple):
+    """Patches, those ``where (B, P)`` is True, behind a learnt ``token (1, D)``."""
+
+    where: Tensor
+    token: Tensor
 
 
 class Fused(NamedTuple):
@@ -132,7 +133,7 @@ class Backbone(Protocol):
         dim: width D of its output.
         image_size: side in px of the image it is evaluated on.
         patch_size: side of a patch in px, 0 for a CNN.
-        masks: patches can be dropped.
+        masks: patches can be dropped, or hidden behind a learnt token.
 
     One that can do without learnt positions has ``fix_positions()``, which puts fixed ones in their place; one that can
     do without a class token has ``pool_patches()``, after which ``pooled`` is the mean of the patches.
@@ -144,9 +145,12 @@ class Backbone(Protocol):
     patch_size: int
     masks: bool
 
-    def __call__(self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True) -> Encoding:
+    def __call__(
+        self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True, hidden: Hidden | None = None
+    ) -> Encoding:
         """Encode ``images (B, 1, H, W)``; ``keep (B, K)`` numbers the patches that enter the blocks, None for all.
 
+        A patch that is ``hidden`` keeps its place, and a token stands there instead of what it shows.
         Who reads the pooled features alone says ``tokens=False``, which may save work; ``tokens`` may then be empty.
         """
 
@@ -181,6 +185,8 @@ class ParameterGroup:
         lr_scale: factor on the run's learning rate.
         clip: largest gradient norm of the group, None for no clipping.
         clip_each: clip every parameter by itself instead of the group as a whole.
+        clip_with: groups of one limit and one name here are clipped by their joint norm.
+        rest: share of the training at whose start the rate is 0; unlike ``frozen``, the optimiser's averages follow.
         constant_lr: stay at the peak learning rate instead of following the schedule.
         betas: AdamW's decay of its averages of gradients and of their squares.
     """
@@ -190,6 +196,8 @@ class ParameterGroup:
     lr_scale: float = 1.0
     clip: float | None = None
     clip_each: bool = False
+    clip_with: str = ""
+    rest: float = 0.0
     constant_lr: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
 
@@ -244,9 +252,6 @@ class Method(Protocol):
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """The trainable parameters with their optimiser settings."""
-
-
-# --- data and evaluation ------------------------------------------------------------------------------------------
 
 
 class Dataset(Protocol):

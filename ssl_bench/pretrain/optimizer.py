@@ -38,10 +38,11 @@ def build_optimizer(
 
 @dataclass(frozen=True)
 class Rates:
-    """Learning rate and weight decay of a step, before the groups' factors."""
+    """Learning rate and weight decay of a step, before the groups' factors, and the share of training that is done."""
 
     lr: float
     weight_decay: float
+    progress: float = 1.0
 
 
 def rates(config: PretrainConfig, progress: float, stretch: float = 1.0) -> Rates:
@@ -55,20 +56,21 @@ def rates(config: PretrainConfig, progress: float, stretch: float = 1.0) -> Rate
     warmup = min(config.warmup_epochs / max(config.epochs, 1), 0.99)
     stretched = progress / stretch
     lr = warmup_cosine(stretched, config.peak, config.lr_end, warmup=warmup / stretch)
-    return Rates(lr, cosine(stretched, *config.decay))
+    return Rates(lr, cosine(stretched, *config.decay), progress)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup], now: Rates) -> None:
     """Give every group its share of the scheduled values."""
     filled = [group for group in groups if group.parameters]
     for table, group in zip(optimizer.param_groups, filled, strict=True):
-        table["lr"] = table["peak"] if group.constant_lr else now.lr * group.lr_scale
+        rate = table["peak"] if group.constant_lr else now.lr * group.lr_scale
+        table["lr"] = rate if now.progress >= group.rest else 0.0
         table["weight_decay"] = now.weight_decay * group.weight_decay
 
 
 def clip_gradients(groups: Sequence[ParameterGroup]) -> Tensor:
-    """Clip as the groups ask, groups of the same limit together, and return the norm over all before clipping."""
-    limits: dict[float, list[nn.Parameter]] = {}
+    """Clip as the groups ask, groups of one limit and name together, and return the norm over all before clipping."""
+    limits: dict[tuple[float, str], list[nn.Parameter]] = {}
     everything = [parameter.grad for group in groups for parameter in group.parameters if parameter.grad is not None]
     total = nn.utils.get_total_norm(everything)
     for group in groups:
@@ -79,7 +81,7 @@ def clip_gradients(groups: Sequence[ParameterGroup]) -> Tensor:
             for parameter in live:
                 nn.utils.clip_grad_norm_(parameter, group.clip)
         else:
-            limits.setdefault(group.clip, []).extend(live)
-    for limit, parameters in limits.items():
+            limits.setdefault((group.clip, group.clip_with), []).extend(live)
+    for (limit, _), parameters in limits.items():
         nn.utils.clip_grad_norm_(parameters, limit)
     return total

@@ -273,13 +273,18 @@ def twins(module: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
         if value.requires_grad:
             continue
         own = [
-            student
+            other
             for other, student in trained.items()
             if _alike(name, other) and student.shape == value.shape and torch.equal(student, value)
         ]
         if own:
-            found[name] = (value.detach(), own[0].detach())
+            found[name] = (value.detach(), trained[_nearest(name, own)].detach())
     return found
+
+
+def _nearest(name: str, others: Sequence[str]) -> str:
+    """The longest name that another one ends in (``head.0.bias`` for ``teacher_head.0.bias``), or the first."""
+    return next((other for other in sorted(others, key=len, reverse=True) if name.endswith(other)), others[0])
 
 
 def _alike(first: str, second: str) -> bool:

@@ -27,7 +27,7 @@ METHODS, FUSIONS = BUILT_IN.names("method"), BUILT_IN.names("fusion")
 REFUSED = {
     (method, "concat-noproj"): f"method '{method}' has features beside the fused ones, which fusion 'concat-noproj' "
     "makes of another width; choose a fusion that keeps it"
-    for method in ("byol", "byol-ehr", "dino", "dino-ehr", "ijepa", "mae", "moco-v3", "simsiam")
+    for method in ("byol", "byol-ehr", "dino", "dino-ehr", "dinov2", "ijepa", "mae", "moco-v3", "simsiam")
 } | {
     (method, "concat-noproj"): f"method '{method}' has features beside the fused ones, which fusion 'concat-noproj' "
     "makes of another width; choose a fusion that keeps it, or --fuse-branches both"

@@ -100,6 +100,22 @@ def test_groups_of_one_limit_are_clipped_together() -> None:
     assert free.grad.item() == 12.0
 
 
+def test_groups_of_one_limit_and_different_names_are_clipped_apart() -> None:
+    first, second = parameter(0.0, gradient=[3.0]), parameter(0.0, gradient=[0.5])
+    clip_gradients(
+        [ParameterGroup([first], clip=1.0, clip_with="a"), ParameterGroup([second], clip=1.0, clip_with="b")]
+    )
+    assert (first.grad.item(), second.grad.item()) == (pytest.approx(1.0, abs=1e-5), 0.5)
+
+
+def test_a_group_may_rest_at_first() -> None:
+    groups = [ParameterGroup([parameter(1.0)], rest=0.25), ParameterGroup([parameter(1.0)])]
+    optimizer = build_optimizer(groups, CONFIG)
+    for progress, wanted in ((0.0, 0.0), (0.2, 0.0), (0.25, 5e-4)):
+        set_rates(optimizer, groups, Rates(5e-4, 0.2, progress))
+        assert [table["lr"] for table in optimizer.param_groups] == [wanted, 5e-4]
+
+
 def test_small_gradients_are_left_alone() -> None:
     small = parameter(0.0, gradient=[0.5])
     clip_gradients([ParameterGroup([small], clip=1.0)])

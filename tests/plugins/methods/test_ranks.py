@@ -19,17 +19,17 @@ from torch import Tensor
 from ssl_bench.plugin.contracts import Batch
 
 WORLD, ROWS = 2, 8
-CASES = ["simclr", "byol", "vicreg", "dino", "simsiam", "moco-v3", "mae", "ijepa", "msn", "supervised"]
+CASES = ["simclr", "byol", "vicreg", "dino", "simsiam", "moco-v3", "mae", "ijepa", "dinov2", "msn", "supervised"]
 
 
 def cases() -> list[tuple[str, str, bool]]:
     """Method, backbone and whether EHR features are joined."""
     return [(name, kind, fused) for name in CASES for kind, fused in (("vit", True), ("cnn", False))
-            if name not in ("mae", "ijepa", "msn") or kind == "vit"]  # fmt: skip
+            if name not in ("mae", "ijepa", "dinov2", "msn") or kind == "vit"]  # fmt: skip
 
 
 def method_of(checks: Any, name: str, kind: str, fused: bool) -> Any:
-    """The method; DINO without its random drops, which each process draws for itself."""
+    """The method; DINO without its random drops, whose draws do not follow the views of an image."""
     return checks.build(name, kind, fused=fused, **({"drop_path": 0.0} if name == "dino" else {}))
 
 

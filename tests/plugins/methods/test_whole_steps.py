@@ -27,6 +27,7 @@ from sslbench_fusions.options import ConcatOptions
 from sslbench_methods import mae
 from sslbench_methods.byol import BYOL
 from sslbench_methods.dino import DINO
+from sslbench_methods.dinov2 import DINOv2
 from sslbench_methods.ijepa import IJEPA
 from sslbench_methods.mae import MAE
 from sslbench_methods.moco_v3 import MoCoV3
@@ -34,6 +35,7 @@ from sslbench_methods.msn import MSN
 from sslbench_methods.options import (
     BYOLOptions,
     DINOOptions,
+    DINOv2Options,
     IJEPAOptions,
     MAEOptions,
     MoCoV3Options,
@@ -116,6 +118,10 @@ CASES = {
     "dino": Case(lambda: DINO(DINOOptions(output_dim=16, hidden_dim=12, bottleneck_dim=6, norm_last_layer=False,
                                           drop_path=0.0, momentum=0.9, clip=0.05, freeze_last_layer=0.3,
                                           local_views=2, local_size=16), vit(), None)),
+    "dinov2": Case(lambda: DINOv2(DINOv2Options(output_dim=16, patch_output_dim=14, hidden_dim=12, bottleneck_dim=6,
+                                                patch_bottleneck_dim=5, teacher_temperature=0.04, drop_path=0.0,
+                                                momentum=0.9, clip=0.05, freeze_last_layer=0.3, local_views=2,
+                                                local_size=16), vit(), None)),
     "mae": Case(lambda: MAE(MAEOptions(decoder_dim=32, decoder_depth=1), fixed(), None)),
     "ijepa": Case(lambda: IJEPA(IJEPAOptions(predictor_dim=12, predictor_depth=2, min_keep=0, momentum=0.9), fixed(),
                                 None)),
@@ -185,6 +191,8 @@ def masks(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, Mapping[str, np.nda
             keep = torch.from_numpy(arrays["keep"][step]).long()
             monkeypatch.setattr(mae, "random_keep", lambda *given: keep)
             method._keep = lambda crops, views: keep.expand(len(crops), -1)
+        elif "hidden" in arrays:
+            method._masks = lambda rows: torch.from_numpy(arrays["hidden"][step])
         elif "context/0" in arrays:
             blocks = [torch.from_numpy(arrays[f"{name}/{step}"]).long() for name in ("context", "targets")]
             method._blocks = lambda rows, device: blocks
@@ -207,7 +215,7 @@ def test_three_steps_equal_the_official_ones(name: str, masks: Callable[..., Non
     optimizer = build_optimizer(groups, CONFIG, case.kind) if case.kind else sgd(groups)
     for step in range(3):
         masks(method, golden.arrays, step)
-        rates = Rates(float(golden.arrays["lr"][step]), float(golden.arrays["decay"][step]))
+        rates = Rates(float(golden.arrays["lr"][step]), float(golden.arrays["decay"][step]), step / 3)
         train(method, golden, step, groups, optimizer, rates, case.unlike)
     wanted = {key: value for key, value in golden.below("after/").items() if "num_batches" not in key}
     state = named_state(method)

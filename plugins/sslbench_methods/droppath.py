@@ -1,0 +1,82 @@
+"""Stochastic depth, as DINO and DINOv2 have it, with draws that several processes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from timm.layers import DropPath
+from torch import Tensor
+
+from ssl_bench.distributed import own_share
+from ssl_bench.plugin.contracts import Backbone
+
+
+class OwnDropPath(DropPath):
+    """Stochastic depth whose rows are drawn for all processes, of which each keeps its own.
+
+    The processes share one random stream, so that masks are those of one process; without this each of them would drop
+    the same rows.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop whole rows of ``(B, ...)`` and scale the others."""
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        share, kept = own_share(), 1 - self.drop_prob
+        joined = len(x) * share.world
+        mask = x.new_empty(joined, *[1] * (x.ndim - 1)).bernoulli_(kept).div_(kept)
+        return x * (mask if share.world == 1 else mask[share.rows(joined).to(x.device)])
+
+
+class SubsetDropPath(DropPath):
+    """Stochastic depth that keeps a fixed number of rows, drawn anew each time, and scales them by their share.
+
+    So it is in github.com/facebookresearch/dinov2 (``layers/block.py``), which computes the kept rows alone.
+    """
+
+    views = 1
+    """Views of an image among the rows, for which several processes draw what one would."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop whole rows of ``(B, ...)`` and scale the others."""
+        if self.drop_prob == 0.0 or not self.training:
+            return x
+        share = own_share()
+        joined = len(x) * share.world
+        kept = max(int(joined * (1 - self.drop_prob)), 1)
+        factors = torch.zeros(joined, dtype=x.dtype)
+        factors[torch.randperm(joined)[:kept]] = joined / kept
+        own = factors[share.rows(joined, self.views)].to(x.device)
+        return x * own.view(-1, *[1] * (x.ndim - 1))
+
+
+def add_drop_path(backbone: Backbone, rate: float) -> None:
+    """Stochastic depth in a ViT's blocks, rising linearly from 0 to ``rate``; CNNs stay as they are (DINO)."""
+    last = max(len(_blocks(backbone)) - 1, 1)
+    _give(backbone, lambda number: OwnDropPath(rate * number / last))
+
+
+def add_subset_drop_path(backbone: Backbone, rate: float) -> None:
+    """The same rate in all of a ViT's blocks (DINOv2)."""
+    _give(backbone, lambda number: SubsetDropPath(rate))
+
+
+@contextmanager
+def of_views(backbone: Backbone, views: int) -> Iterator[None]:
+    """Tell the layers of :class:`SubsetDropPath` how many views of each image they get."""
+    for part in backbone.modules():  # type: ignore[attr-defined]
+        if isinstance(part, SubsetDropPath):
+            part.views = views
+    yield
+
+
+def _blocks(backbone: Backbone) -> list[Any]:
+    return [module for module in backbone.modules() if hasattr(module, "drop_path1")]  # type: ignore[attr-defined]
+
+
+def _give(backbone: Backbone, made: Callable[[int], DropPath]) -> None:
+    for number, block in enumerate(_blocks(backbone)):
+        block.drop_path1, block.drop_path2 = made(number), made(number)
