@@ -11,7 +11,7 @@ import pandas as pd
 
 from ssl_bench.build.estimate import estimate
 from ssl_bench.build.modules import build_method
-from ssl_bench.build.prepared import ExternalMaterial, prepare_external, prepare_material
+from ssl_bench.build.prepared import ExternalMaterial, Material, prepare_external, prepare_material
 from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.joined import DATASET
 from ssl_bench.distributed import first, is_first, leave, world_size
@@ -86,7 +86,8 @@ def execute(
     summary, encoders = None, baselines(plan, material)
     if plan.parts.method.component.trains:
         narrator.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
-        probe, known = online_probe(material) if plan.config.pretrain.probe_every else None, content_hashes(content)
+        probed = plan.config.pretrain.probe_every and material.cohort.labels
+        probe, known = online_probe(material) if probed else None, content_hashes(content)
         summary = pretrain(plan, run, method, material, fabric, narrator, start=start, content=known, probe=probe)
     if summary or plan.config.backbone.init or plan.parts.encoder:
         encoders = {TRAINED: method.encoder, **encoders}
@@ -100,7 +101,8 @@ def execute(
     for path in export_encoder(next(iter(encoders.values())), material.grey, run.encoder):
         run.remember(path)
     rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, reuse=together, abroad=abroad)
-    collapsed = constant_encoders(run, encoders, material.cohort.name)
+    where = embedded(material, abroad)
+    collapsed = constant_encoders(run, encoders, where)
     comparisons = meaningful(comparisons, collapsed, frozen(plan.parts.evaluators))
     for note in collapsed:
         narrator.warn(note)
@@ -111,11 +113,18 @@ def execute(
         **about, "environment": environment(), "cost": cost(plan),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
         "footprints": footprints(encoders, about["trained_on"]["images"]),
-        "encoders": identities(encoders, run, material.cohort.name), "metrics": rows, "comparisons": comparisons,
+        "encoders": identities(encoders, run, where), "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip
     record["notes"] += collapsed
     run.write_record(record)
     return record
+
+
+def embedded(material: Material, abroad: Sequence[ExternalMaterial]) -> str:
+    """The dataset whose embeddings tell of an encoder: the run's own, or the first other where that has no labels."""
+    if material.cohort.labels:
+        return material.cohort.name
+    return next(other.external.name for other in abroad if other.external.mode == "refit")
 
 
 def footprints(encoders: Mapping[str, Backbone], images: int | None) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class ColumnMap(Options):
     study_id: str = Field("", description="column of studies; empty: every image is its own study")
     split: Mapped | None = Field(None, description="column of the split; without it 70/10/20 by patient")
     features: dict[str, Mapped] = Field(default_factory=dict, description="column of each EHR feature")
-    labels: Labels = Field(description="label columns, or finding: column, or one column of names")
+    labels: Labels = Field((), description="label columns, or finding: column, or one column of names; empty: none")
     filters: dict[str, Texts] = Field(default_factory=dict, description="rows to keep: column: value or values")
     encoding: str = Field("", description="of a CSV file, such as cp1252; empty: UTF-8, or what a byte order mark says")
     separator: str = Field(",", min_length=1, max_length=1, description="between the values of a CSV file")

@@ -39,4 +39,11 @@ class ChexpertOptions(Options):
 class TableOptions(Options):
     """Options of ``table``."""
 
-    columns: str = Field("", description="YAML file that says which column is what")
+    columns: str = Field(
+        "",
+        description="YAML file that says which column is what; empty: the root is a folder of images alone",
+    )
+    patients: str = Field(
+        "",
+        description="of images alone: regular expression whose first group is the patient in a path, or folder",
+    )

@@ -20,6 +20,7 @@ from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.features import CATEGORIES
 from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
 from sslbench_datasets.column_map import ColumnMap, Findings, read_map
+from sslbench_datasets.folder import read_folder
 from sslbench_datasets.options import TableOptions
 from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age, parse_marks
 
@@ -45,6 +46,8 @@ class Table:
             UsageError: neither names it, or the map is wrong.
             DataError: it is not a folder.
         """
+        if not self.options.columns and root is not None:
+            return locate(self.name, root)
         given = self.column_map().root
         if root is None and given:
             root = Path(self.options.columns).parent / given
@@ -57,11 +60,16 @@ class Table:
             UsageError: none is given, or it is wrong.
         """
         if not self.options.columns:
-            raise UsageError("dataset 'table' needs a YAML file that says which column is what; give it by --columns")
+            raise UsageError(
+                "dataset 'table' needs a YAML file that says which column is what; give it by --columns, or a folder "
+                "of images alone by --root"
+            )
         return read_map(Path(self.options.columns))
 
     def read(self, root: Path) -> Cohort:
         """One row per row of the table that the filters keep; see :class:`ssl_bench.plugin.contracts.Dataset`."""
+        if not self.options.columns:
+            return read_folder(self.name, root, self.options.patients)
         columns = self.column_map()
         table = _named(read_table(root / columns.table, columns))
         held, table = len(table.frame), kept(table, columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,8 @@ from ssl_bench.data.preparing import duration
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, HandledError, shortened
 from ssl_bench.plugin.cohort import SPLITS, Cohort, check_cohort, leaves_root, missing_images
-from ssl_bench.plugin.labels import check_values
+from ssl_bench.plugin.labels import SPACES, check_values
+from ssl_bench.plugin.vocabulary import OTHER_NAMES, coverage, strangers
 
 Status = Literal["ok", "warning", "problem"]
 
@@ -125,7 +126,7 @@ def _splits(cohort: Cohort, *, sound: bool) -> Iterator[Finding]:
     """Sizes, and patients in two of them; nothing is told of patients whose ids are not sound."""
     sizes = cohort.frame["split"].value_counts()
     origin = "official" if cohort.official_split else "drawn by patient"
-    empty = [name for name in SPLITS if not sizes.get(name, 0)]
+    empty = [name for name in (SPLITS if cohort.labels else SPLITS[:1]) if not sizes.get(name, 0)]
     text = ", ".join(f"{name} {sizes.get(name, 0):,}" for name in SPLITS)
     yield Finding("problem" if empty else "ok", "splits", f"{text} images ({origin})")
     leaked = list(_problems("patients", lambda: check_leakage(cohort)))
@@ -134,6 +135,9 @@ def _splits(cohort: Cohort, *, sound: bool) -> Iterator[Finding]:
 
 def _labels(cohort: Cohort) -> Iterator[Finding]:
     """Values, blanks and findings that a split has nobody with."""
+    if not cohort.labels:
+        yield Finding("ok", "labels", "none: it can be pretrained on, and tested on other datasets (--test-on)")
+        return
     raw = cohort.frame[list(cohort.labels)]
     wrong = list(_problems("labels", lambda: check_values(raw, cohort.frame["image_id"])))
     if wrong:
@@ -145,6 +149,7 @@ def _labels(cohort: Cohort) -> Iterator[Finding]:
     joined = [repr(name) for name in raw if SEPARATED.search(str(name))]
     counts = [f"{repr(name) if repr(name) in joined else name} {int((raw[name] == 1).sum()):,}" for name in raw]
     yield Finding("ok", "positive images", shortened(counts, 60))
+    yield from _spaces(cohort.labels)
     if cohort.unmapped:
         ordered = sorted(cohort.unmapped.items(), key=lambda item: (-item[1], item[0]))
         told = shortened([f"{finding} {count:,}" for finding, count in ordered], 60)
@@ -159,6 +164,22 @@ def _labels(cohort: Cohort) -> Iterator[Finding]:
     ]
     if lacking:
         yield Finding("warning", "findings without a positive image", shortened(lacking))
+
+
+def _spaces(labels: Sequence[str]) -> Iterator[Finding]:
+    """Which label spaces the dataset has, under which names, and findings that only it has."""
+    told = []
+    for name, wanted in SPACES.items():
+        held = coverage(labels, wanted)
+        lacks = f", lacks {shortened(held.lacking, 4)}" if held.lacking else ""
+        told += [f"{len(held)} of {len(wanted)} of {name}{lacks}"] if len(held) else []
+    yield Finding("ok", "label spaces", "; ".join(told) or "none of ours")
+    renamed = coverage(labels, list(OTHER_NAMES)).described()
+    if renamed:
+        yield Finding("ok", "other names", shortened(renamed, 20))
+    own = strangers(labels)
+    if own:
+        yield Finding("ok", "findings of its own", f"{shortened(own, 40)}; no other dataset is matched on them by name")
 
 
 def _feature(cohort: Cohort, name: str) -> Finding:

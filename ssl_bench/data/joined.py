@@ -13,8 +13,9 @@ import pandas as pd
 from ssl_bench.data.families import comparable, family
 from ssl_bench.data.ids import same
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
-from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
-from ssl_bench.plugin.labels import COMMON7, Policy, common_name
+from ssl_bench.plugin.cohort import IDENTIFIERS, RAW, Cohort
+from ssl_bench.plugin.labels import COMMON7, Policy
+from ssl_bench.plugin.vocabulary import common_name, coverage, expressed
 
 DATASET = "dataset"
 """Column of a joined table that says which dataset a row is of."""
@@ -49,6 +50,11 @@ def settle(cohorts: Mapping[str, Cohort], space: str, uncertain: Policy, blank: 
         DataError: a dataset lacks findings of the space, or all share none.
     """
     chosen = "native" if space == "auto" else space
+    bare = {name: cohort for name, cohort in cohorts.items() if not cohort.labels}
+    if bare and len(bare) < len(cohorts):
+        told = settle({name: cohort for name, cohort in cohorts.items() if cohort.labels}, space, uncertain, blank)
+        labels = next(iter(told.values())).labels
+        return {name: told.get(name) or unlabelled(cohort, labels) for name, cohort in cohorts.items()}
     if len({cohort.labels for cohort in cohorts.values()}) > 1 and chosen == "native":
         if space == "native":
             raise UsageError(
@@ -67,14 +73,21 @@ def settle(cohorts: Mapping[str, Cohort], space: str, uncertain: Policy, blank: 
     return settled
 
 
+def unlabelled(cohort: Cohort, labels: tuple[str, ...]) -> Cohort:
+    """A cohort without labels with those of others, all unknown."""
+    names = [*labels, *(f"{RAW}{label}" for label in labels)]
+    return replace(cohort, frame=cohort.frame.assign(**dict.fromkeys(names, np.nan)), labels=labels)
+
+
 def in_shared_findings(cohorts: Mapping[str, Cohort]) -> dict[str, Cohort]:
     """The cohorts with the findings that all have, under their common names: ``common7`` where that is among them.
 
     Raises:
         DataError: they share none.
     """
-    first, *others = (tuple(common_name(label) for label in cohort.labels) for cohort in cohorts.values())
-    shared = tuple(label for label in first if all(label in other for other in others))
+    every = [cohort.labels for cohort in cohorts.values()]
+    named = dict.fromkeys(common_name(label) for labels in every for label in labels)
+    shared = tuple(label for label in named if not any(coverage(labels, [label]).lacking for labels in every))
     if not shared:
         lists = "; ".join(f"{name} has {shortened(cohort.labels)}" for name, cohort in cohorts.items())
         raise DataError(f"datasets that are pretrained on together must share findings; {lists}")
@@ -84,8 +97,7 @@ def in_shared_findings(cohorts: Mapping[str, Cohort]) -> dict[str, Cohort]:
 
 def with_findings(cohort: Cohort, wanted: Sequence[str]) -> Cohort:
     """The cohort with some of its findings, by their common names."""
-    column = {common_name(label): label for label in cohort.labels}
-    kept = cohort.frame[[column[label] for label in wanted]].set_axis(list(wanted), axis=1)
+    kept = expressed(cohort.frame[list(cohort.labels)], wanted)
     frame = cohort.frame.drop(columns=list(cohort.labels)).join(kept)
     return replace(cohort, frame=frame, labels=tuple(wanted))
 

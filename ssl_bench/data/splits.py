@@ -35,13 +35,14 @@ def check_leakage(cohort: Cohort, *, allow_test: bool = False) -> None:
 
 
 def check_not_empty(cohort: Cohort, batch_size: int) -> None:
-    """Every split holds images, and training fills at least one batch.
+    """Every split holds images, of a cohort without labels the training split, which fills at least one batch.
 
     Raises:
         DataError: a split is empty, or smaller than the batch.
     """
     counts = cohort.frame["split"].value_counts()
-    empty = [name for name in SPLITS if counts.get(name, 0) == 0]
+    needed = SPLITS if cohort.labels else SPLITS[:1]
+    empty = [name for name in needed if counts.get(name, 0) == 0]
     if empty:
         raise DataError(f"every split needs images; '{cohort.name}' has none in {shortened(empty)}")
     if counts["train"] < batch_size:

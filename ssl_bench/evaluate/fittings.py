@@ -74,7 +74,8 @@ def fittings(embedder: Embedder, home: Material, abroad: Sequence[ExternalMateri
         abroad: other datasets.
         seed: of the run.
     """
-    yield _with_heads(_fitting(embedder, home, home.cohort.name, seed), embedder, home, abroad)
+    if home.cohort.labels:  # without labels nothing can be fitted at home
+        yield _with_heads(_fitting(embedder, home, home.cohort.name, seed), embedder, home, abroad)
     for other in abroad:
         if other.external.mode == "refit":
             yield _fitting(embedder, other.material, other.external.name, seed)

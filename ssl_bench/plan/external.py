@@ -17,8 +17,9 @@ from ssl_bench.errors import DataError, HandledError, Problems, UsageError, shor
 from ssl_bench.plan.cohorts import check_table, divide, find, read_raw, told_of
 from ssl_bench.plan.parts import Chosen, Parts
 from ssl_bench.plugin.cohort import SPLITS, Cohort
-from ssl_bench.plugin.labels import SPACES, common_name
+from ssl_bench.plugin.labels import SPACES
 from ssl_bench.plugin.notes import Note, note_of
+from ssl_bench.plugin.vocabulary import common_name, coverage, expressed
 
 Mode = Literal["head", "refit"]
 
@@ -145,8 +146,7 @@ def _space(part: ExternalConfig, raw: Cohort, config: RunConfig) -> str:
     if part.labels != "auto":
         return part.labels
     wanted = SPACES.get(config.data.labels, ())
-    has = {*raw.labels, *map(common_name, raw.labels)}
-    return config.data.labels if wanted and set(wanted) <= has else "native"
+    return config.data.labels if wanted and not coverage(raw.labels, wanted).lacking else "native"
 
 
 def _check_apart(cohort: Cohort, sources: Sources, *, allow_test: bool) -> None:
@@ -183,10 +183,9 @@ def _matched(part: ExternalConfig, dataset: Chosen, name: str, cohort: Cohort, h
     Raises:
         DataError: ``head`` is asked for and no finding is shared.
     """
-    there = {common_name(label): label for label in cohort.labels}
-    pairs = [(label, there[common_name(label)]) for label in home if common_name(label) in there]
+    there = coverage(cohort.labels, home).direct
     same = set(home) == set(cohort.labels)
-    shared = tuple((here if same else common_name(here), here, other) for here, other in pairs)
+    shared = tuple((here if same else common_name(here), here, other) for here, other in there.items())
     # A head says something of a dataset where most of what it was fitted for exists there (CheXpert for MIMIC-CXR);
     # elsewhere heads are fitted anew, as in the paper (NIH, 7 of 14).
     mode: Mode = part.mode if part.mode != "auto" else "head" if 2 * len(shared) > len(home) else "refit"
@@ -195,9 +194,20 @@ def _matched(part: ExternalConfig, dataset: Chosen, name: str, cohort: Cohort, h
             f"head transfer needs a finding that both have; the run has {shortened(home)}, '{cohort.name}' has "
             f"{shortened(cohort.labels)}; choose {part.name}:refit=ROOT"
         )
+    if mode == "refit":
+        return External(name, dataset, mode, cohort, shared)
     # A head meets the test split alone, so no other image needs to be there, or to be prepared.
-    tested = cohort.with_frame(cohort.split("test")) if mode == "head" else cohort
-    return External(name, dataset, mode, tested, shared)
+    tested, joined = _with_unions(cohort.with_frame(cohort.split("test")), home)
+    return External(name, dataset, mode, tested, (*shared, *((common_name(here), here, here) for here in joined)))
+
+
+def _with_unions(cohort: Cohort, home: tuple[str, ...]) -> tuple[Cohort, tuple[str, ...]]:
+    """The cohort with those findings of the run that are unions of its own (a nodule or a mass), and their names."""
+    joined = tuple(coverage(cohort.labels, home).unions)
+    if not joined:
+        return cohort, ()
+    made = expressed(cohort.frame[list(cohort.labels)], joined)
+    return replace(cohort, frame=cohort.frame.join(made), labels=(*cohort.labels, *joined)), joined
 
 
 def check_splits(external: External) -> None:

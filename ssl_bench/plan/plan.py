@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))
     problems.raise_if_any()
     cohort = join(sources)
+    check_evaluable(cohort, parts, external)
     seen = cohort.frame.loc[pretraining_images(config.data, cohort)]
     check_known(seen, parts.features, cohort.counts)
     schema = read_schema(config, parts, seen)
@@ -177,6 +178,23 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
         {component["name"]: component for component in used},
         aggregates(config.evaluate.aggregate, own, cohort, external),
     )  # fmt: skip
+
+
+def check_evaluable(cohort: Cohort, parts: Parts, external: Sequence[External]) -> None:
+    """Images without labels can be pretrained on by a method that reads none, and are tested on other datasets.
+
+    Raises:
+        UsageError: the method reads labels, or there is no dataset that protocols can be fitted on.
+    """
+    if cohort.labels:
+        return
+    if parts.method.component.uses_labels:
+        raise UsageError(f"method '{parts.method.name}' reads labels, and '{cohort.name}' has none; choose another")
+    if not any(other.mode == "refit" for other in external):
+        raise UsageError(
+            f"'{cohort.name}' has no labels, so protocols need another dataset to be fitted and tested on; name one by "
+            "--test-on NAME=ROOT"
+        )
 
 
 def sized(config: RunConfig, parts: Parts) -> RunConfig:

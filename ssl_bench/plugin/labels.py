@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
+from ssl_bench.plugin.vocabulary import expressed
 
 NO_FINDING = "No Finding"
 NOT_IMPLIED = (NO_FINDING, "Support Devices")
@@ -62,16 +63,7 @@ RESERVED = "macro"
 SPACES = {"chexpert14": CHEXPERT14, "nih14": NIH14, "common7": COMMON7}
 """Findings of each label space, in their published order."""
 
-SYNONYMS = {"Effusion": "Pleural Effusion"}
-"""NIH's names for findings of ``common7``."""
-
-
 Policy = Literal["ignore", "zeros", "ones"]
-
-
-def common_name(finding: str) -> str:
-    """The name of a finding across datasets: NIH's ``Effusion`` is ``Pleural Effusion``."""
-    return SYNONYMS.get(finding, finding)
 
 
 def space_of(findings: tuple[str, ...], *, single: bool = True) -> str:
@@ -80,7 +72,7 @@ def space_of(findings: tuple[str, ...], *, single: bool = True) -> str:
 
 
 def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
-    """The columns of a label space, by name and never by position.
+    """The columns of a label space, by name and never by position; other names and unions by the vocabulary.
 
     Args:
         raw: labels of one dataset, one column a finding.
@@ -95,13 +87,15 @@ def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
     if space not in SPACES:
         raise UsageError(unknown("label space", space, [*SPACES, "native", "auto"]))
     wanted = SPACES[space]
-    named = raw if set(wanted) <= set(raw.columns) else raw.rename(columns=SYNONYMS)
+    if set(wanted) <= set(raw.columns):
+        return raw[list(wanted)]
+    named = expressed(raw, wanted)
     missing = [finding for finding in wanted if finding not in named.columns]
     if missing:
         raise DataError(
             f"label space '{space}' needs {shortened(missing)}; the dataset has {shortened([*raw.columns])}"
         )
-    return named[list(wanted)]
+    return named
 
 
 def check_values(raw: pd.DataFrame, image_ids: pd.Series) -> None:

@@ -57,7 +57,8 @@ def print_result(record: Mapping[str, Any], path: Path, seconds: float) -> None:
     console = plain_console()
     console.print(macro_table(record))
     # one that tells of findings, and so has a macro mean; leakage does not
-    protocols = list(dict.fromkeys(row["protocol"] for row in on_all_labels(record["metrics"]) if is_macro(row)))
+    own = at_home(on_all_labels(record["metrics"]), record)
+    protocols = list(dict.fromkeys(row["protocol"] for row in own if is_macro(row)))
     if protocols:
         console.print(label_table(record, protocols[0]))
     low_label = fraction_table(record)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ssl_bench.build.estimate import estimate
+from ssl_bench.errors import shortened
 from ssl_bench.plan.external import External
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plan.settle import whose_rates
+from ssl_bench.plugin.cohort import RAW
+from ssl_bench.plugin.vocabulary import coverage
 from ssl_bench.pretrain.device import chosen_accelerator, missing_device
 from ssl_bench.report.spoken import Spoken
 
@@ -40,7 +45,8 @@ def plan_lines(plan: Plan) -> list[tuple[str, str]]:
         ("device", _device_text(plan)),
         ("evaluation", ", ".join(evaluator.name for evaluator in parts.evaluators)),
     ]  # fmt: skip
-    lines += [("tested on", _external_text(external)) for external in plan.external]
+    for external in plan.external:
+        lines += [("tested on", _external_text(external)), ("overlap", _overlap_text(cohort.labels, external))]
     return [*lines, *(("note", note) for note in plan.notes)]
 
 
@@ -63,6 +69,19 @@ def _rate_text(plan: Plan) -> str:
 def _external_text(external: External) -> str:
     test, where = len(external.cohort.split("test")), "here" if external.mode == "head" else "there"
     return f"{external.name}, {test:,} images, heads fitted {where} ({external.mode}); {', '.join(external.labels)}"
+
+
+def _overlap_text(home: Sequence[str], external: External) -> str:
+    """What a run and another dataset share, under which names, and what either has alone."""
+    own = [label for label in external.cohort.labels if f"{RAW}{label}" in external.cohort.frame]  # but for unions
+    held = coverage(own, home)
+    taken = {*held.direct.values(), *(part for parts in held.unions.values() for part in parts)}
+    alone = [label for label in own if label not in taken]
+    renamed = f" ({shortened(held.described(), 6)})" if held.described() else ""
+    return (
+        f"{external.name} has {len(held)} of {len(home)} findings{renamed}; only here: "
+        f"{shortened(held.lacking, 6) or 'none'}; only there: {shortened(alone, 6) or 'none'}"
+    )
 
 
 def _split_text(plan: Plan, name: str) -> str:

@@ -142,7 +142,10 @@ def title(record: Mapping[str, Any]) -> str:
 
 def caption(record: Mapping[str, Any]) -> str:
     """Counts and notes under the table."""
-    test = record["data"]["splits"]["test"]
+    test = record["data"]["splits"].get("test")
+    if test is None:
+        told = f"{record['data']['name']} has no labels: results are those of the other test sets"
+        return "\n".join([told, *(f"note: {note}" for note in record["notes"])])
     rows = [row for row in at_home(on_all_labels(record["metrics"]), record) if is_macro(row)]
     studies = [f"{row['n_images']} studies of " for row in rows if row.get("unit") == "study"][:1]
     size = f"{''.join(studies)}{test['images']} images of {test['patients']} patients"

@@ -134,7 +134,9 @@ def test_root_comes_from_the_map_or_from_the_flag(root: Path, tmp_path: Path) ->
     with pytest.raises(UsageError, match="--root"):
         table.locate(None, tmp_path)
     with pytest.raises(UsageError, match=r"needs a YAML file.*--columns"):
-        Table().locate(tmp_path, tmp_path)
+        Table().locate(None, tmp_path)
+    assert Table().locate(tmp_path, tmp_path) == tmp_path  # a folder of images alone
+    assert Table().read(root).counts == {"tables that are not read without a column map": 1}
 
 
 @pytest.mark.parametrize(
