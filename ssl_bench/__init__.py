@@ -1,10 +1,11 @@
 """sslbench: a plugin-based benchmark suite for self-supervised learning on chest X-rays.
 
-What a plugin imports is here; nothing heavy is loaded.
+What a plugin imports is here, and the functions for notebooks and scripts; nothing heavy is loaded.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import DataError, UsageError
@@ -26,6 +27,7 @@ from ssl_bench.plugin.hookspecs import hookimpl
 from ssl_bench.plugin.search import Search
 
 if TYPE_CHECKING:
+    from ssl_bench.api import compare_runs, leaderboard, load_run, run, score
     from ssl_bench.plugin.options import Options
 
 __version__ = "0.1.0"
@@ -48,14 +50,24 @@ __all__ = [
     "Training",
     "UsageError",
     "__version__",
+    "compare_runs",
     "hookimpl",
+    "leaderboard",
+    "load_run",
+    "run",
+    "score",
 ]
+
+API = ("compare_runs", "leaderboard", "load_run", "run", "score")
+"""Functions of :mod:`ssl_bench.api`, here on first use."""
 
 
 def __getattr__(name: str) -> Any:
-    """``Options`` on first use: pydantic takes longer to import than ``sslbench plugins`` to answer."""
+    """``Options`` and the API on first use: they take longer to import than ``sslbench plugins`` to answer."""
     if name == "Options":
         from ssl_bench.plugin.options import Options
 
         return Options
+    if name in API:
+        return getattr(import_module("ssl_bench.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

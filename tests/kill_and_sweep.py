@@ -53,8 +53,8 @@ class Forks:
 
 def run(arguments: list[str], log: Path) -> None:
     """What a forked run does; it writes no report, which would take longer than the run."""
+    from ssl_bench.api import start as command
     from ssl_bench.cli import main
-    from ssl_bench.cli import run as command
     from ssl_bench.files import die_with_parent
 
     die_with_parent()

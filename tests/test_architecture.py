@@ -27,7 +27,7 @@ LONGEST = 400
 
 LAYERS = (
     "plugin", "config", "data", "plan", "build", "stats", "results", "pretrain", "evaluate", "sweep", "compare",
-    "pipeline", "report", "testing", "scaffold", "cli",
+    "pipeline", "report", "testing", "scaffold", "api", "cli",
 )  # fmt: skip
 """Packages, and the loose module that is the flow of a run: each imports none that stands behind it."""
 
@@ -60,6 +60,7 @@ def package_of(module: str) -> str:
 
 
 GRAPH = {module: inside(path) - {module} for module, path in FILES.items()}
+GRAPH["ssl_bench"] -= {name for name in FILES if f"{name}.".startswith("ssl_bench.api.")}  # loaded on first use
 
 
 @pytest.mark.parametrize("module", FILES)
@@ -158,6 +159,11 @@ except SystemExit as done:
 )
 def test_quick_commands_import_nothing_heavy(command: str) -> None:
     assert not loaded(COMMAND.format(argv=["sslbench", *command.split()])) & set(HEAVY)
+
+
+@pytest.mark.parametrize("code", ["import ssl_bench", "import ssl_bench.api", "from ssl_bench import run, leaderboard"])
+def test_the_api_is_light_until_it_is_used(code: str) -> None:
+    assert not loaded(code) & {*HEAVY, "pydantic", "rich"}
 
 
 @pytest.mark.parametrize("words", ["run --method ms", "run --data n", "sweep --eval linear,k", "show backbone vit"])

@@ -20,7 +20,7 @@ from ssl_bench.plugin.registry import HOOKS, discover
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCS = {path.name: path.read_text() for path in (ROOT / "docs").glob("*.md")}
+DOCS = {path.relative_to(ROOT / "docs").as_posix(): path.read_text() for path in (ROOT / "docs").rglob("*.md")}
 TESTS = {path: path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)}
 
 

@@ -16,6 +16,12 @@ PARENT = "SSLBENCH_PARENT"
 """Tells a run whose child it is: it ends with a sweep that is killed, so that nobody else writes where it does."""
 
 
+def own_cores() -> int:
+    """Cores that this process may use; all of the machine's where the system cannot say, as macOS."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 class Local:
     """One process a run, each with its share of the cores and its GPUs.
 
@@ -50,7 +56,7 @@ class Local:
 
     def _share(self, slot: int, job: Job) -> dict[str, str]:
         """The cores of a run as threads, and its GPUs by number."""
-        threads = max(1, len(os.sched_getaffinity(0)) // (self.slots * job.devices))
+        threads = max(1, own_cores() // (self.slots * job.devices))
         share = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
         if self.gpus and job.gpus:
             chosen = [self.gpus[(slot * job.devices + number) % len(self.gpus)] for number in range(job.devices)]

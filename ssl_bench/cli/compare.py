@@ -11,11 +11,6 @@ import typer
 from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, SeedSD
 from ssl_bench.pretrain.signals import leaving
 
-SAYING = (
-    "a difference speaks of these two encoders, not of their methods: runs of one method that differ in the seed alone "
-    "often differ as much"
-)
-
 
 @leaving(lambda: "nothing finished is lost; start it again")
 def compare(
@@ -29,27 +24,17 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
-    from ssl_bench.compare.runs import compare_all, run_scores
-    from ssl_bench.errors import UsageError
-    from ssl_bench.plugin.registry import discover
-    from ssl_bench.stats.measures import usual
+    from ssl_bench.api.comparing import compare_runs
 
-    if len(runs) < 2:
-        raise UsageError(f"compare needs at least two run directories, found {len(runs)}")
-    asked = usual(discover(), metrics)
-    scores = [run_scores(path, validated=bool(asked)) for path in runs]
-    from ssl_bench.stats.power import of_pair
-
-    result = compare_all(scores, replicates, seed, fewest, asked)
-    macro = (row for one in result["comparisons"] for row in one["rows"]
-             if (row["label"], row["metric"]) == ("macro", "auroc") and not row["untested"])  # fmt: skip
-    result["notes"] += list(filter(None, (of_pair(row, seed_sd, seeds) for row in [*macro][:1])))
+    found = compare_runs(
+        runs, metrics=metrics, replicates=replicates, seed=seed, min_patients=fewest, seed_sd=seed_sd, seeds=seeds
+    )
     if as_json:
-        print(json.dumps({"note": SAYING, **result}, indent=2))
+        print(json.dumps(found.values, indent=2))
         return
     from ssl_bench.report.table import print_comparison
 
-    for comparison in result["comparisons"]:
+    for comparison in found.values["comparisons"]:
         print_comparison(comparison, replicates)
-    for note in (*result["notes"], SAYING):
+    for note in (*found.values["notes"], found.values["note"]):
         print(f"note: {note}")

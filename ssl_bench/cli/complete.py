@@ -25,8 +25,9 @@ def names_of(kind: str, *, several: bool = False) -> Completion:
 
 def presets(incomplete: str) -> list[tuple[str, str]]:
     """Presets."""
-    told = {"smoke": "seconds", "demo": "minutes on a laptop", "paper": "the paper's sizes"}
-    return _begun(told.items(), incomplete, several=False)
+    from ssl_bench.config.config import PRESETS
+
+    return _begun(((name, "") for name in PRESETS), incomplete, several=False)
 
 
 def features(incomplete: str) -> list[tuple[str, str]]:

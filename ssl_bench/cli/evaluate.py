@@ -67,7 +67,8 @@ def evaluate(
     check_trained(record, run)
     config = resolve([moved(record["config"], roots or ()), flags])
 
-    from ssl_bench.cli.run import leave_report, show
+    from ssl_bench.api.start import leave_report
+    from ssl_bench.cli.run import show
     from ssl_bench.evaluate.again import evaluate_again
     from ssl_bench.plan.plan import make_plan
     from ssl_bench.plugin.registry import discover

@@ -42,12 +42,9 @@ def leaderboard(
     as_json: AsJson = False,
 ) -> None:
     """Rank configurations by macro AUROC, with intervals, spread between seeds and tests against a baseline."""
+    from ssl_bench.api.boards import leaderboard as ranked
     from ssl_bench.config.config import split_names
     from ssl_bench.errors import UsageError
-    from ssl_bench.plugin.registry import discover
-    from ssl_bench.report.leaderboard import read_board
-    from ssl_bench.report.leaderboard_text import print_board
-    from ssl_bench.stats.measures import usual
 
     if thumbnails and (no_maps or not html):
         raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
@@ -56,28 +53,27 @@ def leaderboard(
         return
     if html and html.is_dir():
         raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
-    names, asked = split_names(protocols or ""), usual(discover(), metrics)
-    board = read_board(runs, baseline=baseline, protocols=names, replicates=replicates, fewest=fewest, asked=asked)
-    if refuse_contaminated:
-        from ssl_bench.report.paper import refuse_seen
-
-        refuse_seen(cell for entry in board.entries for cell in entry.cells.values())
+    found = ranked(
+        runs, baseline=baseline, protocols=split_names(protocols or ""), metrics=metrics, replicates=replicates,
+        min_patients=fewest, refuse_contaminated=refuse_contaminated,
+    )  # fmt: skip
     if save:
         from ssl_bench.report.study import study, write_study
 
-        write_study(save, study([board]))
+        write_study(save, study([found.board]))
     left_out = []
     if html:
         from ssl_bench.cli.options import cache_folder
-        from ssl_bench.report.page.page import write_page
 
-        left_out = write_page(board, html, maps=not no_maps, cache=cache_folder(cache) if thumbnails else None)
+        left_out = found.write_html(html, maps=not no_maps, cache=cache_folder(cache) if thumbnails else None)
     if as_json:
-        from ssl_bench.report.machine import board_values, print_json
+        from ssl_bench.report.machine import print_json
 
-        print_json({**board_values(board), "page": html and str(html), "not_on_the_page": left_out})
+        print_json({**found.values(), "page": html and str(html), "not_on_the_page": left_out})
         return
-    print_board(board)
+    from ssl_bench.report.leaderboard_text import print_board
+
+    print_board(found.board)
     for reason in left_out:
         print(f"not on the page: {reason}")
     if html:

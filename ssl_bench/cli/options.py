@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ssl_bench.api.settings import cache_folder as cache_folder
+from ssl_bench.api.settings import merge_flags as merge_flags
 from ssl_bench.errors import UsageError
 from ssl_bench.report.hush import hush
 
@@ -66,27 +67,6 @@ def link_places(given: str | None) -> list[str] | None:
     return [name if name == "any" else str(Path(name).expanduser().absolute()) for name in names] or None
 
 
-def merge_flags(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """Flags by dotted key, those given only, with ``--set`` assignments on top.
-
-    Raises:
-        UsageError: an assignment is malformed.
-    """
-    from ssl_bench.config.config import assignment
-    from ssl_bench.config.layers import merge
-
-    merged: dict[str, Any] = {}
-    for path, value in flags.items():
-        if value is not None:
-            nested: Any = value
-            for part in reversed(path.split(".")):
-                nested = {part: nested}
-            merged = merge(merged, nested)
-    for text in settings:
-        merged = merge(merged, assignment(text))
-    return merged
-
-
 def asked(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     """:func:`merge_flags` of what a command line says, which must not say two things of one key.
 
@@ -123,16 +103,3 @@ def _leaves(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, An
         else:
             listed = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
             yield f"{above}{key}", str(listed)
-
-
-def cache_folder(given: Path | None) -> Path:
-    """Where generated data and prepared stores live: ``--cache``, ``$SSLBENCH_CACHE`` or ``~/.cache/sslbench``.
-
-    Raises:
-        UsageError: a file is there.
-    """
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = given or Path(os.environ.get("SSLBENCH_CACHE", Path(base).expanduser() / "sslbench"))
-    if os.path.isfile(folder):
-        raise UsageError(f"the cache {folder} is a file; give a folder by --cache")
-    return folder

@@ -27,7 +27,7 @@ PANELS = {
         "protocols", "aggregate", "test_on", "refuse_contaminated", "label_fraction", "draws", "replicates", "fewest",
         "metrics", "seed_sd", "patient_sd", "baseline",
     ),
-    "Page": ("html", "no_maps", "thumbnails"),
+    "Page and file": ("html", "no_maps", "thumbnails", "save"),
     "Where and how": (
         "out", "cache", "logger", "resume", "allow_inexact_resume", "launcher", "launcher_set", "jobs", "retry_failed",
         "dry_run", "quiet", "as_json", "help",

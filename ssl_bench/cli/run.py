@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,12 +29,8 @@ from ssl_bench.errors import UsageError
 from ssl_bench.ranks import started_outside
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
     from ssl_bench.config.config import RunConfig
-    from ssl_bench.plan.plan import Plan
     from ssl_bench.report.terminal import Terminal
-    from ssl_bench.results.rundir import RunDirectory
 
 
 def run(
@@ -222,147 +219,41 @@ def run(
     if resume:
         from ssl_bench.cli.resume import resumed_config
 
-        again = resumed_config(resume, flags, preset, config)
-        start(again, cache_folder(cache), resume, dry_run=dry_run, resume=True, allow_inexact=allow_inexact_resume,
-              refuse=refuse_contaminated, as_json=as_json)  # fmt: skip
+        chosen, out = resumed_config(resume, flags, preset, config), resume
+    else:
+        from ssl_bench.config import config as configuration
+        from ssl_bench.config.recipes import finder
+        from ssl_bench.plugin.registry import discover
+
+        chosen = configuration.load(flags, name=preset, file=config, recipe=finder(discover()))
+    if dry_run:
+        tell_plan(chosen, cache_folder(cache), out, resume=bool(resume), refuse=refuse_contaminated, as_json=as_json)
         return
-    from ssl_bench.config import config as configuration
-    from ssl_bench.config.recipes import finder
-    from ssl_bench.plugin.registry import discover
+    from ssl_bench.api.start import start
 
-    chosen = configuration.load(flags, name=preset, file=config, recipe=finder(discover()))
-    start(chosen, cache_folder(cache), out, dry_run=dry_run, refuse=refuse_contaminated, as_json=as_json)
+    start(chosen, cache_folder(cache), out, resume=bool(resume), allow_inexact=allow_inexact_resume,
+          refuse=refuse_contaminated, tell=partial(show, as_json=as_json))  # fmt: skip
 
 
-def start(
-    config: RunConfig,
-    cache: Path,
-    out: Path | None,
-    *,
-    dry_run: bool,
-    resume: bool = False,
-    allow_inexact: bool = False,
-    refuse: bool = False,
-    as_json: bool = False,
-) -> None:
-    """Plan a run, and carry it out unless this is a dry run."""
+def tell_plan(config: RunConfig, cache: Path, out: Path | None, *, resume: bool, refuse: bool, as_json: bool) -> None:
+    """Print the plan of a run that could start in its folder."""
+    from ssl_bench.api.start import free_path, whole_plan
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory
 
-    if (config.pretrain.processes > 1 or started_outside()) and not dry_run:
-        start_together(config, cache, out, resume=resume, allow_inexact=allow_inexact, refuse=refuse, as_json=as_json)
-        return
     directory = RunDirectory(out or free_path(config))
     directory.check_free()
     directory.check(resume=resume)
     with leaving(directory.what_next):
-        plan = checked_plan(config, cache, refuse=refuse)
-        if config.pretrain.budget == "flops":
-            from ssl_bench.build.budget import fitted
+        plan = whole_plan(config, cache, refuse=refuse)
+        if as_json:
+            from ssl_bench.report.machine import plan_values, print_json
 
-            plan = fitted(plan)
-        if dry_run:
-            tell_plan(plan, as_json=as_json)
+            print_json(plan_values(plan))
         else:
-            carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact, as_json=as_json)
+            from ssl_bench.report.plan_text import print_plan
 
-
-def tell_plan(plan: Plan, *, as_json: bool) -> None:
-    """Print a plan."""
-    if as_json:
-        from ssl_bench.report.machine import plan_values, print_json
-
-        print_json(plan_values(plan))
-    else:
-        from ssl_bench.report.plan_text import print_plan
-
-        print_plan(plan)
-
-
-def start_together(
-    config: RunConfig,
-    cache: Path,
-    out: Path | None,
-    *,
-    resume: bool = False,
-    allow_inexact: bool = False,
-    refuse: bool = False,
-    as_json: bool = False,
-) -> None:
-    """Plan a run of several processes and carry it out; the first of them checks and prepares before the others."""
-    from ssl_bench.build.budget import fitted
-    from ssl_bench.distributed import first, is_first
-    from ssl_bench.plan.parts import choose_parts
-    from ssl_bench.plugin.registry import discover
-    from ssl_bench.pretrain.launch import launched
-    from ssl_bench.pretrain.signals import leaving
-    from ssl_bench.results.rundir import RunDirectory
-
-    choose_parts(config, discover())  # what is wrong without a look at the data is told by one process alone
-    with launched(config.pretrain) as fabric:
-        directory = RunDirectory(fabric.broadcast(out or free_path(config)))
-
-        def check_and_plan() -> Plan:
-            if is_first():
-                directory.check_free()
-                directory.check(resume=resume)
-            return fitted(checked_plan(config, cache, refuse=refuse))
-
-        with leaving(directory.what_next):
-            plan = first(check_and_plan)
-            carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact, fabric=fabric, as_json=as_json)
-
-
-def checked_plan(config: RunConfig, cache: Path, *, refuse: bool) -> Plan:
-    """The plan of a run; ``refuse`` that its encoder has seen test images."""
-    from ssl_bench.plan.plan import make_plan
-    from ssl_bench.plugin.registry import discover
-    from ssl_bench.results.ledger import refuse_seen
-
-    plan = make_plan(config, discover(), cache)
-    if refuse:
-        refuse_seen(plan)
-    return plan
-
-
-def free_path(config: RunConfig) -> Path:
-    """A new folder under ``runs/``."""
-    from ssl_bench.results.rundir import new_run_path
-
-    names = "+".join((config.data.name, *(source.name for source in config.data.more)))
-    return new_run_path(Path("runs"), f"{config.method.name}-{names}-seed{config.seed}")
-
-
-def carry_out(
-    plan: Plan,
-    directory: RunDirectory,
-    *,
-    resume: bool = False,
-    allow_inexact: bool = False,
-    fabric: Fabric | None = None,
-    as_json: bool = False,
-) -> None:
-    """Execute a plan in its folder and show the table; of several processes the first one claims and shows."""
-    from ssl_bench.build.estimate import rehearse
-    from ssl_bench.distributed import is_first
-    from ssl_bench.pipeline import execute
-    from ssl_bench.plugin.registry import tell_observers
-    from ssl_bench.pretrain.loggers import Loggers
-    from ssl_bench.report.terminal import Quiet, Terminal
-
-    rehearse(plan)
-    if not is_first():
-        execute(plan, directory, Quiet(), resume=resume, allow_inexact=allow_inexact, fabric=fabric)
-        return
-    with directory.claimed(resume=resume):
-        terminal = Terminal(directory)
-        terminal.loggers = Loggers(plan.parts.loggers, directory, terminal.warn)
-        with terminal:
-            record = execute(plan, directory, terminal, resume=resume, allow_inexact=allow_inexact, fabric=fabric)
-        show(terminal, record, as_json=as_json)
-        for failure in tell_observers(record, directory.path):
-            terminal.warn(failure)
-        leave_report(directory, terminal)
+            print_plan(plan)
 
 
 def show(terminal: Terminal, record: Mapping[str, Any], *, as_json: bool) -> None:
@@ -373,16 +264,3 @@ def show(terminal: Terminal, record: Mapping[str, Any], *, as_json: bool) -> Non
         print_json(result_values(record, terminal.directory.path))
     else:
         terminal.show(record)
-
-
-def leave_report(directory: RunDirectory, terminal: Terminal) -> None:
-    """Write the report; the run is finished and on record before it, so no fault here may end it as a failure."""
-    try:
-        from ssl_bench.report.report import write_report
-
-        terminal.stage("writing the report")
-        written = write_report(directory)
-        terminal.stage(f"report: {written.files[0]}")
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        terminal.warn(f"no report ({reason}); the run is whole, try: sslbench report {directory.path}")

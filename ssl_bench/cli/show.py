@@ -11,6 +11,7 @@ from ssl_bench.cli.complete import kinds, of_kind
 from ssl_bench.cli.options import AsJson
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugin.components import KINDS, Component
+from ssl_bench.plugin.places import place_of
 from ssl_bench.plugin.registry import Offer, discover
 from ssl_bench.plugin.search import declared
 
@@ -61,7 +62,7 @@ def options_of(component: Component) -> list[dict[str, Any]]:
         default = None if needed else component.defaults.get(key, field.get_default(call_default_factory=True))
         presets = {preset: values[key] for preset, values in component.presets.items() if key in values}
         search = declared(field.metadata)
-        options.append({"key": f"{_place(component)}{key}", "default": default, "required": needed,
+        options.append({"key": f"{place_of(component)}{key}", "default": default, "required": needed,
                         "presets": presets, "help": field.description or "",
                         "tuned": search.told() if search is not None else None})  # fmt: skip
     return options
@@ -77,23 +78,6 @@ def component_values(offer: Offer) -> dict[str, Any]:
         "recipes": {name: recipe.summary for name, recipe in getattr(component, "recipes", {}).items()},
         "options": options_of(component),
     }  # fmt: skip
-
-
-def _place(component: Component) -> str:
-    """Where the configuration keeps the options of a component, as ``--set`` takes it.
-
-    Nothing for a launcher, whose options are a sweep's (``--launcher-set``), and a logger, which stands in a list.
-    """
-    places = {
-        "dataset": "data.options.",
-        "backbone": "backbone.options.",
-        "encoder": "backbone.encoder.",
-        "evaluator": f"evaluate.options.{component.name}.",
-        "metric": f"evaluate.metric_options.{component.name}.",
-        "launcher": "",
-        "logger": "",
-    }
-    return places.get(component.kind, f"{component.kind}.")
 
 
 def _text(value: Any) -> str:

@@ -29,6 +29,7 @@ from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugin.components import Training
 from ssl_bench.plugin.options import validate
+from ssl_bench.plugin.places import places_in
 
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
@@ -333,7 +334,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> RunConfig:
     Raises:
         UsageError: an unknown key (with the nearest match), or a value of the wrong type or range.
     """
-    return validate(RunConfig, layered(layers), "the configuration")
+    return validate(RunConfig, layered(layers), "the configuration", places_in(RunConfig))
 
 
 def is_whole(values: Mapping[str, Any]) -> bool:
@@ -385,9 +386,8 @@ def load(
 
 def _of_whole(values: Mapping[str, Any], flags: Mapping[str, Any], name: str | None) -> RunConfig:
     """A whole configuration with flags on top; the options of a dataset go with its name."""
-    asked = {"preset": name or flags.get("preset"), "recipe": flags.get("recipe")}
-    if asked["recipe"] == values["recipe"]:
-        asked["recipe"] = None
+    recipe = flags.get("recipe")
+    asked = {"preset": name or flags.get("preset"), "recipe": None if recipe == values["recipe"] else recipe}
     for key, value in asked.items():
         if value:
             raise UsageError(

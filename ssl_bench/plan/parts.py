@@ -16,6 +16,7 @@ from ssl_bench.plan.encoders import as_backbone, choose_encoder
 from ssl_bench.plugin.components import Backbone, Component, Dataset, Encoder, Evaluator, Fusion, Logger, Method, Metric
 from ssl_bench.plugin.features import check_available, expand
 from ssl_bench.plugin.options import Options
+from ssl_bench.plugin.places import places_in
 from ssl_bench.plugin.registry import Registry
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
     _check_branches(config, registry)
     problems = Problems()
     for kind, name, values in wanted:
-        problems.run(partial(registry.options, kind.kind, name, values, config.preset))
+        problems.run(partial(registry.options, kind.kind, name, values, config.preset, places_in(RunConfig)))
     for item in config.loggers:
         if item.name in registry.names(Logger.kind):
             problems.run(registry.get(Logger.kind, item.name).check_installed)
@@ -179,7 +180,9 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
 
 
 def _chosen(registry: Registry, kind: type[Component], name: str, values: Mapping[str, Any], preset: str) -> Chosen:
-    return Chosen(registry.get(kind.kind, name), registry.options(kind.kind, name, values, preset))
+    return Chosen(
+        registry.get(kind.kind, name), registry.options(kind.kind, name, values, preset, places_in(RunConfig))
+    )
 
 
 def _each(registry: Registry, kind: type[Component], items: Iterable[Choice], preset: str) -> tuple[Chosen, ...]:
@@ -299,6 +302,8 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
 
 def choose_backbone(registry: Registry, name: str) -> Backbone:
     """An alias that a plugin offers, or any timm architecture by its own name."""
+    if "," in name:
+        registry.get(Backbone.kind, name)
     alias = name.replace("_", "-")
     if name not in registry.names(Backbone.kind) and alias in registry.names(Backbone.kind):
         raise UsageError(f"unknown backbone '{name}'; did you mean '{alias}'?")

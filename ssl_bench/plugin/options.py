@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,8 +29,10 @@ class WriterOptions(Options):
     size: int = Field(320, ge=32, le=2048, description="short side of a picture in px")
 
 
-def validate(model: type[M], values: Mapping[str, Any], where: str) -> M:
-    """The model filled with values.
+def validate(
+    model: type[M], values: Mapping[str, Any], where: str, elsewhere: Callable[[str], Sequence[str]] = lambda key: ()
+) -> M:
+    """The model filled with values; ``elsewhere`` knows other places of a key, for the message.
 
     Raises:
         UsageError: unknown keys (with the nearest match) and values of the wrong type or range, all at once.
@@ -38,13 +40,18 @@ def validate(model: type[M], values: Mapping[str, Any], where: str) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise joined([UsageError(explain(fault, where, model)) for fault in error.errors()]) from None
+        raise joined([UsageError(explain(fault, where, model, elsewhere)) for fault in error.errors()]) from None
 
 
-def explain(fault: ErrorDetails, where: str, model: type[Any]) -> str:
-    """One sentence for a fault that pydantic found, with the nearest key where a key is unknown."""
+def explain(
+    fault: ErrorDetails, where: str, model: type[Any], elsewhere: Callable[[str], Sequence[str]] = lambda key: ()
+) -> str:
+    """One sentence for a fault that pydantic found; of an unknown key the place where it is known, or the nearest."""
     path = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
+        if places := elsewhere(str(fault["loc"][-1])):
+            told = " or ".join(f"'{place}'" for place in places[:3])
+            return f"unknown key '{path}' of {where}; did you mean {told}?"
         return f"unknown key '{path}' of {where}; {among(str(fault['loc'][-1]), known_keys(model, fault['loc'][:-1]))}"
     return f"'{path}' of {where}: {fault['msg'].lower()}, found {fault['input']!r}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -103,6 +103,8 @@ class Registry:
             return found
         if (kind, name) in self._refused:
             raise PluginError(self._refused[kind, name])
+        if "," in name:
+            raise UsageError(f"{kind} '{name}': one {kind} is expected here; {several(kind, name)}")
         broken = "".join(f"; broken plugin {failure.source}: {failure.reason}" for failure in self._whole_failures())
         raise UsageError(unknown(kind, name, self.names(kind)) + broken)
 
@@ -113,8 +115,22 @@ class Registry:
         """The component of a name; errors as :meth:`offer`."""
         return self.offer(kind, name).component
 
-    def options(self, kind: str, name: str, values: Mapping[str, Any], preset: str = "") -> Options:
+    def options(
+        self,
+        kind: str,
+        name: str,
+        values: Mapping[str, Any],
+        preset: str = "",
+        elsewhere: Callable[[str], Sequence[str]] = lambda key: (),
+    ) -> Options:
         """Options of a component: its model's defaults < the descriptor's < those for the preset < the user's values.
+
+        Args:
+            kind: of the component.
+            name: of the component.
+            values: the user's.
+            preset: whose values come before the user's.
+            elsewhere: other places of a key that is none of its options, for the message.
 
         Raises:
             UsageError: an unknown key (with the nearest match) or a value of the wrong type or range.
@@ -124,7 +140,7 @@ class Registry:
         component = self.get(kind, name)
         merged = {**component.defaults, **(of_preset(component.presets, preset) or {}), **values}
         model: type[Options] = component.options_model()
-        return validate(model, merged, f"{kind} '{name}'")
+        return validate(model, merged, f"{kind} '{name}'", elsewhere)
 
     def provenance(self, used: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
         """Kind, name, distribution and version of the components that a run uses, for its record."""
@@ -133,6 +149,13 @@ class Registry:
             source = self.offer(kind, name).source
             rows.append({"kind": kind, "name": name, "distribution": source.distribution, "version": source.version})
         return rows
+
+
+def several(kind: str, names: str) -> str:
+    """What to do who wants several components of a kind where one is expected."""
+    if kind in ("method", "fusion", "backbone"):
+        return f"for a run of each take sslbench sweep --{kind} {names}"
+    return "repeat --data for several at once" if kind == "dataset" else "give one of them"
 
 
 class PluginHost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +40,9 @@ def leaving(what_next: Callable[[], str]) -> Iterator[None]:
 
 
 def _heard() -> list[signal.Signals]:
-    """The signals to listen to; ``nohup`` has the end of a terminal ignored, and it stays so."""
+    """The signals to listen to; ``nohup`` has the end of a terminal ignored, and it stays so. None in a thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return []  # Python lets the main thread alone set handlers
     kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return [number for number in StopFlag.SIGNALS if not (kept and number == signal.SIGHUP)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -193,7 +193,7 @@ def beyond(row: Mapping[str, Any]) -> bool:
     return row.get("value_all") is not None and len(row["all_labels"]) > len(row["macro_labels"])
 
 
-def print_scores(heading: str, rows: list[dict[str, Any]], notes: Iterable[str]) -> None:
+def print_scores(heading: str, rows: Sequence[Mapping[str, Any]], notes: Iterable[str]) -> None:
     """Print metrics of one set of predictions, a finding a line."""
     table = Table(title=heading, title_justify="left")
     for column in (

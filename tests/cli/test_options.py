@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssl_bench.cli.options import cache_folder, merge_flags
+from ssl_bench.api.settings import cache_folder, merge_flags
 from ssl_bench.errors import UsageError
 
 

@@ -56,7 +56,7 @@ class Here:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sslbench_launchers.local.Local", Here)
-    monkeypatch.setattr("ssl_bench.cli.run.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
 
 
 @pytest.mark.usefixtures("here")

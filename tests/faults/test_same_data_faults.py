@@ -60,7 +60,7 @@ def elsewhere(root: Path, new: Path) -> Path:
 def test_fault_30_an_evaluation_on_other_data_is_refused_and_on_the_same_elsewhere_is_not(
     bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.cli.run.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
     assert bench.run(method=RANDOM).code == 0
     again = ("evaluate", bench.out, "--eval", "linear", "--set", "evaluate.replicates=100")
     first = RunDirectory(bench.out).read_record()
@@ -118,7 +118,7 @@ def test_fault_30_a_configuration_that_was_edited_is_not_resumed(bench: Any, at_
 def test_fault_30_a_synthetic_run_is_evaluated_with_any_cache(
     sslbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.cli.run.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
     few = ("--set", "data.options={images: 80, size: 40}", "--set", "evaluate.replicates=100")
     answer = sslbench("run", "--preset", "smoke", *RANDOM, *few, "--eval", "linear", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.cli.run import leave_report
+from ssl_bench.api.start import leave_report
 from ssl_bench.config.config import load
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.pipeline import write_preamble

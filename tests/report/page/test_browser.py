@@ -18,7 +18,7 @@ from ssl_bench.report.page.page import write_page
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install '.[browser]')")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")]
 
 
 @pytest.fixture(scope="module")

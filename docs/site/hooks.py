@@ -1,0 +1,155 @@
+"""Pages of the site that are made from the code: commands, configuration, components, Python, the notebook."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./(?!images/)[^)]*\)")
+"""A link to a file of the repository that is no page."""
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the generated pages."""
+    pages = {"reference/commands.md": commands, "reference/configuration.md": configuration,
+             "reference/components.md": components, "reference/python.md": python}  # fmt: skip
+    for place, write in pages.items():
+        files.append(File.generated(config, place, content="\n".join(write()) + "\n"))
+    notebook = Path(config["docs_dir"]) / "tutorials" / "notebook.ipynb"
+    files.append(File.generated(config, "tutorials/notebook.md", content=cells(notebook)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Name files of the repository without a link: the site does not hold them."""
+    return markdown if "/" in page.file.src_uri else OUTSIDE.sub(r"\1", markdown)
+
+
+def cells(path: Path) -> str:
+    """A notebook as a page."""
+    parts = []
+    for cell in json.loads(path.read_text())["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def commands() -> Iterator[str]:
+    """Every command with its options, by panels."""
+    import typer.main
+
+    from ssl_bench.cli import app
+
+    yield "# Commands\n"
+    yield "Made from the program; `sslbench COMMAND -h` prints the same. `-h` and `--help` are on every command.\n"
+    yield from group(typer.main.get_command(app), "sslbench")
+
+
+def group(found: Any, before: str) -> Iterator[str]:
+    """The commands of a group."""
+    for name, command in found.commands.items():
+        if hasattr(command, "commands"):
+            yield from group(command, f"{before} {name}")
+        else:
+            yield from one(command, f"{before} {name}")
+
+
+def one(command: Any, called: str) -> Iterator[str]:
+    """A command."""
+    from ssl_bench.cli.panels import MANY, panel_of
+
+    yield f"## {called}\n"
+    yield " ".join((command.help or "").split()) + "\n"
+    rows: dict[str, list[str]] = {}
+    for param in command.params:
+        argument = param.param_type_name == "argument"
+        many = len(command.params) >= MANY
+        title = "Arguments" if argument else panel_of(str(param.name)) if many else "Options"
+        names = f"`{param.name.upper()}`" if argument else ", ".join(f"`{name}`" for name in param.opts)
+        rows.setdefault(title, []).append(f"| {names} | {cell(param.help)} |")
+    for title in sorted(rows, key=lambda title: title != "Arguments"):
+        yield f"| {title} | |\n|---|---|"
+        yield "\n".join(rows[title]) + "\n"
+
+
+def configuration() -> Iterator[str]:
+    """Every key of the configuration with its default."""
+    from ssl_bench.config.config import RunConfig
+
+    yield "# Configuration\n"
+    yield "Any key can be set by `--set KEY=VALUE`, in a file of `--config`, or in `settings` of `ssl_bench.run`."
+    yield "Layers: defaults, preset, recipe, files, flags; later ones are on top.\n"
+    yield from section(RunConfig(), "")
+
+
+def section(values: Any, before: str) -> Iterator[str]:
+    """A table of keys, then the tables below."""
+    nested, rows = [], []
+    for name in type(values).model_fields:
+        value = getattr(values, name)
+        if hasattr(type(value), "model_fields") and not hasattr(value, "options"):
+            nested.append((name, value))
+            continue
+        plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+        rows.append(f"| `{before}{name}` | `{cell(json.dumps(plain, default=str))}` |")
+    yield f"## {before.rstrip('.') or 'run'}\n"
+    yield " ".join((type(values).__doc__ or "").split()) + "\n"
+    yield "| key | default |\n|---|---|\n" + "\n".join(rows) + "\n"
+    for name, value in nested:
+        yield from section(value, f"{before}{name}.")
+
+
+def components() -> Iterator[str]:
+    """Every built-in component with its options, defaults and where it comes from."""
+    from ssl_bench.cli.show import component_values
+    from ssl_bench.plugin.registry import discover
+
+    yield "# Components and their options\n"
+    yield "Made from what is installed; `sslbench show KIND NAME` prints the same.\n"
+    kind = ""
+    for offer in discover().offers():
+        values = component_values(offer)
+        if values["kind"] != kind:
+            kind = values["kind"]
+            yield f"## {kind}\n"
+        yield f"### {kind} {values['name']}\n"
+        yield f"{values['summary']}\n"
+        yield "\n".join(f"* {title}: {cell(text)}" for title, text in values["traits"].items()) + "\n"
+        if values["options"]:
+            yield "| key | default | what |\n|---|---|---|"
+            rows = ((one["key"], json.dumps(one["default"], default=str), one["help"]) for one in values["options"])
+            yield "\n".join(f"| `{key}` | `{cell(value)}` | {cell(text)} |" for key, value, text in rows) + "\n"
+
+
+def python() -> Iterator[str]:
+    """The functions and objects of the API, and what an author of plugins imports."""
+    yield "# Python\n"
+    yield "`import ssl_bench` loads no torch. The [notebook](../tutorials/notebook.md) goes through the functions.\n"
+    yield "## Runs and boards\n"
+    for name in (
+        "run",
+        "load_run",
+        "Run",
+        "compare_runs",
+        "Comparison",
+        "leaderboard",
+        "Leaderboard",
+        "score",
+        "Score",
+    ):
+        yield f"::: ssl_bench.api.{name}\n"
+    yield "::: ssl_bench.api.encoder.FrozenEncoder\n"
+    yield "## For authors of plugins\n"
+    yield "[Hooks](../hooks.md) describes every field of a descriptor.\n"
+    for name in ("contracts.Method", "contracts.Fusion", "contracts.Evaluator"):
+        yield f"::: ssl_bench.{name}\n"
+
+
+def cell(text: object) -> str:
+    """Text that is safe in a cell of a table."""
+    return " ".join(str(text or "").split()).replace("|", "\\|").replace("<", "&lt;")

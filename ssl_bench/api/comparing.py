@@ -1,0 +1,105 @@
+"""Runs against runs, on the same test images and the same resamples of patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ssl_bench.api.boards import Runs, folders
+from ssl_bench.api.shown import table_html, table_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAYING = (
+    "a difference speaks of these two encoders, not of their methods: runs of one method that differ in the seed alone "
+    "often differ as much"
+)
+
+SHOWN = ("run", "against", "protocol", "label", "metric", "value", "ci_low", "ci_high", "p", "p_holm")
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison:
+    """Differences of runs to the first.
+
+    Attributes:
+        values: as ``sslbench compare --json`` prints them.
+        replicates: resamples of patients.
+    """
+
+    values: Mapping[str, Any]
+    replicates: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row a difference: ``run``, ``against``, ``protocol``, ``label``, ``metric``, ``value``, interval, ``p``."""
+        import pandas as pd
+
+        rows = [{"run": one["run"], "against": one["against"], **row}
+                for one in self.values["comparisons"] for row in one["rows"]]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of the differences."""
+        of_pairs = [note for one in self.values["comparisons"] for note in one["notes"]]
+        return [*of_pairs, *self.values["notes"], self.values["note"]]
+
+    def _shown(self) -> pd.DataFrame:
+        frame = self.frame
+        return frame.loc[frame["label"] == "macro", [name for name in SHOWN if name in frame]]
+
+    def __repr__(self) -> str:
+        return f"Comparison of {len(self.values['comparisons']) + 1} runs"
+
+    def __str__(self) -> str:
+        return table_text(repr(self), self._shown(), self.notes)
+
+    def _repr_html_(self) -> str:
+        return table_html(repr(self), self._shown().round(4), self.notes)
+
+
+def compare_runs(
+    runs: Runs,
+    *others: Any,
+    metrics: str = "",
+    replicates: int = 1000,
+    seed: int = 0,
+    min_patients: int = 5,
+    seed_sd: float = 0.0117,
+    seeds: int = 5,
+) -> Comparison:
+    """Every run minus the first.
+
+    Args:
+        runs: run directories or runs, the reference first; or the reference alone.
+        *others: the others, where the reference stands alone.
+        metrics: beside AUROC and AUPRC, comma-separated.
+        replicates: resamples of patients.
+        seed: of the resamples.
+        min_patients: positive and negative patients of a finding in macro means.
+        seed_sd: standard deviation of macro AUROC between seeds, for what paired seeds would find.
+        seeds: paired seeds, for the same.
+
+    Raises:
+        UsageError: fewer than two runs, or they share no protocol.
+        DataError: their test images differ, or predictions are gone.
+    """
+    from ssl_bench.compare.runs import compare_all, run_scores
+    from ssl_bench.errors import UsageError
+    from ssl_bench.plugin.registry import discover
+    from ssl_bench.stats.measures import usual
+    from ssl_bench.stats.power import of_pair
+
+    paths = [*folders(runs), *folders(others)]
+    if len(paths) < 2:
+        raise UsageError(f"compare needs at least two run directories, found {len(paths)}")
+    asked = usual(discover(), metrics)
+    result = compare_all([run_scores(path, validated=bool(asked)) for path in paths], replicates, seed, min_patients,
+                         asked)  # fmt: skip
+    macro = [row for one in result["comparisons"] for row in one["rows"]
+             if (row["label"], row["metric"]) == ("macro", "auroc") and not row["untested"]]  # fmt: skip
+    result["notes"] += list(filter(None, (of_pair(row, seed_sd, seeds) for row in macro[:1])))
+    return Comparison({"note": SAYING, **result}, replicates)

@@ -1,0 +1,82 @@
+"""The documentation as a site: it builds strictly, is whole, and needs no network; its first tutorial runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+SITE = ROOT / "mkdocs.yml"
+pytestmark = pytest.mark.skipif(not SITE.is_file(), reason="no checkout: an sdist has no site")
+
+
+def placed(nav: Any) -> list[str]:
+    """The pages of a navigation."""
+    if isinstance(nav, str):
+        return [nav]
+    return [page for part in (nav.values() if isinstance(nav, dict) else nav) for page in placed(part)]
+
+
+def test_every_page_has_its_place() -> None:
+    text = SITE.read_text()
+    pages = placed(yaml.safe_load(text)["nav"])
+    written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert written - set(pages) - {path for path in written if path.startswith("measurements/")} == set()
+    assert len(pages) == len(set(pages))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mkdocstrings", reason="mkdocs is not installed (tox -e docs)")
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+
+    folder = tmp_path_factory.mktemp("site")
+    config = load_config(str(SITE), strict=True, site_dir=str(folder))
+    config.plugins.on_startup(command="build", dirty=False)
+    build(config)
+    return folder
+
+
+def test_the_reference_is_the_program(site: Path) -> None:
+    from ssl_bench.cli import app
+    from ssl_bench.plugin.registry import discover
+
+    commands = (site / "reference" / "commands" / "index.html").read_text()
+    group: Any = typer.main.get_command(app)
+    everything = {**group.commands, **group.commands["data"].commands}
+    everything.pop("data")
+    options = {name for command in everything.values() for param in command.params for name in param.opts}
+    assert [name for name in options if name.startswith("--") and f"<code>{name}</code>" not in commands] == []
+    components = (site / "reference" / "components" / "index.html").read_text()
+    assert [one.component.name for one in discover().offers()
+            if f"{one.component.kind} {one.component.name}<" not in components] == []  # fmt: skip
+    python = (site / "reference" / "python" / "index.html").read_text()
+    assert 'id="ssl_bench.api.Run.predictions"' in python
+    assert "pretrain.batch_size" in (site / "reference" / "configuration" / "index.html").read_text()
+
+
+def test_no_page_asks_anything_of_the_network(site: Path) -> None:
+    asked = re.compile(r"<(?:script|img|link)[^>]+(?:src|href)=\"(https?:[^\"]+)\"")
+    found = {path.name: match for path in site.rglob("*.html") for match in asked.findall(path.read_text())
+             if "canonical" not in match}  # fmt: skip
+    assert found == {}
+
+
+def test_the_first_tutorial_runs(sslbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)  # pictures take most of the time
+    text = (DOCS / "tutorials" / "own-data.md").read_text()
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("sslbench ")]
+    assert len(lines) == 8
+    for line in lines:
+        answer = sslbench(*shlex.split(line)[1:])
+        assert answer.code == 0, (line, answer.err)
+    assert Path("board.html").stat().st_size > 100_000
