@@ -14,6 +14,22 @@ OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./(?!images/)[^)]*\)")
 """A link to a file of the repository that is no page."""
 
 
+def on_config(config: Any) -> Any:
+    """Pages that the navigation does not place stand in a part of their own, so that none is lost."""
+    folder = Path(config["docs_dir"])
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*.md")}
+    if unplaced := sorted(written - set(placed(config["nav"]))):
+        config["nav"].append({"More": unplaced})
+    return config
+
+
+def placed(nav: Any) -> list[str]:
+    """The pages of a navigation."""
+    if isinstance(nav, str):
+        return [nav]
+    return [page for part in (nav.values() if isinstance(nav, dict) else nav) for page in placed(part)]
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages."""
     pages = {"reference/commands.md": commands, "reference/configuration.md": configuration,
@@ -146,8 +162,8 @@ def python() -> Iterator[str]:
     yield "::: ssl_bench.api.encoder.FrozenEncoder\n"
     yield "## For authors of plugins\n"
     yield "[Hooks](../hooks.md) describes every field of a descriptor.\n"
-    for name in ("contracts.Method", "contracts.Fusion", "contracts.Evaluator"):
-        yield f"::: ssl_bench.{name}\n"
+    for name in ("Method", "Fusion", "Evaluator"):
+        yield f"::: ssl_bench.plugin.contracts.{name}\n"
 
 
 def cell(text: object) -> str:
