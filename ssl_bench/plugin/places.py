@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING
 
 from ssl_bench.plugin.components import Component
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 PLACES = {
     "dataset": "data.options.",
@@ -31,7 +33,7 @@ def places(key: str, model: type[BaseModel], before: str = "") -> list[str]:
     for name, field in model.model_fields.items():
         if name == key:
             found.append(f"{before}{name}")
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
             found += places(key, field.annotation, f"{before}{name}.")
     return found
 
