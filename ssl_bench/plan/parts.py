@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LARS_DECAY = 1e-3
 """Largest weight decay at which LARS trains: ten times the largest official value (SimCLR's)."""
 
-
 BRANCHES = "fuse_branches"
 """The option of a method with two like branches: EHR joins ``one`` of them or ``both``."""
 
@@ -302,14 +301,12 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
 
 def choose_backbone(registry: Registry, name: str) -> Backbone:
     """An alias that a plugin offers, or any timm architecture by its own name."""
-    if "," in name:
-        registry.get(Backbone.kind, name)
     alias = name.replace("_", "-")
     if name not in registry.names(Backbone.kind) and alias in registry.names(Backbone.kind):
         raise UsageError(f"unknown backbone '{name}'; did you mean '{alias}'?")
     if name in registry.names(Backbone.kind):
         return registry.get(Backbone.kind, name)  # type: ignore[no-any-return]
-    if "-" in name:  # timm's names have none, so an alias was meant
+    if "-" in name or "," in name:  # timm's names have neither, so an alias or several were meant
         registry.get(Backbone.kind, name)
     patch, size = re.search(r"patch(\d+)", name), re.search(r"_(\d{3})$", name)
     return Backbone(
