@@ -27,7 +27,7 @@ LONGEST = 400
 
 LAYERS = (
     "plugin", "config", "data", "plan", "build", "stats", "results", "pretrain", "evaluate", "sweep", "compare",
-    "pipeline", "report", "testing", "scaffold", "api", "cli",
+    "tune", "pipeline", "report", "testing", "scaffold", "api", "cli",
 )  # fmt: skip
 """Packages, and the loose module that is the flow of a run: each imports none that stands behind it."""
 
@@ -135,6 +135,7 @@ TORCH_FREE = {
     "config": modules_of("config"),
     "plan": modules_of("config", "plan"),
     "stats": modules_of("stats"),
+    "tune": modules_of("tune"),
 }  # fmt: skip
 
 

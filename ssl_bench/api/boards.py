@@ -97,6 +97,7 @@ def leaderboard(
     replicates: int = 1000,
     min_patients: int = 5,
     refuse_contaminated: bool = False,
+    allow_oracle: bool = False,
 ) -> Leaderboard:
     """Rank finished runs; those that differ in the seed alone are one row.
 
@@ -108,6 +109,7 @@ def leaderboard(
         replicates: resamples of patients.
         min_patients: positive and negative patients of a finding in macro means.
         refuse_contaminated: refuse test data that an encoder has seen in its pretraining.
+        allow_oracle: also runs whose options were selected on the test split.
 
     Raises:
         UsageError: no run is finished, a name is unknown, or two runs are the same one.
@@ -121,7 +123,7 @@ def leaderboard(
 
     board = read_board(
         folders(runs), baseline=baseline, protocols=tuple(protocols), replicates=replicates,
-        fewest=min_patients or FEWEST, asked=usual(discover(), metrics),
+        fewest=min_patients or FEWEST, asked=usual(discover(), metrics), oracle=allow_oracle,
     )  # fmt: skip
     if refuse_contaminated:
         refuse_seen(cell for entry in board.entries for cell in entry.cells.values())

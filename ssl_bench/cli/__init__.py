@@ -26,6 +26,7 @@ from ssl_bench.cli import (
     show,
     sweep,
     tables,
+    tune,
 )  # fmt: skip
 from ssl_bench.cli.command import prepared
 from ssl_bench.cli.door import guard, passed, prepare_streams
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("sweep")(sweep.sweep)
+app.command("tune")(tune.tune)
 app.command("plugins")(plugins.plugins)
 app.command("show")(show.show)
 app.command("report")(report.report)

@@ -34,6 +34,9 @@ def leaderboard(
         bool, typer.Option("--thumbnails", help="With small images on the map; only of data that permit it.")
     ] = False,
     refuse_contaminated: RefuseContaminated = False,
+    allow_oracle: Annotated[
+        bool, typer.Option("--allow-oracle", help="Also runs whose options were selected on the test split.")
+    ] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
     save: Annotated[
         Path | None,
@@ -55,7 +58,7 @@ def leaderboard(
         raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
     found = ranked(
         runs, baseline=baseline, protocols=split_names(protocols or ""), metrics=metrics, replicates=replicates,
-        min_patients=fewest, refuse_contaminated=refuse_contaminated,
+        min_patients=fewest, refuse_contaminated=refuse_contaminated, allow_oracle=allow_oracle,
     )  # fmt: skip
     if save:
         from ssl_bench.report.study import study, write_study

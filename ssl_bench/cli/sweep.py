@@ -47,6 +47,9 @@ def sweep(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any key of the configuration, for all cells; repeatable.")
     ] = None,
+    settings_from: Annotated[
+        Path | None, typer.Option("--settings-from", help="Folder of a tune, whose choices the methods start from.")
+    ] = None,
     protocols: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +92,8 @@ def sweep(
     if seeds is not None and seeds < 1:
         raise UsageError(f"--seeds expects how many seeds to run, 1 or more, found {seeds}")
     whole = _grid(grid, shared, {key: values for key, values in axes.items() if values})
+    if settings_from:
+        whole = whole.model_copy(update={"settings_from": settings_from})
     if features_grid:
         whole = _with_feature_grid(whole, features_grid, registry)
     if launcher or launcher_set:
@@ -141,7 +146,8 @@ def _sets(text: str | None) -> list[str] | None:
 def _grid(path: Path | None, shared: Mapping[str, Any], axes: Mapping[str, list[Any]]) -> Grid:
     """The grid of a file with the flags on top, or of the flags alone."""
     from ssl_bench.config.layers import merge
-    from ssl_bench.sweep.grid import Grid, nested, read_grid
+    from ssl_bench.sweep.grid import Grid, read_grid
+    from ssl_bench.sweep.settings import nested
 
     kept = read_grid(path) if path else Grid()
     if not (path or axes):

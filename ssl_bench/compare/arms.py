@@ -21,6 +21,7 @@ from ssl_bench.results.standing import RANDOM
 PASSING = {
     "seed": None, "pretraining_seed": None, "evaluate": None, "data": ("root", "workers", "residency"),
     "pretrain": ("threads", "log_every", "probe_every", "checkpoint_every", "accelerator"),
+    "tuning": ("trials", "failed", "trial", "sampler", "shared", "space"),
 }  # fmt: skip
 """Keys of the configuration that do not set two arms apart; None: all of the section."""
 

@@ -25,6 +25,7 @@ from ssl_bench.config.layers import layered as layered
 from ssl_bench.config.layers import merge as merge
 from ssl_bench.config.layers import named as named
 from ssl_bench.config.roots import encoder_file, external_sets
+from ssl_bench.config.tuned import Tuning
 from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugin.components import Training
@@ -229,10 +230,8 @@ class PretrainConfig(Section):
         return self.optimizer
 
 
-METRICS = (
-    "sensitivity-at-specificity-90", "specificity-at-sensitivity-90", "f1", "balanced-accuracy", "brier", "ece",
-    "calibration-slope", "calibration-intercept", "net-benefit",
-)  # fmt: skip
+METRICS = ("sensitivity-at-specificity-90", "specificity-at-sensitivity-90", "f1", "balanced-accuracy", "brier", "ece",
+           "calibration-slope", "calibration-intercept", "net-benefit")  # fmt: skip
 """The usual metrics beside AUROC and AUPRC, as far as a plugin offers them."""
 
 
@@ -256,6 +255,7 @@ class EvaluateConfig(Section):
     aggregate: Literal["none", "max", "mean"] | None = Field(None, description="of a study; null: the dataset's own")
     replicates: int = Field(1000, ge=100, description="resamples of patients behind the intervals")
     batch_size: int = Field(0, ge=0, description="images embedded at once, 0 for 64 on a CPU and 256 on a GPU")
+    withhold: Literal["test"] | None = Field(None, description="test: its labels stay unread, nothing is scored there")
     test_on: Annotated[tuple[ExternalConfig, ...], BeforeValidator(external_sets)] = Field(
         (), description="other datasets to test on: name, root, mode, called, options, labels"
     )
@@ -276,9 +276,9 @@ class RunConfig(Section):
     pretrain: PretrainConfig = PretrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     loggers: Annotated[tuple[Named, ...], BeforeValidator(split_names)] = Field(
-        (), description="where training curves go besides log.jsonl"
-    )
+        (), description="where training curves go besides log.jsonl")  # fmt: skip
     seed: int = Field(0, ge=0, lt=2**31)
+    tuning: Tuning | None = None
 
 
 def preset(name: str) -> dict[str, Any]:
@@ -339,7 +339,7 @@ def resolve(layers: Iterable[Mapping[str, Any]]) -> RunConfig:
 
 def is_whole(values: Mapping[str, Any]) -> bool:
     """Whether a file has all keys, as the ``config.yaml`` that a run leaves: no preset has a say in it."""
-    return set(RunConfig.model_fields) <= set(values)
+    return set(RunConfig.model_fields) - {"tuning"} <= set(values)
 
 
 def read_files(files: Path | Iterable[Path] | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,8 @@ class Embedder:
         pixel_limit: a whole picture of more pixels is refused.
         schema: of the run's EHR vectors; None in a run without features.
         fusion: makes a fresh fusion for features of a width; None where the run has none that joins them.
+        withhold: a split that stays unseen. Protocols predict two held-out splits, so the validation images stand
+            there once more, and what is said of them under that name counts nowhere.
     """
 
     encoder: str
@@ -48,6 +50,7 @@ class Embedder:
     pixel_limit: int = 100_000_000
     schema: FeatureSchema | None = None
     fusion: Callable[[int, FeatureSchema], Fusion] | None = None
+    withhold: str | None = None
 
     def context(self, material: Material, dataset: str, seed: int) -> EvalContext:
         """All splits of a dataset.
@@ -57,7 +60,9 @@ class Embedder:
             dataset: its name in the run directory.
             seed: of the run.
         """
-        splits = {name: self.split(material, dataset, name) for name in SPLITS}
+        splits = {name: self.split(material, dataset, name) for name in SPLITS if name != self.withhold}
+        if self.withhold:
+            splits[self.withhold] = replace(splits["validate"], name=self.withhold)
         device, grey = str(material.source.device), material.grey
         return EvalContext(
             splits,

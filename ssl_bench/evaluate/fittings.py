@@ -55,7 +55,7 @@ class Fitting:
     Args:
         dataset: its name.
         context: what protocols see.
-        places: where predictions count, by the name of what they predict.
+        places: where predictions count, by the name of what they predict; a withheld split has none.
         images: of each held-out split in the cohort, by the same name; a protocol scores them all.
     """
 
@@ -85,12 +85,15 @@ def _fitting(embedder: Embedder, material: Material, name: str, seed: int) -> Fi
     """A dataset by itself; of several that are joined, each one's test images count once more by themselves."""
     labels, frame = material.cohort.labels, material.cohort.frame
     every = np.arange(len(labels))
-    places = {part: [Place(name, part, labels, every)] for part in SPLITS}
-    if len(material.stores) > 1:
+    places = {part: [Place(name, part, labels, every)] for part in SPLITS if part != embedder.withhold}
+    if len(material.stores) > 1 and "test" in places:
         members = frame.loc[frame["split"] == "test", DATASET].to_numpy(dtype=str)
         places["test"] += [Place(str(one), "test", labels, every, members == one) for one in dict.fromkeys(members)]
     context = embedder.context(material, name, seed)
-    return Fitting(name, context, {part: tuple(found) for part, found in places.items()}, held_out_images(material))
+    images = held_out_images(material)
+    if embedder.withhold:
+        images[embedder.withhold] = images["validate"]
+    return Fitting(name, context, {part: tuple(found) for part, found in places.items()}, images)
 
 
 def held_out_images(material: Material) -> dict[str, int]:
@@ -112,11 +115,11 @@ def _with_heads(fitting: Fitting, embedder: Embedder, home: Material, abroad: Se
     places, counted = dict(fitting.places), dict(fitting.images)
     for head, start in zip(heads, joined.starts[1:], strict=True):
         external = head.external
-        split = embedder.split(head.material, external.name, "test")
+        split = embedder.split(head.material, external.name, external.split)
         away[external.name] = replace(split, rows=split.rows + start, labels=in_columns(head, split, labels))
         columns = np.array([labels.index(own) for _, own, _ in external.shared])
-        counted[external.name] = held_out_images(head.material)["test"]
-        places[external.name] = (Place(external.name, "test", external.labels, columns),)
+        counted[external.name] = held_out_images(head.material)[external.split]
+        places[external.name] = (Place(external.name, external.split, external.labels, columns),)
     images = partial(whole_images, replace(home, source=joined), embedder.network)
     return Fitting(fitting.dataset, replace(fitting.context, images=images, abroad=away), places, counted)
 

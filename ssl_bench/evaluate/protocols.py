@@ -71,7 +71,7 @@ def evaluate(
         joins, schema = plan.parts.joins, plan.schema if plan.schema.features else None
         fusion = partial(build_fusion, joins) if joins else None
         limit = plan.config.data.pixel_limit
-        embedder = Embedder(encoder, network, run, settings.batch_size, reuse, limit, schema, fusion)
+        embedder = Embedder(encoder, network, run, settings.batch_size, reuse, limit, schema, fusion, settings.withhold)
         for fitting in fittings(embedder, material, abroad, plan.config.seed):
             for subset in subsets(fitting.context, settings.label_fractions, settings.label_draws):
                 for chosen in due(plan.parts.evaluators, subset, settings.label_fractions):
@@ -98,7 +98,8 @@ def embed_together(
     for name, network in encoders.items():
         stage(f"embedding by the {name} encoder")
         settings = plan.config
-        embedder = Embedder(name, network, run, settings.evaluate.batch_size, pixel_limit=settings.data.pixel_limit)
+        embedder = Embedder(name, network, run, settings.evaluate.batch_size, pixel_limit=settings.data.pixel_limit,
+                            withhold=settings.evaluate.withhold)  # fmt: skip
         for _ in fittings(embedder, material, abroad, plan.config.seed):
             pass  # embedding is what makes them
 
@@ -141,10 +142,10 @@ class Found:
                     if name in fitting.images:
                         check_images(item, fitting.images[name])
                     predicted[name] = item
-                else:
+                elif item["split"] not in fitting.images or item["split"] in fitting.places:
                     self.rows.append(item)
         for name, item in predicted.items():
-            for place in fitting.places[name]:
+            for place in fitting.places.get(name, ()):
                 self._measure(place.of(item), place.labels, _chosen_on(predicted.get("validate"), place))
         lacking = [name for name in fitting.context.abroad if name not in predicted]
         if lacking:

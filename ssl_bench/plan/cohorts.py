@@ -13,6 +13,7 @@ from ssl_bench.data.images import find_images
 from ssl_bench.data.joined import check_copies, distinct, join, settle
 from ssl_bench.data.own_split import DRAWN, apply_split, read_own_split
 from ssl_bench.data.splits import check_leakage, check_not_empty
+from ssl_bench.data.withheld import without_labels
 from ssl_bench.errors import HandledError, Problems
 from ssl_bench.plan.parts import Chosen, Parts
 from ssl_bench.plugin.cohort import Cohort, check_cohort, check_columns, merge_duplicates
@@ -124,6 +125,7 @@ def _read_all(
                 raw[name] = cohort = change(cohort)
             except HandledError as error:
                 found.add(error)
+        raw[name] = cohort = without_labels(cohort, config.evaluate.withhold)
         found.run(partial(_check_leakage, config, cohort))
         problems.run(partial(told_of, name if len(names) > 1 else "", found))
     problems.run(lambda: check_demands(raw, join(raw), features, batch_size))
@@ -131,7 +133,7 @@ def _read_all(
     settled: dict[str, Cohort] = {}
     problems.run(lambda: settled.update(settle(raw, data.labels, data.uncertain, data.blank)))
     problems.raise_if_any()
-    return settled
+    return {name: without_labels(cohort, config.evaluate.withhold) for name, cohort in settled.items()}
 
 
 def check_demands(cohorts: Mapping[str, Cohort], joined: Cohort, features: Sequence[str], batch_size: int) -> None:

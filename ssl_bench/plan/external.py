@@ -13,6 +13,7 @@ from ssl_bench.data.families import comparable, family
 from ssl_bench.data.ids import same
 from ssl_bench.data.joined import distinct
 from ssl_bench.data.splits import check_leakage, manifest
+from ssl_bench.data.withheld import without_labels
 from ssl_bench.errors import DataError, HandledError, Problems, UsageError, shortened
 from ssl_bench.plan.cohorts import check_table, divide, find, read_raw, told_of
 from ssl_bench.plan.parts import Chosen, Parts
@@ -37,6 +38,7 @@ class External:
             this dataset's training split and choose on its validation split.
         cohort: labels settled; with ``head`` the test split alone.
         shared: findings that are tested with ``head``: name in the tables, name in the run, name in this dataset.
+        split: that is tested: ``validate`` where the run withholds test splits.
     """
 
     name: str
@@ -44,6 +46,7 @@ class External:
     mode: Mode
     cohort: Cohort
     shared: tuple[tuple[str, str, str], ...]
+    split: str = "test"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -123,16 +126,19 @@ def _read(
     if name in SPLITS:
         raise UsageError(f"'{name}' is the name of a split; choose another by evaluate.test_on.called")
     raw = divide(read_raw(dataset, part, cache, config.data), part, config.data)
+    raw = without_labels(raw, config.evaluate.withhold)
     problems = Problems()
     problems.run(lambda: check_table(raw, config.data))
     problems.run(lambda: check_leakage(raw))
     problems.run(lambda: _check_apart(raw, sources, allow_test=config.data.allow_test_in_pretraining))
     problems.raise_if_any()
     cohort = raw.with_labels(_space(part, raw, config), config.data.uncertain, config.data.blank)
+    cohort = without_labels(cohort, config.evaluate.withhold)
     if not sources:
         find(cohort, config.data)
         return []
-    external = _matched(part, dataset, name, cohort, next(iter(sources.values())).labels)
+    split = "validate" if config.evaluate.withhold else "test"
+    external = _matched(part, dataset, name, cohort, next(iter(sources.values())).labels, split)
     found = [external]
     problems.run(lambda: found.append(replace(external, cohort=find(external.cohort, config.data))))
     problems.run(lambda: check_splits(found[-1]))
@@ -177,7 +183,9 @@ def _check_apart(cohort: Cohort, sources: Sources, *, allow_test: bool) -> None:
             )
 
 
-def _matched(part: ExternalConfig, dataset: Chosen, name: str, cohort: Cohort, home: tuple[str, ...]) -> External:
+def _matched(
+    part: ExternalConfig, dataset: Chosen, name: str, cohort: Cohort, home: tuple[str, ...], split: str = "test"
+) -> External:
     """The findings that both have, and how they are tested.
 
     Raises:
@@ -195,10 +203,11 @@ def _matched(part: ExternalConfig, dataset: Chosen, name: str, cohort: Cohort, h
             f"{shortened(cohort.labels)}; choose {part.name}:refit=ROOT"
         )
     if mode == "refit":
-        return External(name, dataset, mode, cohort, shared)
-    # A head meets the test split alone, so no other image needs to be there, or to be prepared.
-    tested, joined = _with_unions(cohort.with_frame(cohort.split("test")), home)
-    return External(name, dataset, mode, tested, (*shared, *((common_name(here), here, here) for here in joined)))
+        return External(name, dataset, mode, cohort, shared, split)
+    # A head meets the tested split alone, so no other image needs to be there, or to be prepared.
+    tested, joined = _with_unions(cohort.with_frame(cohort.split(split)), home)
+    found = (*shared, *((common_name(here), here, here) for here in joined))
+    return External(name, dataset, mode, tested, found, split)
 
 
 def _with_unions(cohort: Cohort, home: tuple[str, ...]) -> tuple[Cohort, tuple[str, ...]]:
@@ -212,7 +221,7 @@ def _with_unions(cohort: Cohort, home: tuple[str, ...]) -> tuple[Cohort, tuple[s
 
 def check_splits(external: External) -> None:
     """The splits that the mode reads hold images."""
-    needed = SPLITS if external.mode == "refit" else ("test",)
+    needed = SPLITS if external.mode == "refit" else (external.split,)
     counts = external.cohort.frame["split"].value_counts()
     empty = [name for name in needed if counts.get(name, 0) == 0]
     if empty:
@@ -225,9 +234,9 @@ def check_splits(external: External) -> None:
 def _check_classes(external: External) -> None:
     """Some finding has both classes among the test images; without them it has no value, and the rows say so."""
     own = external.cohort.labels if external.mode == "refit" else [other for *_, other in external.shared]
-    test = external.cohort.split("test")[list(own)]
+    test = external.cohort.split(external.split)[list(own)]
     if not ((test == 1).any() & (test == 0).any()).any():
         raise DataError(
-            f"no finding has both classes among the {len(test)} test images, so nothing can be measured there; looked "
-            f"at {shortened(list(own))}"
+            f"no finding has both classes among the {len(test)} {external.split} images, so nothing can be measured "
+            f"there; looked at {shortened(list(own))}"
         )

@@ -91,6 +91,8 @@ class Plan:
             text = f"a missing value counts as {values}, whatever the reason that it is missing"
             notes.append(Note("constants", text, numbers=constants))
         notes += exposure_notes(self.config.ehr)
+        if self.config.evaluate.withhold:
+            notes.append(Note("withheld", "the test split was withheld: its labels were not read"))
         if self.config.data.allow_test_in_pretraining:
             notes.append(Note("gate-open", "test patients were allowed in pretraining"))
         known = type(self.parts.dataset.options).model_fields

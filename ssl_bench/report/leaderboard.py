@@ -22,6 +22,7 @@ from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells
 from ssl_bench.report.place_notes import headings_of, held_notes
 from ssl_bench.report.table import METRICS
+from ssl_bench.report.tuned import SELECTED_ON_TEST, selected_on_test, tuning_notes, tuning_texts
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.standing import RANDOM
 from ssl_bench.stats.family import described
@@ -100,6 +101,11 @@ class Entry:
         row = next(iter(next(iter(self.line.members.values())).by_place[self.place].values()))
         unit = f", by study ({row['aggregate']})" if row.get("unit") == "study" else ""
         return (dataset if fitted_on == dataset else f"{dataset} (fitted on {fitted_on})") + unit
+
+    @property
+    def tuned(self) -> tuple[str, str]:
+        """What its tuning cost and what selected its options; dashes where none did."""
+        return tuning_texts(self.arm)
 
     def cost(self, key: str) -> float | None:
         """Mean over the runs of a number in the record's ``cost``; None where nothing was trained."""
@@ -201,6 +207,7 @@ class Board:
                          f"mean, from {SEEDS} seeds on, takes the seed as a random factor.")  # fmt: skip
         notes += [f"{NOTE}."] * any(cell.unclear for cell in cells)
         notes += legends(cell.seen for cell in cells)
+        notes += tuning_notes(self.arms)
         return [*notes, *self.remarks, *described(self.baseline.name, tests)]
 
 
@@ -212,6 +219,7 @@ def read_board(
     replicates: int = 1000,
     fewest: int = FEWEST,
     asked: Sequence[Gauge] = (),
+    oracle: bool = False,
 ) -> Board:
     """Read runs and rank them.
 
@@ -222,11 +230,12 @@ def read_board(
         replicates: resamples of patients.
         fewest: positive and negative patients of a finding in a macro mean.
         asked: metrics beside AUROC and AUPRC.
+        oracle: also runs whose options were selected on the test split.
 
     Raises:
         UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
     """
-    records, excluded = _finished(expanded(paths))
+    records, excluded = _finished(expanded(paths), oracle=oracle)
     arms = arms_of(records, protocols)
     reference = _baseline(arms, baseline)
     known = places_of(member for arm in arms for member in arm.members)
@@ -255,8 +264,8 @@ def expanded(paths: Iterable[Path]) -> list[Path]:
     return list({path.resolve(): path for path in found}.values())
 
 
-def _finished(paths: Iterable[Path]) -> tuple[dict[Path, Record], list[Excluded]]:
-    """Records of the runs that can be read, and the others with the reason; all of them unreadable is an error."""
+def _finished(paths: Iterable[Path], *, oracle: bool) -> tuple[dict[Path, Record], list[Excluded]]:
+    """Records of the runs that can be read, and the others with the reason; none that can be is an error."""
     records: dict[Path, Record] = {}
     excluded = []
     for path in paths:
@@ -265,6 +274,9 @@ def _finished(paths: Iterable[Path]) -> tuple[dict[Path, Record], list[Excluded]
         except HandledError as error:
             told = "the run is not finished, or its record cannot be read"
             excluded.append(Excluded(path.resolve().name, str(error), told, path))
+    for path in [] if oracle else [path for path, record in records.items() if selected_on_test(record)]:
+        del records[path]
+        excluded.append(Excluded(path.resolve().name, SELECTED_ON_TEST, SELECTED_ON_TEST, path))
     if not records:
         raise UsageError(f"no finished run: {'; '.join(one.reason for one in excluded) or 'no folder was given'}")
     return records, excluded

@@ -10,6 +10,7 @@ from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.paper import Cell
 from ssl_bench.report.plots.canvas import STAMP
 from ssl_bench.report.table import METRICS, plain_console
+from ssl_bench.report.tuned import TUNING, UNTUNED
 from ssl_bench.stats.intervals import Interval
 
 COLUMNS = ("", "configuration", "backbone", "seeds")
@@ -37,13 +38,16 @@ def print_board(board: Board) -> None:
 def _table(entries: list[Entry], baseline: str) -> Table:
     headings = [heading for name in METRICS.values() for heading in (f"{name} [95 %]", "SD", "to baseline")]
     table = Table()
-    for column in (*COLUMNS, *headings, "crops", "TFLOP", "hours"):
+    tuned = any(entry.tuned[0] != UNTUNED for entry in entries)
+    beside = ("crops", "TFLOP", "hours", *(TUNING if tuned else ()))
+    for column in (*COLUMNS, *headings, *beside):
         table.add_column(column, justify="right" if column in ("", "crops", "TFLOP", "hours") else "left")
     for entry in entries:
         name = f"{entry.name}{' (baseline)' if entry.arm.name == baseline else ''}"
         numbers = [text for metric in METRICS for text in metric_texts(entry, metric)]
         rank = "-" if entry.rank is None else str(entry.rank)
-        table.add_row(rank, name, entry.backbone, str(len(entry.seeds)), *numbers, *cost_texts(entry))
+        cost = (*cost_texts(entry), *(entry.tuned if tuned else ()))
+        table.add_row(rank, name, entry.backbone, str(len(entry.seeds)), *numbers, *cost)
     return table
 
 

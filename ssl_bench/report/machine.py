@@ -100,7 +100,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
     about = {
         "protocol": protocol, "dataset": dataset, "fitted_on": fitted_on, "rank": entry.rank,
         "configuration": entry.name, "method": entry.method, "features": entry.features, "fusion": entry.fusion,
-        "backbone": entry.backbone, "seeds": entry.seeds,
+        "backbone": entry.backbone, "seeds": entry.seeds, "budget": entry.tuned[0], "rule": entry.tuned[1],
     }  # fmt: skip
     metrics = {
         name: {

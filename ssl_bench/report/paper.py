@@ -19,6 +19,7 @@ from ssl_bench.compare.members import Place, Record, places_of
 from ssl_bench.errors import UsageError
 from ssl_bench.report.place_notes import at, headings_of, held_notes
 from ssl_bench.report.table import MACRO
+from ssl_bench.report.tuned import tuning_notes
 from ssl_bench.results.ledger import contaminated
 from ssl_bench.stats.family import Test, adjust, described, mark
 from ssl_bench.stats.intervals import FEWEST, Interval
@@ -295,6 +296,7 @@ def footnotes(shown: Paper) -> list[str]:
     notes += described(shown.reference, [cell.test for cell in shown.cells])
     notes += [f"{NOTE}."] * any(cell.unclear for cell in shown.cells)
     notes += legends(cell.seen for cell in shown.cells)
+    notes += tuning_notes(shown.arms)
     places = dict.fromkeys(cell.place for cell in shown.cells)
     lacking = [f"{place[0]} on {at(place).strip()}" for place in places if not shown.arms[0].at(place)]
     if lacking:

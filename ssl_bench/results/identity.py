@@ -72,6 +72,7 @@ def _of_numbers(ids: npt.NDArray[Any], numbers: npt.NDArray[Any], what: str) -> 
 
 def _of_kept(run: RunDirectory, encoder: str, dataset: str) -> Identity:
     files = [run.embeddings(encoder, f"{dataset}-{split}") for split in SPLITS]
+    files = [file for file in files if file.is_file()] or files  # a withheld split has none
     parts = []
     for file in files:
         with np.load(file, allow_pickle=False) as kept:

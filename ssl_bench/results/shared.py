@@ -51,6 +51,9 @@ ROWS = (
 """Keys of a row of metrics or comparisons; its ``settings`` are shared as far as they are numbers."""
 
 NAMES = (
+    "budget",
+    "shared",
+    "space",
     "preset",
     "recipe",
     "group",

@@ -18,7 +18,7 @@ from ssl_bench.plan.parts import Parts, choose_parts
 from ssl_bench.plan.plan import Plan, make_plan, pretraining_images, read_schema
 from ssl_bench.plugin.components import Method
 from ssl_bench.plugin.registry import Registry
-from ssl_bench.sweep.grid import Values
+from ssl_bench.sweep.settings import Values
 
 NEUTRAL = ("loggers", "data.workers", "data.residency")
 """Keys that change nothing of what a run computes, so that they are left out of its address."""
@@ -40,6 +40,9 @@ class Cell:
 def address(config: RunConfig) -> str:
     """The name of a run's folder: method, features, seed, and a hash of the whole configuration."""
     values = config.model_dump(mode="json")
+    for table, key in ((values, "tuning"), (values["evaluate"], "withhold")):
+        if table[key] is None:  # a run that no tune has to do with keeps the address that it had before there were any
+            del table[key]
     for path in NEUTRAL:
         table, _, key = path.rpartition(".")
         (values[table] if table else values).pop(key, None)

@@ -14,8 +14,7 @@ from ssl_bench.config.layers import CHOICES, merge, named
 from ssl_bench.plugin.components import Method
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.registry import Registry
-
-Values = dict[str, Any]
+from ssl_bench.sweep.settings import Tuned, Values, nested
 
 FEATURES = "ehr.features"
 """The axis that only methods with a fusion have."""
@@ -35,6 +34,7 @@ class Grid(Section):
     )
     cells: tuple[Values, ...] = Field((), description="further cells, each with its keys")
     exclude: tuple[Values, ...] = Field((), description="cells with all of these values are left out")
+    settings_from: Path | None = Field(None, description="folder of a tune, whose choices lie over the base")
     launcher: Named | None = Field(None, description="what starts the runs, with its options")
     jobs: int = Field(0, ge=0, description="runs at once, 0 for the launcher's own choice")
 
@@ -48,36 +48,27 @@ def read_grid(path: Path) -> Grid:
     return validate(Grid, read_file(path), f"grid {path}")
 
 
-def nest(path: str, value: Any) -> Values:
-    """``nest("ehr.features", "age")`` is ``{"ehr": {"features": "age"}}``."""
-    for part in reversed(path.split(".")):
-        value = {part: value}
-    return dict(value)
-
-
-def nested(values: Mapping[str, Any]) -> Values:
-    """A table whose keys may be dotted as one whose keys are not."""
-    table: Values = {}
-    for path, value in values.items():
-        table = merge(table, nest(path, value))
-    return table
-
-
 def layers(grid: Grid, registry: Registry) -> Iterator[Values]:
     """The configuration of every cell before it is resolved, the product first, equal cells more than once.
+
+    What a tune has chosen for a cell's method lies over the base and under what the cell says itself.
 
     A method that can join no features (``random``) is given none of the axis ``ehr.features``. One that joins them when
     asked, such as ``msn``, is given them: for ``msn`` without and ``msn-ehr`` with features take two tables.
     """
+    tuned = Tuned(grid.settings_from) if grid.settings_from else None
     for axes in grid.grid:
         for chosen in product(*axes.values()):
-            values = merge(nested(grid.base), nested(dict(zip(axes, chosen, strict=True))))
+            own = nested(dict(zip(axes, chosen, strict=True)))
+            values = merge(nested(grid.base), own)
+            values = tuned.under(values, own, registry) if tuned else values
             if FEATURES in axes and not _joins(values, registry):
                 values.pop("ehr")
             if not _excluded(values, grid.exclude):
                 yield values
     for extra in grid.cells:
-        yield merge(nested(grid.base), nested(extra))
+        values, own = merge(nested(grid.base), nested(extra)), nested(extra)
+        yield tuned.under(values, own, registry) if tuned else values
 
 
 def _joins(values: Values, registry: Registry) -> bool:

@@ -61,6 +61,7 @@ class Sweep:
         self.kept = self.file.read()
         self.states = {name: self._first_state(name, retry_failed) for name in self.cells}
         self.jobs = {name: self._job(cell) for name, cell in self.cells.items()}
+        self.withdrawn: dict[str, str] = {}
 
     def _first_state(self, name: str, retry_failed: bool) -> State:
         state = self.kept.get(name, State())
@@ -95,6 +96,12 @@ class Sweep:
                     raise Interrupted(self._leave())
                 time.sleep(self.pause)
         return self.states
+
+    def withdraw(self, name: str, reason: str) -> None:
+        """Stop a cell that runs, for a reason; it counts as failed, and what it has done by itself until then stays."""
+        if name not in self.withdrawn and self.states[name].phase == "running":
+            self.withdrawn[name] = reason
+            self.launcher.stop([self.states[name].handle])
 
     def round(self) -> bool:
         """Look at every cell once, start what there is room for; whether something is left to do."""
@@ -145,6 +152,9 @@ class Sweep:
 
     def _ended(self, name: str, state: State, code: int | None, handle: str) -> None:
         """A job ended without a record: queue it again where it was preempted or lost, else it has failed."""
+        if name in self.withdrawn:
+            state.phase, state.reason = "failed", self.withdrawn[name]
+            return
         taken_away = code is None or (code == INTERRUPTED and self.launcher.stays)
         if taken_away and state.interruptions < MOST_INTERRUPTIONS:
             state.phase, state.interruptions = "queued", state.interruptions + 1

@@ -32,8 +32,8 @@ def test_every_command_with_json_is_documented_and_no_other() -> None:
     able = {name for name, command in COMMANDS.items() if any("--json" in param.opts for param in command.params)}
     told = set(re.findall(r"^## `sslbench ([\w -]+?)(?: --dry-run)?`$", PAGE, re.MULTILINE))
     assert able == told
-    assert {"run", "evaluate", "ablate", "sweep", "tables", "leaderboard", "compare", "score", "probe", "plugins",
-            "show", "data check", "data stats"} == able  # fmt: skip
+    assert {"run", "evaluate", "ablate", "sweep", "tune", "tables", "leaderboard", "compare", "score", "probe",
+            "plugins", "show", "data check", "data stats"} == able  # fmt: skip
 
 
 def told(answer: Any, command: str) -> dict[str, Any]:

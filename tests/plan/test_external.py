@@ -53,6 +53,22 @@ def test_most_findings_shared_means_head_with_the_test_images_alone(plan: Callab
     assert [here for _, here, _ in external.shared] == list(NIH14)
 
 
+def test_a_withheld_test_split_means_the_validation_images_of_the_other_dataset(
+    plan: Callable[..., Plan], tiny_nih: Make, registry: Registry, tmp_path: Path
+) -> None:
+    for mode, splits in (("head", {"validate"}), ("refit", {"train", "validate", "test"})):
+        values = {"data": {"name": "nih14", "root": str(tiny_nih())},
+                  "evaluate": {"test_on": f"nih14:{mode}={tiny_nih(**ABROAD)}", "withhold": "test"}}  # fmt: skip
+        made = make_plan(load(values, name="smoke"), registry, tmp_path)
+        external = only(made)
+        assert external.split == "validate"
+        assert set(external.cohort.frame["split"]) == splits
+        for cohort in (made.cohort, external.cohort):
+            hidden = cohort.split("test")[list(cohort.labels)]
+            assert hidden.isna().to_numpy().all()
+            assert cohort.split("validate")[list(cohort.labels)].notna().to_numpy().any()
+
+
 def test_findings_are_matched_by_their_common_names(plan: Callable[..., Plan], tiny_nih: Make) -> None:
     root = str(tiny_nih(**ABROAD))
     head = only(plan({"name": "nih14", "root": root, "labels": "native", "mode": "head"}, labels="common7"))

@@ -12,7 +12,8 @@ from ssl_bench.compare.arms import read_arms
 from ssl_bench.compare.members import read_kept
 from ssl_bench.errors import UsageError
 from ssl_bench.report.leaderboard import Board, expanded, read_board
-from ssl_bench.report.leaderboard_text import difference_text, metric_texts
+from ssl_bench.report.leaderboard_text import difference_text, metric_texts, print_board
+from ssl_bench.report.page.grid import grid
 from ssl_bench.report.paper import paper
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.predictions import PredictionTable
@@ -164,3 +165,61 @@ def test_lost_predictions_leave_the_others_standing(tmp_path: Path, write_arm: C
     assert [one.what for one in board.excluded] == ["dino (linear, toy)"]
     with pytest.raises(UsageError, match=r"unknown protocol 'liner'.*linear"):
         read_board(paths, protocols=["liner"])
+
+
+TUNED = {"budget": "8 trials", "rule": "validation", "trials": 8, "trial": 3, "sampler": "sobol", "space": "a1b2"}
+
+
+@pytest.fixture
+def tuned(tmp_path: Path, write_arm: Callable[..., Path]) -> Callable[..., list[Path]]:
+    """``tuned(first={...}, second={})``: a run of each method, whose record says how its options were chosen."""
+
+    def write(**methods: dict[str, object]) -> list[Path]:
+        runs = [write_arm(tmp_path, method, 0, 1.0 + number) for number, method in enumerate(methods)]
+        for run, tuning in zip(runs, methods.values(), strict=True):
+            record = RunDirectory(run).read_record()
+            record["config"]["tuning"] = {**TUNED, **tuning} if tuning else None
+            RunDirectory(run).write_record(record)
+        return runs
+
+    return write
+
+
+def test_budget_and_rule_of_a_tune_are_columns(
+    tuned: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = read_board(tuned(first={"budget": "8 trials"}, second={"budget": "20 trials", "pruner": "rank"}, third={}),
+                       replicates=100)  # fmt: skip
+    found = {entry.method: entry.tuned for entry in board.entries}
+    assert found == {"first": ("8 trials", "validation"), "second": ("20 trials, pruned by rank", "validation"),
+                     "third": ("-", "-"), "random": ("-", "-")}  # fmt: skip
+    print_board(board)
+    out = capsys.readouterr().out
+    assert "budget" in out.splitlines()[2] or "rule" in out
+    assert "8 trials, selected by validation" in out
+    assert "third: not tuned" in out
+    assert "Budgets or rules differ, so a difference may be one of tuning." in out
+    assert {"budget", "rule"} <= set(grid(board).columns)
+
+
+def test_equal_budgets_are_told_once_and_untuned_boards_are_as_before(
+    tuned: Callable[..., list[Path]], board: Board
+) -> None:
+    notes = read_board(tuned(first=TUNED, second=TUNED), replicates=100).notes()
+    (told,) = [note for note in notes if "sslbench tune" in note]
+    assert "differ" not in told
+    assert not [note for note in board.notes() if "sslbench tune" in note]
+    assert not {"budget", "rule"} & set(grid(board).columns)
+
+
+def test_what_was_selected_on_the_test_split_is_refused_unless_asked_for(tuned: Callable[..., list[Path]]) -> None:
+    runs = tuned(honest={"rule": "validation"}, seer={"rule": "oracle"})
+    board = read_board(runs, replicates=100)
+    assert "seer" not in {entry.method for entry in board.entries}
+    (left,) = [one for one in board.excluded if one.folder == runs[1]]
+    assert left.reason.startswith("its options were selected on the test split (rule oracle)")
+    shown = read_board(runs, replicates=100, oracle=True)
+    assert "seer" in {entry.method for entry in shown.entries}
+    assert any("selected on the test split, not comparable" in note for note in shown.notes())
+    with pytest.raises(UsageError, match="no finished run: its options were selected on the test split"):
+        read_board(runs[1:], replicates=100)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.leaderboard_text import cost_texts, footprint_texts, metric_texts
 from ssl_bench.report.sections import p_text
+from ssl_bench.report.tuned import TUNING
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
     """Every column of a row by its heading."""
     facets = {"method": entry.method, "features": entry.features, "fusion": entry.fusion, "backbone": entry.backbone,
               "data": entry.data, "protocol": entry.place[0]}  # fmt: skip
+    facets |= dict(zip(TUNING, entry.tuned, strict=True))
     cells = {name: Cell(text) for name, text in facets.items()}
     cells["seeds"] = Cell(str(len(entry.seeds)), len(entry.seeds), number=True)
     for metric, name in metrics.items():

@@ -1,0 +1,63 @@
+"""What tables say of runs whose options a tune has chosen: its budget, its rule, and which runs stand beside none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ssl_bench.compare.arms import Arm
+from ssl_bench.config.tuned import ORACLE
+
+TUNING = ("budget", "rule")
+"""Headings of the columns."""
+
+UNTUNED = "-"
+NEITHER = (UNTUNED, UNTUNED)
+
+SELECTED_ON_TEST = (
+    "its options were selected on the test split (rule oracle), so nothing compares; --allow-oracle shows it"
+)
+
+
+def tuning_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How the options of a run were chosen; empty where no tune chose them."""
+    return record.get("config", {}).get("tuning") or {}
+
+
+def selected_on_test(record: Mapping[str, Any]) -> bool:
+    """Whether the test split has selected the options of a run."""
+    return tuning_of(record).get("rule") == ORACLE
+
+
+def tuning_texts(arm: Arm) -> tuple[str, str]:
+    """Budget and rule behind the options of an arm; dashes where no tune chose them."""
+    own = [member.record for member in arm.members
+           if not member.baseline or member.record.get("method") == member.encoder]  # fmt: skip
+    found = [tuning_of(record) for record in own]
+    budgets, rules = (dict.fromkeys(_text(one, key) for one in found) for key in TUNING)
+    return " / ".join(budgets) or UNTUNED, " / ".join(rules) or UNTUNED
+
+
+def _text(tuning: Mapping[str, Any], key: str) -> str:
+    pruned = f", pruned by {tuning['pruner']}" if key == "budget" and tuning.get("pruner", "none") != "none" else ""
+    return f"{tuning.get(key) or UNTUNED}{pruned}"
+
+
+def tuning_notes(arms: Iterable[Arm]) -> list[str]:
+    """What a reader must know of tuned arms: who had which budget, selected by which rule.
+
+    An untrained baseline that no tune chose, such as the one beside every run, is not spoken of.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for arm in arms:
+        text = tuning_texts(arm)
+        if text != NEITHER or not arm.members[0].baseline:
+            groups.setdefault(text, []).append(arm.name)
+    if set(groups) <= {NEITHER}:
+        return []
+    told = [f"{', '.join(names)}: " + ("not tuned" if text == NEITHER else f"{text[0]}, selected by {text[1]}")
+            for text, names in groups.items()]  # fmt: skip
+    uneven = " Budgets or rules differ, so a difference may be one of tuning." if len(groups) > 1 else ""
+    flattered = [name for (_, rule), names in groups.items() if ORACLE in rule for name in names]
+    warned = f" {', '.join(flattered)}: selected on the test split, not comparable." if flattered else ""
+    return [f"Options by sslbench tune: {'; '.join(told)}.{uneven}{warned}"]
