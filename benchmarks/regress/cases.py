@@ -65,6 +65,61 @@ def store_batch(folder: Path) -> Timed:
     return lambda: source.read(rows)
 
 
+def pictures(folder: Path, ending: str, side: int, number: int) -> Any:
+    """A cohort of grey pictures with ribs and film grain, of about the bytes per pixel of a radiograph."""
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+
+    from ssl_bench.data.cohort import Cohort
+
+    root = folder / f"{side}-{ending}"
+    root.mkdir(parents=True)
+    y, x = np.mgrid[:side, :side] / side
+    shading = 120 + 60 * np.cos(6 * (x - 0.5)) + 20 * np.sin(60 * y + 10 * (x - 0.5) ** 2)
+    names = [f"{row:03d}.{ending}" for row in range(number)]
+    for row, name in enumerate(names):
+        grain = np.random.default_rng(row).normal(0, 2, shading.shape)
+        Image.fromarray((shading + grain).clip(0, 255).astype(np.uint8)).save(root / name, quality=95)
+    frame = pd.DataFrame({"image_id": names, "patient_id": names, "study_id": names, "image_path": names})
+    frame["split"] = ["train", "validate", "test", "train"] * (number // 4)
+    frame["Edema"] = [1.0, 0.0] * (number // 2)
+    return Cohort("pictures", root, frame, ("Edema",), ())
+
+
+def preparing(ending: str, side: int, number: int) -> Callable[[Path], Timed]:
+    """Pictures decoded into a store of 256 px, by two threads, each time a new one."""
+
+    def case(folder: Path) -> Timed:
+        from shutil import rmtree
+
+        from ssl_bench.data.decode import DecodeOptions
+        from ssl_bench.data.store import prepare
+
+        cohort, cache = pictures(folder, ending, side, number), folder / f"store-{side}-{ending}"
+
+        def timed() -> None:
+            prepare(cohort, cache, DecodeOptions(256), workers=2)
+            rmtree(cache)
+
+        return timed
+
+    return case
+
+
+def checking(ending: str, side: int, number: int) -> Callable[[Path], Timed]:
+    """``data check`` of a table whose pictures are all decoded."""
+
+    def case(folder: Path) -> Timed:
+        from ssl_bench.data.check import Sample, check_download
+        from ssl_bench.data.decode import DecodeOptions
+
+        cohort = pictures(folder / "checked", ending, side, number)
+        return lambda: check_download(lambda: cohort, {}, Sample(number, 0, DecodeOptions(256)))
+
+    return case
+
+
 def embedding(folder: Path) -> Timed:
     """Features of 128 images by the demo's encoder."""
     import numpy as np
@@ -123,6 +178,12 @@ CASES: Mapping[str, Callable[[Path], Timed]] = {
     "step": step,
     "views": views,
     "store batch": store_batch,
+    "prepare jpg 256": preparing("jpg", 256, 256),
+    "prepare png 256": preparing("png", 256, 256),
+    "prepare jpg 2048": preparing("jpg", 2048, 16),
+    "prepare png 1024": preparing("png", 1024, 32),
+    "check jpg 256": checking("jpg", 256, 256),
+    "check png 1024": checking("png", 1024, 32),
     "embed": embedding,
     "intervals": intervals,
     "probe": probe,

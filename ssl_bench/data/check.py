@@ -15,6 +15,7 @@ from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.images import find_images
 from ssl_bench.data.looks import shows_nothing, what_is_wrong
 from ssl_bench.data.preparing import duration
+from ssl_bench.data.scaling import Grey
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, HandledError, shortened
 from ssl_bench.plugin.cohort import SPLITS, Cohort, check_cohort, leaves_root, missing_images
@@ -25,6 +26,9 @@ Status = Literal["ok", "warning", "problem"]
 
 SCARCE = 0.5
 """Share of images with a value below which a feature is a warning."""
+
+TOGETHER = 32
+"""Decoded images that are looked at together."""
 
 SEPARATED = re.compile(r"[,;|/\[\]'\"\n\t]|\s{2,}|\s[+&]\s")
 """What a finding's name does not hold, unless it is several."""
@@ -201,13 +205,15 @@ def _decoded(root: Path, paths: list[str], sample: Sample) -> Iterator[Finding]:
     drawn = np.random.default_rng(sample.seed).permutation(len(paths))[: sample.images]
     unreadable, blank = dict[str, str](), dict[str, str]()
     began = time.process_time()
-    for path in (paths[number] for number in drawn):
-        try:
-            nothing = shows_nothing(decode(root / path, sample.options))
-        except DataError as error:
-            unreadable[path] = str(error)
-        else:
-            blank |= {path: f"{path} {nothing}"} if nothing else {}
+    for start in range(0, len(drawn), TOGETHER):
+        greys = dict[str, Grey]()
+        for path in (paths[number] for number in drawn[start : start + TOGETHER]):
+            try:
+                greys[path] = decode(root / path, sample.options)
+            except DataError as error:
+                unreadable[path] = str(error)
+        looks = zip(greys, shows_nothing(list(greys.values())) if greys else (), strict=True)
+        blank |= {path: f"{path} {nothing}" for path, nothing in looks if nothing}
     each = max(time.process_time() - began, 1e-6) / len(drawn)
     speed = f"{1 / each:,.0f} images/s on a core of its own; {len(paths):,} take {duration(each * len(paths))}"
     told = speed if not unreadable else shortened(list(unreadable.values()))

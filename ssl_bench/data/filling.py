@@ -25,13 +25,16 @@ from ssl_bench.errors import DataError
 Progress = Callable[[int, int], None]
 """Called with the images done and their number."""
 
+TOGETHER = 4
+"""Images of a task: handing one over costs as much as a twentieth of decoding a small file."""
+
 AHEAD = 32
-"""Images that are decoded before they are asked for."""
+"""Tasks that are begun before their images are asked for."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One image as the store has it; ``reason`` says why it is of no use, and it is black where it cannot be read."""
+    """One image as the store has it; ``reason`` says why it cannot be read, and then it is black."""
 
     grey: npt.NDArray[np.uint8]
     pixels: str
@@ -41,16 +44,13 @@ class Prepared:
 
 def prepared(path: str, options: DecodeOptions) -> Prepared:
     """A file decoded, with hashes of its bytes and of its pixels."""
-    file = ""
+    file, reason = "", ""
     try:
-        content = read_content(Path(path), options)
+        content = read_content(path, options)
         file = digest(content)
-        grey = np.ascontiguousarray(decode_content(content, Path(path), options))
+        grey = np.ascontiguousarray(decode_content(content, path, options))
     except DataError as error:
         grey, reason = np.zeros((options.size, options.size), np.uint8), str(error)
-    else:
-        nothing = shows_nothing(grey)
-        reason = f"image {path} {nothing}" if nothing else ""
     return Prepared(grey, digest(grey.data), file, reason)
 
 
@@ -92,12 +92,15 @@ def fill(
 
 
 def _noted(rows: range, files: ImageFiles, images: Sequence[Prepared]) -> Block:
+    blank = shows_nothing([image.grey for image in images])
+    useless = {row: image.reason or f"image {files.paths[row]} {nothing}"
+               for row, image, nothing in zip(rows, images, blank, strict=True) if image.reason or nothing}  # fmt: skip
     return Block(
         rows.start,
         tuple(image.pixels for image in images),
         tuple(image.file for image in images),
         files.times[rows.start : rows.stop],
-        {files.image_ids[row]: image.reason for row, image in zip(rows, images, strict=True) if image.reason},
+        {files.image_ids[row]: reason for row, reason in useless.items()},
     )
 
 
@@ -114,8 +117,13 @@ def threads(workers: int) -> Iterator[ThreadPoolExecutor]:
 def _ahead(pool: ThreadPoolExecutor, paths: Iterable[str], options: DecodeOptions) -> Iterator[Prepared]:
     """Decoded images in order, with a bounded number in flight so that memory does not grow."""
     waiting = iter(paths)
-    ahead: deque[Future[Prepared]] = deque()
-    ahead += [pool.submit(prepared, path, options) for path in islice(waiting, AHEAD)]
+    tasks = iter(lambda: list(islice(waiting, TOGETHER)), [])
+    ahead: deque[Future[list[Prepared]]] = deque()
+    ahead += [pool.submit(_several, some, options) for some in islice(tasks, AHEAD)]
     while ahead:
-        yield ahead.popleft().result()
-        ahead += [pool.submit(prepared, path, options) for path in islice(waiting, 1)]
+        yield from ahead.popleft().result()
+        ahead += [pool.submit(_several, some, options) for some in islice(tasks, 1)]
+
+
+def _several(paths: Sequence[str], options: DecodeOptions) -> list[Prepared]:
+    return [prepared(path, options) for path in paths]

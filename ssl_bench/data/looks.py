@@ -7,7 +7,7 @@ COVID-19 collections, 4,358 paediatric ones of Guangzhou) the flattest has 44 gr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,23 +26,32 @@ KINDS = (ONE_LEVEL, NEARLY_FLAT, SATURATED)
 BLANK = "shows nothing"
 
 
-def shows_nothing(grey: Grey) -> str:
-    """Why a prepared picture ``(S, S)`` shows nothing, as the end of a sentence on its file; empty where it does."""
+def shows_nothing(greys: Sequence[Grey]) -> list[str]:
+    """Why each prepared picture ``(S, S)`` shows nothing, as the end of a sentence on its file; empty where it does.
+
+    Args:
+        greys: of one size; looking at many at once takes a quarter of the time.
+    """
+    step = -(-len(greys[0]) // LOOKED_AT)
+    counts = np.stack([np.bincount(grey[::step, ::step].ravel(), minlength=256) for grey in greys])  # (N, 256)
+    below = counts.cumsum(axis=1)
+    total = int(below[0, -1])
+    first, last = ((below < share * total).sum(axis=1) for share in (0.01, 0.99))
+    levels = last - first + 1
+    black, white = counts[:, 0] / total, counts[:, 255] / total
+    found = [""] * len(greys)
+    for row in np.flatnonzero((levels < FLAT) | (black + white >= EXTREME) | (white >= WHITE)):
+        found[row] = _sentence(greys[row], int(levels[row]), float(black[row]), float(white[row]))
+    return found
+
+
+def _sentence(grey: Grey, levels: int, black: float, white: float) -> str:
     low, high = int(grey.min()), int(grey.max())
     if low == high:
         return f"{BLANK}: {ONE_LEVEL} ({low})"
-    step = -(-len(grey) // LOOKED_AT)
-    counts = np.bincount(grey[::step, ::step].ravel(), minlength=256)
-    below = counts.cumsum()
-    total = int(below[-1])
-    first, last = below.searchsorted((0.01 * total, 0.99 * total))
-    levels = int(last - first) + 1
     if levels < FLAT:
         return f"{BLANK}: {NEARLY_FLAT} (98 % of its pixels within {levels} of 256 grey levels)"
-    black, white = int(counts[0]) / total, int(counts[255]) / total
-    if black + white >= EXTREME or white >= WHITE:
-        return f"{BLANK}: {SATURATED} ({black:.0%} of its pixels black, {white:.0%} white)"
-    return ""
+    return f"{BLANK}: {SATURATED} ({black:.0%} of its pixels black, {white:.0%} white)"
 
 
 def what_is_wrong(reasons: Mapping[str, str]) -> str:

@@ -38,8 +38,12 @@ def write(path: Path, record: Mapping[str, Any]) -> None:
 
 def digest(body: Mapping[str, Any]) -> str:
     """Hash of a record's values, whatever the order of its keys."""
-    read_back = json.loads(json.dumps(body, allow_nan=False))  # numbers as keys are text in JSON, and sort as such
-    return hashlib.sha256(json.dumps(read_back, sort_keys=True).encode()).hexdigest()
+    return _digest_of_parsed(json.loads(json.dumps(body, allow_nan=False)))  # a number as a key is text in JSON
+
+
+def _digest_of_parsed(body: Mapping[str, Any]) -> str:
+    """As :func:`digest`, of what was read from JSON and need not be written and read once more."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def read(path: Path) -> dict[str, Any]:
             "that wrote it"
         )
     found = record.pop("sha256", None)
-    if schema == SCHEMA and found != digest(record):
+    if schema == SCHEMA and found != _digest_of_parsed(record):
         raise DataError(f"{path} is not what a run wrote: its values differ from the hash in it; restore it, or run "
                         "again")  # fmt: skip
     try:

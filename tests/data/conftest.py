@@ -37,10 +37,10 @@ class Counter:
         self.seen: list[str] = []
         self.dies_at = dies_at
 
-    def __call__(self, content: bytes, path: Path, options: DecodeOptions) -> np.ndarray:
-        if path.stem == self.dies_at:
+    def __call__(self, content: bytes, path: str, options: DecodeOptions) -> np.ndarray:
+        if Path(path).stem == self.dies_at:
             raise SystemError("killed")
-        self.seen.append(path.stem)
+        self.seen.append(Path(path).stem)
         return decode_content(content, path, options)
 
 
@@ -50,5 +50,6 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     counter = Counter()
     monkeypatch.setattr(filling, "decode_content", counter)
     monkeypatch.setattr(filling, "AHEAD", 2)
+    monkeypatch.setattr(filling, "TOGETHER", 1)
     monkeypatch.setattr(module, "CHUNK", 4)
     return counter

@@ -44,14 +44,16 @@ def edged(black: float, white: float = 0.0) -> np.ndarray:
     ],
 )
 def test_what_a_picture_lacks(grey: np.ndarray, expected: str) -> None:
-    found = shows_nothing(grey)
+    first, found, last = shows_nothing([RAMP, grey, RAMP])
+    assert not first
+    assert not last
     assert found.startswith(expected)
     assert bool(found) == bool(expected)
 
 
 def test_small_pictures_are_looked_at_whole() -> None:
-    assert shows_nothing(np.full((4, 4), 3, np.uint8)) == "shows nothing: one grey level (3)"
-    assert not shows_nothing(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    assert shows_nothing([np.full((4, 4), 3, np.uint8)]) == ["shows nothing: one grey level (3)"]
+    assert shows_nothing([np.arange(64, dtype=np.uint8).reshape(8, 8)]) == [""]
 
 
 def test_kinds_are_counted() -> None:

@@ -42,7 +42,7 @@ class Provenance:
 def provenance(entries: Sequence[Entry]) -> Provenance:
     """Everything that the records of a configuration say of its origin, from its rows at all places."""
     arm = entries[0].arm
-    records = [share(member.record) for member in arm.members]
+    records = [share({**member.record, "metrics": [], "comparisons": []}) for member in arm.members]
     names = {member.path: f"run {number}" for number, member in enumerate(arm.members, start=1)}
     parts = {(part["kind"], part["name"], f"{part['distribution']} {part['version']}"): None
              for record in records for part in record.get("components", ())}  # fmt: skip
