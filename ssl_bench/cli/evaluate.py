@@ -60,7 +60,7 @@ def evaluate(
     from ssl_bench.results.rundir import RunDirectory, check_trained
 
     stray = [key for key in flags if key != "evaluate"]
-    if stray and not (stray == ["data"] and set(flags["data"]) <= {"options", "workers", "residency"}):
+    if stray and not (stray == ["data"] and set(flags["data"]) <= {"options", "workers", "residency", "split"}):
         raise UsageError(f"a finished run can change evaluate.* keys only, found {', '.join(stray)}")
     directory = RunDirectory(run)
     record = directory.read_record()

@@ -10,6 +10,7 @@ from typing import Any
 from ssl_bench.config.changeable import differences, refused_changes
 from ssl_bench.config.config import RunConfig, preset, read_file, read_files, resolve
 from ssl_bench.config.layers import merge
+from ssl_bench.config.roots import moved
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.plan.settle import settle
 from ssl_bench.plugin.registry import discover
@@ -17,7 +18,11 @@ from ssl_bench.results.rundir import RunDirectory
 
 
 def resumed_config(
-    path: Path, flags: Mapping[str, Any], name: str | None, file: Path | Sequence[Path] | None
+    path: Path,
+    flags: Mapping[str, Any],
+    name: str | None,
+    file: Path | Sequence[Path] | None,
+    places: Sequence[str] = (),
 ) -> RunConfig:
     """The configuration of the run in a folder, with flags that may change on top; what changes is printed.
 
@@ -26,6 +31,7 @@ def resumed_config(
         flags: nested values of the command line.
         name: a preset of the command line.
         file: configuration files of the command line.
+        places: ``NAME=PATH`` of datasets of the run that lie elsewhere now.
 
     Raises:
         UsageError: there is no run, or the flags ask for something else; the difference is in the message.
@@ -36,7 +42,8 @@ def resumed_config(
     kept = read_file(directory.config)
     asked = merge({"preset": name, **preset(name)} if name else {}, read_files(file))
     registry = discover()
-    before, wanted = (settle(resolve(layers), registry) for layers in ([kept], [kept, asked, flags]))
+    there = moved(kept, places) if places else kept
+    before, wanted = (settle(resolve(layers), registry) for layers in ([kept], [there, asked, flags]))
     pair = before.model_dump(mode="json"), wanted.model_dump(mode="json")
     changed = {key: f"{key}: {old!r} -> {new!r}" for key, old, new in differences(*pair)}
     refused = list(refused_changes(*pair))

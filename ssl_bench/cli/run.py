@@ -93,7 +93,10 @@ def run(
             autocompletion=names_of("dataset"),
         ),
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
+    root: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder of the dataset's download; with --resume NAME=PATH: where it lies now, repeatable."),
+    ] = None,
     columns: Annotated[Path | None, typer.Option(help="Column map of the dataset table, a YAML file.")] = None,
     labels: Annotated[str | None, typer.Option(help="Label space: native, nih14, chexpert14, common7.")] = None,
     recipe: Annotated[str | None, typer.Option(help="corrected, or paper or released (MSN). [corrected]")] = None,
@@ -159,10 +162,11 @@ def run(
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
     if features is not None and not features.strip():
         raise UsageError("--features expects names such as age,sex; for a run without EHR take method msn")
-    from ssl_bench.config.roots import data_flags, encoder_flags
+    from ssl_bench.config.roots import data_flags, encoder_flags, folders_now, only_root
 
     if devices is None and nodes is None:
         devices, nodes = started_outside() or (None, None)
+    places, root = folders_now(root or ()) if resume else ((), only_root(root))
     if split and data and len(data) > 1:
         raise UsageError("--split does not say whose split it is; give it as split of data.more in --config")
     flags = asked(
@@ -183,7 +187,7 @@ def run(
             "group": group,
             "pretraining_seed": pretraining_seed,
             **encoder_flags(encoder, pooling, normalise, image_size),
-            **data_flags(data, str(root) if root else None),
+            **data_flags(data, root),
             "data.options.columns": str(columns.absolute()) if columns else None,
             "data.labels": labels,
             "data.on_bad": on_bad,
@@ -219,7 +223,7 @@ def run(
     if resume:
         from ssl_bench.cli.resume import resumed_config
 
-        chosen, out = resumed_config(resume, flags, preset, config), resume
+        chosen, out = resumed_config(resume, flags, preset, config, places), resume
     else:
         from ssl_bench.config import config as configuration
         from ssl_bench.config.recipes import finder

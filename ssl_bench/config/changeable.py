@@ -12,6 +12,7 @@ CHANGEABLE = (
     "data.root",
     "data.more",
     "data.options",
+    "data.split",
     "pretrain.epochs",
     "pretrain.log_every",
     "pretrain.checkpoint_every",
@@ -24,7 +25,8 @@ CHANGEABLE = (
 """Keys that a resumed run may set anew. All but the epochs change no weight; those stretch the schedules from here on,
 so that the run equals none that was left alone, and its record says so (:func:`ssl_bench.pretrain.run.changed`).
 
-Options and folders of the data may change, too, because the data are known by content: other data are refused."""
+Options, split file and folders of the data may change, too, because the data are known by content: other data are
+refused."""
 
 
 def refused_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

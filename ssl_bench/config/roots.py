@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ssl_bench.errors import UsageError
+
+NAMED = re.compile(r"[^/\\=.~]+=")
+"""How ``NAME=PATH`` begins; a bare folder whose own name holds ``=`` is given as ``./a=b``."""
 
 
 def external_sets(value: Any) -> Any:
@@ -45,6 +49,28 @@ def data_flags(given: Iterable[str] | None, root: str | None) -> dict[str, Any]:
     flags: dict[str, Any] = {f"data.{key}": value for key, value in (sources[0] if sources else {}).items()}
     flags |= {"data.root": root} if root else {}
     return flags | ({"data.more": sources[1:]} if sources else {})
+
+
+def only_root(given: Sequence[str] | None) -> str | None:
+    """The folder of ``--root`` of a new run, which is one.
+
+    Raises:
+        UsageError: it is given more than once.
+    """
+    if given and len(given) > 1:
+        raise UsageError("--root is given more than once; give each dataset its own folder by --data NAME=ROOT")
+    return given[0] if given else None
+
+
+def folders_now(given: Iterable[str]) -> tuple[tuple[str, ...], str | None]:
+    """``--root`` of a run that is resumed: each ``NAME=PATH``, and the bare folder of its first dataset, if any.
+
+    Raises:
+        UsageError: several bare folders do not say whose they are.
+    """
+    texts = tuple(given)
+    named = tuple(text for text in texts if NAMED.match(text))
+    return named, only_root([text for text in texts if text not in named])
 
 
 def moved(config: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:

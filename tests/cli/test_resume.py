@@ -60,6 +60,19 @@ def test_fault_21_what_changes_no_weight_may_change(tmp_path: Path) -> None:
     assert (config.data.workers, str(config.data.root), config.pretrain.log_every) == (3, "/elsewhere", 7)
 
 
+def test_fault_30_datasets_that_lie_elsewhere_now_are_named_each_with_its_folder(tmp_path: Path) -> None:
+    away = {"name": "chexpert", "root": "/old/chexpert"}
+    asked = load({"data": {"name": "nih14", "root": "/old/nih"}, "evaluate": {"test_on": [away]}}, name="smoke")
+    RunDirectory(tmp_path).write_config(settle(asked, discover()).model_dump(mode="json"))
+    found = resumed_config(tmp_path, {}, None, None, ["chexpert=/new/chexpert", "nih14=/new/nih"])
+    assert str(found.data.root) == "/new/nih"
+    assert [str(part.root) for part in found.evaluate.test_on] == ["/new/chexpert"]
+    flags = {"data": {"split": "/new/split.csv"}}
+    assert str(resumed_config(tmp_path, flags, None, None).data.split) == "/new/split.csv"
+    with pytest.raises(UsageError, match="the run has no dataset 'mimic-cxr'; it has nih14, chexpert"):
+        resumed_config(tmp_path, {}, None, None, ["mimic-cxr=/new"])
+
+
 def test_the_short_list_names_keys_that_exist() -> None:
     for key in CHANGEABLE:
         section, _, name = key.rpartition(".")

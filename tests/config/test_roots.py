@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssl_bench.config.config import load
-from ssl_bench.config.roots import data_flags, external_sets
+from ssl_bench.config.roots import data_flags, external_sets, folders_now, only_root
 from ssl_bench.errors import UsageError
 
 
@@ -54,3 +54,16 @@ def test_data_alone_with_its_root_and_repeated() -> None:
 def test_folders_that_belong_to_nobody_are_refused(data: list[str], root: str | None, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         data_flags(data, root)
+
+
+def test_the_folder_of_a_new_run_is_one_and_those_of_a_resumed_one_are_named() -> None:
+    assert only_root(None) is None
+    assert only_root(["/r=1"]) == "/r=1"
+    with pytest.raises(UsageError, match="--root is given more than once"):
+        only_root(["/r", "/s"])
+    assert folders_now([]) == ((), None)
+    assert folders_now(["nih14=/x", "mimic-cxr=/y=z"]) == (("nih14=/x", "mimic-cxr=/y=z"), None)
+    assert folders_now(["/data/a=b"]) == ((), "/data/a=b")
+    assert folders_now(["./a=b", "nih14=C"]) == (("nih14=C",), "./a=b")
+    with pytest.raises(UsageError, match="--root is given more than once"):
+        folders_now(["/x", "/y"])
