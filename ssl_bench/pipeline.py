@@ -16,7 +16,7 @@ from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.joined import DATASET
 from ssl_bench.distributed import first, is_first, leave, world_size
 from ssl_bench.evaluate.baselines import baselines
-from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful
+from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful, without_claim
 from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.online import online_probe
 from ssl_bench.evaluate.protocols import TRAINED, embed_together, evaluate
@@ -103,7 +103,8 @@ def execute(
     rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, reuse=together, abroad=abroad)
     where = embedded(material, abroad)
     collapsed = constant_encoders(run, encoders, where)
-    comparisons = meaningful(comparisons, collapsed, frozen(plan.parts.evaluators))
+    on_features = frozen(plan.parts.evaluators)
+    rows, comparisons = without_claim(rows, collapsed, on_features), meaningful(comparisons, collapsed, on_features)
     for note in collapsed:
         narrator.warn(note)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}

@@ -75,7 +75,10 @@ def pictures(folder: Path, ending: str, side: int, number: int) -> Any:
     import pandas as pd
     from PIL import Image
 
-    from ssl_bench.data.cohort import Cohort
+    try:
+        from ssl_bench.plugin.cohort import Cohort
+    except ImportError:  # a base from before there was this package
+        from ssl_bench.data.cohort import Cohort  # type: ignore[no-redef, import-not-found, unused-ignore]
 
     root = folder / f"{side}-{ending}"
     root.mkdir(parents=True)

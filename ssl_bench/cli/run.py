@@ -166,7 +166,7 @@ def run(
 
     if devices is None and nodes is None:
         devices, nodes = started_outside() or (None, None)
-    places, root = folders_now(root or ()) if resume else ((), only_root(root))
+    places, folder = folders_now(root or ()) if resume else ((), only_root(root))
     if split and data and len(data) > 1:
         raise UsageError("--split does not say whose split it is; give it as split of data.more in --config")
     flags = asked(
@@ -187,7 +187,7 @@ def run(
             "group": group,
             "pretraining_seed": pretraining_seed,
             **encoder_flags(encoder, pooling, normalise, image_size),
-            **data_flags(data, root),
+            **data_flags(data, folder),
             "data.options.columns": str(columns.absolute()) if columns else None,
             "data.labels": labels,
             "data.on_bad": on_bad,

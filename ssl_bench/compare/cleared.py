@@ -13,7 +13,10 @@ from ssl_bench.results.rows import MACRO
 UNCLEAR = "§"
 """The mark of a result that does not."""
 
-NOTE = f"{UNCLEAR}: not shown to be above {PIXELS}, a thumbnail of the image: the interval of the difference holds 0"
+NOTE = (
+    f"{UNCLEAR}: not shown to be better than {PIXELS}, a thumbnail of the image: "
+    "no interval of the difference lies on the better side of 0"
+)
 
 
 def unclear_encoder(differences: Iterable[Mapping[str, Any]], encoder: str, metric: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ssl_bench.compare.arms import Arm, same_predictions
 from ssl_bench.compare.members import Member, Place
 from ssl_bench.errors import HandledError
+from ssl_bench.results.rows import CONSTANT
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +94,10 @@ def _told(
     if 0 < len(alone) < len(runs):
         yield (f"{arm.name}: {len(runs)} runs hold {_count(len(alone))} by {place[0]}; a replicate is a new "
                "pretraining, so each counts once")  # fmt: skip
+    guess = [member for member in alone.values() if any(row.get("note") == CONSTANT for row in member.rows(place))]
+    if guess:
+        yield (f"{arm.name}: {len(guess)} of {_count(len(alone))} give every image the same features; what stands for "
+               f"them by {place[0]} is guessing")  # fmt: skip
     if twin is not None and len(own) < len(alone):
         what = "an encoder of" if own else "the same encoder as"
         yield f"{arm.name} holds {what} {twin.name}, which stands there alone"

@@ -40,7 +40,7 @@ def shows_nothing(greys: Sequence[Grey]) -> list[str]:
     levels = last - first + 1
     black, white = counts[:, 0] / total, counts[:, 255] / total
     found = [""] * len(greys)
-    for row in np.flatnonzero((levels < FLAT) | (black + white >= EXTREME) | (white >= WHITE)):
+    for row in np.flatnonzero((levels < FLAT) | (black + white >= EXTREME) | (white >= WHITE)).tolist():
         found[row] = _sentence(greys[row], int(levels[row]), float(black[row]), float(white[row]))
     return found
 

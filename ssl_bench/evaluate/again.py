@@ -10,7 +10,7 @@ from ssl_bench.build.prepared import ExternalMaterial, Material, prepare_externa
 from ssl_bench.build.weights import fill
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.baselines import baselines
-from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful
+from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful, without_claim
 from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.protocols import TRAINED, evaluate
 from ssl_bench.plan.plan import Plan
@@ -66,7 +66,8 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     networks = encoders(plan, run, record, material)
     rows, comparisons = evaluate(plan, run, networks, material, narrator.stage, reuse=True, abroad=abroad)
     collapsed = constant_encoders(run, networks, material.cohort.name)
-    comparisons = meaningful(comparisons, collapsed, frozen(plan.parts.evaluators))
+    on_features = frozen(plan.parts.evaluators)
+    rows, comparisons = without_claim(rows, collapsed, on_features), meaningful(comparisons, collapsed, on_features)
     record["notes"] += [note for note in collapsed if note not in record["notes"]]
     for kind, options in options_of(plan).items():
         record["options"].setdefault(kind, {}).update(options)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ssl_bench.plan.parts import Chosen
 from ssl_bench.plugin.notes import Note
+from ssl_bench.results.rows import CONSTANT
 from ssl_bench.results.rundir import RunDirectory
 
 ALIKE = 1e-4
@@ -51,6 +52,22 @@ def meaningful(
             if row["protocol"] not in frozen or not constant & {row["encoder"], row["against"]}]  # fmt: skip
 
 
+def without_claim(
+    rows: Iterable[dict[str, Any]], notes: Iterable[Note], frozen: Collection[str]
+) -> list[dict[str, Any]]:
+    """Rows of the record; those of guessing keep their value, which predictions give, and get a note for an interval.
+
+    Args:
+        rows: of metrics.
+        notes: of :func:`constant_encoders`.
+        frozen: as for :func:`meaningful`.
+    """
+    constant = {str(note.numbers["encoder"]) for note in notes}
+    ends = dict.fromkeys(("ci_low", "ci_high", "percentile_low", "percentile_high"))
+    return [{**row, **ends, "note": CONSTANT} if row["protocol"] in frozen and row["encoder"] in constant else row
+            for row in rows]  # fmt: skip
+
+
 def frozen(evaluators: Iterable[Chosen]) -> list[str]:
     """Protocols on the frozen encoder's features."""
     return [part.name for part in evaluators if part.component.needs == "embeddings"]
@@ -67,6 +84,6 @@ def _collapsed(run: RunDirectory, encoder: str, name: str) -> bool:
 def _note(encoder: str) -> Note:
     text = (
         f"the {encoder} encoder gives all images of the test split the same features: its numbers say nothing of them, "
-        "and differences to it are left out"
+        "the table has constant in their place, and differences to it are left out"
     )
     return Note("constant-embeddings", text, numbers={"encoder": encoder})

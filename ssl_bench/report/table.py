@@ -11,6 +11,7 @@ from rich.table import Table
 from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_encoder
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.text import count_text, p_cell, share_text, units
+from ssl_bench.results.rows import CONSTANT
 
 MACRO = "macro"
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC"}
@@ -20,18 +21,22 @@ LISTED = 4
 
 
 def interval_text(row: Mapping[str, Any]) -> str:
-    """``0.742 [0.701, 0.779]``, or a dash where there is no value."""
+    """``0.742 [0.701, 0.779]``; a dash where there is no value, ``constant`` where it is that of guessing."""
     if row["value"] is None:
         return "-"
+    if row.get("note") == CONSTANT:
+        return "constant"
     if row["ci_low"] is None:
         return f"{row['value']:.3f}"
     return f"{row['value']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
 
 
 def signed_text(row: Mapping[str, Any]) -> str:
-    """``+0.031 [+0.008, +0.054]`` for a difference."""
+    """``+0.031 [+0.008, +0.054]`` for a difference; otherwise as :func:`interval_text`."""
     if row["value"] is None:
         return "-"
+    if row.get("note") == CONSTANT:
+        return "constant"
     if row["ci_low"] is None:
         return f"{row['value']:+.3f}"
     return f"{row['value']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]"

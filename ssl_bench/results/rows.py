@@ -29,6 +29,9 @@ from ssl_bench.stats.predictions import IMAGES, PredictionTable, fitted, unit_of
 
 MACRO = "macro"
 
+CONSTANT = "constant features"
+"""The note of a number of an encoder that gives every image the same features."""
+
 UNCOUNTED = ("n_known", "n_known_patients", "n_positive", "n_positive_patients", "n_negative", "n_negative_patients")
 """Counts that a number has none of where an evaluator gave it directly."""
 
