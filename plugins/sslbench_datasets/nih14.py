@@ -23,6 +23,11 @@ from sslbench_datasets.values import count_ages, count_values, marks_of_names, p
 
 LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
 LISTS = {"train": "train_val_list.txt", "test": "test_list.txt"}
+BOXES = "BBox_List_2017.csv"
+BOX_COLUMNS = {"image": "Image Index", "finding": "Finding Label", "x": "Bbox [x", "y": "y", "w": "w", "h": "h]"}
+FILM = 1024
+"""Side of a picture of the release in px, which its boxes are in; copies of another size have the same shares."""
+
 NO_FINDING = "No Finding"
 FEATURES = ("age", "sex", "view")
 
@@ -75,6 +80,7 @@ class Nih14:
             synthetic=is_synthetic(root),
             counts={what: count for what, count in counts.items() if count},
             sources=sources,
+            boxes=read_boxes(root / BOXES),
         )
 
     def _tables(self, root: Path) -> tuple[pd.DataFrame, dict[str, int], dict[str, frozenset[str]]]:
@@ -132,6 +138,25 @@ def read_lists(root: Path) -> dict[str, frozenset[str]]:
 
 def _names(path: Path) -> frozenset[str]:
     return frozenset(read_text(path).split())
+
+
+def read_boxes(path: Path) -> pd.DataFrame | None:
+    """The boxes of the release, in shares of its square pictures; None where the file is not there.
+
+    Raises:
+        DataError: the file is no such table, or a side is no number.
+    """
+    if not path.is_file():
+        return None
+    text = read_csv(path, BOX_COLUMNS).frame
+    sides = text[["x", "y", "w", "h"]].apply(pd.to_numeric, errors="coerce") / FILM
+    if sides.isna().to_numpy().any():
+        raise DataError(f"boxes of {path} must be four numbers; {int(sides.isna().any(axis=1).sum())} rows have others")
+    return pd.DataFrame({
+        "image_id": text["image"], "finding": text["finding"].replace({"Infiltrate": "Infiltration"}),
+        "left": sides["x"], "top": sides["y"], "right": sides["x"] + sides["w"], "bottom": sides["y"] + sides["h"],
+        "aspect": 1.0,
+    })  # fmt: skip
 
 
 def read_quality_lists(root: Path, given: Sequence[str]) -> dict[str, frozenset[str]]:

@@ -12,6 +12,9 @@ FEW_EPOCHS = {
 }
 """Small trainings of a head alone; a high rate makes up for few steps."""
 
+FEW_TOKENS = {"smoke": {"images": 200, "replicates": 100}}
+"""Tokens of a few training images."""
+
 SHORT_TUNING = {
     "smoke": {"epochs": 2, "batch_size": 32, "lr": 1e-3},
     "demo": {"epochs": 5, "lr": 5e-4},
@@ -81,6 +84,9 @@ def sslbench_components() -> Iterable[Component]:
         Evaluator(name="leakage", target="sslbench_evaluators.leakage:Leakage",
                   options="sslbench_evaluators.options:LeakageOptions",
                   summary="linear probes of age, sex and view: what else the frozen features tell"),
+        Evaluator(name="localise", target="sslbench_evaluators.localise:Localise",
+                  options="sslbench_evaluators.options:LocaliseOptions", needs="encoder", presets=FEW_TOKENS,
+                  summary="pointing game, IoU and Dice of frozen patch tokens against boxes that radiologists drew"),
         Evaluator(name="linear-paper", target="sslbench_evaluators.linear_paper:LinearPaper",
                   options="sslbench_evaluators.options:HeadOptions", presets=FEW_EPOCHS, needs="encoder",
                   summary="the paper's linear evaluation: a head on the frozen encoder, trained on augmented images"),

@@ -36,6 +36,15 @@ class ClustersOptions(Options):
     restarts: int = Field(10, ge=1, description="runs of k-means, of which the best is kept")
 
 
+class LocaliseOptions(Options):
+    """Where frozen patch tokens see a finding, against boxes."""
+
+    images: int = Field(2000, ge=10, description="largest number of training images whose tokens are read")
+    strength: float = Field(0.01, gt=0, description="inverse L2 penalty C of the logistic regression of a patch")
+    area: float = Field(0.1, gt=0, lt=1, description="share of the patches that is taken for the finding")
+    replicates: int = Field(1000, ge=10, description="resamples of patients for the intervals")
+
+
 class LeakageOptions(Options):
     """Linear probes of age, sex and view on frozen, standardised features."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,7 @@ class Material:
         grey: of the training images, or those that the weights to start from were trained with.
         rejected: reasons by image id, for images that were quarantined.
         files: of the source's rows, where an encoder prepares whole pictures by itself; else none.
+        fit: how pictures became squares.
     """
 
     cohort: Cohort
@@ -50,6 +52,7 @@ class Material:
     grey: Grey
     rejected: dict[str, str]
     files: tuple[Path, ...] = ()
+    fit: Literal["crop", "pad"] = "crop"
 
     @property
     def pixels(self) -> list[str]:
@@ -88,7 +91,7 @@ def prepare_material(plan: Plan, device: torch.device, progress: Progress) -> Ma
     grey = grey or _grey(list(stores.values()), starts, rows[pretraining_positions(plan, cohort)])
     source = sources[0] if len(sources) == 1 else JoinedSource(sources, lengths)
     files = [path for name, store in stores.items() for path in picture_files(plan, store, plan.sources[name])]
-    return Material(cohort, tuple(stores.values()), rows, source, grey, rejections(stores), tuple(files))
+    return Material(cohort, tuple(stores.values()), rows, source, grey, rejections(stores), tuple(files), data.fit)
 
 
 def picture_files(plan: Plan, store: Store, cohort: Cohort) -> list[Path]:
@@ -123,7 +126,7 @@ def prepare_external(plan: Plan, home: Material, progress: Progress, stage: Stag
         check_splits(replace(external, cohort=cohort))
         source = ImageSource(store.images, home.source.device, "disk")
         files = tuple(picture_files(plan, store, external.cohort))
-        material = Material(cohort, (store,), rows, source, home.grey, store.rejected, files)
+        material = Material(cohort, (store,), rows, source, home.grey, store.rejected, files, home.fit)
         found.append(ExternalMaterial(external, material))
     return found
 

@@ -145,8 +145,16 @@ def join(cohorts: Mapping[str, Cohort]) -> Cohort:
         parts[0].labels,
         official_split=all(cohort.official_split for cohort in parts),
         synthetic=any(cohort.synthetic for cohort in parts),
+        boxes=_boxes(cohorts),
         counts={f"{what} ({name})": count for name, cohort in cohorts.items() for what, count in cohort.counts.items()},
     )
+
+
+def _boxes(cohorts: Mapping[str, Cohort]) -> pd.DataFrame | None:
+    """The boxes of all, under the names that images have in the joined table."""
+    parts = [cohort.boxes.assign(image_id=f"{name}/" + cohort.boxes["image_id"])
+             for name, cohort in cohorts.items() if cohort.boxes is not None]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else None
 
 
 def _prefixed(name: str, cohort: Cohort, features: Sequence[str]) -> pd.DataFrame:

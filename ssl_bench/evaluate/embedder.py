@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from ssl_bench.build.prepared import Material
+from ssl_bench.data.boxes import SIDES, in_square
 from ssl_bench.data.source import Grey
 from ssl_bench.data.views import whole_view
 from ssl_bench.distributed import is_first
 from ssl_bench.evaluate.embed import embed, embed_files
+from ssl_bench.plugin.boxes import Box
 from ssl_bench.plugin.cohort import SPLITS
 from ssl_bench.plugin.contracts import Backbone, EvalContext, Fusion, Split
 from ssl_bench.plugin.encoders import BaseEncoder, normalised
@@ -91,6 +93,7 @@ class Embedder:
             raw_ehr(frame[list(material.cohort.features)]),
             *self._ehr(frame),
             frame["study_id"].to_numpy(dtype=str),
+            boxes_of(material, images),
         )
 
     def _ehr(self, frame: pd.DataFrame) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]:
@@ -127,6 +130,17 @@ class Embedder:
         if is_first():
             self.run.write_embeddings(self.encoder, file, arrays)
         return found
+
+
+def boxes_of(material: Material, images: npt.NDArray[Any]) -> list[Box]:
+    """Boxes of some images by their place among them, in the square that was prepared of each."""
+    if material.cohort.boxes is None:
+        return []
+    boxes = in_square(material.cohort.boxes, material.fit)
+    place = pd.Series(np.arange(len(images)), index=images)
+    held = boxes[boxes["image_id"].isin(place.index)]
+    rows = zip(place[held["image_id"]], held["finding"], *(held[side] for side in SIDES), strict=True)
+    return [Box(int(image), str(finding), *map(float, sides)) for image, finding, *sides in rows]
 
 
 def whole_images(material: Material, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:

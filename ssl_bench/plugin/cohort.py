@@ -41,6 +41,8 @@ class Cohort:
         notes: what a reader of results must know, :class:`ssl_bench.plugin.notes.Note` each, which says what of it
             may leave the machine; of a bare sentence nothing may.
         unmapped: findings of the files that no label stands for, with their number of images, for ``data check``.
+        boxes: around findings of some images: columns ``image_id, finding, left, top, right, bottom, aspect``, sides as
+            shares of the picture's width and height, ``aspect`` its width by its height; None: the dataset has none.
         sensitivity: positive images by finding (``{"readers=any": {"Edema": 12}}``) under each policy that could have
             settled labels of several readers or grades, the chosen one too.
     """
@@ -57,6 +59,7 @@ class Cohort:
     notes: tuple[str, ...] = ()
     unmapped: Mapping[str, int] = field(default_factory=dict)
     sensitivity: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    boxes: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.frame)

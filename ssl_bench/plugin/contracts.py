@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor, nn
 
+    from ssl_bench.plugin.boxes import Box
     from ssl_bench.plugin.cohort import Cohort
 
     Floats = npt.NDArray[np.floating[Any]]
@@ -272,16 +273,13 @@ class Writer(Protocol):
     """Writes virtual patients in a dataset's native layout, for ``sslbench data synth``."""
 
     def __call__(self, options: Any, folder: Path) -> Mapping[str, int]:
-        """Write every file of the layout.
+        """Write every file of the layout; the answer is what was written, such as ``{"patients": 200, "images": 800}``.
 
         Args:
             options: of the model that the descriptor names, at least ``patients``, ``seed`` and ``size`` (short side
                 of a picture in px). The same options give the same bytes.
             folder: an empty folder, which is renamed to its place when the writer is done. The core adds
                 ``synthetic.json``, which :func:`ssl_bench.data.synthetic.is_synthetic` looks for.
-
-        Returns:
-            What was written, in numbers, for example ``{"patients": 200, "images": 800}``.
         """
 
 
@@ -300,6 +298,7 @@ class Split:
         ehr_values: ``(N, F)`` the run's EHR vectors, 0 where missing; None in a run without features.
         ehr_present: ``(N, F)`` 1 where known.
         study_ids: ``(N,)`` text; None where studies are not known.
+        boxes: around findings of some images, in the square that encoders see.
     """
 
     name: str
@@ -312,6 +311,7 @@ class Split:
     ehr_values: Floats | None = None
     ehr_present: Floats | None = None
     study_ids: npt.NDArray[Any] | None = None
+    boxes: Sequence[Box] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ssl_bench.report.table import (
     macro_table,
     on_all_labels,
     on_test,
+    own_tables,
     plain_console,
 )
 
@@ -64,6 +65,6 @@ def print_result(record: Mapping[str, Any], path: Path, seconds: float) -> None:
     low_label = fraction_table(record)
     if low_label:
         console.print(low_label)
-    for table in external_tables(record):
+    for table in (*own_tables(record), *external_tables(record)):
         console.print(table)
     console.print(f"{seconds:.0f} s in all; encoder, predictions and record.json are in {path}")

@@ -138,6 +138,26 @@ def label_table(record: Mapping[str, Any], protocol: str) -> Table:
     return table
 
 
+def own_tables(record: Mapping[str, Any]) -> list[Table]:
+    """A table for each protocol with numbers and intervals of its own and no macro mean, as localisation does."""
+    rows = on_all_labels(record["metrics"])
+    judged = {row["protocol"] for row in rows if is_macro(row)}
+    sure = {row["protocol"] for row in rows if row["metric"] not in METRICS and row.get("ci_low") is not None}
+    own = [row for row in rows if row["protocol"] in sure - judged and row["metric"] not in METRICS]
+    tables = []
+    for protocol, dataset in dict.fromkeys((row["protocol"], row.get("dataset", "")) for row in own):
+        here = [row for row in own if (row["protocol"], row.get("dataset", "")) == (protocol, dataset)]
+        metrics = list(dict.fromkeys(row["metric"] for row in here))
+        table = Table(title=f"{protocol} on {dataset}, test split", title_justify="left")
+        for column in ("finding", "encoder", *metrics):
+            table.add_column(column)
+        for label, encoder in dict.fromkeys((row["label"], row["encoder"]) for row in here):
+            found = {row["metric"]: row for row in here if (row["label"], row["encoder"]) == (label, encoder)}
+            table.add_row(label, encoder, *(interval_text(found[name]) if name in found else "-" for name in metrics))
+        tables.append(table)
+    return tables
+
+
 def title(record: Mapping[str, Any]) -> str:
     """What was run on what."""
     features = f" with {', '.join(record['features'])} ({record['fusion']})" if record["features"] else ""

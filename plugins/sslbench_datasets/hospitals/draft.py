@@ -55,6 +55,7 @@ class Draft:
     features: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     official: bool = False
+    boxes: pd.DataFrame | None = None
 
     @classmethod
     def of(
@@ -144,6 +145,7 @@ class Draft:
             tuple(self.labels), official_split=self.official, synthetic=is_synthetic(self.root),
             counts={what: count for what, count in self.counts.items() if count}, sources=self.sources,
             notes=tuple(self.notes), unmapped=self.unmapped, sensitivity=self.sensitivity,
+            boxes=self.boxes,
         )  # fmt: skip
 
 

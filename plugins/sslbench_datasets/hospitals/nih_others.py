@@ -14,13 +14,17 @@ from pathlib import Path
 import pandas as pd
 
 from ssl_bench.data.tables import find, read_csv, unique_rows
-from ssl_bench.errors import DataError
+from ssl_bench.errors import DataError, shortened
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout, no_patients
 from sslbench_datasets.hospitals.headers import read_headers
 from sslbench_datasets.hospitals.options import HeaderOptions
 from sslbench_datasets.values import parse_marks
 
+FILM = 1024
+"""Side of a film in px."""
+
 VIEWS = {"PA": "PA", "AP": "AP"}
+LABELS = ("stage_2_train_labels.csv", "stage_1_train_labels.csv")
 MAPPING = "pneumonia-challenge-dataset-mappings_2018.json"
 """RSNA's list of NIH's name of each film; optional, and with it patients are NIH's."""
 
@@ -45,7 +49,12 @@ class OfNih(Layout[HeaderOptions]):
             draft.category("sex", text["sex"], SEXES)
             draft.category("view", text["view"], VIEWS)
         draft.findings(marks)
+        draft.boxes = self.boxes(root)
         return draft
+
+    def boxes(self, root: Path) -> pd.DataFrame | None:
+        """Boxes around findings, where a file has them; see :attr:`ssl_bench.plugin.cohort.Cohort.boxes`."""
+        return None
 
     @abstractmethod
     def labels(self, root: Path) -> tuple[pd.Series, pd.Series, pd.DataFrame]:
@@ -63,7 +72,7 @@ class Rsna(OfNih):
 
     def labels(self, root: Path) -> tuple[pd.Series, pd.Series, pd.DataFrame]:
         """Pneumonia where a box is; No Finding where the detailed class is Normal."""
-        path = find(root, ("stage_2_train_labels.csv", "stage_1_train_labels.csv"))
+        path = find(root, LABELS)
         table = read_csv(path, {"image": "patientId", "Pneumonia": "Target"})
         table.check_filled("image", "Pneumonia")
         boxes = parse_marks(table.frame[["Pneumonia"]], table.frame["image"], path)
@@ -75,6 +84,23 @@ class Rsna(OfNih):
         image = marks.index.to_series().reset_index(drop=True)
         folder = f"{path.name[:7]}_train_images/"
         return image, folder + image + ".dcm", marks[["No Finding", "Pneumonia"]].reset_index(drop=True)
+
+    def boxes(self, root: Path) -> pd.DataFrame | None:
+        """The boxes of the label file, in px of a film of NIH."""
+        path = find(root, LABELS)
+        columns = {"image": "patientId", **{side: side for side in ("x", "y", "width", "height")}}
+        text = read_csv(path, columns, optional=("x", "y", "width", "height")).frame
+        if len(columns) > len(text.columns):
+            return None
+        text = text[text["x"] != ""]
+        sides = text.drop(columns="image").apply(pd.to_numeric, errors="coerce") / FILM
+        if sides.isna().to_numpy().any():
+            found = shortened(text.loc[sides.isna().any(axis=1), "image"])
+            raise DataError(f"boxes of {path} must be four numbers; others are in the rows of {found}")
+        return pd.DataFrame({
+            "image_id": text["image"], "finding": "Pneumonia", "left": sides["x"], "top": sides["y"],
+            "right": sides["x"] + sides["width"], "bottom": sides["y"] + sides["height"], "aspect": 1.0,
+        }).reset_index(drop=True)  # fmt: skip
 
     def patients(self, root: Path, image: pd.Series) -> pd.Series | None:
         """NIH's patient of each film by RSNA's mapping; one that it lacks is a patient of its own."""

@@ -23,6 +23,9 @@ from sslbench_synthetic.hospitals.options import Nih14WriterOptions
 from sslbench_synthetic.hospitals.population import records
 from sslbench_synthetic.hospitals.visits import NIH, Visits, draw
 
+FILM = 1024
+"""Side in px of the films that boxes are drawn in, whatever the size of the copies."""
+
 MISTAKEN = 0.05
 """Share of the labels that the experts give otherwise than the truth, for they see the film alone."""
 
@@ -35,7 +38,7 @@ def write_rsna(options: WriterOptions, folder: Path) -> dict[str, int]:
     sick = (visits.truth[["Pneumonia", "Consolidation"]].max(axis=1) > 0).to_numpy()
     rows: list[tuple[object, ...]] = []
     for film, there in zip(records(films), sick, strict=True):
-        left, top, right, bottom = box_of("Pneumonia", film)
+        left, top, right, bottom = box_of("Pneumonia", {**film, "width": FILM, "height": FILM})
         boxes = [(left, top, right - left, bottom - top)] * (1 + film["film"] % 2) if there else [("", "", "", "")]
         rows += [(film["image"], *box, int(there)) for box in boxes]
     write_csv(pd.DataFrame(rows, columns=["patientId", "x", "y", "width", "height", "Target"]),
