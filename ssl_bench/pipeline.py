@@ -24,6 +24,7 @@ from ssl_bench.files import write_json
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
 from ssl_bench.pretrain.device import build_fabric
+from ssl_bench.pretrain.health import health_notes
 from ssl_bench.pretrain.loop import Narrator
 from ssl_bench.pretrain.run import last_checkpoint, pretrain
 from ssl_bench.results.describe import describe, left_out
@@ -105,7 +106,8 @@ def execute(
     collapsed = constant_encoders(run, encoders, where)
     on_features = frozen(plan.parts.evaluators)
     rows, comparisons = without_claim(rows, collapsed, on_features), meaningful(comparisons, collapsed, on_features)
-    for note in collapsed:
+    unhealthy = health_notes(run.log, rows) if summary else []
+    for note in (*collapsed, *unhealthy):
         narrator.warn(note)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
     about = describe(plan, material, summary, abroad)
@@ -116,7 +118,7 @@ def execute(
         "footprints": footprints(encoders, about["trained_on"]["images"]),
         "encoders": identities(encoders, run, where), "metrics": rows, "comparisons": comparisons,
     }  # fmt: skip
-    record["notes"] += collapsed
+    record["notes"] += [*collapsed, *unhealthy]
     run.write_record(record)
     return record
 

@@ -48,7 +48,8 @@ def ablate(
     data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]", autocompletion=names_of("dataset"))] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="smoke (seconds), demo, nih-small or paper. [demo]", autocompletion=presets)
+        str | None,
+        typer.Option(help="smoke (seconds), demo, demo-long, nih-small or paper. [demo]", autocompletion=presets),
     ] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")

@@ -113,7 +113,8 @@ def run(
         typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="smoke (seconds), demo, nih-small or paper. [demo]", autocompletion=presets)
+        str | None,
+        typer.Option(help="smoke (seconds), demo, demo-long, nih-small or paper. [demo]", autocompletion=presets),
     ] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")

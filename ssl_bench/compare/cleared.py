@@ -1,4 +1,4 @@
-"""Which results are not above the thumbnail baseline: training that does not clear it has bought nothing. No torch."""
+"""Which results say nothing of a method: not above the thumbnails, or of a training that was too short. No torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from ssl_bench.compare.bench import Bench
 from ssl_bench.compare.lines import Line
 from ssl_bench.compare.runs import PIXELS
+from ssl_bench.pretrain.health import unready
 from ssl_bench.results.rows import MACRO
 
 UNCLEAR = "§"
@@ -30,6 +31,12 @@ def unclear_encoder(differences: Iterable[Mapping[str, Any]], encoder: str, metr
     wanted = (encoder, PIXELS, MACRO, metric)
     rows = [row for row in differences if (row["encoder"], row["against"], row["label"], row["metric"]) == wanted]
     return any(row["ci_low"] is None or row["ci_low"] <= 0 for row in rows)
+
+
+def unready_line(line: Line) -> bool:
+    """Whether a training behind a row was not long enough to say anything of its method."""
+    trained = [member for member in line.members.values() if not member.baseline]
+    return not line.blind and any(unready(member.record) for member in trained)
 
 
 def unclear_line(bench: Bench, line: Line, metric: str) -> bool:

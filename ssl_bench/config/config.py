@@ -35,7 +35,7 @@ from ssl_bench.plugin.places import places_in
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
 
-PRESETS = ("smoke", "demo", "nih-small", "paper")
+PRESETS = ("smoke", "demo", "demo-long", "nih-small", "paper")
 
 CORRECTED = "corrected"
 """The recipe that every method has: official losses and schedules."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ssl_bench.plugin.options import Options, WriterOptions
 
 
-LIKE: Mapping[str, str] = MappingProxyType({"nih-small": "demo"})
+LIKE: Mapping[str, str] = MappingProxyType({"demo-long": "demo", "nih-small": "demo"})
 """Presets for which a component that states nothing of its own takes what it states for another one."""
 
 T = TypeVar("T")

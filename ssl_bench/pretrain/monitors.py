@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ssl_bench.errors import TrainingStopped
 from ssl_bench.plugin.contracts import Loss
+from ssl_bench.pretrain.health import LOW_RANK
 
 
 def embedding_std(features: Tensor) -> float:
@@ -44,9 +45,6 @@ def observe(loss: Loss) -> dict[str, float]:
 
 COLLAPSED_STD = 1e-3
 """An embedding std below this means that all images get the same feature."""
-
-LOW_RANK = 4.0
-"""A centred effective rank of the evaluated encoder below this means that few directions tell images apart."""
 
 PATIENCE = 5
 """Collapsed observations in a row before the run is stopped (the first one warns), or low ranks before a warning."""

@@ -14,11 +14,12 @@ from typing import Any
 from ssl_bench.compare.arms import Arm, arms_of
 from ssl_bench.compare.bench import admitted
 from ssl_bench.compare.beside import others
-from ssl_bench.compare.cleared import NOTE
+from ssl_bench.compare.cleared import NOTE, unready_line
 from ssl_bench.compare.contaminated import legends
 from ssl_bench.compare.lines import Line, Refused, lines_of
 from ssl_bench.compare.members import Place, Record, places_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
+from ssl_bench.pretrain.health import LEGEND
 from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells
 from ssl_bench.report.place_notes import headings_of, held_notes
 from ssl_bench.report.table import METRICS
@@ -38,7 +39,8 @@ class Entry:
     Attributes:
         line: the runs, each encoder once.
         place: protocol, dataset that was tested, dataset that was fitted on.
-        rank: by macro AUROC among the entries of the place; None where nothing can differ.
+        rank: by macro AUROC among the entries of the place; None where nothing can differ, and for an entry that was
+            not trained long enough.
         cells: the macro numbers by metric, tested and marked.
         differences: to the baseline, by metric; None where one of the two is missing.
     """
@@ -68,6 +70,11 @@ class Entry:
     def untrained(self) -> bool:
         """Whether the encoder is a baseline (``random``, ``pixels``)."""
         return self.arm.members[0].baseline
+
+    @property
+    def unready(self) -> bool:
+        """Whether a training of it was not long enough."""
+        return unready_line(self.line)
 
     @property
     def seeds(self) -> list[int]:
@@ -206,6 +213,7 @@ class Board:
             notes.append(f"Of several seeds the value is their mean, SD their standard deviation; an interval of the "
                          f"mean, from {SEEDS} seeds on, takes the seed as a random factor.")  # fmt: skip
         notes += [f"{NOTE}."] * any(cell.unclear for cell in cells)
+        notes += [f"{LEGEND}."] * any(cell.unready for cell in cells)
         notes += legends(cell.seen for cell in cells)
         notes += tuning_notes(self.arms)
         return [*notes, *self.remarks, *described(self.baseline.name, tests)]
@@ -331,11 +339,13 @@ def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Place, str], Line], ref
                 found.setdefault(cell.arm, {})[cell.metric] = cell
         base = next((of for name, of in found.items() if lines[place, name].arm is reference), {})
         ranked = sorted(found.items(), key=lambda item: -_value(item[1], "auroc", float("-inf")))
-        for rank, (name, of_arm) in enumerate(ranked, 1):
+        ready = [name for name, _ in ranked if not unready_line(lines[place, name])]
+        for name, of_arm in ranked:
             line = lines[place, name]
+            rank = ready.index(name) + 1 if name in ready and len(ready) > 1 and not line.blind else None
             differs = line.arm is not reference and not line.blind
             away = {metric: _away(of_arm, base, metric) if differs else None for metric in of_arm}
-            yield Entry(line, place, None if line.blind or len(ranked) == 1 else rank, of_arm, away)
+            yield Entry(line, place, rank, of_arm, away)
 
 
 def _away(of_arm: Mapping[str, Cell], base: Mapping[str, Cell], metric: str) -> float | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 
+from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.paper import Cell
 from ssl_bench.report.plots.canvas import STAMP
@@ -43,7 +44,7 @@ def _table(entries: list[Entry], baseline: str) -> Table:
     for column in (*COLUMNS, *headings, *beside):
         table.add_column(column, justify="right" if column in ("", "crops", "TFLOP", "hours") else "left")
     for entry in entries:
-        name = f"{entry.name}{' (baseline)' if entry.arm.name == baseline else ''}"
+        name = f"{entry.name}{f' {UNREADY}' * entry.unready}{' (baseline)' * (entry.arm.name == baseline)}"
         numbers = [text for metric in METRICS for text in metric_texts(entry, metric)]
         rank = "-" if entry.rank is None else str(entry.rank)
         cost = (*cost_texts(entry), *(entry.tuned if tuned else ()))

@@ -12,11 +12,12 @@ import pandas as pd
 from ssl_bench.compare.arms import Arm
 from ssl_bench.compare.bench import Bench
 from ssl_bench.compare.beside import ideal, others
-from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_line
+from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_line, unready_line
 from ssl_bench.compare.contaminated import SEEN, UNKNOWN, legends, seen_mark
 from ssl_bench.compare.lines import Line, lines_of
 from ssl_bench.compare.members import Place, Record, places_of
 from ssl_bench.errors import UsageError
+from ssl_bench.pretrain.health import LEGEND, UNREADY
 from ssl_bench.report.place_notes import at, headings_of, held_notes
 from ssl_bench.report.table import MACRO
 from ssl_bench.report.tuned import tuning_notes
@@ -51,6 +52,7 @@ class Cell:
         unclear: the arm is not shown to be above the thumbnails.
         seen: ``‡`` where the encoder has seen the test images in its pretraining, ``?`` where this is unknown.
         chance: the value of scores that say nothing; None where it is not known.
+        unready: a training of the arm was not long enough to say anything of its method; such a number is never best.
     """
 
     arm: str
@@ -68,11 +70,12 @@ class Cell:
     heading: str = ""
     seen: str = ""
     chance: float | None = None
+    unready: bool = False
 
     @property
     def mark(self) -> str:
-        """``*`` or ``†`` where the arm differs from the reference, ``§`` where it does not clear ``pixels``."""
-        return mark(self.test, self.p_holm) + UNCLEAR * self.unclear
+        """``*`` or ``†`` where it differs from the reference, ``§`` where it does not clear ``pixels``, ``¶``."""
+        return mark(self.test, self.p_holm) + UNCLEAR * self.unclear + UNREADY * self.unready
 
 
 @dataclass(frozen=True)
@@ -219,15 +222,16 @@ def _cell(bench: Bench, line: Line, label: str, metric: str, interval: Interval,
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     heading = headings_of(bench.asked)[metric]
     chance = bench.chance(bench.held(metric) if label == MACRO else (label,), metric)
-    return Cell(line.name, bench.place, label, metric, interval, len(values), spread, heading=heading, chance=chance)
+    return Cell(line.name, bench.place, label, metric, interval, len(values), spread, heading=heading, chance=chance,
+                unready=unready_line(line))  # fmt: skip
 
 
 def _best(cells: list[Cell], bench: Bench) -> list[Cell]:
     """The cells of one column, the best marked where there are several that can differ."""
-    if len(cells) < 2 or any(line.blind for line in bench.lines):
+    scores = [_goodness(cell, bench) for cell in cells if not cell.unready]
+    if len(cells) < 2 or not scores or any(line.blind for line in bench.lines):
         return cells
-    scores = [_goodness(cell, bench) for cell in cells]
-    return [replace(cell, best=score == max(scores)) for cell, score in zip(cells, scores, strict=True)]
+    return [replace(cell, best=not cell.unready and _goodness(cell, bench) == max(scores)) for cell in cells]
 
 
 def _goodness(cell: Cell, bench: Bench) -> float:
@@ -295,6 +299,7 @@ def footnotes(shown: Paper) -> list[str]:
         )
     notes += described(shown.reference, [cell.test for cell in shown.cells])
     notes += [f"{NOTE}."] * any(cell.unclear for cell in shown.cells)
+    notes += [f"{LEGEND}."] * any(cell.unready for cell in shown.cells)
     notes += legends(cell.seen for cell in shown.cells)
     notes += tuning_notes(shown.arms)
     places = dict.fromkeys(cell.place for cell in shown.cells)
@@ -322,7 +327,7 @@ def as_frame(cells: Sequence[Cell], reference: str) -> pd.DataFrame:
             "difference": cell.test.difference.value if cell.test else None,
             "p": cell.test.difference.p if cell.test else None, "p_holm": cell.p_holm,
             "speaks_of": cell.test.level if cell.test else None, "not_above_pixels": cell.unclear,
-            "seen_in_pretraining": SEEN_WORDS[cell.seen],
+            "seen_in_pretraining": SEEN_WORDS[cell.seen], "trained_long_enough": not cell.unready,
         }
         for cell in cells
     ])  # fmt: skip

@@ -194,8 +194,9 @@ def record_of(out: Path) -> dict[str, Any]:
 
 
 def notes_of(out: Path) -> list[str]:
-    """Notes but those of settings at the end of their grid, which so small a run has for every encoder."""
-    return [note for note in record_of(out)["notes"] if " of its grid, " not in note]
+    """Notes but those of settings at the end of their grid and of too short a training, which so small a run has."""
+    notes: list[str] = record_of(out)["notes"]
+    return [note for note in notes if " of its grid, " not in note and not note.startswith("not trained long enough")]
 
 
 def outcome(out: Path) -> dict[str, Any]:

@@ -81,6 +81,16 @@ def test_a_preset_of_few_steps_has_rates_of_its_own_and_the_official_decay(regis
     assert chosen["random"].pretrain.lr == "auto"  # it trains nothing
 
 
+def test_a_longer_demonstration_has_the_values_of_demo_and_slower_teachers(registry: Registry) -> None:
+    chosen = {method: settled(registry, "demo-long", method=method) for method in ("mae", "simclr", "dino")}
+    assert [config.pretrain.lr for config in chosen.values()] == [2e-3, 5e-4, 5e-4]
+    assert (chosen["mae"].pretrain.epochs, settled(registry, "demo", method="mae").pretrain.epochs) == (48, 8)
+    for name in registry.names("method"):
+        short, long = (registry.options("method", name, {}, preset).model_dump() for preset in ("demo", "demo-long"))
+        changed = {key for key in short if short[key] != long[key]}
+        assert changed <= {"momentum", "momentum_end", "freeze_last_layer"}, name
+
+
 def test_a_settled_configuration_stays(registry: Registry) -> None:
     once = settled(registry, "paper", method="dino")
     assert settle(once, registry) == once

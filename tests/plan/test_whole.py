@@ -58,7 +58,7 @@ def test_a_runs_configuration_repeats_it_after_presets_have_changed(
 def test_a_preset_or_another_recipe_beside_it_is_refused(registry: Registry, tiny_nih: Make, tmp_path: Path) -> None:
     whole(registry, tiny_nih(), tmp_path)
     file = tmp_path / "config.yaml"
-    for name in ("smoke", "demo"):
+    for name in ("smoke", "demo", "demo-long"):
         with pytest.raises(UsageError, match=f"names the whole configuration of a run, .* so --preset {name} would"):
             load({}, name=name, file=file)
     with pytest.raises(UsageError, match="so --recipe paper would have no effect"):

@@ -101,7 +101,7 @@ def test_every_built_in_loads_and_describes_its_options(registry: Registry, kind
             continue  # its reader's package is an extra
         assert callable(offer.component.load())
         model = offer.component.options_model()
-        for preset in ("", "smoke", "demo", "paper"):
+        for preset in ("", "smoke", "demo", "demo-long", "paper"):
             registry.options(kind, offer.component.name, {}, preset)
         assert all(field.description for field in model.model_fields.values()), offer.component.name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.leaderboard_text import cost_texts, footprint_texts, metric_texts
 from ssl_bench.report.sections import p_text
@@ -71,8 +72,8 @@ def grid(board: Board) -> Grid:
     return Grid(
         columns,
         tuple(
-            Line(entry.rank, entry.name, number[entry.arm.name], entry.arm.name == board.baseline.name,
-                 tuple(row[name] for name in kept))
+            Line(entry.rank, f"{entry.name}{f' {UNREADY}' * entry.unready}", number[entry.arm.name],
+                 entry.arm.name == board.baseline.name, tuple(row[name] for name in kept))
             for entry, row in zip(board.entries, rows, strict=True)
         ),
         tuple(Filter(name, columns.index(name), _values(row[name] for row in rows)) for name in facets),
