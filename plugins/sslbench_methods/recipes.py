@@ -29,7 +29,7 @@ RELEASED_SETTINGS: dict[str, Any] = {
     },
     "data": {**PAPER_SETTINGS["data"], "pretrain_on": "all", "allow_test_in_pretraining": True},
     "ehr": PAPER_SETTINGS["ehr"],
-    "pretrain": {**PAPER_SETTINGS["pretrain"], "warmup_epochs": 0, "lr_end": 0.0},
+    "pretrain": {**PAPER_SETTINGS["pretrain"], "warmup_epochs": 0, "lr_end": 0.0, "evaluated": "lowest-loss"},
 }  # fmt: skip
 MSN_RECIPES = {
     "paper": Recipe(

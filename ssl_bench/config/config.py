@@ -192,9 +192,7 @@ class PretrainConfig(Section):
     lr_end: float = Field(1e-6, ge=0, description="final learning rate")
     warmup_epochs: float = Field(15, ge=0, description="epochs of linear warm-up")
     weight_decay: Decay = Field("auto", description="at the start; auto: the method's official one")
-    weight_decay_end: Decay | None = Field(
-        "auto", description="at the end, along a cosine; auto: as the method; none: constant"
-    )
+    weight_decay_end: Decay | None = Field("auto", description="at the end; auto: as the method; none: constant")
     optimizer: Literal["auto", "adamw", "lars"] = Field("auto", description="auto: LARS for CNNs in large batches")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where it is fast")
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="device")
@@ -205,6 +203,7 @@ class PretrainConfig(Section):
     log_every: int = Field(10, ge=1, description="steps between log lines")
     probe_every: float = Field(0.0, ge=0, description="epochs between looks of the online probe, 0 for none")
     checkpoint_every: float = Field(1.0, gt=0, description="epochs between checkpoints")
+    evaluated: Literal["last", "lowest-loss"] = Field("last", description="encoder: last, or of the lowest mean loss")
 
     @property
     def peak(self) -> float:

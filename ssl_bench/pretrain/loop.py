@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -25,6 +26,7 @@ from ssl_bench.pretrain import checkpoint as checkpoints
 from ssl_bench.pretrain.attention import slow_when_fused, unfused
 from ssl_bench.pretrain.compiled import compiled
 from ssl_bench.pretrain.device import explained_memory
+from ssl_bench.pretrain.lowest import LowestLoss
 from ssl_bench.pretrain.monitors import CollapseGuard, observe
 from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients, rates, set_rates
 from ssl_bench.pretrain.signals import StopFlag
@@ -139,6 +141,7 @@ class Trainer:
         self.watch, self.probe = watch, probe
         self.probed_every = round(config.probe_every * stream.steps_per_epoch) if probe else 0
         self.recent: list[tuple[int, torch.Tensor]] = []
+        self.lowest = LowestLoss(folder, stream.steps_per_epoch) if config.evaluated == "lowest-loss" else None
         self.began, self.first = time.monotonic(), 0
 
     def run(self, start: checkpoints.Checkpoint | None = None) -> Summary:
@@ -151,6 +154,10 @@ class Trainer:
         first = start.step if start else 0
         if start:
             checkpoints.restore(start, self.module, self.optimizer)
+            if self.lowest and not self.lowest.restore(start.meta["lowest"]):
+                self.reporter.warn(
+                    "the encoder of the lowest epoch so far is gone; the choice is among the next epochs"
+                )
         self.began, self.first = time.monotonic(), first
         entry: dict[str, Any] = {}
         stop, compiling = StopFlag(), compiled(self.module) if self.config.compile else nullcontext()
@@ -165,7 +172,11 @@ class Trainer:
                 except HandledError as error:  # processes look at the same numbers, so all of them end here
                     error.everywhere = True
                     raise
-        return self._summary(first, time.monotonic() - self.began, entry)
+        summary = self._summary(first, time.monotonic() - self.began, entry)
+        if not self.lowest:
+            return summary
+        self.lowest.load(cast("nn.Module", self.method.encoder))
+        return replace(summary, chosen={"step": self.lowest.step, "loss": self.lowest.loss})
 
     def _step(self, step: int) -> tuple[Loss, dict[str, Any]]:
         """Forward, backward, clip, optimise, and what the method does after it; nothing here waits for the device."""
@@ -229,6 +240,8 @@ class Trainer:
                     f"the loss is {loss} and its gradient's norm {norm} at step {step + 1}; lower pretrain.lr or look "
                     f"at the images of the batch, listed in {self._keep_batch(step)}; the last good checkpoint is kept"
                 )
+            if self.lowest:
+                self.lowest.add(loss)
 
     def _keep_batch(self, step: int) -> Path:
         """Write down which images a fatal step saw."""
@@ -242,6 +255,9 @@ class Trainer:
         """Save where it is due, and leave where a signal asked for it."""
         every = max(1, round(self.config.checkpoint_every * self.stream.steps_per_epoch))
         due = done % every == 0 and not self.guard.strikes  # features that look collapsed replace no good checkpoint
+        if self.lowest and done % self.stream.steps_per_epoch == 0:
+            self._check_recent()
+            self.lowest.close_epoch(done, lambda: cast("nn.Module", self.method.encoder), writes=is_first())
         caught = self._caught(stop, meeting=due or done == self.total or done % self.config.log_every == 0)
         if caught or due or done == self.total:
             self._check_recent()
@@ -270,8 +286,12 @@ class Trainer:
                 f"at the images of the batch, listed in {self._keep_batch(step - 1)}; the last good checkpoint is kept"
             )
         meta = {"identity": self.identity, "conditions": checkpoints.conditions()}
+        if self.lowest:
+            meta["lowest"] = self.lowest.state()
         if is_first():
             checkpoints.save(self.folder, step, tensors, meta)
+            if self.lowest:
+                self.lowest.tidy()
 
     def _summary(self, first: int, seconds: float, entry: Mapping[str, Any]) -> Summary:
         images = (self.total - first) * self.config.batch_size

@@ -67,7 +67,17 @@ def pretrain(
         watch=watch(method, material),
         probe=probe,
     )
-    return replace(trainer.run(start), changes=tuple(changes))
+    summary = trainer.run(start)
+    return replace(summary, changes=(*changes, *chosen(summary)))
+
+
+def chosen(summary: Summary) -> list[Note]:
+    """A note on the encoder that is evaluated, where it is not the last."""
+    if not summary.chosen.get("step"):
+        return []
+    text = (f"evaluated is the encoder of step {summary.chosen['step']} of {summary.steps}, whose epoch has the lowest "
+            f"mean training loss, {summary.chosen['loss']:.4g}")  # fmt: skip
+    return [Note("lowest-loss", text, numbers=dict(summary.chosen))]
 
 
 def watch(method: Method, material: Material) -> Watch | None:

@@ -21,6 +21,7 @@ class Summary:
         images_per_second: over that time.
         final: the last logged entry.
         changes: what makes a resumed training another one than a training that was left alone.
+        chosen: step and mean loss of the epoch whose encoder is evaluated, where that is not the last.
     """
 
     steps: int
@@ -35,3 +36,4 @@ class Summary:
     optimizer: str = ""
     changes: tuple[Note, ...] = ()
     processes: int = 1
+    chosen: Mapping[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Interactive plots of the leaderboard, as Plotly figures: forest plot, label efficiency, subgroup gaps.
+"""Interactive plots of the leaderboard, as Plotly figures: forest plot, label efficiency, online probe, subgroup gaps.
 
 Colours, and markers that differ with them, are those of the report's pictures (:mod:`ssl_bench.report.plots.canvas`).
 """
@@ -10,22 +10,29 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from ssl_bench.compare.members import place_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.page.subgroups import Gap
-from ssl_bench.report.plots.canvas import BLACK, BLUE, GREY, LIGHT, STAMP, style
+from ssl_bench.report.plots.canvas import BLACK, BLUE, GREY, LIGHT, STAMP, LeftOut, style
+from ssl_bench.report.plots.training import Series, read_log
 from ssl_bench.report.shares import Point, common, over_text, points
 from ssl_bench.report.table import MACRO
+from ssl_bench.results.rundir import RunDirectory
 
 SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross",
            "X": "x"}  # fmt: skip
 DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "dash")
+PROBES = {"probe_linear": "linear head", "probe_knn": "nearest neighbours"}
+"""Heads of the online probe by their name in a log."""
+
 ROW = 34
 """Height of a line of a forest plot, in px."""
 
@@ -161,6 +168,44 @@ def _share_points(entry: Entry) -> list[Point]:
             (row for row in member.record["metrics"] if (row["encoder"], row["split"], row["subgroup"])
              == (member.encoder, "test", "all") and place_of(row) == entry.place), ("encoder",))
     ]  # fmt: skip
+
+
+def probe_curves(entries: Sequence[Entry]) -> list[Figure]:
+    """The online probe over the training, a figure for each of its heads that any run has looked through."""
+    arms = list({entry.arm.name: entry.arm for entry in entries if not entry.untrained}.values())
+    logs = [(arm.name, _logged(member.path)) for arm in arms for member in arm.members]
+    names = list(dict.fromkeys(name for name, _ in logs))
+    figures = []
+    for probe, head in PROBES.items():
+        lines = [(name, series) for name, series in logs if probe in series]
+        if not lines:
+            continue
+        figure = _figure(9, synthetic=_synthetic(entries))
+        for place, (name, series) in enumerate(lines):
+            known, look = np.isfinite(series[probe]), style(names.index(name))
+            figure.add_scatter(
+                x=series["epoch"][known].tolist(), y=series[probe][known].tolist(), mode="lines+markers",
+                name=label(name, 40), legendgroup=name, showlegend=name not in [before for before, _ in lines[:place]],
+                line={"color": look.color, "dash": DASHES[names.index(name) % len(DASHES)]},
+                marker={"color": look.color, "symbol": SYMBOLS[look.marker], "size": 6},
+                hovertemplate="epoch %{x:.3g}: %{y:.3f}",
+            )  # fmt: skip
+        figure.update_xaxes(title_text="epoch")
+        figure.update_yaxes(title_text="macro AUROC, validation images")
+        title = f"Online probe, {head}"
+        caption = (
+            "A line is a run. Validation images while the encoder is trained: they choose nothing, and rank nothing."
+        )
+        figures.append(Figure(title, caption, f"{title}. The numbers are in log.jsonl of each run.", _spec(figure)))
+    return figures
+
+
+def _logged(run: Path) -> Series:
+    """The log of a run, empty where it has none."""
+    try:
+        return read_log(RunDirectory(run).log)
+    except LeftOut:
+        return {}
 
 
 def run_values(entry: Entry, metric: str) -> list[float]:

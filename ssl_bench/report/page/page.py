@@ -14,7 +14,15 @@ from plotly.offline import get_plotlyjs
 
 from ssl_bench.files import write_text
 from ssl_bench.report.leaderboard import Board, Entry
-from ssl_bench.report.page.figures import Figure, efficiency, efficiency_points, forest, gap_figure, pareto
+from ssl_bench.report.page.figures import (
+    Figure,
+    efficiency,
+    efficiency_points,
+    forest,
+    gap_figure,
+    pareto,
+    probe_curves,
+)
 from ssl_bench.report.page.grid import grid
 from ssl_bench.report.page.maps import maps
 from ssl_bench.report.page.provenance import provenance
@@ -65,6 +73,7 @@ def contents(board: Board, map_json: dict[str, Any] | None, left_out: list[str])
         "efficiency": [pair for entries in places.values() if (pair := _efficiency(entries)) is not None],
         "pareto": [figure for entries in places.values()
                    if (figure := pareto(entries, f"Quality against operations, {_where(entries[0])}")) is not None],
+        "probes": probe_curves(board.entries),
         "gaps": [gap for entries in places.values() if (gap := _gaps(entries)) is not None],
         "map": map_json,
         "origins": [provenance(entries) for entries in board.by_arm()],

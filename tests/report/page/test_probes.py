@@ -1,0 +1,48 @@
+"""Curves of the online probe on the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.report.leaderboard import read_board
+from ssl_bench.report.page.figures import probe_curves
+from ssl_bench.report.page.page import write_page
+
+
+def probed(run: Path, values: list[float | None]) -> Path:
+    """A run whose log has a linear probe at some of its steps."""
+    entries: list[dict[str, Any]] = [
+        {"step": step, "epoch": step / 2, "loss": 1.0} for step in range(1, len(values) + 1)
+    ]
+    entries = [entry | ({} if value is None else {"probe_linear": value})
+               for entry, value in zip(entries, values, strict=True)]  # fmt: skip
+    (run / "log.jsonl").write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    return run
+
+
+def test_every_run_has_a_line_and_every_configuration_one_name(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    runs = [probed(write_arm(tmp_path, "msn", seed, 1.0), [None, 0.6, None, 0.7 + seed]) for seed in (0, 1)]
+    runs.append(probed(write_arm(tmp_path, "dino", 0, 2.0), [0.5, 0.55]))
+    runs.append(write_arm(tmp_path, "byol", 0, 2.0))  # without a log
+    board = read_board(runs, replicates=50)
+    (figure,) = probe_curves(board.entries)
+    assert figure.title == "Online probe, linear head"
+    lines = {(line["name"], tuple(line["x"]), tuple(line["y"])) for line in figure.spec["data"]}
+    assert lines == {
+        ("msn", (1.0, 2.0), (0.6, 0.7)), ("msn", (1.0, 2.0), (0.6, 1.7)), ("dino", (0.5, 1.0), (0.5, 0.55)),
+    }  # fmt: skip
+    assert sum(line["showlegend"] for line in figure.spec["data"]) == 2
+    page = tmp_path / "board.html"
+    write_page(board, page, maps=False)
+    assert '<a href="#probe">Online probe</a>' in page.read_text()
+
+
+def test_without_a_probe_there_is_no_section(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    board = read_board([probed(write_arm(tmp_path, "msn", 0, 1.0), [None, None])], replicates=50)
+    assert probe_curves(board.entries) == []
+    page = tmp_path / "board.html"
+    write_page(board, page, maps=False)
+    assert "#probe" not in page.read_text()
