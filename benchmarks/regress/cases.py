@@ -22,6 +22,12 @@ ARGUMENTS = """run --preset demo --method msn-ehr --features age,sex --epochs 3 
     --set data.options.images=1200 --set evaluate.replicates=100"""
 """The fixed pretraining behind the quality figure."""
 
+NIH = """run --preset nih-small --method simclr --data nih14 --on-unlisted skip --epochs 1 --eval linear --seed 0
+    --set pretrain.precision=32-true --set evaluate.replicates=100 --set evaluate.baselines=[]"""
+"""The same on one archive of NIH ChestX-ray14, where it lies at SSLBENCH_NIH or in ../shared."""
+
+CHECKOUT = Path(__file__).parents[2]
+
 STARTED = (
     "import sys; from importlib.machinery import PathFinder; sys.path[:] = sys.argv[1].split({sep!r}); "
     "sys.meta_path.insert(0, PathFinder); sys.argv = ['sslbench', {command!r}]; "
@@ -200,13 +206,30 @@ CASES: Mapping[str, Callable[[Path], Timed]] = {
 
 
 def quality(folder: Path) -> dict[str, Any]:
-    """Test predictions of a linear probe after a fixed small pretraining, and how far the intervals are off."""
+    """Test predictions of a linear probe after fixed small pretrainings, and how far the intervals are off."""
+    return {**predicted(folder, "run", ARGUMENTS.split()), "deviation": deviation(), "real": real(folder)}
+
+
+def real(folder: Path) -> dict[str, Any]:
+    """The same of real films, or why there are none."""
+    root = Path(os.environ.get("SSLBENCH_NIH") or CHECKOUT.parent / "shared" / "real" / "nih14-archive2")
+    if not root.is_dir():
+        return {"skipped": f"no real films: SSLBENCH_NIH names no folder of NIH ChestX-ray14, and {root} is not there"}
+    split = CHECKOUT / "docs" / "measurements" / "nih-archive2-split.csv"
+    try:
+        return predicted(folder, "real", [*NIH.split(), "--root", str(root), "--split", str(split)])
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]}
+
+
+def predicted(folder: Path, name: str, arguments: list[str]) -> dict[str, Any]:
+    """Test predictions of the linear probe of a run, with labels and patients."""
     import pandas as pd
 
     from ssl_bench.cli import main
 
-    out = folder / "run"
-    sys.argv = ["sslbench", *ARGUMENTS.split(), "--out", str(out), "--cache", str(folder / "cache")]
+    out = folder / name
+    sys.argv = ["sslbench", *arguments, "--out", str(out), "--cache", str(folder / "cache")]
     try:
         main()
     except SystemExit as end:
@@ -219,7 +242,6 @@ def quality(folder: Path) -> dict[str, Any]:
         "patients": frame["patient_id"].astype(str).tolist(),
         "labels": tables["y"],
         "scores": tables["p"],
-        "deviation": deviation(),
     }
 
 

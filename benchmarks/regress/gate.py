@@ -108,11 +108,24 @@ def timed(base: Side, ours: Side, case: str, pairs: int) -> Verdict:
 
 
 def quality(base: Side, ours: Side) -> list[Verdict]:
-    """Verdicts on the accuracy of a fixed small pretraining and on the exactness of intervals."""
+    """Verdicts on the accuracy of fixed small pretrainings and on the exactness of intervals."""
     new, old = ours.ask("quality"), base.ask("quality")
     if error := new.get("error"):
         return [Verdict("quality", None, None, True, f"BROKEN: {error}")]
     found = [exactness("intervals, off scikit-learn", new["deviation"], old.get("deviation"))]
     if error := old.get("error"):
         return [*found, Verdict("quality", None, None, False, f"new: the base says {error}")]
-    return [*found, accuracy("macro AUROC, fixed pretraining", old, new)]
+    found.append(accuracy("macro AUROC, fixed pretraining", old, new))
+    return [*found, real(old.get("real", {}), new["real"])] if "real" in new else found
+
+
+def real(old: dict[str, Any], new: dict[str, Any]) -> Verdict:
+    """The same on real films, where both sides have them."""
+    name = "macro AUROC, real films"
+    if error := new.get("error"):
+        return Verdict(name, None, None, True, f"BROKEN: {error}")
+    if reason := new.get("skipped"):
+        return Verdict(name, None, None, False, f"skipped: {reason}")
+    if "scores" not in old:
+        return Verdict(name, None, None, False, f"new: the base says {old.get('error', 'nothing of real films')}")
+    return accuracy(name, old, new)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.regress.__main__ import main
-from benchmarks.regress.gate import PAIRS, Process, compare
+from benchmarks.regress.gate import PAIRS, Process, compare, real
 from benchmarks.regress.trees import find_base, git
 from benchmarks.regress.verdict import accuracy, exactness, speed
 
@@ -130,6 +130,33 @@ def test_quality_that_the_base_cannot_tell_is_new_and_a_fault_of_ours_fails() ->
     whole, broken = Fake({}), Fake({}, {"error": "TypeError: x"})
     assert verdicts(broken, whole) == {"intervals, off scikit-learn": False, "quality": False}
     assert verdicts(whole, broken) == {"quality": True}
+
+
+@pytest.mark.parametrize(("old", "new", "fails", "told"), [
+    (predictions(), predictions(), False, ""),
+    (predictions(), predictions(blur=2.0), True, ""),
+    (predictions(), {"skipped": "no real films"}, False, "skipped: no real films"),
+    (predictions(), {"error": "KeyError: 1"}, True, "BROKEN: KeyError: 1"),
+    ({"error": "no such preset"}, predictions(), False, "new: the base says no such preset"),
+    ({}, predictions(), False, "new: the base says nothing of real films"),
+])  # fmt: skip
+def test_real_films_are_compared_where_both_sides_have_them(
+    old: dict[str, Any], new: dict[str, Any], fails: bool, told: str
+) -> None:
+    found = real(old, new)
+    assert (found.case, found.fails) == ("macro AUROC, real films", fails)
+    assert told in found.note
+
+
+def test_the_gate_names_the_folder_where_it_looked_for_real_films(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.regress import cases
+
+    monkeypatch.setenv("SSLBENCH_NIH", str(tmp_path / "nowhere"))
+    assert str(tmp_path / "nowhere") in cases.real(tmp_path)["skipped"]
+    monkeypatch.setenv("SSLBENCH_NIH", str(tmp_path))  # a folder that is no download: a fault, told in its own words
+    assert "the run left with 3" in cases.real(tmp_path)["error"]
 
 
 # --- real processes ---------------------------------------------------------------------------------------------------
