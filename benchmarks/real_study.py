@@ -6,6 +6,7 @@ python -m benchmarks.real_study                    # writes the tables of docs/r
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ssl_bench.compare.arms import read_arms
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.plots.canvas import BLUE, DPI, GREY, VERMILLION, drawing
 from ssl_bench.report.study import board_of, difference_text, of_seeds, read_study, study, write_study
@@ -22,14 +24,20 @@ from ssl_bench.stats.power import Spread, smallest
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "docs" / "measurements" / "nih-archive2.json"
+TRIED = FILE.with_name("nih-archive2-tried.json")
 PAGE = ROOT / "docs" / "real.md"
 PICTURE = ROOT / "docs" / "images" / "real.png"
 README = ROOT / "README.md"
 
 CONTROL = "shuffled"
+CLAIM = ("msn", f"msn-ehr, ehr.control={CONTROL}")
+"""What MSN-EHR is compared with: no EHR, and the EHR of other patients."""
+
 SEEDS = 5
 FEWEST_SEEDS = 2
 """A configuration with fewer finished seeds waits for the sweep to go on; ``pixels`` has no seed."""
+
+WAITING = "Not finished yet."
 
 METRIC = {"auroc": "AUROC", "auprc": "AUPRC"}
 
@@ -40,19 +48,20 @@ def boards(runs: Path) -> Iterator[Board]:
     for baseline in ("random", "pixels"):
         yield read_board(paths, baseline=baseline)
     claim = [path for path in paths if re.match(r"(msn|msn-ehr-age_sex)-seed", path.name)]
-    for baseline in ("msn", "msn-ehr, ehr.control=shuffled"):
-        yield read_board(claim, baseline=baseline)
+    names = {arm.name for arm in read_arms(claim)}
+    yield from (read_board(claim, baseline=baseline) for baseline in CLAIM if names >= {"msn-ehr", *CLAIM})
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
     """Generated parts of the page by their name."""
-    first, pixels, plain, shuffled = values["boards"]
+    first, pixels, *claimed = values["boards"]
     return {
         "methods-linear": methods(values, first, pixels, "linear"),
         "methods-knn": methods(values, first, pixels, "knn"),
-        "claim": claim(plain, shuffled),
-        "detectable": detectable(values, plain),
+        "claim": claim(*claimed) if claimed else WAITING,
+        "detectable": detectable(values, claimed[0]) if claimed else WAITING,
         "cost": cost(first),
+        "tried": tried(),
     }
 
 
@@ -119,6 +128,16 @@ def cost(board: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def tried() -> str:
+    """The settings that were tried on patients who are no test patients, and what validation patients said of them."""
+    lines = ["| method | px | epochs | rate | validation AUROC, linear | knn |", "|---|---|---|---|---|---|"]
+    for one in json.loads(TRIED.read_text(encoding="utf-8"))["tried"]:
+        rate = "-" if one["lr"] is None else f"{one['lr']:g}"
+        numbers = f"{one['size']} | {one['epochs'] or '-'} | {rate} | {one['linear']:.3f} | {one['knn']:.3f}"
+        lines.append(f"| `{one['method']}` | {numbers} |")
+    return "\n".join(lines)
+
+
 def rows(board: Mapping[str, Any], protocol: str) -> list[Mapping[str, Any]]:
     """Rows of a protocol with seeds enough, the best first."""
     return [entry for entry in board["entries"] if entry["protocol"] == protocol
@@ -139,8 +158,8 @@ def spread(cell: Mapping[str, Any]) -> str:
 def filled(text: str, parts: Mapping[str, str]) -> str:
     """A page with its generated parts; ``<!-- NAME -->`` to ``<!-- / -->`` holds one."""
     for name, part in parts.items():
-        text = re.sub(rf"(<!-- {name} -->\n).*?(\n<!-- / -->)", lambda found, part=part: f"{found[1]}{part}{found[2]}",
-                      text, flags=re.DOTALL)  # fmt: skip
+        text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- / -->)", lambda found, part=part: f"{found[1]}{part}\n{found[2]}",
+                      text, count=1, flags=re.DOTALL)  # fmt: skip
     return text
 
 
@@ -165,7 +184,7 @@ def picture(board: Mapping[str, Any], path: Path) -> None:
         panel.axvline(pixels["metrics"]["auroc"]["value"], color=GREY, linewidth=0.8, linestyle=(0, (1, 1.5)))
         panel.set_yticks(range(len(linear)), [named(entry) for entry in linear])
         panel.invert_yaxis()
-        panel.set_xlabel("macro AUROC, test patients of one NIH archive; dotted: a thumbnail of 16 x 16 pixels, linear")
+        panel.set_xlabel("macro AUROC on test patients; dotted: 16 x 16 pixels, linear")
         panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         figure.savefig(path, metadata={"Software": "sslbench"})
 
@@ -175,7 +194,7 @@ def named(entry: Mapping[str, Any]) -> str:
     told = {"pixels": "16 x 16 pixels", "random": "untrained encoder"}.get(
         entry["configuration"], entry["method"].upper()
     )
-    features = f" with {', '.join(entry['features'])}" if entry["features"] else ""
+    features = "" if entry["features"] == "none" else f" with {entry['features']}"
     return f"{told}{features}{' of others' * (CONTROL in entry['configuration'])} ({len(entry['seeds'])})"
 
 
