@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssl_bench.build.backbones import TimmViT, build
-from ssl_bench.plugin.contracts import Batch, Encoding
+from ssl_bench.plugin.contracts import Batch, Encoding, Hidden
 from ssl_bench.plugin.registry import Registry, discover
 from ssl_bench.testing import tiny
 from sslbench_methods.msn import MSN
 from sslbench_methods.options import MSNOptions
 
-OPTIONS = {name: {"drop_path": 0.0} for name in ("dino", "dino-ehr")}
+OPTIONS = {name: {"drop_path": 0.0} for name in ("dino", "dino-ehr", "dinov2")}
 """What is drawn at random inside the network is left out."""
 
 METHODS = [name for name in discover().names("method") if discover().get("method", name).trains]
@@ -42,22 +42,38 @@ class PlainViT(nn.Module):
             fast.dim, fast.patch_size, fast.image_size, fast.patches
         )  # fmt: skip
 
-    def forward(self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True) -> Encoding:
+    @property
+    def first(self) -> int:
+        """Tokens in front of the patches: the class token, where there is one."""
+        return int(self.fast.model.cls_token is not None)
+
+    def forward(
+        self, images: Tensor, keep: Tensor | None = None, *, tokens: bool = True, hidden: Hidden | None = None
+    ) -> Encoding:
         """Encode ``images (B, 1, H, W)`` one by one."""
         each = [
-            self.one(image.repeat(3, 1, 1), None if keep is None else keep[row]) for row, image in enumerate(images)
+            self.one(
+                image.repeat(3, 1, 1),
+                None if keep is None else keep[row],
+                None if hidden is None else Hidden(hidden.where[row], hidden.token),
+            )
+            for row, image in enumerate(images)
         ]
-        tokens = torch.stack(each)
-        return Encoding(tokens[:, 0], tokens[:, 1:])
+        found = torch.stack(each)
+        return Encoding(found[:, 0] if self.first else found.mean(dim=1), found[:, self.first :])
 
-    def one(self, image: Tensor, keep: Tensor | None) -> Tensor:
-        """Class token and kept patches (1 + K, D) of an RGB image (3, H, W)."""
+    def one(self, image: Tensor, keep: Tensor | None, covered: Hidden | None) -> Tensor:
+        """Class token, if any, and kept patches (1 + K, D) of an RGB image (3, H, W)."""
         vit, patch = self.fast.model, self.patch_size
         weight = vit.patch_embed.proj.weight.repeat(1, 3, 1, 1) / 3
         pieces = F.unfold(image[None], patch, stride=patch)[0].T  # (P, 3 * patch * patch)
         tokens = pieces @ weight.flatten(1).T + vit.patch_embed.proj.bias
-        tokens = torch.cat([vit.cls_token[0], tokens]) + self.positions(image.shape[-1] // patch)
-        chosen = torch.arange(len(tokens)) if keep is None else torch.cat([keep.new_zeros(1), keep + 1])
+        if covered is not None:
+            tokens = torch.stack([covered.token[0] if covered.where[k] else tokens[k] for k in range(len(tokens))])
+        tokens = torch.cat([vit.cls_token[0], tokens]) if self.first else tokens
+        tokens = tokens + self.positions(image.shape[-1] // patch)
+        front = torch.arange(self.first)
+        chosen = torch.arange(len(tokens)) if keep is None else torch.cat([front.to(keep), keep + self.first])
         hidden = torch.ones(len(tokens), dtype=torch.bool).index_fill(0, chosen, False)
         for block in vit.blocks:
             tokens = tokens + attention(block.attn, norm(block.norm1, tokens), hidden)
@@ -69,17 +85,17 @@ class PlainViT(nn.Module):
     def positions(self, side: int) -> Tensor:
         """Position embeddings (1 + P, D) of a square image of ``side`` patches a side."""
         own = self.fast.model.pos_embed[0]
-        grid = round((len(own) - 1) ** 0.5)
+        grid = round((len(own) - self.first) ** 0.5)
         if side == grid:
             return own
-        image = own[1:].T.reshape(1, -1, grid, grid)
+        image = own[self.first :].T.reshape(1, -1, grid, grid)
         scale = (side + self.fast.position_offset) / grid  # not antialiased, as in the official code of MSN and DINO
         places = (torch.arange(side, dtype=own.dtype) + 0.5) / scale - 0.5
         weights = cubic(places.unsqueeze(1) - places.floor().unsqueeze(1) - torch.arange(-1, 3))  # (side, 4)
         near = (places.floor().long().unsqueeze(1) + torch.arange(-1, 3)).clamp(0, grid - 1)
         one_way = torch.einsum("sk,dskw->dsw", weights, image[0][:, near])
         moved = torch.einsum("sk,dhsk->dhs", weights, one_way[:, :, near])
-        return torch.cat([own[:1], moved.flatten(1).T])
+        return torch.cat([own[: self.first], moved.flatten(1).T])
 
 
 def cubic(distance: Tensor) -> Tensor:
