@@ -9,7 +9,7 @@ MANY = 12
 
 PANELS = {
     "What is trained": (
-        "method", "recipe", "preset", "config", "settings", "backbone", "init", "init_prefix", "group",
+        "method", "recipe", "preset", "config", "settings", "settings_from", "backbone", "init", "init_prefix", "group",
         "pretraining_seed", "encoder", "pooling", "normalise", "image_size", "arms", "seeds",
     ),
     "Data": (
@@ -23,9 +23,10 @@ PANELS = {
     "Training": (
         "epochs", "budget", "tflop", "batch_size", "lr", "seed", "probe_every", "accelerator", "devices", "nodes",
     ),
+    "Search": ("trials", "rule", "sampler", "pruner", "search", "shared", "controls", "baselines"),
     "Evaluation": (
         "protocols", "aggregate", "test_on", "refuse_contaminated", "label_fraction", "draws", "replicates", "fewest",
-        "metrics", "seed_sd", "patient_sd", "baseline",
+        "metrics", "seed_sd", "patient_sd", "baseline", "allow_oracle",
     ),
     "Page and file": ("html", "no_maps", "thumbnails", "save"),
     "Where and how": (

@@ -292,8 +292,8 @@ def test_resume_takes_its_configuration_from_the_folder(
     assert sslbench("run", "--resume", "begun").code == 0
     assert sslbench("run", "--resume", "begun", "--allow-inexact-resume").code == 0
     assert [(*rest, how.pop("tell") and how) for *rest, how in told] == [
-        (5, Path("begun"), {"resume": True, "allow_inexact": False}),
-        (5, Path("begun"), {"resume": True, "allow_inexact": True}),
+        (5, Path("begun"), {"resume": True, "allow_inexact": False, "report": True}),
+        (5, Path("begun"), {"resume": True, "allow_inexact": True, "report": True}),
     ]
     answer = sslbench("run", "--resume", "begun", "--seed", 6)
     assert answer.code == 2
