@@ -30,7 +30,8 @@ PICTURE = ROOT / "docs" / "images" / "real.png"
 README = ROOT / "README.md"
 
 CONTROL = "shuffled"
-CLAIM = ("msn", f"msn-ehr, ehr.control={CONTROL}")
+REAL, SHUFFLED = (f"msn-ehr (age, sex; concat), ehr.control={control}" for control in ("none", CONTROL))
+CLAIM = ("msn", SHUFFLED)
 """What MSN-EHR is compared with: no EHR, and the EHR of other patients."""
 
 SEEDS = 5
@@ -49,7 +50,7 @@ def boards(runs: Path) -> Iterator[Board]:
         yield read_board(paths, baseline=baseline)
     claim = [path for path in paths if re.match(r"(msn|msn-ehr-age_sex)-seed", path.name)]
     names = {arm.name for arm in read_arms(claim)}
-    yield from (read_board(claim, baseline=baseline) for baseline in CLAIM if names >= {"msn-ehr", *CLAIM})
+    yield from (read_board(claim, baseline=baseline) for baseline in CLAIM if names >= {REAL, *CLAIM})
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -89,7 +90,7 @@ def claim(plain: Mapping[str, Any], shuffled: Mapping[str, Any]) -> str:
                    for board in (plain, shuffled)}  # fmt: skip
         none, control = against[plain["baseline"]], against[shuffled["baseline"]]
         for metric, heading in METRIC.items():
-            pairs = (none["msn-ehr"], control["msn-ehr"], none[shuffled["baseline"]])
+            pairs = (none[REAL], control[REAL], none[shuffled["baseline"]])
             found = (difference_text(entry["metrics"][metric]) for entry in pairs)
             lines.append(f"| {protocol} | {heading} | {' | '.join(found)} |")
     return "\n".join(lines)
@@ -100,11 +101,11 @@ def detectable(values: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
     told = []
     for protocol in dict.fromkeys(entry["protocol"] for entry in plain["entries"]):
         found = {entry["configuration"]: entry for entry in rows(plain, protocol)}
-        pair = [of_seeds(values, found[name], "auroc") for name in ("msn-ehr", "msn")]
+        pair = [of_seeds(values, found[name], "auroc") for name in (REAL, "msn")]
         each = [one - other for one, other in zip(*pair, strict=True)]
         mean = sum(each) / len(each)
         between = (sum((one - mean) ** 2 for one in each) / (len(each) - 1)) ** 0.5
-        cell = found["msn-ehr"]["metrics"]["auroc"]
+        cell = found[REAL]["metrics"]["auroc"]
         half = (cell["difference_high"] - cell["difference_low"]) / 2
         least = smallest(Spread(seeds=between, patients=patient_sd(half, between, len(each))), len(each))
         told.append(f"By {protocol} the differences of {len(each)} seeds have a standard deviation of {between:.4f}; "
