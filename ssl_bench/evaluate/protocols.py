@@ -142,7 +142,7 @@ class Found:
                     if name in fitting.images:
                         check_images(item, fitting.images[name])
                     predicted[name] = item
-                elif item["split"] not in fitting.images or item["split"] in fitting.places:
+                elif item.get("split") not in fitting.images or item.get("split") in fitting.places:
                     self.rows.append(item)
         for name, item in predicted.items():
             for place in fitting.places.get(name, ()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -85,7 +86,10 @@ def test_the_gate_opens_on_request() -> None:
 def test_empty_splits_and_large_batches_are_refused() -> None:
     check_not_empty(SOUND, 3)
     with pytest.raises(DataError, match="'toy' has none in validate, test"):
-        check_not_empty(cohort(["a"], ["train"]), 1)
+        check_not_empty(replace(cohort(["a"], ["train"]), labels=("Edema",)), 1)
+    with pytest.raises(DataError, match="'toy' has none in train"):  # without labels nothing else is needed
+        check_not_empty(cohort(["a"], ["test"]), 1)
+    check_not_empty(cohort(["a"], ["train"]), 1)
     with pytest.raises(DataError, match="a batch of 4 needs as many training images, 'toy' has 3"):
         check_not_empty(SOUND, 4)
 
