@@ -11,13 +11,24 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pkgutil import resolve_name
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from ssl_bench.errors import PluginError, UsageError
 from ssl_bench.search import Search
 
 if TYPE_CHECKING:
     from ssl_bench.options import Options, WriterOptions
+
+
+LIKE: Mapping[str, str] = MappingProxyType({"nih-small": "demo"})
+"""Presets for which a component that states nothing of its own takes what it states for another one."""
+
+T = TypeVar("T")
+
+
+def of_preset(stated: Mapping[str, T], preset: str) -> T | None:
+    """What is stated for a preset, else for the one that it is like, else None."""
+    return stated.get(preset, stated.get(LIKE.get(preset, "")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +43,7 @@ class Component:
             import nothing heavy. Empty: the component has no options.
         defaults: option values that differ from the model's defaults, so that one target can be offered under
             several names.
-        presets: option values by preset (``smoke``, ``demo``, ``paper``); a user's own value wins.
+        presets: option values by preset (``smoke``, ``demo``, ``paper``); a user's own value wins. See :data:`LIKE`.
     """
 
     kind: ClassVar[str]

@@ -33,7 +33,7 @@ from ssl_bench.yamltext import load_yaml
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
 
-PRESETS = ("smoke", "demo", "paper")
+PRESETS = ("smoke", "demo", "nih-small", "paper")
 
 CORRECTED = "corrected"
 """The recipe that every method has: official losses and schedules."""

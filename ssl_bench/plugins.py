@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pluggy
 
 from ssl_bench import hookspecs
-from ssl_bench.components import KINDS, Component
+from ssl_bench.components import KINDS, Component, of_preset
 from ssl_bench.errors import PluginError, UsageError, nearest, unknown
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Registry:
         from ssl_bench.options import validate
 
         component = self.get(kind, name)
-        merged = {**component.defaults, **component.presets.get(preset, {}), **values}
+        merged = {**component.defaults, **(of_preset(component.presets, preset) or {}), **values}
         model: type[Options] = component.options_model()
         return validate(model, merged, f"{kind} '{name}'")
 

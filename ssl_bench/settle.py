@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssl_bench.components import UNSTATED, Backbone, Method, Training
+from ssl_bench.components import UNSTATED, Backbone, Method, Training, of_preset
 from ssl_bench.config import BackboneConfig, PretrainConfig, RunConfig
 from ssl_bench.errors import UsageError
 from ssl_bench.parts import choose_backbone
@@ -38,7 +38,7 @@ def whose_rates(config: RunConfig, method: Method, encoder: Backbone) -> str:
     theirs, pretrain = official(config, method, encoder), config.pretrain
     source = theirs.source or "no official one"
     rate = decay = "given"
-    if pretrain.lr == theirs.presets.get(config.preset):
+    if pretrain.lr == of_preset(theirs.presets, config.preset):
         rate = f"of preset {config.preset}"
     elif pretrain.lr == theirs.rate(pretrain.batch_size):
         root = "sqrt" if theirs.scaling == "sqrt" else ""
@@ -60,7 +60,7 @@ def _rates(asked: PretrainConfig, theirs: Training, preset: str) -> dict[str, An
     """Numbers for what is ``auto``."""
     found: dict[str, Any] = {}
     if asked.lr == "auto":
-        found["lr"] = theirs.presets.get(preset, theirs.rate(asked.batch_size))
+        found["lr"] = of_preset(theirs.presets, preset) or theirs.rate(asked.batch_size)
     if asked.weight_decay == "auto":
         found["weight_decay"] = theirs.weight_decay
     if asked.weight_decay_end == "auto":

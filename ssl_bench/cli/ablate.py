@@ -34,7 +34,7 @@ def ablate(
     backbone: Annotated[str | None, typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.")] = None,
     data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo, nih-small or paper. [demo]")] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")
     ] = None,

@@ -89,7 +89,7 @@ def run(
         list[str] | None,
         typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo or paper. [demo]")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke (seconds), demo, nih-small or paper. [demo]")] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")
     ] = None,

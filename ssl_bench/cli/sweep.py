@@ -31,7 +31,7 @@ def sweep(
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, counted from 0.")] = None,
     data: Annotated[str | None, typer.Option(help="Dataset of all cells. [synthetic]")] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke, demo or paper. [demo]")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke, demo, nih-small or paper. [demo]")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any key of the configuration, for all cells; repeatable.")
     ] = None,

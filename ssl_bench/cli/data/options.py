@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.")]
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
 Columns = Annotated[Path | None, typer.Option("--columns", help="Column map of the dataset table, a YAML file.")]
-Preset = Annotated[str | None, typer.Option("--preset", help="smoke, demo or paper, as in sslbench run. [demo]")]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="smoke, demo, nih-small or paper, as in sslbench run. [demo]")
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Any key of the configuration, such as data.options.views=PA.")
 ]
