@@ -67,4 +67,4 @@ def test_every_command_that_tells_progress_can_be_quiet() -> None:
     able = {
         name for name, command in group.commands.items() if any("--quiet" in param.opts for param in command.params)
     }
-    assert able == {"run", "sweep", "ablate", "evaluate", "embed", "probe"}
+    assert able == {"run", "sweep", "tune", "ablate", "evaluate", "embed", "probe"}
