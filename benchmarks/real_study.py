@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from ssl_bench.compare.arms import read_arms
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.plots.canvas import BLUE, DPI, GREY, VERMILLION, drawing
-from ssl_bench.report.study import board_of, difference_text, of_seeds, read_study, study, write_study
+from ssl_bench.report.study import board_of, difference_text, of_seeds, read_study, spread_text, study, write_study
+from ssl_bench.report.table import interval_text
 from ssl_bench.stats.power import Spread, smallest
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +74,7 @@ def methods(values: Mapping[str, Any], board: Mapping[str, Any], pixels: Mapping
     beside = {entry["configuration"]: entry for entry in rows(pixels, protocol)}
     for entry in rows(board, protocol):
         auroc, against = entry["metrics"]["auroc"], beside[entry["configuration"]]["metrics"]
-        cells = [f"`{entry['configuration']}`", str(len(entry["seeds"])), value(auroc), spread(auroc),
+        cells = [f"`{entry['configuration']}`", str(len(entry["seeds"])), interval_text(auroc), spread_text(auroc),
                  *map(difference_text, (auroc, against["auroc"], against["auprc"]))]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -143,17 +144,6 @@ def rows(board: Mapping[str, Any], protocol: str) -> list[Mapping[str, Any]]:
     """Rows of a protocol with seeds enough, the best first."""
     return [entry for entry in board["entries"] if entry["protocol"] == protocol
             and (len(entry["seeds"]) >= FEWEST_SEEDS or entry["configuration"] == "pixels")]  # fmt: skip
-
-
-def value(cell: Mapping[str, Any]) -> str:
-    """A number with its interval."""
-    span = "" if cell["ci_low"] is None else f" [{cell['ci_low']:.3f}, {cell['ci_high']:.3f}]"
-    return f"{cell['value']:.3f}{span}"
-
-
-def spread(cell: Mapping[str, Any]) -> str:
-    """Standard deviation over seeds."""
-    return "-" if cell["sd"] is None else f"{cell['sd']:.3f}"
 
 
 def filled(text: str, parts: Mapping[str, str]) -> str:

@@ -34,11 +34,15 @@ class Forks:
 
     def submit(self, job: Any) -> str:
         """Fork a run."""
-        command = job.resume if (job.run / "config.yaml").is_file() else job.start
-        process = FORK.Process(target=run, args=(list(command[3:]), job.log))
+        process = self.process(job)
         process.start()
         self._live[str(process.pid)] = process
         return str(process.pid)
+
+    def process(self, job: Any) -> BaseProcess:
+        """A run that is still to be started."""
+        command = job.resume if (job.run / "config.yaml").is_file() else job.start
+        return FORK.Process(target=run, args=(list(command[3:]), job.log))
 
     def states(self, handles: Mapping[str, Any]) -> dict[str, Any]:
         """Running, or ended with its exit code."""

@@ -11,46 +11,27 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import multiprocessing
 import random
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from kill_and_sweep import FORK, Forks
+
 METHODS = ("simclr", "pixels")
-FORK = multiprocessing.get_context("fork")
 MOMENT = 0.05
 """Seconds that a run takes."""
 
 
-class Forks:
-    """A launcher that forks."""
+class Plays(Forks):
+    """A launcher that forks runs that play."""
 
-    slots = shared = 2
-    stays = False
-
-    def __init__(self) -> None:
-        self._live: dict[str, BaseProcess] = {}
-
-    def submit(self, job: Any) -> str:
-        """Fork a run."""
-        process = FORK.Process(target=play, args=(job,))
-        process.start()
-        self._live[str(process.pid)] = process
-        return str(process.pid)
-
-    def states(self, handles: Mapping[str, Any]) -> dict[str, Any]:
-        """Running, or ended with its exit code."""
-        from ssl_bench.plugin.services import JobState
-
-        codes = {handle: self._live[handle].exitcode for handle in handles}
-        return {handle: JobState("running" if code is None else "ended", code) for handle, code in codes.items()}
-
-    def stop(self, handles: Sequence[str]) -> None:
-        """Never needed here."""
+    def process(self, job: Any) -> BaseProcess:
+        """A run that is still to be started."""
+        return FORK.Process(target=play, args=(job,))
 
 
 def play(job: Any) -> None:
@@ -99,7 +80,7 @@ def tune(folder: Path, cache: Path, sampler: Any) -> None:
     asked = Asked(METHODS, {"preset": "smoke", "evaluate": {"protocols": "knn"}}, budget_of(None, 8), 2, sampler,
                   "none", rule_of("validation", ()))  # fmt: skip
     with held(folder):
-        running = Tune(asked, studies_of(asked, registry), folder, Forks, registry, cache, lambda states: None,
+        running = Tune(asked, studies_of(asked, registry), folder, Plays, registry, cache, lambda states: None,
                        pause=0.02)  # fmt: skip
         running.search()
         running.evaluate()

@@ -29,7 +29,7 @@ from ssl_bench.plugin.methods import (
 )
 from ssl_bench.pretrain.schedules import cosine, ramp
 from sslbench_methods.droppath import add_drop_path
-from sslbench_methods.options import DINOOptions, SmallCropOptions
+from sslbench_methods.options import DINOOptions, DINOv2Options, SmallCropOptions
 
 
 class DINO(BaseMethod):
@@ -68,7 +68,7 @@ class DINO(BaseMethod):
 
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """Cross-entropy of the student's view with the teacher's output on every other global view."""
-        temperature = self._teacher_temperature(progress)
+        temperature = teacher_temperature(self.options, progress)
         large = torch.cat([batch.views["global_1"], batch.views["global_2"]])
         with torch.no_grad():
             teacher, bottleneck = self.teacher_head(self.teacher_backbone(large, tokens=False).pooled)
@@ -82,22 +82,22 @@ class DINO(BaseMethod):
         total, parts = joined_losses(cross_entropy, losses)
         return Loss(total, parts | {"cross_entropy": cross_entropy}, features=bottleneck, probabilities=assigned)
 
-    def _teacher_temperature(self, progress: float) -> float:
-        # The official warm-up moves once an epoch; this one moves with every step between the same ends.
-        options = self.options
-        start, end = options.teacher_temperature_start, options.teacher_temperature
-        return ramp(progress, start, end, options.teacher_temperature_warmup)
-
     def after_step(self, progress: float) -> Mapping[str, float]:
         """Move the teacher towards the student."""
         momentum = cosine(progress, self.options.momentum, 1.0)
         ema_update(self.teacher_backbone, self.backbone, momentum)
         ema_update(self.teacher_head, self.head, momentum)
-        return {"momentum": momentum, "teacher_temperature": self._teacher_temperature(progress)}
+        return {"momentum": momentum, "teacher_temperature": teacher_temperature(self.options, progress)}
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """Weights with decay, 1-D parameters without; every parameter clipped by itself [2]."""
         return split_by_decay(self.named_parameters(), clip=self.options.clip, clip_each=True)
+
+
+def teacher_temperature(options: DINOOptions | DINOv2Options, progress: float) -> float:
+    """Of the teacher's softmax. The official warm-up moves once an epoch, this one with every step between its ends."""
+    start, end = options.teacher_temperature_start, options.teacher_temperature
+    return ramp(progress, start, end, options.teacher_temperature_warmup)
 
 
 class DinoHead(nn.Module):

@@ -27,8 +27,8 @@ from ssl_bench.plugin.methods import (
     reads_tokens,
     split_by_decay,
 )
-from ssl_bench.pretrain.schedules import cosine, ramp
-from sslbench_methods.dino import DinoHead, cross_entropies, view_groups
+from ssl_bench.pretrain.schedules import cosine
+from sslbench_methods.dino import DinoHead, cross_entropies, teacher_temperature, view_groups
 from sslbench_methods.droppath import add_subset_drop_path, of_views
 from sslbench_methods.masking import MaskSampler
 from sslbench_methods.msn import sinkhorn
@@ -66,7 +66,7 @@ class DINOv2(BaseMethod):
 
     def training_loss(self, batch: Batch, progress: float) -> Loss:
         """Cross-entropies of class tokens and of hidden patches, and the spread of the student's class tokens."""
-        options, temperature = self.options, self._teacher_temperature(progress)
+        options, temperature = self.options, teacher_temperature(self.options, progress)
         large = torch.cat([batch.views["global_1"], batch.views["global_2"]])
         hidden = self._masks(len(large))  # (2 * B, P), on the CPU
         numbers = hidden.flatten().nonzero().squeeze(1).to(large.device)
@@ -119,17 +119,12 @@ class DINOv2(BaseMethod):
             weights = (1 / counts.clamp_min(1).to(each.dtype)).repeat_interleave(counts)
             return (each * weights.to(each.device)).sum() / len(hidden)
 
-    def _teacher_temperature(self, progress: float) -> float:
-        options = self.options
-        start, end = options.teacher_temperature_start, options.teacher_temperature
-        return ramp(progress, start, end, options.teacher_temperature_warmup)
-
     def after_step(self, progress: float) -> Mapping[str, float]:
         """Move the teacher towards the student."""
         momentum = cosine(progress, self.options.momentum, 1.0)
         for name in ("backbone", "head", "patch_head"):
             ema_update(getattr(self, f"teacher_{name}"), getattr(self, name), momentum)
-        return {"momentum": momentum, "teacher_temperature": self._teacher_temperature(progress)}
+        return {"momentum": momentum, "teacher_temperature": teacher_temperature(self.options, progress)}
 
     def parameter_groups(self) -> Sequence[ParameterGroup]:
         """Backbone and heads, each clipped by its norm; slow patch embedding, last layers at rest at first [2]."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
+from ssl_bench.compare.cleared import UNCLEAR
 from ssl_bench.errors import DataError, UsageError, unknown
 from ssl_bench.files import write_text
 from ssl_bench.report.machine import board_values, plain
-from ssl_bench.report.table import MACRO, plain_console
+from ssl_bench.report.table import MACRO, interval_text, plain_console, signed_text
 from ssl_bench.results.shared import share
 
 if TYPE_CHECKING:
@@ -36,29 +37,21 @@ def study(boards: Sequence[Board]) -> dict[str, Any]:
     Args:
         boards: of the same runs, each against another baseline.
     """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for board in boards:
-        for entry in board.entries:
-            for member in entry.line.members.values():
-                key = (entry.name, str(member.path))
-                kept = found.setdefault(key, {"configuration": entry.name, "seed": member.seed,
-                                              "encoder": member.encoder, "record": _slight(member.record)})  # fmt: skip
-                kept["record"]["metrics"] = _rows(member.record, member.encoder, boards)
-    return {"kind": KIND, "schema": SCHEMA, "boards": [board_values(board) for board in boards],
-            "runs": list(found.values())}  # fmt: skip
-
-
-def _slight(record: Mapping[str, Any]) -> dict[str, Any]:
-    shared = share(record)
-    return {key: value for key, value in shared.items() if key not in ("files", "sha256", "trained_on")}
-
-
-def _rows(record: Mapping[str, Any], encoder: str, boards: Sequence[Board]) -> list[dict[str, Any]]:
-    """The numbers of an encoder on the whole test split, of the metrics that the tables show."""
+    members = {(entry.name, member.path): member for board in boards for entry in board.entries
+               for member in entry.line.members.values()}  # fmt: skip
     names = {name for board in boards for name in board.metrics}
-    rows = (row for row in share(record)["metrics"] if row["encoder"] == encoder and row["metric"] in names)
-    return [{key: value for key, value in row.items() if value not in (None, "")}
-            for row in rows if (row["split"], row["subgroup"]) == ("test", "all")]  # fmt: skip
+    runs = [{"configuration": name, "seed": one.seed, "encoder": one.encoder,
+             "record": _slight(one.record, one.encoder, names)} for (name, _), one in members.items()]  # fmt: skip
+    return {"kind": KIND, "schema": SCHEMA, "boards": [board_values(board) for board in boards], "runs": runs}
+
+
+def _slight(record: Mapping[str, Any], encoder: str, metrics: Collection[str]) -> dict[str, Any]:
+    """What may be shared of a record, with the numbers of an encoder on the whole test split alone."""
+    shared = share(record)
+    rows = (row for row in shared["metrics"] if row["encoder"] == encoder and row["metric"] in metrics)
+    kept = {key: value for key, value in shared.items() if key not in ("files", "sha256", "trained_on")}
+    return {**kept, "metrics": [{key: value for key, value in row.items() if value not in (None, "")} for row in rows
+                                if (row["split"], row["subgroup"]) == ("test", "all")]}  # fmt: skip
 
 
 def write_study(path: Path, values: Mapping[str, Any]) -> None:
@@ -173,19 +166,17 @@ def _texts(metrics: Mapping[str, Any], name: str) -> tuple[str, str, str]:
     cell = metrics.get(name)
     if cell is None or cell["value"] is None:
         return "-", "-", "-"
-    mark = "§" if cell["not_above_pixels"] else ""
-    value = f"{cell['value']:.3f}{_range(cell, '.3f')}{mark}"
-    return value, "-" if cell["sd"] is None else f"{cell['sd']:.3f}", difference_text(cell)
+    return f"{interval_text(cell)}{UNCLEAR * cell['not_above_pixels']}", spread_text(cell), difference_text(cell)
+
+
+def spread_text(cell: Mapping[str, Any]) -> str:
+    """Standard deviation over seeds."""
+    return "-" if cell["sd"] is None else f"{cell['sd']:.3f}"
 
 
 def difference_text(cell: Mapping[str, Any]) -> str:
     """A difference to the baseline with its interval and adjusted p."""
     if cell["difference"] is None:
         return "-"
-    span = _range({"ci_low": cell["difference_low"], "ci_high": cell["difference_high"]}, "+.3f")
-    told = "" if cell["p_holm"] is None else f", p = {cell['p_holm']:.3f}"
-    return f"{cell['difference']:+.3f}{span}{told}"
-
-
-def _range(cell: Mapping[str, Any], form: str) -> str:
-    return "" if cell["ci_low"] is None else f" [{cell['ci_low']:{form}}, {cell['ci_high']:{form}}]"
+    row = {"value": cell["difference"], "ci_low": cell["difference_low"], "ci_high": cell["difference_high"]}
+    return signed_text(row) + ("" if cell["p_holm"] is None else f", p = {cell['p_holm']:.3f}")
