@@ -36,7 +36,7 @@ from benchmarks.baseline import Recipe, rgb_views
 from benchmarks.interleave import interleave, ratio
 from benchmarks.steps import LABELS, SCHEMA, OneBatch, build, random_batch, step_flops, trained, trainer
 from ssl_bench.data.prefetch import prefetching
-from ssl_bench.data.source import BatchStream, Grey, ImageSource
+from ssl_bench.data.source import BatchStream, ImageSource, PixelStatistics
 from ssl_bench.evaluate.probe import fit_logistic
 from ssl_bench.plugin.contracts import ViewGroup
 from ssl_bench.plugin.registry import discover
@@ -233,7 +233,7 @@ def stream_from(card: Card, folder: Path, place: str, views: Sequence[ViewGroup]
     tables = tuple(np.zeros((len(images), columns)) for columns in (len(SCHEMA), len(SCHEMA), LABELS))
     source = ImageSource(images, card.device, cast("Any", place))
     return BatchStream(
-        source, np.arange(len(images)), tables, views, Grey(0.5, 0.25), batch_size=card.size.batch, seed=0
+        source, np.arange(len(images)), tables, views, PixelStatistics(0.5, 0.25), batch_size=card.size.batch, seed=0
     )
 
 

@@ -31,7 +31,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from ssl_bench.build.modules import build_method
-from ssl_bench.build.prepared import Material, prepare_material
+from ssl_bench.build.prepared import PreparedData, prepare_data
 from ssl_bench.cli.ablate import Quiet
 from ssl_bench.compare.ablation import contrast
 from ssl_bench.config.config import load
@@ -67,14 +67,14 @@ def plan_of(images: int, cache: Path) -> Plan:
     return make_plan(load(values, name="smoke"), discover(), cache)
 
 
-def one_run(plan: Plan, material: Material, arm: str, seed: int, folder: Path) -> PredictionTable:
+def one_run(plan: Plan, prepared: PreparedData, arm: str, seed: int, folder: Path) -> PredictionTable:
     """Test predictions of the linear probe on an encoder that is pretrained anew."""
     config = plan.config.model_copy(update={"seed": seed, "ehr": plan.config.ehr.model_copy(update={"control": arm})})
     own, run = replace(plan, config=config), RunDirectory(folder)
     folder.mkdir(parents=True, exist_ok=True)
     method = build_method(own)
-    pretrain(own, run, method, material, build_fabric(config.pretrain), Quiet(run))
-    context = Embedder("trained", method.encoder, run, config.evaluate.batch_size).context(material, "synthetic", seed)
+    pretrain(own, run, method, prepared, build_fabric(config.pretrain), Quiet(run))
+    context = Embedder("trained", method.encoder, run, config.evaluate.batch_size).context(prepared, "synthetic", seed)
     test = next(item for item in own.parts.evaluators[0].build().evaluate(context) if item.split == "test")
     split = context.splits["test"]
     labels, scores = (np.asarray(values, np.float64) for values in (split.labels, test.scores))
@@ -83,13 +83,13 @@ def one_run(plan: Plan, material: Material, arm: str, seed: int, folder: Path) -
 
 def pool_of(plan: Plan, seeds: int, work: Path) -> Pool:
     """Every seed with both arms; runs that are there already are read."""
-    material = prepare_material(plan, torch.device("cpu"), lambda done, total: None)
+    prepared = prepare_data(plan, torch.device("cpu"), lambda done, total: None)
     pool: Pool = {}
     for seed in range(seeds):
         for arm in ("none", "shuffled"):
             file = work / f"{arm}-{seed}.npz"
             if not file.is_file():
-                made = one_run(plan, material, arm, seed, work / "runs" / f"{arm}-{seed}")
+                made = one_run(plan, prepared, arm, seed, work / "runs" / f"{arm}-{seed}")
                 np.savez(file, ids=made.ids, patients=made.patients, truth=made.truth, scores=made.scores)
             kept = np.load(file)
             pool[arm, seed] = PredictionTable(

@@ -24,7 +24,7 @@ def steps(method: str, processes: int, threads: int, timed: int) -> float:
     """Images a second of a training; one of the processes that run this."""
     from ssl_bench.build.modules import build_method
     from ssl_bench.config.config import load
-    from ssl_bench.distributed import first, is_first
+    from ssl_bench.distributed import is_first, rank_zero_first
     from ssl_bench.plan.plan import make_plan
     from ssl_bench.plugin.registry import discover
     from ssl_bench.pretrain.launch import launched
@@ -38,7 +38,7 @@ def steps(method: str, processes: int, threads: int, timed: int) -> float:
     }
     config = load(flags, name="demo")
     with launched(config.pretrain) as fabric, tempfile.TemporaryDirectory() as folder:
-        plan = first(lambda: make_plan(config, discover(), Path(os.environ["SSLBENCH_CACHE"])))
+        plan = rank_zero_first(lambda: make_plan(config, discover(), Path(os.environ["SSLBENCH_CACHE"])))
         built = build_method(plan)
         batch = config.pretrain.batch_size
         stream = random_stream(plan, built, fabric.device, batch)

@@ -26,7 +26,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from benchmarks.interleave import interleave, ratio
 from benchmarks.steps import LABELS, SCHEMA, build, trainer
-from ssl_bench.data.source import BatchStream, Grey, ImageSource
+from ssl_bench.data.source import BatchStream, ImageSource, PixelStatistics
 from ssl_bench.plugin.registry import discover
 from ssl_bench.pretrain.compiled import compiled
 from ssl_bench.pretrain.loop import Trainer
@@ -51,7 +51,7 @@ def stream(size: int, views: Sequence[object], batch_size: int) -> BatchStream:
     """Batches of random images of ``size`` px from memory."""
     images = np.random.default_rng(0).integers(0, 256, (4 * batch_size, size, size), dtype=np.uint8)
     tables = tuple(np.ones((len(images), columns)) for columns in (len(SCHEMA), len(SCHEMA), LABELS))
-    source, grey = ImageSource(images, torch.device("cpu"), "ram"), Grey(0.5, 0.25)
+    source, grey = ImageSource(images, torch.device("cpu"), "ram"), PixelStatistics(0.5, 0.25)
     return BatchStream(source, np.arange(len(images)), tables, views, grey, batch_size=batch_size, seed=0)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ssl_bench.compare.arms import read_arms
+from ssl_bench.compare.groups import read_groups
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.plots.canvas import BLUE, DPI, GREY, VERMILLION, drawing
 from ssl_bench.report.study import board_of, difference_text, of_seeds, read_study, spread_text, study, write_study
@@ -50,7 +50,7 @@ def boards(runs: Path) -> Iterator[Board]:
     for baseline in ("random", "pixels"):
         yield read_board(paths, baseline=baseline)
     claim = [path for path in paths if re.match(r"(msn|msn-ehr-age_sex)-seed", path.name)]
-    names = {arm.name for arm in read_arms(claim)}
+    names = {arm.name for arm in read_groups(claim)}
     yield from (read_board(claim, baseline=baseline) for baseline in CLAIM if names >= {REAL, *CLAIM})
 
 

@@ -18,7 +18,7 @@ from benchmarks.test_step import SCHEMA, OneBatch, random_batch
 from ssl_bench.build.backbones import build
 from ssl_bench.build.modules import build_fusion
 from ssl_bench.config.config import PretrainConfig
-from ssl_bench.plan.parts import Chosen
+from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plugin.registry import discover
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Trainer
@@ -38,7 +38,7 @@ def method(fusion: str) -> MSN:
     if fusion == WITHOUT:
         return MSN(MSNOptions(), backbone, None)
     name = "none" if fusion == TOKENS else fusion
-    chosen = Chosen(REGISTRY.get("fusion", name), REGISTRY.options("fusion", name, {}))
+    chosen = ResolvedComponent(REGISTRY.get("fusion", name), REGISTRY.options("fusion", name, {}))
     made = build_fusion(chosen, backbone.dim, SCHEMA)
     made.needs_tokens |= fusion == TOKENS
     return MSN(MSNOptions(), backbone, made)

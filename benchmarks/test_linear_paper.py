@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.interleave import interleave
 from ssl_bench.build.backbones import build
-from ssl_bench.data.source import Grey, ImageSource
+from ssl_bench.data.source import ImageSource, PixelStatistics
 from ssl_bench.data.views import whole_view
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.plugin.contracts import EvalContext, Predictions, Split
@@ -28,7 +28,7 @@ from sslbench_evaluators.options import HeadOptions, LinearOptions
 
 SIDE, LABELS, ROUNDS, EPOCHS = 112, 14, 3, 3
 SIZES = {"train": 1500, "validate": 300, "test": 192}
-GREY = Grey(0.5, 0.25)
+GREY = PixelStatistics(0.5, 0.25)
 
 
 def files(folder: Path) -> tuple[np.ndarray, np.ndarray]:

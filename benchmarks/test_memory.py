@@ -19,7 +19,7 @@ import sys
 import numpy as np, torch
 from ssl_bench.plugin.contracts import ViewGroup
 from ssl_bench.data.prefetch import prefetching
-from ssl_bench.data.source import BatchStream, Grey, ImageSource, measure_grey
+from ssl_bench.data.source import BatchStream, PixelStatistics, ImageSource, measure_grey
 
 def peak():  # ru_maxrss begins at the size of the process that started this one
     with open("/proc/self/status") as lines:
@@ -31,7 +31,7 @@ tables = [np.zeros((len(images), columns)) for columns in (3, 3, 14)]
 groups = [ViewGroup("large", 2, 64, (0.3, 1.0)), ViewGroup("small", 2, 32, (0.05, 0.3))]
 measure_grey(images, rows)
 source = ImageSource(images, torch.device("cpu"), "disk")
-stream = BatchStream(source, rows, tables, groups, Grey(0.5, 0.25), batch_size=64, seed=0)
+stream = BatchStream(source, rows, tables, groups, PixelStatistics(0.5, 0.25), batch_size=64, seed=0)
 with prefetching(stream, int(sys.argv[2])) as batches:
     for step in range(int(sys.argv[2])):
         batches.batch(step)

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.interleave import interleave
 from benchmarks.steps import OneBatch, build, random_batch, step_flops, trained, trainer
-from ssl_bench.data.source import Grey, ImageSource
+from ssl_bench.data.source import ImageSource, PixelStatistics
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.plugin.registry import discover
 
@@ -41,5 +41,5 @@ def test_embedding_grows_in_proportion(report) -> None:
     encoder = build(discover(), "msn", "vit-micro", preset="demo").encoder
     sizes, images = (256, 512, 1024), np.random.default_rng(0).integers(0, 256, (1024, 72, 72), dtype=np.uint8)
     source = ImageSource(images, torch.device("cpu"), "ram")
-    cases = {n: lambda n=n: embed(encoder, source, np.arange(n), Grey(0.5, 0.25)) for n in sizes}
+    cases = {n: lambda n=n: embed(encoder, source, np.arange(n), PixelStatistics(0.5, 0.25)) for n in sizes}
     report.growth("embed, by images", interleave(cases, ROUNDS))

@@ -20,7 +20,7 @@ import torch
 from benchmarks.interleave import interleave
 from benchmarks.steps import SCHEMA, build, trainer
 from ssl_bench.data.prefetch import prefetching
-from ssl_bench.data.source import BatchStream, Grey, ImageSource, Rows
+from ssl_bench.data.source import BatchStream, ImageSource, PixelStatistics, Rows
 from ssl_bench.plugin.registry import discover
 
 IMAGES, BATCH, STEPS, ROUNDS = 4096, 64, 3, 5
@@ -59,7 +59,9 @@ def test_training_from_the_disk(report, store: Path, tmp_path: Path, pages: str)
     kind = SlowDisk if pages == "2 ms an image" else ImageSource
     source = kind(np.load(store, mmap_mode="r"), torch.device("cpu"), "disk")
     tables = tuple(np.zeros((IMAGES, columns)) for columns in (len(SCHEMA), len(SCHEMA), 1))
-    stream = BatchStream(source, np.arange(IMAGES), tables, method.views, Grey(0.5, 0.25), batch_size=BATCH, seed=0)
+    stream = BatchStream(
+        source, np.arange(IMAGES), tables, method.views, PixelStatistics(0.5, 0.25), batch_size=BATCH, seed=0
+    )
     made = trainer(method, stream, tmp_path, batch_size=BATCH, accelerator="cpu")
 
     def train(*, ahead: bool) -> None:

@@ -24,7 +24,7 @@ from benchmarks.test_views import radiograph_like
 from ssl_bench.build.backbones import build
 from ssl_bench.config.config import PretrainConfig
 from ssl_bench.data.decode import DecodeOptions
-from ssl_bench.data.source import BatchStream, Grey, ImageSource
+from ssl_bench.data.source import BatchStream, ImageSource, PixelStatistics
 from ssl_bench.data.store import prepare
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.contracts import Batch
@@ -150,7 +150,9 @@ def stream(paths: list[Path], cache: Path, options: MSNOptions) -> BatchStream:
     source = ImageSource(store.images, torch.device("cpu"), "disk")
     tables = tuple(generated((len(paths), columns)) for columns in (len(SCHEMA), len(SCHEMA), 1))
     groups = msn(ehr=False).views
-    return BatchStream(source, np.arange(len(paths)), tables, groups, Grey(0.5, 0.25), batch_size=BATCH, seed=0)
+    return BatchStream(
+        source, np.arange(len(paths)), tables, groups, PixelStatistics(0.5, 0.25), batch_size=BATCH, seed=0
+    )
 
 
 def generated(shape: tuple[int, int]) -> np.ndarray:

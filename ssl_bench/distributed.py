@@ -62,7 +62,7 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def first(work: Callable[[], T]) -> T:
+def rank_zero_first(work: Callable[[], T]) -> T:
     """Let the first process work while the others wait, and then do the same; a failure of the first ends all.
 
     Raises:
@@ -115,7 +115,7 @@ def gather_rows(tensor: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def leave() -> None:
+def shutdown() -> None:
     """Part from the other processes: from here on each is alone."""
     if world_size() > 1:
         dist.barrier()

@@ -11,10 +11,10 @@ import pandas as pd
 
 from ssl_bench.build.estimate import estimate
 from ssl_bench.build.modules import build_method
-from ssl_bench.build.prepared import ExternalMaterial, Material, prepare_external, prepare_material
+from ssl_bench.build.prepared import PreparedData, PreparedExternal, prepare_data, prepare_external
 from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.joined import DATASET
-from ssl_bench.distributed import first, is_first, leave, world_size
+from ssl_bench.distributed import is_first, rank_zero_first, shutdown, world_size
 from ssl_bench.evaluate.baselines import baselines
 from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful, without_claim
 from ssl_bench.evaluate.edges import edge_notes
@@ -25,7 +25,7 @@ from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.health import health_notes
-from ssl_bench.pretrain.loop import Narrator
+from ssl_bench.pretrain.loop import ProgressReporter
 from ssl_bench.pretrain.run import last_checkpoint, pretrain
 from ssl_bench.results.describe import describe, left_out
 from ssl_bench.results.encoder_card import footprint
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 def execute(
     plan: Plan,
     run: RunDirectory,
-    narrator: Narrator,
+    reporter: ProgressReporter,
     *,
     resume: bool = False,
     allow_inexact: bool = False,
@@ -59,7 +59,7 @@ def execute(
     Args:
         plan: checked.
         run: its folder, claimed by the caller.
-        narrator: told what happens.
+        reporter: told what happens.
         resume: go on from the last checkpoint.
         allow_inexact: resume even where the bits will differ.
         fabric: of several processes, launched.
@@ -69,48 +69,50 @@ def execute(
     """
     began = time.monotonic()
     fabric = fabric or build_fabric(plan.config.pretrain)
-    start = first(lambda: last_checkpoint(plan, run, narrator, allow_inexact=allow_inexact)) if resume else None
+    start = (
+        rank_zero_first(lambda: last_checkpoint(plan, run, reporter, allow_inexact=allow_inexact)) if resume else None
+    )
     method = build_method(plan)
-    narrator.stage(f"preparing {len(plan.cohort):,} images")
-    material = first(lambda: prepare_material(plan, fabric.device, narrator.prepared))
-    abroad = first(lambda: prepare_external(plan, material, narrator.prepared, narrator.stage))
-    for note in left_out(plan, material, abroad):
-        narrator.warn(note)
+    reporter.stage(f"preparing {len(plan.cohort):,} images")
+    prepared = rank_zero_first(lambda: prepare_data(plan, fabric.device, reporter.prepared))
+    externals = rank_zero_first(lambda: prepare_external(plan, prepared, reporter.prepared, reporter.stage))
+    for note in left_out(plan, prepared, externals):
+        reporter.warn(note)
     seconds = {"prepare": time.monotonic() - began}
     began_on = start.meta["identity"] if start else None
-    content = first(lambda: check_resumed(run, material, began_on) if resume else content_of(material))
+    content = rank_zero_first(lambda: check_resumed(run, prepared, began_on) if resume else content_of(prepared))
     if is_first():
         if resume:
             run.forget_log_after(start.step if start else 0)
-        write_preamble(plan, run, material.cohort)
-        write_contents(run, content, abroad)
-    summary, encoders = None, baselines(plan, material)
+        write_preamble(plan, run, prepared.cohort)
+        write_contents(run, content, externals)
+    summary, encoders = None, baselines(plan, prepared)
     if plan.parts.method.component.trains:
-        narrator.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
-        probed = plan.config.pretrain.probe_every and material.cohort.labels
-        probe, known = online_probe(material) if probed else None, content_hashes(content)
-        summary = pretrain(plan, run, method, material, fabric, narrator, start=start, content=known, probe=probe)
+        reporter.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
+        probed = plan.config.pretrain.probe_every and prepared.cohort.labels
+        probe, known = online_probe(prepared) if probed else None, content_hashes(content)
+        summary = pretrain(plan, run, method, prepared, fabric, reporter, start=start, content=known, probe=probe)
     if summary or plan.config.backbone.init or plan.parts.encoder:
         encoders = {TRAINED: method.encoder, **encoders}
     evaluating = time.monotonic()
     if together := world_size() > 1:
         speaks = is_first()
-        embed_together(plan, run, encoders, material, narrator.stage, abroad)
-        leave()
+        embed_together(plan, run, encoders, prepared, reporter.stage, externals)
+        shutdown()
         if not speaks:
             return {}
-    for path in export_encoder(next(iter(encoders.values())), material.grey, run.encoder):
+    for path in export_encoder(next(iter(encoders.values())), prepared.grey, run.encoder):
         run.remember(path)
-    rows, comparisons = evaluate(plan, run, encoders, material, narrator.stage, reuse=together, abroad=abroad)
-    where = embedded(material, abroad)
+    rows, comparisons = evaluate(plan, run, encoders, prepared, reporter.stage, reuse=together, externals=externals)
+    where = embedded(prepared, externals)
     collapsed = constant_encoders(run, encoders, where)
     on_features = frozen(plan.parts.evaluators)
     rows, comparisons = without_claim(rows, collapsed, on_features), meaningful(comparisons, collapsed, on_features)
     unhealthy = health_notes(run.log, rows) if summary else []
     for note in (*collapsed, *unhealthy):
-        narrator.warn(note)
+        reporter.warn(note)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
-    about = describe(plan, material, summary, abroad)
+    about = describe(plan, prepared, summary, externals)
     about["notes"] += edge_notes(rows, about["options"].get("evaluator", {}))
     record = {
         **about, "environment": environment(), "cost": cost(plan),
@@ -123,11 +125,11 @@ def execute(
     return record
 
 
-def embedded(material: Material, abroad: Sequence[ExternalMaterial]) -> str:
+def embedded(prepared: PreparedData, externals: Sequence[PreparedExternal]) -> str:
     """The dataset whose embeddings tell of an encoder: the run's own, or the first other where that has no labels."""
-    if material.cohort.labels:
-        return material.cohort.name
-    return next(other.external.name for other in abroad if other.external.mode == "refit")
+    if prepared.cohort.labels:
+        return prepared.cohort.name
+    return next(other.external.name for other in externals if other.external.mode == "refit")
 
 
 def footprints(encoders: Mapping[str, Backbone], images: int | None) -> dict[str, Any]:
@@ -149,11 +151,11 @@ def cost(plan: Plan) -> dict[str, Any]:
     }
 
 
-def write_contents(run: RunDirectory, content: pd.DataFrame, abroad: Sequence[ExternalMaterial]) -> None:
+def write_contents(run: RunDirectory, content: pd.DataFrame, externals: Sequence[PreparedExternal]) -> None:
     """What every image of the run and of the datasets to test on is, so that a difference can be named later."""
     run.write_content(content)
-    for other in abroad:
-        run.write_content(content_of(other.material), f"{other.external.name}-{other.external.mode}")
+    for other in externals:
+        run.write_content(content_of(other.prepared), f"{other.external.name}-{other.external.mode}")
 
 
 def write_preamble(plan: Plan, run: RunDirectory, cohort: Cohort) -> None:

@@ -224,7 +224,7 @@ def preload() -> None:
     """Import what the commands use, on one thread, because a fork takes no other thread with it."""
     os.environ["OMP_NUM_THREADS"] = "1"
     for module in ("ssl_bench.pipeline", "ssl_bench.build.estimate",
-                   "ssl_bench.evaluate.again", "ssl_bench.report.bundle",
+                   "ssl_bench.evaluate.reevaluate", "ssl_bench.report.bundle",
                    "ssl_bench.report.page.page", "ssl_bench.report.preparing", "sslbench_evaluators.linear",
                    "sslbench_evaluators.knn", "sslbench_synthetic.cohort.writer"):  # fmt: skip
         __import__(module)

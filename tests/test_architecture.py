@@ -89,6 +89,10 @@ def test_what_lies_loose_is_named_here() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == LOOSE
 
 
+def test_types_are_shipped() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
 def test_loose_modules_below_the_packages_import_none_of_them() -> None:
     below = [f"ssl_bench.{name}" for name in LOOSE - {"__init__", "__main__", "pipeline"}]
     assert not {module: names for module in below if (names := GRAPH[module] - {"ssl_bench", *below})}

@@ -139,14 +139,14 @@ def embedding(folder: Path) -> Timed:
     import torch
 
     from benchmarks.steps import build
-    from ssl_bench.data.source import Grey, ImageSource
+    from ssl_bench.data.source import ImageSource, PixelStatistics
     from ssl_bench.evaluate.embed import embed
     from ssl_bench.plugin.registry import discover
 
     encoder = build(discover(), "msn", "vit-micro", preset="demo").encoder
     images = np.random.default_rng(0).integers(0, 256, (128, 72, 72), dtype=np.uint8)
     source = ImageSource(images, torch.device("cpu"), "ram")
-    return lambda: embed(encoder, source, np.arange(128), Grey(0.5, 0.25))
+    return lambda: embed(encoder, source, np.arange(128), PixelStatistics(0.5, 0.25))
 
 
 def predictions(images: int) -> tuple[Any, Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ssl_bench import Component, Dataset, hookimpl
+from ssl_bench import Component, DatasetSpec, hookimpl
 from sslbench_datasets.hospitals.components import HOSPITALS
 
 FEATURES = ("age", "sex", "view")
@@ -16,7 +16,7 @@ def sslbench_components() -> Iterable[Component]:
     """The built-in datasets."""
     return (
         # No thumbnails: its terms permit any use, but with a link, a citation and an acknowledgement beside the images.
-        Dataset(
+        DatasetSpec(
             name="nih14",
             target="sslbench_datasets.nih14:Nih14",
             options="sslbench_datasets.options:Nih14Options",
@@ -27,7 +27,7 @@ def sslbench_components() -> Iterable[Component]:
             writer_options="sslbench_synthetic.hospitals.options:Nih14WriterOptions",
             summary="NIH ChestX-ray14: 112,120 frontal radiographs of 30,805 patients (Wang et al., CVPR 2017)",
         ),
-        Dataset(
+        DatasetSpec(
             name="chexpert",
             target="sslbench_datasets.chexpert:Chexpert",
             options="sslbench_datasets.options:ChexpertOptions",
@@ -39,7 +39,7 @@ def sslbench_components() -> Iterable[Component]:
             writer_options="sslbench_synthetic.hospitals.options:ChexpertWriterOptions",
             summary="CheXpert: 224,316 radiographs of 65,240 patients (Irvin et al., AAAI 2019)",
         ),
-        Dataset(
+        DatasetSpec(
             name="table",
             target="sslbench_datasets.table:Table",
             options="sslbench_datasets.options:TableOptions",
@@ -48,7 +48,7 @@ def sslbench_components() -> Iterable[Component]:
             label_space="native",
             summary="your own images: a CSV or Parquet table and a YAML file that says which column is what",
         ),
-        Dataset(
+        DatasetSpec(
             name="mimic-cxr",
             target="sslbench_datasets.mimic_cxr.dataset:MimicCxr",
             options="sslbench_datasets.mimic_cxr.options:MimicCxrOptions",

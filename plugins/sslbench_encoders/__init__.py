@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ssl_bench import Component, Encoder, hookimpl
+from ssl_bench import Component, EncoderSpec, hookimpl
 from sslbench_encoders.cards import CARDS
 
 READERS: dict[str, dict[str, Any]] = {
@@ -45,14 +45,14 @@ READERS: dict[str, dict[str, Any]] = {
 }
 
 
-def named(name: str, reader: str, summary: str, **facts: Any) -> Encoder:
+def named(name: str, reader: str, summary: str, **facts: Any) -> EncoderSpec:
     """A public encoder that one of the readers opens, with what is known of it."""
     how = {key: value for key, value in READERS[reader].items() if key != "summary"}
-    return Encoder(name=name, summary=summary, **{**how, **facts})
+    return EncoderSpec(name=name, summary=summary, **{**how, **facts})
 
 
 @hookimpl
 def sslbench_components() -> Iterable[Component]:
     """The readers under their own names, and the encoders by theirs."""
-    readers = [Encoder(name=name, **fields) for name, fields in READERS.items()]
+    readers = [EncoderSpec(name=name, **fields) for name, fields in READERS.items()]
     return [*readers, *(named(name, **card) for name, card in CARDS.items())]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssl_bench import Encoder
+from ssl_bench import EncoderSpec
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plugin.encoders import BaseEncoder, Features, read_json
 from ssl_bench.plugin.preprocessing import Preprocessing, preprocessing_of
@@ -31,7 +31,7 @@ class Exported(BaseEncoder):
         DataError: the file cannot be read, or nothing says what it expects.
     """
 
-    def __init__(self, options: ExportedOptions, path: Path, card: Encoder) -> None:
+    def __init__(self, options: ExportedOptions, path: Path, card: EncoderSpec) -> None:
         if not path.is_file():
             raise DataError(f"encoder {path} does not exist; give the exported file")
         preprocessing = stated(options, path, card)
@@ -58,7 +58,7 @@ class Exported(BaseEncoder):
         )
 
 
-def stated(options: ExportedOptions, path: Path, card: Encoder) -> Preprocessing:
+def stated(options: ExportedOptions, path: Path, card: EncoderSpec) -> Preprocessing:
     """What the options, the file beside it or the card say.
 
     Raises:

@@ -11,7 +11,7 @@ import transformers
 from torch import Tensor, nn
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from ssl_bench import Encoder, Options
+from ssl_bench import EncoderSpec, Options
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.plugin.encoders import BaseEncoder, Features, Grey, check_finite, read_json
 from ssl_bench.plugin.preprocessing import Preprocessing, preprocessing_of
@@ -37,7 +37,7 @@ class HuggingFace(BaseEncoder):
         DataError: the folder lacks a file or weights, needs code of its own, or its weights do not fit.
     """
 
-    def __init__(self, options: Options, path: Path, card: Encoder) -> None:
+    def __init__(self, options: Options, path: Path, card: EncoderSpec) -> None:
         config = read_json(path / CONFIG, "a transformers folder")
         model = read_model(path, config)
         self._processor, preprocessing = read_processor(path, card)
@@ -113,7 +113,7 @@ def read_model(path: Path, config: dict[str, Any]) -> nn.Module:
     return cast("nn.Module", model)
 
 
-def read_processor(path: Path, card: Encoder) -> tuple[Any, Preprocessing]:
+def read_processor(path: Path, card: EncoderSpec) -> tuple[Any, Preprocessing]:
     """The folder's image processor with what it does, or what the card knows.
 
     Raises:

@@ -9,7 +9,7 @@ import open_clip
 from PIL import Image
 from torch import Tensor, nn
 
-from ssl_bench import Encoder
+from ssl_bench import EncoderSpec
 from ssl_bench.errors import DataError, UsageError, unknown
 from ssl_bench.plugin.encoders import BaseEncoder, Features, Grey, fill_whole, read_json, read_tensors
 from ssl_bench.plugin.preprocessing import Preprocessing
@@ -32,7 +32,7 @@ class OpenClip(BaseEncoder):
         DataError: the folder or the weights cannot be read, or do not fit.
     """
 
-    def __init__(self, options: ModelOptions, path: Path, card: Encoder) -> None:
+    def __init__(self, options: ModelOptions, path: Path, card: EncoderSpec) -> None:
         model, weights, how = described(options, path)
         loaded = {name: value for name, value in read_tensors(weights).items() if name.startswith("visual.")}
         if not loaded:

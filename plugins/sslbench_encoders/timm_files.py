@@ -10,7 +10,7 @@ from PIL import Image
 from timm.models import clean_state_dict
 from torch import Tensor, nn
 
-from ssl_bench import Encoder
+from ssl_bench import EncoderSpec
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
 from ssl_bench.plugin.encoders import BaseEncoder, Features, Grey, check_finite, read_json, read_tensors
 from ssl_bench.plugin.preprocessing import preprocessing_of
@@ -30,7 +30,7 @@ class TimmFile(BaseEncoder):
         DataError: the folder or the weights cannot be read, or do not fit.
     """
 
-    def __init__(self, options: ModelOptions, path: Path, card: Encoder) -> None:
+    def __init__(self, options: ModelOptions, path: Path, card: EncoderSpec) -> None:
         model, stated = opened(options, path)
         data = {**timm.data.resolve_data_config({}, pretrained_cfg=stated, model=model), "crop_mode": "center"}
         data |= {"mean": tuple(stated["mean"]), "std": tuple(stated["std"])} if "mean" in stated else {}

@@ -11,7 +11,7 @@ import torchxrayvision
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssl_bench import Encoder
+from ssl_bench import EncoderSpec
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.encoders import BaseEncoder, Features, Grey, fill_whole, read_tensors
 from ssl_bench.plugin.preprocessing import Preprocessing
@@ -36,7 +36,7 @@ class TorchXRayVision(BaseEncoder):
         DataError: the file cannot be read, or holds another network.
     """
 
-    def __init__(self, options: XrvOptions, path: Path, card: Encoder) -> None:
+    def __init__(self, options: XrvOptions, path: Path, card: EncoderSpec) -> None:
         dense = options.architecture == "densenet121"
         size = options.size or (224 if dense else 512)
         package = cast("Any", torchxrayvision)

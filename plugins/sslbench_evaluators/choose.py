@@ -19,7 +19,7 @@ HELD_OUT = ("validate", "test")
 
 def held_out(context: EvalContext) -> dict[str, Split]:
     """Everything that is predicted: both held-out splits, and the test splits of other datasets."""
-    return {**{name: context.splits[name] for name in HELD_OUT}, **context.abroad}
+    return {**{name: context.splits[name] for name in HELD_OUT}, **context.external}
 
 
 def best_by_validation(scores: Scores, labels: Scores) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ssl_bench import Component, Fusion, hookimpl
+from ssl_bench import Component, FusionSpec, hookimpl
 
 
-def fusion(name: str, target: str, summary: str, options: str = "", **fields: Any) -> Fusion:
+def fusion(name: str, target: str, summary: str, options: str = "", **fields: Any) -> FusionSpec:
     """A fusion of this package."""
-    return Fusion(
+    return FusionSpec(
         name=name,
         target=f"sslbench_fusions.{target}",
         summary=summary,

@@ -29,7 +29,7 @@ COMMANDS = ("sbatch", "srun", "squeue", "scontrol", "scancel")
 
 INTERRUPTED = 130
 
-PATIENCE = 120.0
+TIMEOUT_S = 120.0
 """Seconds that an interrupted run waits for Slurm to end or requeue its job before the job gives up itself."""
 
 LAG = 20.0
@@ -64,14 +64,14 @@ class Task:
         signal.signal(signal.SIGTERM, self._pass_on)  # submitit lets it drop
         code = self._child.wait()
         if code in (INTERRUPTED, -signal.SIGTERM):
-            time.sleep(PATIENCE)  # a job that ends now would not be requeued
+            time.sleep(TIMEOUT_S)  # a job that ends now would not be requeued
         if first:
             write_json(job.exit, {"code": code})
         return code
 
     def _wait_for_the_one_before(self) -> None:
         """A requeued job can start while the processes of its first try still save."""
-        for _ in range(int(PATIENCE)):
+        for _ in range(int(TIMEOUT_S)):
             try:
                 check_unlocked(self.job.run / ".lock", "the run")
                 return

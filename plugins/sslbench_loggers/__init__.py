@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ssl_bench import Component, Logger, hookimpl
+from ssl_bench import Component, LoggerSpec, hookimpl
 
 LOGGERS = (
-    Logger(name="tensorboard", target="sslbench_loggers.tensorboard:TensorBoard",
-           requires={"tensorboard": "tensorboard"},
-           summary="TensorBoard event files in the run directory"),
-    Logger(name="wandb", target="sslbench_loggers.wandb:Wandb", options="sslbench_loggers.options:WandbOptions",
-           requires={"wandb": "wandb"},
-           summary="Weights & Biases, offline unless it is told otherwise"),
-    Logger(name="mlflow", target="sslbench_loggers.mlflow:Mlflow", options="sslbench_loggers.options:MlflowOptions",
-           requires={"mlflow": "mlflow-skinny", "sqlalchemy": "sqlalchemy", "alembic": "alembic"},
-           summary="MLflow, in the run directory unless a server is named"),
+    LoggerSpec(name="tensorboard", target="sslbench_loggers.tensorboard:TensorBoard",
+               requires={"tensorboard": "tensorboard"},
+               summary="TensorBoard event files in the run directory"),
+    LoggerSpec(name="wandb", target="sslbench_loggers.wandb:Wandb", options="sslbench_loggers.options:WandbOptions",
+               requires={"wandb": "wandb"},
+               summary="Weights & Biases, offline unless it is told otherwise"),
+    LoggerSpec(name="mlflow", target="sslbench_loggers.mlflow:Mlflow", options="sslbench_loggers.options:MlflowOptions",
+               requires={"mlflow": "mlflow-skinny", "sqlalchemy": "sqlalchemy", "alembic": "alembic"},
+               summary="MLflow, in the run directory unless a server is named"),
 )  # fmt: skip
 
 

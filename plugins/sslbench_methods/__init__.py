@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ssl_bench import Backbone, Component, Method, hookimpl
+from ssl_bench import BackboneSpec, Component, MethodSpec, hookimpl
 from sslbench_methods.presets import MSN_PRESETS, PRESETS
 from sslbench_methods.recipes import MSN_RECIPES
 from sslbench_methods.training import TRAINING
@@ -22,9 +22,9 @@ MSN: dict[str, Any] = {
 }
 
 
-def method(name: str, target: str, summary: str, **fields: Any) -> Method:
+def method(name: str, target: str, summary: str, **fields: Any) -> MethodSpec:
     """A method with options of its own, which joins EHR features by concatenation."""
-    return Method(
+    return MethodSpec(
         name=name,
         target=f"sslbench_methods.{target}",
         options=f"sslbench_methods.options:{target.split(':')[1]}Options",
@@ -36,7 +36,7 @@ def method(name: str, target: str, summary: str, **fields: Any) -> Method:
     )
 
 
-def with_ehr(base: Method) -> Method:
+def with_ehr(base: MethodSpec) -> MethodSpec:
     """The same method under the name ``<name>-ehr``: age and sex join where the user names no features."""
     summary = f"{base.summary.partition(' (')[0]}, with EHR features (after arXiv 2407.04449)"
     return replace(base, name=f"{base.name}-ehr", features=("age", "sex"), summary=summary)
@@ -61,9 +61,9 @@ def sslbench_components() -> Iterable[Component]:
         method("dino", "dino:DINO", "self-distillation without labels (arXiv 2104.14294)", same_width=True),
     ]
     return [
-        Method(name="msn", summary="masked siamese network (arXiv 2204.07141)", **MSN),
-        Method(name="msn-ehr", summary="MSN with EHR features fused into the anchors (arXiv 2407.04449)",
-               features=("age", "sex"), **MSN),
+        MethodSpec(name="msn", summary="masked siamese network (arXiv 2204.07141)", **MSN),
+        MethodSpec(name="msn-ehr", summary="MSN with EHR features fused into the anchors (arXiv 2407.04449)",
+                   features=("age", "sex"), **MSN),
         *paired,
         *(with_ehr(base) for base in paired),
         method("simsiam", "simsiam:SimSiam", "simple siamese network (arXiv 2011.10566)", same_width=True),
@@ -76,24 +76,24 @@ def sslbench_components() -> Iterable[Component]:
         method("ijepa", "ijepa:IJEPA", "joint-embedding predictive architecture (arXiv 2301.08243)", same_width=True,
                masks=True, positions="sincos"),
         method("supervised", "supervised:Supervised", "labels of the training split, as a baseline", uses_labels=True),
-        Method(name="random", target="sslbench_methods.baselines:Random", trains=False, baseline=True,
-               options="sslbench_methods.options:RandomOptions",
-               summary="the encoder as it was initialised, untrained"),
-        Method(name="random-learnt", target="sslbench_methods.baselines:Random", trains=False,
-               options="sslbench_methods.options:RandomOptions", defaults={"positions": "learnt"},
-               summary="the same with positions as they are drawn before they are learnt"),
-        Method(name="pixels", target="sslbench_methods.baselines:Pixels", trains=False, baseline=True,
-               needs_initial=False,
-               options="sslbench_methods.options:PixelsOptions", summary="a thumbnail of the image, as features"),
-        Method(name="pixels-pca", target="sslbench_methods.baselines:Pixels", trains=False,
-               options="sslbench_methods.options:PixelsOptions", defaults={"components": 64}, needs_initial=False,
-               summary="principal axes of the thumbnails, learnt on the training images"),
-        Method(name="pretrained", target="sslbench_methods.baselines:Untrained", trains=False, needs_weights=True,
-               summary="weights from a file (--init): timm's, or the encoder folder of another run"),
-        Backbone(name="vit-micro", summary="ViT, 128 wide, 4 deep, patch 8, 64 px: for demonstrations on a CPU",
-                 image_size=64, **vit("vit_tiny_patch16_224", 8, embed_dim=128, depth=4, num_heads=4)),
-        Backbone(name="vit-tiny", summary="ViT-Tiny/16 of the paper, 192 wide, 3 heads",
-                 **vit("vit_tiny_patch16_224", 16)),
-        Backbone(name="vit-small", summary="ViT-Small/16 of the paper, 384 wide, 6 heads",
-                 **vit("vit_small_patch16_224", 16)),
+        MethodSpec(name="random", target="sslbench_methods.baselines:Random", trains=False, baseline=True,
+                   options="sslbench_methods.options:RandomOptions",
+                   summary="the encoder as it was initialised, untrained"),
+        MethodSpec(name="random-learnt", target="sslbench_methods.baselines:Random", trains=False,
+                   options="sslbench_methods.options:RandomOptions", defaults={"positions": "learnt"},
+                   summary="the same with positions as they are drawn before they are learnt"),
+        MethodSpec(name="pixels", target="sslbench_methods.baselines:Pixels", trains=False, baseline=True,
+                   needs_initial=False,
+                   options="sslbench_methods.options:PixelsOptions", summary="a thumbnail of the image, as features"),
+        MethodSpec(name="pixels-pca", target="sslbench_methods.baselines:Pixels", trains=False,
+                   options="sslbench_methods.options:PixelsOptions", defaults={"components": 64}, needs_initial=False,
+                   summary="principal axes of the thumbnails, learnt on the training images"),
+        MethodSpec(name="pretrained", target="sslbench_methods.baselines:Untrained", trains=False, needs_weights=True,
+                   summary="weights from a file (--init): timm's, or the encoder folder of another run"),
+        BackboneSpec(name="vit-micro", summary="ViT, 128 wide, 4 deep, patch 8, 64 px: for demonstrations on a CPU",
+                     image_size=64, **vit("vit_tiny_patch16_224", 8, embed_dim=128, depth=4, num_heads=4)),
+        BackboneSpec(name="vit-tiny", summary="ViT-Tiny/16 of the paper, 192 wide, 3 heads",
+                     **vit("vit_tiny_patch16_224", 16)),
+        BackboneSpec(name="vit-small", summary="ViT-Small/16 of the paper, 384 wide, 6 heads",
+                     **vit("vit_small_patch16_224", 16)),
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from torch import Tensor
 from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss
 from ssl_bench.plugin.methods import (
     BaseMethod,
-    cancelled_shifts,
+    cancelled_offsets,
     ema_update,
     frozen_copy,
     full_precision,
@@ -42,7 +42,7 @@ class BYOL(BaseMethod):
         sizes = (options.output_dim, options.hidden_dim, options.output_dim)
         self.predictor = projection_head(sizes, hidden_bias=True)
         # What is added to every row in front of a BatchNorm cancels out.
-        self.null_parameters = ("projector.0.bias", "predictor.0.bias", *cancelled_shifts(backbone, fusion))
+        self.null_parameters = ("projector.0.bias", "predictor.0.bias", *cancelled_offsets(backbone, fusion))
         self.target_backbone = frozen_copy(backbone)
         self.target_projector = frozen_copy(self.projector)
         self.views = view_groups(options, backbone.image_size)

@@ -17,7 +17,7 @@ from ssl_bench.distributed import gather, normalize, rank
 from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss, ParameterGroup
 from ssl_bench.plugin.methods import (
     BaseMethod,
-    cancelled_shifts,
+    cancelled_offsets,
     ema_update,
     frozen_copy,
     full_precision,
@@ -44,7 +44,7 @@ class MoCoV3(BaseMethod):
         # a CNN [2]; the last BatchNorm of lightly's head has both.
         self.projector = projection_head((width, hidden, hidden, out) if vit else (width, hidden, out), last_norm=True)
         self.predictor = projection_head((out, hidden, out), last_norm=vit)
-        self.null_parameters = cancelled_shifts(backbone, fusion)
+        self.null_parameters = cancelled_offsets(backbone, fusion)
         self.key_backbone = frozen_copy(backbone)
         self.key_projector = frozen_copy(self.projector)
         if options.freeze_patches:

@@ -23,7 +23,7 @@ from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fusion, Loss, 
 from ssl_bench.plugin.methods import (
     BaseMethod,
     apply_fusion,
-    cancelled_shifts,
+    cancelled_offsets,
     ema_update,
     frozen_copy,
     full_precision,
@@ -33,7 +33,7 @@ from ssl_bench.plugin.methods import (
     reads_tokens,
     split_by_decay,
     truncated_normal,
-    widened,
+    zero_padded,
 )
 from ssl_bench.pretrain.schedules import linear
 from sslbench_methods.options import MSNOptions
@@ -55,7 +55,7 @@ class MSN(BaseMethod):
         )
         truncated_normal(self.head)
         # What is added to every row in front of a BatchNorm cancels out.
-        self.null_parameters = ("head.0.bias", "head.3.bias", *cancelled_shifts(backbone, fusion))
+        self.null_parameters = ("head.0.bias", "head.3.bias", *cancelled_offsets(backbone, fusion))
         self.prototypes = nn.Parameter(torch.empty(options.prototypes, output), options.train_prototypes)
         self.detaches = options.train_prototypes  # the targets' side of the cosine to them gets no gradient
         nn.init.uniform_(self.prototypes, -(output**-0.5), output**-0.5)
@@ -74,7 +74,7 @@ class MSN(BaseMethod):
         anchors, fusion_losses = self._project_anchors(batch)
         with torch.no_grad():
             pooled = self.target_backbone(batch.views["target"], tokens=False).pooled
-            target = self.target_head(widened(pooled, self.width))
+            target = self.target_head(zero_padded(pooled, self.width))
         cross_entropy, me_max = msn_loss(
             anchors,
             target,

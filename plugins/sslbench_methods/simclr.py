@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ssl_bench.distributed import gather, normalize, rank
 from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss
-from ssl_bench.plugin.methods import BaseMethod, cancelled_shifts, full_precision, joined_losses, projection_head
+from ssl_bench.plugin.methods import BaseMethod, cancelled_offsets, full_precision, joined_losses, projection_head
 from sslbench_methods.options import SimCLROptions
 from sslbench_methods.two_views import encode_joined, fuse_views, pooled, view_groups
 
@@ -31,7 +31,7 @@ class SimCLR(BaseMethod):
         self.head = projection_head((width, width, width, options.output_dim), last_norm=True, last_scale=True)
         # What is added to every row in front of a BatchNorm cancels out.
         if fusion is None or options.fuse_branches == "both":
-            self.null_parameters = cancelled_shifts(backbone, fusion)
+            self.null_parameters = cancelled_offsets(backbone, fusion)
         self.views = view_groups(options, backbone.image_size)
 
     @property

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ssl_bench.distributed import across_ranks
 from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup
-from ssl_bench.plugin.methods import BaseMethod, cancelled_shifts, full_precision, joined_losses, split_by_decay
+from ssl_bench.plugin.methods import BaseMethod, cancelled_offsets, full_precision, joined_losses, split_by_decay
 from sslbench_methods.options import SimSiamOptions
 from sslbench_methods.two_views import encode_each, fuse_views, pooled, view_groups
 
@@ -35,7 +35,7 @@ class SimSiam(BaseMethod):
         # lightly's heads are the official ones, but for BatchNorm across ranks.
         self.projector = across_ranks(SimSiamProjectionHead(width, width, out))
         self.predictor = across_ranks(SimSiamPredictionHead(out, options.predictor_dim, out))
-        self.null_parameters = cancelled_shifts(backbone, fusion)
+        self.null_parameters = cancelled_offsets(backbone, fusion)
         self.views = view_groups(options, backbone.image_size)
 
     @property

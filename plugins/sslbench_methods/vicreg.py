@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ssl_bench.distributed import gather
 from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss
-from ssl_bench.plugin.methods import BaseMethod, cancelled_shifts, full_precision, joined_losses, projection_head
+from ssl_bench.plugin.methods import BaseMethod, cancelled_offsets, full_precision, joined_losses, projection_head
 from sslbench_methods.options import VICRegOptions
 from sslbench_methods.two_views import encode_each, fuse_views, pooled, view_groups
 
@@ -31,7 +31,7 @@ class VICReg(BaseMethod):
         sizes = (width, options.hidden_dim, options.hidden_dim, options.output_dim)
         self.head = projection_head(sizes, hidden_bias=True)
         # What is added to every row in front of a BatchNorm cancels out.
-        self.null_parameters = ("head.0.bias", "head.3.bias", *cancelled_shifts(backbone, fusion))
+        self.null_parameters = ("head.0.bias", "head.3.bias", *cancelled_offsets(backbone, fusion))
         self.views = view_groups(options, backbone.image_size)
 
     @property

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ssl_bench import Component, Dataset, hookimpl
+from ssl_bench import Component, DatasetSpec, hookimpl
 
 
 @hookimpl
 def sslbench_components() -> Iterable[Component]:
     """The synthetic cohort; datasets name the writers of their layouts themselves."""
     return (
-        Dataset(
+        DatasetSpec(
             name="synthetic",
             target="sslbench_synthetic.cohort.dataset:Synthetic",
             options="sslbench_synthetic.options:SyntheticOptions",

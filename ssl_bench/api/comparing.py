@@ -87,7 +87,7 @@ def compare_runs(
         UsageError: fewer than two runs, or they share no protocol.
         DataError: their test images differ, or predictions are gone.
     """
-    from ssl_bench.compare.runs import compare_all, run_scores
+    from ssl_bench.compare.pairs import compare_all, run_scores
     from ssl_bench.errors import UsageError
     from ssl_bench.plugin.registry import discover
     from ssl_bench.stats.measures import usual

@@ -74,9 +74,9 @@ def whole_plan(config: RunConfig, cache: Path, *, refuse: bool = False) -> Plan:
     plan = checked_plan(config, cache, refuse=refuse)
     if config.pretrain.budget != "flops":
         return plan
-    from ssl_bench.build.budget import fitted
+    from ssl_bench.build.budget import with_budget
 
-    return fitted(plan)
+    return with_budget(plan)
 
 
 def start_together(
@@ -91,8 +91,8 @@ def start_together(
     report: bool = True,
 ) -> Path:
     """Plan a run of several processes and carry it out; the first of them checks and prepares before the others."""
-    from ssl_bench.build.budget import fitted
-    from ssl_bench.distributed import first, is_first
+    from ssl_bench.build.budget import with_budget
+    from ssl_bench.distributed import is_first, rank_zero_first
     from ssl_bench.plan.parts import choose_parts
     from ssl_bench.plugin.registry import discover
     from ssl_bench.pretrain.launch import launched
@@ -107,10 +107,10 @@ def start_together(
             if is_first():
                 directory.check_free()
                 directory.check(resume=resume)
-            return fitted(checked_plan(config, cache, refuse=refuse))
+            return with_budget(checked_plan(config, cache, refuse=refuse))
 
         with leaving(directory.what_next):
-            plan = first(check_and_plan)
+            plan = rank_zero_first(check_and_plan)
             carry_out(
                 plan, directory, resume=resume, allow_inexact=allow_inexact, fabric=fabric, tell=tell, report=report
             )
@@ -148,14 +148,14 @@ def carry_out(
     report: bool = True,
 ) -> None:
     """Execute a plan in its folder and show the table; of several processes the first one claims and shows."""
-    from ssl_bench.build.estimate import rehearse
+    from ssl_bench.build.estimate import dry_build
     from ssl_bench.distributed import is_first
     from ssl_bench.pipeline import execute
     from ssl_bench.plugin.registry import tell_observers
     from ssl_bench.pretrain.loggers import Loggers
     from ssl_bench.report.terminal import Quiet, Terminal
 
-    rehearse(plan)
+    dry_build(plan)
     if not is_first():
         execute(plan, directory, Quiet(), resume=resume, allow_inexact=allow_inexact, fabric=fabric)
         return

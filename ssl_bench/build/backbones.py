@@ -40,7 +40,7 @@ class TimmViT(nn.Module):
         self.dim = int(model.num_features)
         # A constant that the last norm adds to every image, which a head that begins with a BatchNorm cancels.
         last = () if model.global_pool == "map" else ("norm.bias", "fc_norm.bias")
-        self.shifts = tuple(f"model.{name}" for name, _ in model.named_parameters() if name in last)
+        self.offset_parameters = tuple(f"model.{name}" for name, _ in model.named_parameters() if name in last)
         self.patch_size = int(model.patch_embed.patch_size[0])
         self.class_token_alone = model.global_pool == "token" and _is_plain(model.blocks[-1])
 

@@ -9,7 +9,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.plan.plan import Plan
 
 
-def fitted(plan: Plan) -> Plan:
+def with_budget(plan: Plan) -> Plan:
     """The plan with as many whole epochs as its budget of floating-point operations pays for.
 
     With ``pretrain.budget`` at ``epochs``, and for a method that is not trained, the plan itself.

@@ -40,7 +40,7 @@ class Estimate:
 
 def estimate(plan: Plan) -> Estimate:
     """Build the method without memory, run one step of shapes through it, and count."""
-    method = rehearse(plan)
+    method = dry_build(plan)
     module = cast("nn.Module", method)
     everything, trainable = count_parameters(module), count_parameters(module, trainable=True)
     flops, activations = _step(method, plan) if plan.steps else (0, 0)
@@ -54,7 +54,7 @@ def estimate(plan: Plan) -> Estimate:
     )
 
 
-def rehearse(plan: Plan) -> Method:
+def dry_build(plan: Plan) -> Method:
     """Load everything and build the method without memory, to tell what cannot be built before anything is written.
 
     Raises:

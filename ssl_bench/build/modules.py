@@ -8,7 +8,7 @@ from torch import nn
 
 from ssl_bench.build.weights import fill
 from ssl_bench.errors import UsageError
-from ssl_bench.plan.parts import Chosen, Parts
+from ssl_bench.plan.parts import ResolvedComponent, RunComponents
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.contracts import Backbone, Fusion, Method
 from ssl_bench.plugin.features import FeatureSchema
@@ -74,21 +74,21 @@ def build_method(plan: Plan) -> Method:
     return method
 
 
-def build_baseline(plan: Plan, chosen: Chosen) -> Method:
+def build_baseline(plan: Plan, chosen: ResolvedComponent) -> Method:
     """An untrained method around the encoder as it is initialised: the same weights for every method of the seed."""
     backbone = build_backbone(plan, initial=True)
     seed_torch(plan.config.seed, "method")
     return cast("Method", chosen.build(backbone, None))
 
 
-def build_fusion(chosen: Chosen, dim: int, schema: FeatureSchema) -> Fusion:
+def build_fusion(chosen: ResolvedComponent, dim: int, schema: FeatureSchema) -> Fusion:
     """A fusion for features of width ``dim`` that knows what its descriptor says of the tokens it needs."""
     fusion = chosen.build(dim, schema)
     fusion.needs_tokens = chosen.component.needs_tokens
     return cast("Fusion", fusion)
 
 
-def _check_views(parts: Parts, method: Method, backbone: Backbone) -> None:
+def _check_views(parts: RunComponents, method: Method, backbone: Backbone) -> None:
     for group in method.views:
         if backbone.patch_size and group.size % backbone.patch_size:
             raise UsageError(

@@ -15,7 +15,7 @@ import torch
 
 from ssl_bench.data.joined import join
 from ssl_bench.data.preparing import prepare_store
-from ssl_bench.data.source import Grey, ImageSource, JoinedSource, Source, count_greys, grey_of
+from ssl_bench.data.source import ImageSource, JoinedSource, PixelStatistics, Source, count_greys, statistics_of
 from ssl_bench.data.splits import check_not_empty
 from ssl_bench.data.stated import stated_grey
 from ssl_bench.data.store import Store
@@ -31,7 +31,7 @@ Stage = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Material:
+class PreparedData:
     """Prepared data of a run: cohort and image rows that belong together, and the images on their device.
 
     Args:
@@ -49,7 +49,7 @@ class Material:
     stores: Sequence[Store]
     rows: npt.NDArray[np.int64]
     source: Source
-    grey: Grey
+    grey: PixelStatistics
     rejected: dict[str, str]
     files: tuple[Path, ...] = ()
     fit: Literal["crop", "pad"] = "crop"
@@ -72,7 +72,7 @@ def joined_fingerprint(stores: Sequence[Store]) -> str:
     return found[0] if len(found) == 1 else sha256("\n".join(found).encode()).hexdigest()[:32]
 
 
-def prepare_material(plan: Plan, device: torch.device, progress: Progress) -> Material:
+def prepare_data(plan: Plan, device: torch.device, progress: Progress) -> PreparedData:
     """The prepared stores of the plan's datasets, and where their images live.
 
     Raises:
@@ -91,7 +91,7 @@ def prepare_material(plan: Plan, device: torch.device, progress: Progress) -> Ma
     grey = grey or _grey(list(stores.values()), starts, rows[pretraining_positions(plan, cohort)])
     source = sources[0] if len(sources) == 1 else JoinedSource(sources, lengths)
     files = [path for name, store in stores.items() for path in picture_files(plan, store, plan.sources[name])]
-    return Material(cohort, tuple(stores.values()), rows, source, grey, rejections(stores), tuple(files), data.fit)
+    return PreparedData(cohort, tuple(stores.values()), rows, source, grey, rejections(stores), tuple(files), data.fit)
 
 
 def picture_files(plan: Plan, store: Store, cohort: Cohort) -> list[Path]:
@@ -103,20 +103,20 @@ def picture_files(plan: Plan, store: Store, cohort: Cohort) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class ExternalMaterial:
+class PreparedExternal:
     """Another dataset to test on, with its prepared images as the run's encoders see them."""
 
     external: External
-    material: Material
+    prepared: PreparedData
 
 
-def prepare_external(plan: Plan, home: Material, progress: Progress, stage: Stage) -> list[ExternalMaterial]:
+def prepare_external(plan: Plan, internal: PreparedData, progress: Progress, stage: Stage) -> list[PreparedExternal]:
     """The prepared stores of the datasets to test on; their grey values are scaled as those of the training images.
 
     An image is read once an encoder, so they stay on the disk and take no memory.
 
     Raises:
-        DataError: as :func:`prepare_material`.
+        DataError: as :func:`prepare_data`.
     """
     found = []
     for external in plan.external:
@@ -124,10 +124,10 @@ def prepare_external(plan: Plan, home: Material, progress: Progress, stage: Stag
         store = prepare_store(external.cohort, plan.config.data, plan.cache, progress)
         cohort, rows = store.aligned(external.cohort)
         check_splits(replace(external, cohort=cohort))
-        source = ImageSource(store.images, home.source.device, "disk")
+        source = ImageSource(store.images, internal.source.device, "disk")
         files = tuple(picture_files(plan, store, external.cohort))
-        material = Material(cohort, (store,), rows, source, home.grey, store.rejected, files, home.fit)
-        found.append(ExternalMaterial(external, material))
+        prepared = PreparedData(cohort, (store,), rows, source, internal.grey, store.rejected, files, internal.fit)
+        found.append(PreparedExternal(external, prepared))
     return found
 
 
@@ -138,13 +138,13 @@ def rejections(stores: dict[str, Store]) -> dict[str, str]:
     return {f"{name}/{image}": why for name, store in stores.items() for image, why in store.rejected.items()}
 
 
-def _grey(stores: Sequence[Store], starts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> Grey:
+def _grey(stores: Sequence[Store], starts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> PixelStatistics:
     """Grey statistics of the training images, every store sampled as densely as the others."""
     step = max(1, math.ceil(len(rows) / GREY_SAMPLE))
     part = np.searchsorted(starts, rows, side="right") - 1
     counts = [count_greys(store.images, rows[part == number] - starts[number], step)
               for number, store in enumerate(stores)]  # fmt: skip
-    return grey_of(np.sum(counts, axis=0))
+    return statistics_of(np.sum(counts, axis=0))
 
 
 def pretraining_positions(plan: Plan, cohort: Cohort) -> npt.NDArray[np.int64]:

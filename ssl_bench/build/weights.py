@@ -63,7 +63,7 @@ def fill(
         DataError: keys are missing, left over or of another shape, unless allowed by name, or values are not finite.
     """
     wanted = model.state_dict()
-    with torch.device("cpu"):  # a rehearsal builds everything else without memory
+    with torch.device("cpu"):  # a dry build makes everything else without memory
         adapted = _adapted(model, encoder_of(weights, wanted.keys(), prefix, source), source)
     shapes = [
         f"{name} {tuple(value.shape)} instead of {tuple(wanted[name].shape)}"
@@ -80,7 +80,7 @@ def fill(
             f"weights {source} do not fit the encoder ({told}); choose the backbone they were made for, or name keys "
             "that may differ in backbone.init_allow"
         )
-    if not next(model.parameters()).is_meta:  # a rehearsal has no memory to put them into
+    if not next(model.parameters()).is_meta:  # a dry build has no memory to put them into
         model.load_state_dict({name: value for name, value in adapted.items() if name in wanted}, strict=False)
 
 

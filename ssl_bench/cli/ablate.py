@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ssl_bench.config.config import RunConfig
     from ssl_bench.plugin.registry import Registry
     from ssl_bench.results.rundir import RunDirectory
-    from ssl_bench.sweep.ablation import Cell
+    from ssl_bench.sweep.ablation import AblationCell
 
 CLAIM_SEEDS = 5
 
@@ -140,17 +140,17 @@ def feature_sets(
 
 
 def run_cells(
-    planned: Sequence[Cell], configs: Sequence[RunConfig], registry: Registry, cache: Path, told: str
+    planned: Sequence[AblationCell], configs: Sequence[RunConfig], registry: Registry, cache: Path, told: str
 ) -> None:
     """Run what is not finished; everything is planned before anything runs, and told before the first that does."""
-    from ssl_bench.build.estimate import rehearse
+    from ssl_bench.build.estimate import dry_build
     from ssl_bench.pipeline import execute
     from ssl_bench.plan.plan import make_plan
     from ssl_bench.plan.settle import settle
     from ssl_bench.results.rundir import RunDirectory
 
     for number in {cell.arm + cell.features: number for number, cell in enumerate(planned)}.values():
-        rehearse(make_plan(configs[number], registry, cache))
+        dry_build(make_plan(configs[number], registry, cache))
     settled = [settle(config, registry) for config in configs]
     for number, (cell, config) in enumerate(zip(planned, settled, strict=True), 1):
         directory = RunDirectory(cell.folder)
@@ -207,7 +207,9 @@ class Warnings:
         print(f"warning: {sentence}", file=sys.stderr)
 
 
-def conclude(planned: Sequence[Cell], config: RunConfig, out: Path, fewest: int, *, as_json: bool = False) -> None:
+def conclude(
+    planned: Sequence[AblationCell], config: RunConfig, out: Path, fewest: int, *, as_json: bool = False
+) -> None:
     """Compare the arms, write ``ablation.json`` and ``ablation.md``, and print the latter."""
     from ssl_bench.files import write_json, write_text
     from ssl_bench.report.ablation import markdown

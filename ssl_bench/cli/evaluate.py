@@ -69,7 +69,7 @@ def evaluate(
 
     from ssl_bench.api.start import leave_report
     from ssl_bench.cli.run import show
-    from ssl_bench.evaluate.again import evaluate_again
+    from ssl_bench.evaluate.reevaluate import reevaluate
     from ssl_bench.plan.plan import make_plan
     from ssl_bench.plugin.registry import discover
     from ssl_bench.report.terminal import Terminal
@@ -78,6 +78,6 @@ def evaluate(
     with directory.locked():
         terminal = Terminal(directory)
         with terminal:
-            record = evaluate_again(plan, directory, terminal)
+            record = reevaluate(plan, directory, terminal)
         show(terminal, record, as_json=as_json)
         leave_report(directory, terminal)

@@ -47,7 +47,7 @@ def probe(
     """Evaluate the features of any model with the suite's protocols and print the same tables."""
     from ssl_bench.config.config import split_names
     from ssl_bench.evaluate.features import read_features
-    from ssl_bench.evaluate.given import Probe, choose_protocols, declaration, name_of, write_probe
+    from ssl_bench.evaluate.provided import Probe, choose_protocols, declaration, name_of, write_probe
     from ssl_bench.plugin.registry import discover
     from ssl_bench.results.rundir import RunDirectory
     from ssl_bench.stats.measures import usual

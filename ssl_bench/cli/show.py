@@ -12,7 +12,7 @@ from ssl_bench.cli.options import AsJson
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugin.components import KINDS, Component
 from ssl_bench.plugin.places import place_of
-from ssl_bench.plugin.registry import Offer, discover
+from ssl_bench.plugin.registry import RegisteredComponent, discover
 from ssl_bench.plugin.search import declared
 
 
@@ -68,7 +68,7 @@ def options_of(component: Component) -> list[dict[str, Any]]:
     return options
 
 
-def component_values(offer: Offer) -> dict[str, Any]:
+def component_values(offer: RegisteredComponent) -> dict[str, Any]:
     """A component as plain values."""
     component = offer.component
     return {

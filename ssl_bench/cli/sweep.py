@@ -174,12 +174,12 @@ def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict
     Raises:
         HandledError: unknown keys and cells that cannot run, all at once.
     """
-    from ssl_bench.sweep.cells import Grouped, make_cells, plan_cells, rehearse_cells
+    from ssl_bench.sweep.cells import Grouped, dry_build_cells, make_cells, plan_cells
     from ssl_bench.sweep.grid import layers
 
     problems = Grouped()
     cells = make_cells(layers(grid, registry), registry, problems)
-    plans = rehearse_cells(plan_cells(cells, registry, cache, problems), problems)
+    plans = dry_build_cells(plan_cells(cells, registry, cache, problems), problems)
     problems.raise_if_any()
     if not cells:
         raise UsageError("the grid has no cell left; exclude fewer")

@@ -44,7 +44,7 @@ def tables(
             raise UsageError(unknown(what, given, known))
     if as_json and (out or form != "markdown"):
         raise UsageError("--json prints values by itself; leave out --out and --format")
-    from ssl_bench.compare.arms import read_arms
+    from ssl_bench.compare.groups import read_groups
     from ssl_bench.config.config import split_names
     from ssl_bench.plugin.registry import discover
     from ssl_bench.report.paper import TITLES, paper, refuse_seen
@@ -52,7 +52,7 @@ def tables(
     from ssl_bench.stats.measures import usual
 
     names, asked = split_names(protocols or "") or tuple(TITLES), usual(discover(), metrics)
-    arms = read_arms(runs, names)
+    arms = read_groups(runs, names)
     shown = paper(arms, names, per_label=per_label, replicates=replicates, fewest=fewest, asked=asked)
     if refuse_contaminated:
         refuse_seen(shown.cells)

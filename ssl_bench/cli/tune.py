@@ -191,7 +191,7 @@ def check(asked: Asked, studies: Sequence[StudyPlan], registry: Registry, cache:
     from ssl_bench.config.layers import merge
     from ssl_bench.plan.external import read_external
     from ssl_bench.plan.parts import choose_parts
-    from ssl_bench.sweep.cells import Grouped, make_cells, plan_cells, rehearse_cells
+    from ssl_bench.sweep.cells import Grouped, dry_build_cells, make_cells, plan_cells
     from ssl_bench.sweep.settings import nested
     from ssl_bench.tune.cells import trial_cells
 
@@ -202,7 +202,7 @@ def check(asked: Asked, studies: Sequence[StudyPlan], registry: Registry, cache:
     for study in studies:
         first = problems.run(study.name, partial(trial_cells, study, {}, asked.rule, asked.pruner, registry))
         cells += (first or {}).values()
-    plans = rehearse_cells(plan_cells(cells, registry, cache, problems), problems)
+    plans = dry_build_cells(plan_cells(cells, registry, cache, problems), problems)
     problems.raise_if_any()
     config, sources = studies[0].config, next(iter(plans.values())).sources
     problems.run("final runs", lambda: read_external(config, choose_parts(config, registry), sources, cache))

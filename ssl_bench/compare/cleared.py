@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ssl_bench.compare.bench import Bench
+from ssl_bench.compare.group_comparison import GroupComparison
 from ssl_bench.compare.lines import Line
-from ssl_bench.compare.runs import PIXELS
+from ssl_bench.compare.pairs import PIXELS
 from ssl_bench.pretrain.health import unready
 from ssl_bench.results.rows import MACRO
 
@@ -39,7 +39,7 @@ def unready_line(line: Line) -> bool:
     return not line.blind and any(unready(member.record) for member in trained)
 
 
-def unclear_line(bench: Bench, line: Line, metric: str) -> bool:
+def unclear_line(bench: GroupComparison, line: Line, metric: str) -> bool:
     """Whether a row's macro mean does not clear the thumbnails beside it, where these were measured.
 
     A row with too few seeds for an interval clears nothing. Nothing is above by a metric whose best value

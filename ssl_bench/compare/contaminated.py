@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ssl_bench.compare.bench import Bench
+from ssl_bench.compare.group_comparison import GroupComparison
 from ssl_bench.compare.lines import Line
-from ssl_bench.compare.members import Member
+from ssl_bench.compare.run import Run
 from ssl_bench.results.ledger import of_record, tested_datasets
 
 SEEN, UNKNOWN = "‡", "?"
@@ -19,7 +19,7 @@ LEGENDS = {
 }  # fmt: skip
 
 
-def seen_mark(bench: Bench, line: Line) -> str:
+def seen_mark(bench: GroupComparison, line: Line) -> str:
     """The mark of a row at a place: the worst of its encoders'."""
     if line.blind or line.arm.members[0].baseline:
         return ""
@@ -27,7 +27,7 @@ def seen_mark(bench: Bench, line: Line) -> str:
     return next((mark for mark in (SEEN, UNKNOWN) if mark in marks), "")
 
 
-def _mark(member: Member, bench: Bench) -> str:
+def _mark(member: Run, bench: GroupComparison) -> str:
     ledger = of_record(member.record)
     tested = tested_datasets(member.record, bench.place[1])
     doubted = [(dataset, manifest) for dataset, manifest in tested if ledger.seen(dataset, manifest=manifest)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ssl_bench.compare.arms import Arm, same_predictions
-from ssl_bench.compare.members import Member, Place
+from ssl_bench.compare.groups import RunGroup, same_predictions
+from ssl_bench.compare.run import Run, Setting
 from ssl_bench.errors import HandledError
 from ssl_bench.results.rows import CONSTANT
 
@@ -22,8 +22,8 @@ class Line:
         blind: the protocol looks at no encoder, so nothing here is ranked or tested.
     """
 
-    arm: Arm
-    members: Mapping[int, Member]
+    arm: RunGroup
+    members: Mapping[int, Run]
     name: str
     blind: bool = False
 
@@ -39,7 +39,7 @@ class Line:
         return bool(mine & others)
 
 
-def by_seed(line: Line, other: Line) -> Mapping[int, Member]:
+def by_seed(line: Line, other: Line) -> Mapping[int, Run]:
     """Encoders of a row by the seed that they are paired by; one that no seed changes by every seed of the other."""
     return dict.fromkeys(other.members, *line.members.values()) if line.fixed else line.members
 
@@ -48,7 +48,7 @@ Refused = list[tuple[str, HandledError]]
 """Rows that cannot stand at a place, with the reason."""
 
 
-def lines_of(arms: Iterable[Arm], place: Place, refused: Refused | None = None) -> tuple[list[Line], list[str]]:
+def lines_of(arms: Iterable[RunGroup], place: Setting, refused: Refused | None = None) -> tuple[list[Line], list[str]]:
     """The rows of a place, and what a reader must know of encoders that stand behind several runs or names.
 
     Args:
@@ -60,7 +60,7 @@ def lines_of(arms: Iterable[Arm], place: Place, refused: Refused | None = None) 
         UsageError: two runs of an arm have one seed and different encoders.
         DataError: predictions that must be looked at are gone.
     """
-    here: list[tuple[Arm, dict[int, Member]]] = []
+    here: list[tuple[RunGroup, dict[int, Run]]] = []
     lines: list[Line] = []
     notes: list[str] = []
     seen: Seen = {}
@@ -87,7 +87,7 @@ def lines_of(arms: Iterable[Arm], place: Place, refused: Refused | None = None) 
 
 
 def _told(
-    arm: Arm, alone: Mapping[int, Member], own: Mapping[int, Member], twin: Line | None, place: Place
+    arm: RunGroup, alone: Mapping[int, Run], own: Mapping[int, Run], twin: Line | None, place: Setting
 ) -> Iterator[str]:
     """Which encoders of an arm several runs or rows hold."""
     runs = [member for member in arm.members if place in member.by_place and not member.baseline]
@@ -107,10 +107,10 @@ def _count(encoders: int) -> str:
     return "1 encoder" if encoders == 1 else f"{encoders} encoders"
 
 
-def _distinct(found: Mapping[int, Member], place: Place) -> dict[int, Member]:
+def _distinct(found: Mapping[int, Run], place: Setting) -> dict[int, Run]:
     """Without encoders that predict to the last digit what an earlier one does."""
-    alone: dict[int, Member] = {}
-    by_values: dict[tuple[object, ...], list[Member]] = {}
+    alone: dict[int, Run] = {}
+    by_values: dict[tuple[object, ...], list[Run]] = {}
     for seed, member in found.items():
         alike = by_values.setdefault(member.values(place), [])
         if not any(same_predictions(other, member, place) for other in alike):
@@ -119,13 +119,13 @@ def _distinct(found: Mapping[int, Member], place: Place) -> dict[int, Member]:
     return alone
 
 
-Seen = dict[tuple[object, ...], list[tuple[Line, Member]]]
+Seen = dict[tuple[object, ...], list[tuple[Line, Run]]]
 """Encoders of the rows so far, by their numbers."""
 
 
-def _apart(found: Mapping[int, Member], seen: Seen, place: Place) -> tuple[dict[int, Member], Line | None]:
+def _apart(found: Mapping[int, Run], seen: Seen, place: Setting) -> tuple[dict[int, Run], Line | None]:
     """The encoders that do not predict what those of earlier rows do, and the row that has the others."""
-    own: dict[int, Member] = {}
+    own: dict[int, Run] = {}
     twin = None
     for seed, member in found.items():
         alike = (line for line, other in seen.get(member.values(place), ()) if same_predictions(other, member, place))
@@ -136,9 +136,9 @@ def _apart(found: Mapping[int, Member], seen: Seen, place: Place) -> tuple[dict[
     return own, twin
 
 
-def _blind(here: Sequence[tuple[Arm, Mapping[int, Member]]], place: Place) -> tuple[list[Line], list[str]]:
+def _blind(here: Sequence[tuple[RunGroup, Mapping[int, Run]]], place: Setting) -> tuple[list[Line], list[str]]:
     """One row for each set of EHR features: by such a protocol encoders cannot differ."""
-    groups: dict[str, tuple[Arm, Member]] = {}
+    groups: dict[str, tuple[RunGroup, Run]] = {}
     for arm, found in here:
         for member in found.values():
             groups.setdefault(", ".join(member.record["features"]), (arm, member))

@@ -8,11 +8,11 @@ from typing import Any
 from ssl_bench.config.config import CORRECTED, RunConfig
 from ssl_bench.config.layers import merge
 from ssl_bench.errors import UsageError, among
-from ssl_bench.plugin.components import Dataset, Method, Recipe
+from ssl_bench.plugin.components import DatasetSpec, MethodSpec, Recipe
 from ssl_bench.plugin.registry import Registry
 
 
-def find(method: Method, name: str) -> Recipe | None:
+def find(method: MethodSpec, name: str) -> Recipe | None:
     """A recipe of a method, None for ``corrected``.
 
     Raises:
@@ -30,7 +30,7 @@ def finder(registry: Registry) -> Callable[[Mapping[str, Any]], Mapping[str, Any
 
     def values(asked: Mapping[str, Any]) -> Mapping[str, Any]:
         method = named(asked, "method")
-        recipe = find(registry.get(Method.kind, method), str(asked.get("recipe", CORRECTED)))
+        recipe = find(registry.get(MethodSpec.kind, method), str(asked.get("recipe", CORRECTED)))
         if recipe is None:
             return {}
         data = {"options": held(registry, recipe, named(asked, "data"))}
@@ -50,11 +50,11 @@ def named(values: Mapping[str, Any], section: str) -> str:
 
 def held(registry: Registry, recipe: Recipe, dataset: str) -> dict[str, Any]:
     """The recipe's dataset options that a dataset has."""
-    known = registry.get(Dataset.kind, dataset or RunConfig().data.name).options_model().model_fields
+    known = registry.get(DatasetSpec.kind, dataset or RunConfig().data.name).options_model().model_fields
     return {key: value for key, value in recipe.dataset.items() if key in known}
 
 
-def missing(method: Method, name: str, known: Mapping[str, Any]) -> list[str]:
+def missing(method: MethodSpec, name: str, known: Mapping[str, Any]) -> list[str]:
     """The recipe's dataset options that are not among a dataset's ``known`` ones, as text."""
     recipe = find(method, name)
     wanted = recipe.dataset if recipe else {}

@@ -24,7 +24,7 @@ def image_content(cohort: Cohort, pixels: Sequence[str]) -> pd.DataFrame:
     Args:
         cohort: with settled labels, in any order.
         pixels: hash of the prepared pixels of each of its rows (:attr:`ssl_bench.data.store.Store.pixels`,
-            :attr:`ssl_bench.build.prepared.Material.pixels`).
+            :attr:`ssl_bench.build.prepared.PreparedData.pixels`).
 
     Returns:
         A row an image, by ``image_id`` in its order as text, with the columns :data:`PARTS`.

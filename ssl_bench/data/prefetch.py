@@ -17,7 +17,7 @@ from torch import Tensor
 from ssl_bench.data.source import BatchStream
 from ssl_bench.plugin.contracts import Batch
 
-PATIENCE = 5.0
+TIMEOUT_S = 5.0
 """Seconds that the end of a training waits for a read that nobody needs any more."""
 
 
@@ -70,7 +70,7 @@ class Prefetch:
         A disk that hangs holds nobody up: the thread does not outlive the process.
         """
         if self._next:
-            self._next[1].join(PATIENCE)
+            self._next[1].join(TIMEOUT_S)
         self._next, self.steps = None, 0
 
     def _begin(self, step: int) -> _Reading:

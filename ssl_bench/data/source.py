@@ -156,16 +156,16 @@ def _free_memory() -> int:
 
 
 @dataclass(frozen=True)
-class Grey:
+class PixelStatistics:
     """Mean and standard deviation of the training images' grey values, on the scale 0 to 1."""
 
     mean: float
     std: float
 
 
-def measure_grey(images: npt.NDArray[np.uint8], rows: Rows, sample: int = 2000) -> Grey:
+def measure_grey(images: npt.NDArray[np.uint8], rows: Rows, sample: int = 2000) -> PixelStatistics:
     """Grey statistics over at most ``sample`` training images, evenly spread."""
-    return grey_of(count_greys(images, rows, max(1, math.ceil(len(rows) / sample))))
+    return statistics_of(count_greys(images, rows, max(1, math.ceil(len(rows) / sample))))
 
 
 def count_greys(images: npt.NDArray[np.uint8], rows: Rows, step: int) -> npt.NDArray[np.float64]:
@@ -177,12 +177,12 @@ def count_greys(images: npt.NDArray[np.uint8], rows: Rows, step: int) -> npt.NDA
     return histogram
 
 
-def grey_of(histogram: npt.NDArray[np.float64]) -> Grey:
+def statistics_of(histogram: npt.NDArray[np.float64]) -> PixelStatistics:
     """Mean and standard deviation of counted grey values (256,)."""
     levels = np.arange(256) / 255
     mean = float(histogram @ levels / histogram.sum())
     variance = float(histogram @ (levels - mean) ** 2 / histogram.sum())
-    return Grey(mean, max(variance**0.5, 1e-3))
+    return PixelStatistics(mean, max(variance**0.5, 1e-3))
 
 
 class BatchStream:
@@ -211,7 +211,7 @@ class BatchStream:
         rows: Rows,
         tables: tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]],
         views: Sequence[ViewGroup],
-        grey: Grey,
+        grey: PixelStatistics,
         *,
         batch_size: int,
         seed: int,

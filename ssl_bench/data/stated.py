@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.data.source import Grey
+from ssl_bench.data.source import PixelStatistics
 from ssl_bench.errors import DataError, UsageError
 
 
-def stated_grey(weights: Path | None, *, trains: bool) -> Grey | None:
+def stated_grey(weights: Path | None, *, trains: bool) -> PixelStatistics | None:
     """Mean and deviation from the ``config.json`` of weights to start from; None where they state none.
 
     Args:
@@ -31,7 +31,7 @@ def stated_grey(weights: Path | None, *, trains: bool) -> Grey | None:
     if not (isinstance(mean, list) and isinstance(std, list) and len(mean) == len(std) and mean):
         return None
     if len(mean) == 1:
-        return Grey(float(mean[0]), float(std[0]))
+        return PixelStatistics(float(mean[0]), float(std[0]))
     if trains:
         return None
     raise UsageError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.files import new_folder, write_json
-from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.options import validate
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write_layout(registry: Registry, layout: str, values: Mapping[str, Any], out
             {
                 "synthetic": "procedural radiographs of virtual patients: nothing here was measured on a person",
                 "layout": layout,
-                "writer": registry.provenance([(Dataset.kind, layout)])[0],
+                "writer": registry.provenance([(DatasetSpec.kind, layout)])[0],
                 "options": options.model_dump(),
                 "written": written,
             },
@@ -60,13 +60,13 @@ def write_layout(registry: Registry, layout: str, values: Mapping[str, Any], out
     return written
 
 
-def find_writer(registry: Registry, layout: str) -> Dataset:
+def find_writer(registry: Registry, layout: str) -> DatasetSpec:
     """The dataset of that name, which must have a writer.
 
     Raises:
         UsageError: it has none, or there is no such dataset; the message lists those that have one.
     """
-    datasets: list[Dataset] = [registry.get(Dataset.kind, name) for name in registry.names(Dataset.kind)]
+    datasets: list[DatasetSpec] = [registry.get(DatasetSpec.kind, name) for name in registry.names(DatasetSpec.kind)]
     writers = {dataset.name: dataset for dataset in datasets if dataset.writer}
     if layout not in writers:
         raise UsageError(unknown("layout", layout, writers))

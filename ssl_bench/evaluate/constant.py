@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.plan.parts import Chosen
+from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plugin.notes import Note
 from ssl_bench.results.rows import CONSTANT
 from ssl_bench.results.rundir import RunDirectory
@@ -68,7 +68,7 @@ def without_claim(
             for row in rows]  # fmt: skip
 
 
-def frozen(evaluators: Iterable[Chosen]) -> list[str]:
+def frozen(evaluators: Iterable[ResolvedComponent]) -> list[str]:
     """Protocols on the frozen encoder's features."""
     return [part.name for part in evaluators if part.component.needs == "embeddings"]
 

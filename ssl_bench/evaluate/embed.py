@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ssl_bench.data.source import Grey, Rows, Source
+from ssl_bench.data.source import PixelStatistics, Rows, Source
 from ssl_bench.data.views import whole_view
 from ssl_bench.data.whole import prepared
 from ssl_bench.distributed import gather_rows, own_share
@@ -31,7 +31,7 @@ def embed(
     encoder: Backbone,
     source: Source,
     rows: Rows,
-    grey: Grey,
+    grey: PixelStatistics,
     *,
     batch_size: int = 0,
     names: Sequence[str] | npt.NDArray[Any] = (),

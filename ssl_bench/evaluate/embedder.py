@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ssl_bench.build.prepared import Material
+from ssl_bench.build.prepared import PreparedData
 from ssl_bench.data.boxes import SIDES, in_square
-from ssl_bench.data.source import Grey
+from ssl_bench.data.source import PixelStatistics
 from ssl_bench.data.views import whole_view
 from ssl_bench.distributed import is_first
 from ssl_bench.evaluate.embed import embed, embed_files
@@ -54,46 +54,46 @@ class Embedder:
     fusion: Callable[[int, FeatureSchema], Fusion] | None = None
     withhold: str | None = None
 
-    def context(self, material: Material, dataset: str, seed: int) -> EvalContext:
+    def context(self, prepared: PreparedData, dataset: str, seed: int) -> EvalContext:
         """All splits of a dataset.
 
         Args:
-            material: prepared images and cohort.
+            prepared: prepared images and cohort.
             dataset: its name in the run directory.
             seed: of the run.
         """
-        splits = {name: self.split(material, dataset, name) for name in SPLITS if name != self.withhold}
+        splits = {name: self.split(prepared, dataset, name) for name in SPLITS if name != self.withhold}
         if self.withhold:
             splits[self.withhold] = replace(splits["validate"], name=self.withhold)
-        device, grey = str(material.source.device), material.grey
+        device, grey = str(prepared.source.device), prepared.grey
         return EvalContext(
             splits,
-            material.cohort.labels,
+            prepared.cohort.labels,
             self.network,
             device,
             seed,
-            partial(whole_images, material, self.network),
+            partial(whole_images, prepared, self.network),
             black=black_of(self.network, grey),
             fusion=partial(self.fusion, self.network.dim, self.schema) if self.fusion and self.schema else None,
         )
 
-    def split(self, material: Material, dataset: str, name: str) -> Split:
+    def split(self, prepared: PreparedData, dataset: str, name: str) -> Split:
         """One split of a dataset; arguments as :meth:`context`."""
-        chosen = (material.cohort.frame["split"] == name).to_numpy()
-        frame = material.cohort.frame[chosen]
+        chosen = (prepared.cohort.frame["split"] == name).to_numpy()
+        frame = prepared.cohort.frame[chosen]
         images, patients = (frame[column].to_numpy(dtype=str) for column in ("image_id", "patient_id"))
-        features = self._features(material, material.rows[chosen], f"{dataset}-{name}", images, patients)
+        features = self._features(prepared, prepared.rows[chosen], f"{dataset}-{name}", images, patients)
         return Split(
             name,
             images,
             patients,
             features,
-            frame[list(material.cohort.labels)].to_numpy(dtype=np.float32),
-            material.rows[chosen],
-            raw_ehr(frame[list(material.cohort.features)]),
+            frame[list(prepared.cohort.labels)].to_numpy(dtype=np.float32),
+            prepared.rows[chosen],
+            raw_ehr(frame[list(prepared.cohort.features)]),
             *self._ehr(frame),
             frame["study_id"].to_numpy(dtype=str),
-            boxes_of(material, images),
+            boxes_of(prepared, images),
         )
 
     def _ehr(self, frame: pd.DataFrame) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]:
@@ -104,55 +104,55 @@ class Embedder:
         return encode(frame.reindex(columns=columns), self.schema)
 
     def _embedded(
-        self, material: Material, rows: npt.NDArray[np.int64], images: npt.NDArray[Any]
+        self, prepared: PreparedData, rows: npt.NDArray[np.int64], images: npt.NDArray[Any]
     ) -> npt.NDArray[np.float32]:
         """Embeddings of some rows: of the prepared images, or of whole pictures that the encoder prepares itself."""
         if isinstance(self.network, BaseEncoder):
-            files = [material.files[row] for row in rows]
-            return embed_files(self.network, files, material.source.device, self.pixel_limit, self.batch_size)
-        return embed(self.network, material.source, rows, material.grey, batch_size=self.batch_size, names=images)
+            files = [prepared.files[row] for row in rows]
+            return embed_files(self.network, files, prepared.source.device, self.pixel_limit, self.batch_size)
+        return embed(self.network, prepared.source, rows, prepared.grey, batch_size=self.batch_size, names=images)
 
     def _features(
         self,
-        material: Material,
+        prepared: PreparedData,
         rows: npt.NDArray[np.int64],
         file: str,
         images: npt.NDArray[Any],
         patients: npt.NDArray[Any],
     ) -> npt.NDArray[np.float32]:
         """Embeddings of some rows, kept under a name."""
-        kept = self.run.read_embeddings(self.encoder, file, images, material.fingerprint) if self.reuse else None
+        kept = self.run.read_embeddings(self.encoder, file, images, prepared.fingerprint) if self.reuse else None
         if kept is not None:
             return kept
-        found = self._embedded(material, rows, images)
+        found = self._embedded(prepared, rows, images)
         arrays = {"image_id": images, "patient_id": patients, "embeddings": found,
-                  "fingerprint": np.array(material.fingerprint)}  # fmt: skip
+                  "fingerprint": np.array(prepared.fingerprint)}  # fmt: skip
         if is_first():
             self.run.write_embeddings(self.encoder, file, arrays)
         return found
 
 
-def boxes_of(material: Material, images: npt.NDArray[Any]) -> list[Box]:
+def boxes_of(prepared: PreparedData, images: npt.NDArray[Any]) -> list[Box]:
     """Boxes of some images by their place among them, in the square that was prepared of each."""
-    if material.cohort.boxes is None:
+    if prepared.cohort.boxes is None:
         return []
-    boxes = in_square(material.cohort.boxes, material.fit)
+    boxes = in_square(prepared.cohort.boxes, prepared.fit)
     place = pd.Series(np.arange(len(images)), index=images)
     held = boxes[boxes["image_id"].isin(place.index)]
     rows = zip(place[held["image_id"]], held["finding"], *(held[side] for side in SIDES), strict=True)
     return [Box(int(image), str(finding), *map(float, sides)) for image, finding, *sides in rows]
 
 
-def whole_images(material: Material, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:
+def whole_images(prepared: PreparedData, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:
     """The views ``(B, C, H, W)`` of some store rows, normalised as the encoder expects."""
-    grey = material.grey
+    grey = prepared.grey
     if isinstance(network, BaseEncoder):
-        view = whole_view(material.source.read(rows), network.image_size, mean=0.0, std=1.0)
+        view = whole_view(prepared.source.read(rows), network.image_size, mean=0.0, std=1.0)
         return normalised(view, network.preprocessing)
-    return whole_view(material.source.read(rows), network.image_size, mean=grey.mean, std=grey.std)
+    return whole_view(prepared.source.read(rows), network.image_size, mean=grey.mean, std=grey.std)
 
 
-def black_of(network: Backbone, grey: Grey) -> float | Tensor:
+def black_of(network: Backbone, grey: PixelStatistics) -> float | Tensor:
     """What a black pixel is in the views of an encoder, channel by channel where they differ."""
     if isinstance(network, BaseEncoder):
         return torch.tensor(network.preprocessing.black)[:, None, None]

@@ -1,4 +1,4 @@
-"""Where protocols are fitted, and the places where what they fitted is tested: at home and on other datasets."""
+"""Where protocols are fitted, and where what they fitted is tested: on the run's own dataset and on external ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.build.prepared import ExternalMaterial, Material
+from ssl_bench.build.prepared import PreparedData, PreparedExternal
 from ssl_bench.data.joined import DATASET
 from ssl_bench.data.source import JoinedSource
 from ssl_bench.evaluate.embedder import Embedder, whole_images
@@ -65,68 +65,72 @@ class Fitting:
     images: Mapping[str, int]
 
 
-def fittings(embedder: Embedder, home: Material, abroad: Sequence[ExternalMaterial], seed: int) -> Iterator[Fitting]:
+def fittings(
+    embedder: Embedder, internal: PreparedData, externals: Sequence[PreparedExternal], seed: int
+) -> Iterator[Fitting]:
     """The run's own dataset, with those that its heads are tested on; then each dataset that has heads of its own.
 
     Args:
         embedder: of one encoder.
-        home: prepared data of the run.
-        abroad: other datasets.
+        internal: prepared data of the run.
+        externals: other datasets.
         seed: of the run.
     """
-    if home.cohort.labels:  # without labels nothing can be fitted at home
-        yield _with_heads(_fitting(embedder, home, home.cohort.name, seed), embedder, home, abroad)
-    for other in abroad:
+    if internal.cohort.labels:  # without labels nothing can be fitted on it
+        yield _with_heads(_fitting(embedder, internal, internal.cohort.name, seed), embedder, internal, externals)
+    for other in externals:
         if other.external.mode == "refit":
-            yield _fitting(embedder, other.material, other.external.name, seed)
+            yield _fitting(embedder, other.prepared, other.external.name, seed)
 
 
-def _fitting(embedder: Embedder, material: Material, name: str, seed: int) -> Fitting:
+def _fitting(embedder: Embedder, prepared: PreparedData, name: str, seed: int) -> Fitting:
     """A dataset by itself; of several that are joined, each one's test images count once more by themselves."""
-    labels, frame = material.cohort.labels, material.cohort.frame
+    labels, frame = prepared.cohort.labels, prepared.cohort.frame
     every = np.arange(len(labels))
     places = {part: [Place(name, part, labels, every)] for part in SPLITS if part != embedder.withhold}
-    if len(material.stores) > 1 and "test" in places:
+    if len(prepared.stores) > 1 and "test" in places:
         members = frame.loc[frame["split"] == "test", DATASET].to_numpy(dtype=str)
         places["test"] += [Place(str(one), "test", labels, every, members == one) for one in dict.fromkeys(members)]
-    context = embedder.context(material, name, seed)
-    images = held_out_images(material)
+    context = embedder.context(prepared, name, seed)
+    images = held_out_images(prepared)
     if embedder.withhold:
         images[embedder.withhold] = images["validate"]
     return Fitting(name, context, {part: tuple(found) for part, found in places.items()}, images)
 
 
-def held_out_images(material: Material) -> dict[str, int]:
+def held_out_images(prepared: PreparedData) -> dict[str, int]:
     """How many images the manifest has in each held-out split, without those that were quarantined."""
-    counts = material.cohort.frame["split"].value_counts()
+    counts = prepared.cohort.frame["split"].value_counts()
     return {part: int(counts.get(part, 0)) for part in SPLITS if part != "train"}
 
 
-def _with_heads(fitting: Fitting, embedder: Embedder, home: Material, abroad: Sequence[ExternalMaterial]) -> Fitting:
+def _with_heads(
+    fitting: Fitting, embedder: Embedder, internal: PreparedData, externals: Sequence[PreparedExternal]
+) -> Fitting:
     """The run's own dataset with the test splits of others, which the same heads predict."""
-    heads = [other for other in abroad if other.external.mode == "head"]
+    heads = [other for other in externals if other.external.mode == "head"]
     if not heads:
         return fitting
-    labels, materials = home.cohort.labels, [home, *(head.material for head in heads)]
+    labels, materials = internal.cohort.labels, [internal, *(head.prepared for head in heads)]
     # One numbering for the images of all, so that a protocol reads them by the same function.
     joined = JoinedSource([one.source for one in materials],
                           [sum(len(store.images) for store in one.stores) for one in materials])  # fmt: skip
-    away: dict[str, Split] = {}
+    tested: dict[str, Split] = {}
     places, counted = dict(fitting.places), dict(fitting.images)
     for head, start in zip(heads, joined.starts[1:], strict=True):
         external = head.external
-        split = embedder.split(head.material, external.name, external.split)
-        away[external.name] = replace(split, rows=split.rows + start, labels=in_columns(head, split, labels))
+        split = embedder.split(head.prepared, external.name, external.split)
+        tested[external.name] = replace(split, rows=split.rows + start, labels=in_columns(head, split, labels))
         columns = np.array([labels.index(own) for _, own, _ in external.shared])
-        counted[external.name] = held_out_images(head.material)[external.split]
+        counted[external.name] = held_out_images(head.prepared)[external.split]
         places[external.name] = (Place(external.name, external.split, external.labels, columns),)
-    images = partial(whole_images, replace(home, source=joined), embedder.network)
-    return Fitting(fitting.dataset, replace(fitting.context, images=images, abroad=away), places, counted)
+    images = partial(whole_images, replace(internal, source=joined), embedder.network)
+    return Fitting(fitting.dataset, replace(fitting.context, images=images, external=tested), places, counted)
 
 
-def in_columns(head: ExternalMaterial, split: Split, labels: Sequence[str]) -> npt.NDArray[np.float32]:
+def in_columns(head: PreparedExternal, split: Split, labels: Sequence[str]) -> npt.NDArray[np.float32]:
     """Labels ``(N, L)`` of another dataset in the columns of the run's findings; NaN where it lacks one."""
     found = np.full((len(split.labels), len(labels)), np.nan, np.float32)
     for _, own, other in head.external.shared:
-        found[:, labels.index(own)] = split.labels[:, head.material.cohort.labels.index(other)]
+        found[:, labels.index(own)] = split.labels[:, head.prepared.cohort.labels.index(other)]
     return found

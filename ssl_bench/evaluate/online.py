@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ssl_bench.build.prepared import Material
+from ssl_bench.build.prepared import PreparedData
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.evaluate.neighbours import knn_scores
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
@@ -27,18 +27,18 @@ NEIGHBOURS = 20
 Probe = Callable[[Backbone], dict[str, float]]
 
 
-def online_probe(material: Material) -> Probe:
+def online_probe(prepared: PreparedData) -> Probe:
     """A function that gives macro AUROC on validation images of heads on an encoder's features of training images.
 
     Args:
-        material: prepared images and cohort; splits other than train and validate are not read.
+        prepared: prepared images and cohort; splits other than train and validate are not read.
     """
-    labels = material.cohort.frame[list(material.cohort.labels)].to_numpy(dtype=np.float32)
-    chosen = {name: _spread(material, name) for name in ("train", "validate")}
+    labels = prepared.cohort.frame[list(prepared.cohort.labels)].to_numpy(dtype=np.float32)
+    chosen = {name: _spread(prepared, name) for name in ("train", "validate")}
 
     def look(encoder: Backbone) -> dict[str, float]:
         with as_evaluated(encoder):
-            features = {name: embed(encoder, material.source, material.rows[rows], material.grey)
+            features = {name: embed(encoder, prepared.source, prepared.rows[rows], prepared.grey)
                         for name, rows in chosen.items()}  # fmt: skip
         return scores(features["train"], labels[chosen["train"]], features["validate"], labels[chosen["validate"]])
 
@@ -72,7 +72,7 @@ def scores(
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def _spread(material: Material, split: str) -> npt.NDArray[np.int64]:
+def _spread(prepared: PreparedData, split: str) -> npt.NDArray[np.int64]:
     """Rows of the cohort: evenly spread images of a split."""
-    rows = np.flatnonzero((material.cohort.frame["split"] == split).to_numpy())
+    rows = np.flatnonzero((prepared.cohort.frame["split"] == split).to_numpy())
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST)).astype(np.int64))]

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from ssl_bench.build.modules import build_fusion
-from ssl_bench.build.prepared import ExternalMaterial, Material
+from ssl_bench.build.prepared import PreparedData, PreparedExternal
 from ssl_bench.data.subsets import Subset, subsets
 from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embedder import Embedder
 from ssl_bench.evaluate.fittings import Fitting, Place, fittings
 from ssl_bench.evaluate.notices import Notices
-from ssl_bench.plan.parts import Chosen
+from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.contracts import Backbone, Metric, Predictions
 from ssl_bench.results.describe import without_encoder
@@ -45,11 +45,11 @@ def evaluate(
     plan: Plan,
     run: RunDirectory,
     encoders: Mapping[str, Backbone],
-    material: Material,
+    prepared: PreparedData,
     stage: Callable[[str], None],
     *,
     reuse: bool = False,
-    abroad: Sequence[ExternalMaterial] = (),
+    externals: Sequence[PreparedExternal] = (),
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Metric rows of every encoder and protocol, and the differences of the trained encoder to the baselines.
 
@@ -57,10 +57,10 @@ def evaluate(
         plan: names protocols and label fractions.
         run: where embeddings and predictions are kept.
         encoders: by their name in the table.
-        material: prepared images and cohort.
+        prepared: prepared images and cohort.
         stage: told which encoder is evaluated, what a protocol cannot do and what it warns of.
         reuse: take the embeddings that the run directory holds.
-        abroad: other datasets to test on.
+        externals: other datasets to test on.
     """
     settings = plan.config.evaluate
     metrics = tuple(Gauge(part.component, part.options) for part in plan.parts.metrics)
@@ -72,7 +72,7 @@ def evaluate(
         fusion = partial(build_fusion, joins) if joins else None
         limit = plan.config.data.pixel_limit
         embedder = Embedder(encoder, network, run, settings.batch_size, reuse, limit, schema, fusion, settings.withhold)
-        for fitting in fittings(embedder, material, abroad, plan.config.seed):
+        for fitting in fittings(embedder, prepared, externals, plan.config.seed):
             for subset in subsets(fitting.context, settings.label_fractions, settings.label_draws):
                 for chosen in due(plan.parts.evaluators, subset, settings.label_fractions):
                     origin = Origin(encoder, fitting.dataset, fitting.dataset, chosen.name, plan.config.seed)
@@ -80,7 +80,9 @@ def evaluate(
     return found.rows, found.differences()
 
 
-def due(evaluators: Sequence[Chosen], subset: Subset, fractions: Sequence[float]) -> Iterator[Chosen]:
+def due(
+    evaluators: Sequence[ResolvedComponent], subset: Subset, fractions: Sequence[float]
+) -> Iterator[ResolvedComponent]:
     """The protocols to run on a subset: those that fit nothing see one only, the first of the largest share."""
     once = subset.fraction == max(fractions) and subset.draw == 0
     return (chosen for chosen in evaluators if chosen.component.fits or once)
@@ -90,9 +92,9 @@ def embed_together(
     plan: Plan,
     run: RunDirectory,
     encoders: Mapping[str, Backbone],
-    material: Material,
+    prepared: PreparedData,
     stage: Callable[[str], None],
-    abroad: Sequence[ExternalMaterial] = (),
+    externals: Sequence[PreparedExternal] = (),
 ) -> None:
     """Embed everything by every encoder on all processes; the first one keeps the result in the run directory."""
     for name, network in encoders.items():
@@ -100,7 +102,7 @@ def embed_together(
         settings = plan.config
         embedder = Embedder(name, network, run, settings.evaluate.batch_size, pixel_limit=settings.data.pixel_limit,
                             withhold=settings.evaluate.withhold)  # fmt: skip
-        for _ in fittings(embedder, material, abroad, plan.config.seed):
+        for _ in fittings(embedder, prepared, externals, plan.config.seed):
             pass  # embedding is what makes them
 
 
@@ -147,7 +149,7 @@ class Found:
         for name, item in predicted.items():
             for place in fitting.places.get(name, ()):
                 self._measure(place.of(item), place.labels, _chosen_on(predicted.get("validate"), place))
-        lacking = [name for name in fitting.context.abroad if name not in predicted]
+        lacking = [name for name in fitting.context.external if name not in predicted]
         if lacking:
             self.notices.once(
                 f"protocol '{protocol}' predicts nothing on other datasets, so {', '.join(lacking)} is left out"
@@ -192,7 +194,7 @@ def _chosen_on(validation: Scored | None, place: Place) -> PredictionTable | Non
                     place.labels)  # fmt: skip
 
 
-def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored | dict[str, Any]]:
+def _results(chosen: ResolvedComponent, origin: Origin, subset: Subset) -> Iterator[Scored | dict[str, Any]]:
     """What one protocol yields, predictions checked and direct metrics as rows."""
     context, fraction, draw = subset.context, subset.fraction, subset.draw
     if not chosen.component.fits:  # of no share, though a part of the training split is all that was asked for
@@ -200,7 +202,7 @@ def _results(chosen: Chosen, origin: Origin, subset: Subset) -> Iterator[Scored 
     for item in chosen.build().evaluate(context):
         if isinstance(item, Predictions):
             predictions = replace(item, fraction=fraction, draw=draw)
-            scored = Scored(origin, split_of({**context.splits, **context.abroad}, origin, item.split), predictions)
+            scored = Scored(origin, split_of({**context.splits, **context.external}, origin, item.split), predictions)
             check_scores(scored, tuple(context.labels))
             yield scored
         elif isinstance(item, Metric):

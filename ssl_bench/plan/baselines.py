@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ssl_bench.config.config import Choice, RunConfig
 from ssl_bench.errors import UsageError
-from ssl_bench.plugin.components import Method
+from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.registry import Registry
 
 
@@ -19,7 +19,7 @@ def choose_baselines(config: RunConfig, registry: Registry, *, given: bool) -> l
     Raises:
         UsageError: one of them is trained, or is asked for twice.
     """
-    components = {name: registry.get(Method.kind, name) for name in registry.names(Method.kind)}
+    components = {name: registry.get(MethodSpec.kind, name) for name in registry.names(MethodSpec.kind)}
     able = {name: one for name, one in components.items() if not one.trains and not one.needs_weights}
     asked = config.evaluate.baselines
     if asked is None:

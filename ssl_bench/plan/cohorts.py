@@ -15,7 +15,7 @@ from ssl_bench.data.own_split import DRAWN, apply_split, read_own_split
 from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.data.withheld import without_labels
 from ssl_bench.errors import HandledError, Problems
-from ssl_bench.plan.parts import Chosen, Parts
+from ssl_bench.plan.parts import ResolvedComponent, RunComponents
 from ssl_bench.plugin.cohort import Cohort, check_cohort, check_columns, merge_duplicates
 from ssl_bench.plugin.features import check_available
 
@@ -32,7 +32,7 @@ class Folder(Protocol):
         """The split file; None for the dataset's own."""
 
 
-def read_raw(chosen: Chosen, source: Folder, cache: Path, data: DataConfig) -> Cohort:
+def read_raw(chosen: ResolvedComponent, source: Folder, cache: Path, data: DataConfig) -> Cohort:
     """The cohort of one dataset with its own labels, and the columns that it says it has.
 
     Args:
@@ -79,7 +79,7 @@ def divide(cohort: Cohort, source: Folder, data: DataConfig) -> Cohort:
     return apply_split(cohort, read_own_split(source.split), skip=data.on_unlisted == "skip")
 
 
-def read_cohort(config: RunConfig, dataset: Chosen, cache: Path) -> Cohort:
+def read_cohort(config: RunConfig, dataset: ResolvedComponent, cache: Path) -> Cohort:
     """The cohort of one dataset by itself, checked, with its labels settled; no run is planned on it.
 
     Raises:
@@ -88,7 +88,7 @@ def read_cohort(config: RunConfig, dataset: Chosen, cache: Path) -> Cohort:
     return next(iter(_read_all(config, [(dataset, config.data)], cache).values()))
 
 
-def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Cohort]:
+def read_sources(config: RunConfig, parts: RunComponents, cache: Path) -> dict[str, Cohort]:
     """The cohorts to pretrain on by name, checked, with their labels settled in one space.
 
     Raises:
@@ -102,7 +102,7 @@ def read_sources(config: RunConfig, parts: Parts, cache: Path) -> dict[str, Coho
 
 def _read_all(
     config: RunConfig,
-    wanted: Sequence[tuple[Chosen, Folder]],
+    wanted: Sequence[tuple[ResolvedComponent, Folder]],
     cache: Path,
     features: Sequence[str] = (),
     batch_size: int = 1,

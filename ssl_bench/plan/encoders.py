@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from ssl_bench.config.config import BackboneConfig
 from ssl_bench.errors import DataError, PluginError, UsageError
-from ssl_bench.plugin.components import Backbone, Encoder, Method
+from ssl_bench.plugin.components import BackboneSpec, EncoderSpec, MethodSpec
 from ssl_bench.plugin.registry import Registry
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def load_encoder(config: BackboneConfig, registry: Registry) -> BaseEncoder:
     """
     choice = config.encoder
     assert choice is not None, "called where an encoder is named"
-    component = cast("Encoder", registry.get(Encoder.kind, choice.name))
-    options = registry.options(Encoder.kind, choice.name, choice.options)
+    component = cast("EncoderSpec", registry.get(EncoderSpec.kind, choice.name))
+    options = registry.options(EncoderSpec.kind, choice.name, choice.options)
     component.check_installed()
     if not choice.path.exists():
         raise DataError(f"encoder {choice.path} does not exist; give the publisher's file or folder")
@@ -38,7 +38,7 @@ def load_encoder(config: BackboneConfig, registry: Registry) -> BaseEncoder:
     return found.changed(normalise=choice.normalise, image_size=choice.image_size, pooling=choice.pooling)
 
 
-def choose_encoder(config: BackboneConfig, registry: Registry, method: Method) -> BaseEncoder | None:
+def choose_encoder(config: BackboneConfig, registry: Registry, method: MethodSpec) -> BaseEncoder | None:
     """The weights of others in their own form, read; None where the run builds its encoder.
 
     Raises:
@@ -56,10 +56,10 @@ def choose_encoder(config: BackboneConfig, registry: Registry, method: Method) -
     return load_encoder(config, registry)
 
 
-def as_backbone(config: BackboneConfig, encoder: BaseEncoder) -> Backbone:
+def as_backbone(config: BackboneConfig, encoder: BaseEncoder) -> BackboneSpec:
     """Weights of others as the backbone of a run."""
     assert config.encoder is not None, "called where an encoder is named"
-    return Backbone(
+    return BackboneSpec(
         name=config.encoder.name, target="", summary="weights of others", image_size=encoder.image_size,
         patch_size=encoder.patch_size,
     )  # fmt: skip

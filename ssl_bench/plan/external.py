@@ -16,7 +16,7 @@ from ssl_bench.data.splits import check_leakage, manifest
 from ssl_bench.data.withheld import without_labels
 from ssl_bench.errors import DataError, HandledError, Problems, UsageError, shortened
 from ssl_bench.plan.cohorts import check_table, divide, find, read_raw, told_of
-from ssl_bench.plan.parts import Chosen, Parts
+from ssl_bench.plan.parts import ResolvedComponent, RunComponents
 from ssl_bench.plugin.cohort import SPLITS, Cohort
 from ssl_bench.plugin.labels import SPACES
 from ssl_bench.plugin.notes import Note, note_of
@@ -42,7 +42,7 @@ class External:
     """
 
     name: str
-    dataset: Chosen
+    dataset: ResolvedComponent
     mode: Mode
     cohort: Cohort
     shared: tuple[tuple[str, str, str], ...]
@@ -81,7 +81,7 @@ class External:
         }
 
 
-def read_external(config: RunConfig, parts: Parts, sources: Sources, cache: Path) -> list[External]:
+def read_external(config: RunConfig, parts: RunComponents, sources: Sources, cache: Path) -> list[External]:
     """The datasets of ``evaluate.test_on``, checked.
 
     Args:
@@ -109,7 +109,7 @@ def read_external(config: RunConfig, parts: Parts, sources: Sources, cache: Path
     return found
 
 
-def external_names(wanted: Sequence[ExternalConfig], parts: Parts) -> list[str]:
+def external_names(wanted: Sequence[ExternalConfig], parts: RunComponents) -> list[str]:
     """A name for each dataset to test on, other than the run's own; one folder in two modes keeps one name."""
     keys = [(part.called or part.name, str(part.root), str(part.options), part.labels) for part in wanted]
     own = distinct(dataset.name for dataset in parts.datasets)
@@ -120,7 +120,7 @@ def external_names(wanted: Sequence[ExternalConfig], parts: Parts) -> list[str]:
 
 
 def _read(
-    part: ExternalConfig, dataset: Chosen, name: str, config: RunConfig, sources: Sources, cache: Path
+    part: ExternalConfig, dataset: ResolvedComponent, name: str, config: RunConfig, sources: Sources, cache: Path
 ) -> list[External]:
     """One of them; none where there is nothing to match it with."""
     if name in SPLITS:
@@ -184,35 +184,40 @@ def _check_apart(cohort: Cohort, sources: Sources, *, allow_test: bool) -> None:
 
 
 def _matched(
-    part: ExternalConfig, dataset: Chosen, name: str, cohort: Cohort, home: tuple[str, ...], split: str = "test"
+    part: ExternalConfig,
+    dataset: ResolvedComponent,
+    name: str,
+    cohort: Cohort,
+    internal: tuple[str, ...],
+    split: str = "test",
 ) -> External:
     """The findings that both have, and how they are tested.
 
     Raises:
         DataError: ``head`` is asked for and no finding is shared.
     """
-    there = coverage(cohort.labels, home).direct
-    same = set(home) == set(cohort.labels)
+    there = coverage(cohort.labels, internal).direct
+    same = set(internal) == set(cohort.labels)
     shared = tuple((here if same else common_name(here), here, other) for here, other in there.items())
     # A head says something of a dataset where most of what it was fitted for exists there (CheXpert for MIMIC-CXR);
-    # elsewhere heads are fitted anew, as in the paper (NIH, 7 of 14).
-    mode: Mode = part.mode if part.mode != "auto" else "head" if 2 * len(shared) > len(home) else "refit"
+    # otherwise heads are fitted anew, as in the paper (NIH, 7 of 14).
+    mode: Mode = part.mode if part.mode != "auto" else "head" if 2 * len(shared) > len(internal) else "refit"
     if mode == "head" and not shared:
         raise DataError(
-            f"head transfer needs a finding that both have; the run has {shortened(home)}, '{cohort.name}' has "
+            f"head transfer needs a finding that both have; the run has {shortened(internal)}, '{cohort.name}' has "
             f"{shortened(cohort.labels)}; choose {part.name}:refit=ROOT"
         )
     if mode == "refit":
         return External(name, dataset, mode, cohort, shared, split)
     # A head meets the tested split alone, so no other image needs to be there, or to be prepared.
-    tested, joined = _with_unions(cohort.with_frame(cohort.split(split)), home)
+    tested, joined = _with_unions(cohort.with_frame(cohort.split(split)), internal)
     found = (*shared, *((common_name(here), here, here) for here in joined))
     return External(name, dataset, mode, tested, found, split)
 
 
-def _with_unions(cohort: Cohort, home: tuple[str, ...]) -> tuple[Cohort, tuple[str, ...]]:
+def _with_unions(cohort: Cohort, internal: tuple[str, ...]) -> tuple[Cohort, tuple[str, ...]]:
     """The cohort with those findings of the run that are unions of its own (a nodule or a mass), and their names."""
-    joined = tuple(coverage(cohort.labels, home).unions)
+    joined = tuple(coverage(cohort.labels, internal).unions)
     if not joined:
         return cohort, ()
     made = expressed(cohort.frame[list(cohort.labels)], joined)

@@ -8,12 +8,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.config.config import METRICS, Choice, PretrainConfig, RunConfig
+from ssl_bench.config.checks import check_batch, check_declared, check_lars
+from ssl_bench.config.config import METRICS, Choice, RunConfig
 from ssl_bench.config.recipes import find
 from ssl_bench.errors import Problems, UsageError
 from ssl_bench.plan.baselines import choose_baselines
 from ssl_bench.plan.encoders import as_backbone, choose_encoder
-from ssl_bench.plugin.components import Backbone, Component, Dataset, Encoder, Evaluator, Fusion, Logger, Method, Metric
+from ssl_bench.plugin.components import (
+    BackboneSpec,
+    Component,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluatorSpec,
+    FusionSpec,
+    LoggerSpec,
+    MethodSpec,
+    MetricSpec,
+)
 from ssl_bench.plugin.features import check_available, expand
 from ssl_bench.plugin.options import Options
 from ssl_bench.plugin.places import places_in
@@ -22,15 +33,13 @@ from ssl_bench.plugin.registry import Registry
 if TYPE_CHECKING:
     from ssl_bench.plugin.encoders import BaseEncoder
 
-LARS_DECAY = 1e-3
-"""Largest weight decay at which LARS trains: ten times the largest official value (SimCLR's)."""
 
 BRANCHES = "fuse_branches"
 """The option of a method with two like branches: EHR joins ``one`` of them or ``both``."""
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ResolvedComponent:
     """A component with its checked options."""
 
     component: Any
@@ -41,7 +50,7 @@ class Chosen:
         """What the user calls it."""
         return str(self.component.name)
 
-    def with_option(self, name: str, value: Any) -> Chosen:
+    def with_option(self, name: str, value: Any) -> ResolvedComponent:
         """The same with one option changed."""
         return replace(self, options=self.options.model_copy(update={name: value}))
 
@@ -51,35 +60,35 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Parts:
+class RunComponents:
     """The components of a run.
 
     ``joins`` is the fusion of protocols that join EHR downstream, ``encoder`` the weights of others in their own form.
     """
 
-    method: Chosen
-    fusion: Chosen | None
-    dataset: Chosen
-    backbone: Backbone
+    method: ResolvedComponent
+    fusion: ResolvedComponent | None
+    dataset: ResolvedComponent
+    backbone: BackboneSpec
     image_size: int
-    evaluators: tuple[Chosen, ...]
+    evaluators: tuple[ResolvedComponent, ...]
     features: tuple[str, ...]
-    joins: Chosen | None = None
-    more: tuple[Chosen, ...] = ()
-    external: tuple[Chosen, ...] = ()
-    loggers: tuple[Chosen, ...] = ()
-    metrics: tuple[Chosen, ...] = ()
+    joins: ResolvedComponent | None = None
+    more: tuple[ResolvedComponent, ...] = ()
+    external: tuple[ResolvedComponent, ...] = ()
+    loggers: tuple[ResolvedComponent, ...] = ()
+    metrics: tuple[ResolvedComponent, ...] = ()
     encoder: BaseEncoder | None = None
-    encoder_component: Encoder | None = None
-    baselines: tuple[Chosen, ...] = ()
+    encoder_component: EncoderSpec | None = None
+    baselines: tuple[ResolvedComponent, ...] = ()
 
     @property
-    def datasets(self) -> tuple[Chosen, ...]:
+    def datasets(self) -> tuple[ResolvedComponent, ...]:
         """The datasets to pretrain on."""
         return (self.dataset, *self.more)
 
     @property
-    def downstream(self) -> Chosen | None:
+    def downstream(self) -> ResolvedComponent | None:
         """The fusion that protocols of this run join EHR by; None where no protocol does."""
         return self.joins if any(part.component.ehr == "fusion" for part in self.evaluators) else None
 
@@ -90,25 +99,25 @@ class Parts:
             self.method, *self.baselines, *self.datasets, *self.evaluators, *self.metrics, *self.loggers, *fusions,
         ]  # fmt: skip
         used = list(dict.fromkeys((item.component.kind, item.name) for item in chosen))
-        if self.backbone.name in registry.names(Backbone.kind):
-            used.append((Backbone.kind, self.backbone.name))
+        if self.backbone.name in registry.names(BackboneSpec.kind):
+            used.append((BackboneSpec.kind, self.backbone.name))
         if self.encoder is not None:
-            used.append((Encoder.kind, self.backbone.name))
+            used.append((EncoderSpec.kind, self.backbone.name))
         return registry.provenance(used)
 
 
-def choose_parts(config: RunConfig, registry: Registry) -> Parts:
+def choose_parts(config: RunConfig, registry: Registry) -> RunComponents:
     """The components of a configuration, their options checked, and whether they fit each other.
 
     Raises:
         UsageError: an unknown name or key, or a combination that cannot run.
     """
     _check_each(config, registry)
-    method = _chosen(registry, Method, config.method.name, config.method.options, config.preset)
+    method = _chosen(registry, MethodSpec, config.method.name, config.method.options, config.preset)
     find(method.component, config.recipe)
     dataset = choose_dataset(config, registry)
     more, external = (
-        tuple(_chosen(registry, Dataset, source.name, source.options, config.preset) for source in sources)
+        tuple(_chosen(registry, DatasetSpec, source.name, source.options, config.preset) for source in sources)
         for sources in (config.data.more, config.evaluate.test_on)
     )
     features = expand(config.ehr.features or method.component.features)
@@ -120,15 +129,15 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
     size = encoder.image_size if encoder else config.backbone.image_size or backbone.image_size
     joins = _downstream(config, registry, method, fusion)
     evaluators = _evaluators(config, registry)
-    loggers = _each(registry, Logger, config.loggers, config.preset)
+    loggers = _each(registry, LoggerSpec, config.loggers, config.preset)
     metrics = tuple(
-        _chosen(registry, Metric, name, config.evaluate.metric_options.get(name, {}), config.preset)
+        _chosen(registry, MetricSpec, name, config.evaluate.metric_options.get(name, {}), config.preset)
         for name in _metrics(config, registry)
     )
-    beside = _each(registry, Method, choose_baselines(config, registry, given=encoder is not None), config.preset)
-    parts = Parts(
+    beside = _each(registry, MethodSpec, choose_baselines(config, registry, given=encoder is not None), config.preset)
+    parts = RunComponents(
         method, fusion, dataset, backbone, size, evaluators, features, joins, more, external, loggers, metrics, encoder,
-        registry.get(Encoder.kind, backbone.name) if encoder else None, beside,
+        registry.get(EncoderSpec.kind, backbone.name) if encoder else None, beside,
     )  # fmt: skip
     _check_fit(config, parts)
     _check_downstream(parts)
@@ -138,7 +147,7 @@ def choose_parts(config: RunConfig, registry: Registry) -> Parts:
 def _metrics(config: RunConfig, registry: Registry) -> list[str]:
     """The metrics asked for; where none is, the usual ones that are installed."""
     asked = config.evaluate.metrics
-    offered = registry.names(Metric.kind)
+    offered = registry.names(MetricSpec.kind)
     return list(dict.fromkeys([name for name in METRICS if name in offered] if asked is None else asked))
 
 
@@ -146,31 +155,31 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
     """Every name and option by itself, so that all the wrong ones are told at once."""
     fusion, evaluate = config.fusion, config.evaluate
     wanted: list[tuple[type[Component], str, Mapping[str, Any]]] = [
-        (Method, config.method.name, config.method.options),
-        (Dataset, config.data.name, config.data.options),
-        *((Dataset, source.name, source.options) for source in (*config.data.more, *evaluate.test_on)),
-        *([(Fusion, fusion.name, fusion.options)] if fusion else []),
+        (MethodSpec, config.method.name, config.method.options),
+        (DatasetSpec, config.data.name, config.data.options),
+        *((DatasetSpec, source.name, source.options) for source in (*config.data.more, *evaluate.test_on)),
+        *([(FusionSpec, fusion.name, fusion.options)] if fusion else []),
         *(
-            (Evaluator, name, evaluate.options.get(name, {}))
+            (EvaluatorSpec, name, evaluate.options.get(name, {}))
             for name in {**dict.fromkeys(evaluate.protocols), **evaluate.options}
         ),
         *(
-            (Metric, name, evaluate.metric_options.get(name, {}))
+            (MetricSpec, name, evaluate.metric_options.get(name, {}))
             for name in {**dict.fromkeys(_metrics(config, registry)), **evaluate.metric_options}
         ),
-        *((Logger, item.name, item.options) for item in config.loggers),
-        *((Method, item.name, item.options) for item in evaluate.baselines or ()),
+        *((LoggerSpec, item.name, item.options) for item in config.loggers),
+        *((MethodSpec, item.name, item.options) for item in evaluate.baselines or ()),
     ]
     _check_branches(config, registry)
     problems = Problems()
     for kind, name, values in wanted:
         problems.run(partial(registry.options, kind.kind, name, values, config.preset, places_in(RunConfig)))
     for item in config.loggers:
-        if item.name in registry.names(Logger.kind):
-            problems.run(registry.get(Logger.kind, item.name).check_installed)
+        if item.name in registry.names(LoggerSpec.kind):
+            problems.run(registry.get(LoggerSpec.kind, item.name).check_installed)
     if config.backbone.encoder:
         named = config.backbone.encoder
-        problems.run(partial(registry.options, Encoder.kind, named.name, named.options, config.preset))
+        problems.run(partial(registry.options, EncoderSpec.kind, named.name, named.options, config.preset))
     else:
         problems.run(partial(choose_backbone, registry, config.backbone.name))
     problems.run(partial(expand, config.ehr.features))
@@ -178,57 +187,63 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
     problems.raise_if_any()
 
 
-def _chosen(registry: Registry, kind: type[Component], name: str, values: Mapping[str, Any], preset: str) -> Chosen:
-    return Chosen(
+def _chosen(
+    registry: Registry, kind: type[Component], name: str, values: Mapping[str, Any], preset: str
+) -> ResolvedComponent:
+    return ResolvedComponent(
         registry.get(kind.kind, name), registry.options(kind.kind, name, values, preset, places_in(RunConfig))
     )
 
 
-def _each(registry: Registry, kind: type[Component], items: Iterable[Choice], preset: str) -> tuple[Chosen, ...]:
+def _each(
+    registry: Registry, kind: type[Component], items: Iterable[Choice], preset: str
+) -> tuple[ResolvedComponent, ...]:
     return tuple(_chosen(registry, kind, item.name, item.options, preset) for item in items)
 
 
-def choose_dataset(config: RunConfig, registry: Registry) -> Chosen:
+def choose_dataset(config: RunConfig, registry: Registry) -> ResolvedComponent:
     """The dataset of a configuration, its options checked.
 
     Raises:
         UsageError: an unknown name or key, or a value of the wrong type or range.
     """
-    return _chosen(registry, Dataset, config.data.name, config.data.options, config.preset)
+    return _chosen(registry, DatasetSpec, config.data.name, config.data.options, config.preset)
 
 
-def _check_features(features: tuple[str, ...], datasets: tuple[Chosen, ...]) -> None:
+def _check_features(features: tuple[str, ...], datasets: tuple[ResolvedComponent, ...]) -> None:
     """Of several datasets one must have a feature; in the images of the others it is marked as absent."""
     available = dict.fromkeys(feature for dataset in datasets for feature in dataset.component.features)
     check_available(features, "+".join(dataset.name for dataset in datasets), tuple(available))
 
 
-def _evaluators(config: RunConfig, registry: Registry) -> tuple[Chosen, ...]:
+def _evaluators(config: RunConfig, registry: Registry) -> tuple[ResolvedComponent, ...]:
     """The protocols asked for, each followed by those that EHR downstream runs beside it."""
     names: dict[str, None] = {}
     for name in config.evaluate.protocols:
-        beside = registry.get(Evaluator.kind, name).with_ehr if config.evaluate.ehr else ()
+        beside = registry.get(EvaluatorSpec.kind, name).with_ehr if config.evaluate.ehr else ()
         names |= dict.fromkeys((name, *beside))
     if config.evaluate.ehr and list(names) == list(dict.fromkeys(config.evaluate.protocols)):
-        able = [name for name in registry.names(Evaluator.kind) if registry.get(Evaluator.kind, name).with_ehr]
+        able = [name for name in registry.names(EvaluatorSpec.kind) if registry.get(EvaluatorSpec.kind, name).with_ehr]
         raise UsageError(
             f"--ehr-at-eval has no effect on {', '.join(names)}; add --eval with one of {', '.join(able)}, or leave it "
             "out"
         )
     return tuple(
-        _chosen(registry, Evaluator, name, config.evaluate.options.get(name, {}), config.preset) for name in names
+        _chosen(registry, EvaluatorSpec, name, config.evaluate.options.get(name, {}), config.preset) for name in names
     )
 
 
-def _downstream(config: RunConfig, registry: Registry, method: Chosen, fusion: Chosen | None) -> Chosen | None:
+def _downstream(
+    config: RunConfig, registry: Registry, method: ResolvedComponent, fusion: ResolvedComponent | None
+) -> ResolvedComponent | None:
     """The fusion that joins EHR downstream: the run's own where it joins features, else the method's usual one."""
     if fusion and fusion.component.fuses:
         return fusion
     usual = method.component.fusion
-    return _chosen(registry, Fusion, usual, {}, config.preset) if usual in registry.names(Fusion.kind) else None
+    return _chosen(registry, FusionSpec, usual, {}, config.preset) if usual in registry.names(FusionSpec.kind) else None
 
 
-def _check_downstream(parts: Parts) -> None:
+def _check_downstream(parts: RunComponents) -> None:
     for evaluator in parts.evaluators:
         if evaluator.component.ehr and not parts.features:
             raise UsageError(
@@ -242,7 +257,9 @@ def _check_downstream(parts: Parts) -> None:
             )
 
 
-def _choose_fusion(config: RunConfig, registry: Registry, method: Chosen, features: tuple[str, ...]) -> Chosen | None:
+def _choose_fusion(
+    config: RunConfig, registry: Registry, method: ResolvedComponent, features: tuple[str, ...]
+) -> ResolvedComponent | None:
     if not features:
         if config.fusion:
             raise UsageError(f"fusion '{config.fusion.name}' needs EHR features; add --features, for example age,sex")
@@ -258,9 +275,9 @@ def _choose_fusion(config: RunConfig, registry: Registry, method: Chosen, featur
     if not name and not method.component.trains:
         return None
     if not name:
-        known = ", ".join(registry.names(Fusion.kind))
+        known = ", ".join(registry.names(FusionSpec.kind))
         raise UsageError(f"method '{method.name}' joins no features by itself; add --fusion, one of {known}")
-    fusion = _chosen(registry, Fusion, name, config.fusion.options if config.fusion else {}, config.preset)
+    fusion = _chosen(registry, FusionSpec, name, config.fusion.options if config.fusion else {}, config.preset)
     # With EHR in both of two like branches, both are as wide as the fusion makes them.
     like = getattr(method.options, BRANCHES, "one") == "both"
     if method.component.same_width and not fusion.component.keeps_width and not like:
@@ -291,7 +308,7 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
     """Branches can be chosen where a method has two that are alike."""
     if BRANCHES not in config.method.options:
         return
-    component = registry.get(Method.kind, config.method.name)
+    component = registry.get(MethodSpec.kind, config.method.name)
     if BRANCHES not in component.options_model().model_fields:
         raise UsageError(
             f"method '{config.method.name}' has no two like branches: EHR joins every view that is trained, and no "
@@ -299,17 +316,17 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
         )
 
 
-def choose_backbone(registry: Registry, name: str) -> Backbone:
+def choose_backbone(registry: Registry, name: str) -> BackboneSpec:
     """An alias that a plugin offers, or any timm architecture by its own name."""
     alias = name.replace("_", "-")
-    if name not in registry.names(Backbone.kind) and alias in registry.names(Backbone.kind):
+    if name not in registry.names(BackboneSpec.kind) and alias in registry.names(BackboneSpec.kind):
         raise UsageError(f"unknown backbone '{name}'; did you mean '{alias}'?")
-    if name in registry.names(Backbone.kind):
-        return registry.get(Backbone.kind, name)  # type: ignore[no-any-return]
+    if name in registry.names(BackboneSpec.kind):
+        return registry.get(BackboneSpec.kind, name)  # type: ignore[no-any-return]
     if "-" in name or "," in name:  # timm's names have neither, so an alias or several were meant
-        registry.get(Backbone.kind, name)
+        registry.get(BackboneSpec.kind, name)
     patch, size = re.search(r"patch(\d+)", name), re.search(r"_(\d{3})$", name)
-    return Backbone(
+    return BackboneSpec(
         name=name,
         target="ssl_bench.build.backbones:build",
         summary="timm architecture",
@@ -319,8 +336,8 @@ def choose_backbone(registry: Registry, name: str) -> Backbone:
     )
 
 
-def _check_fit(config: RunConfig, parts: Parts) -> None:
-    _check_batch(config.pretrain)
+def _check_fit(config: RunConfig, parts: RunComponents) -> None:
+    check_batch(config.pretrain)
     if parts.image_size > config.data.size and not parts.encoder:
         raise UsageError(
             f"backbone '{parts.backbone.name}' sees {parts.image_size} px, the prepared images have "
@@ -339,19 +356,10 @@ def _check_fit(config: RunConfig, parts: Parts) -> None:
             "data.allow_test_in_pretraining"
         )
     if parts.method.component.trains and config.pretrain.optimizer_for(patch) == "lars":
-        _check_lars(config.pretrain)
+        check_lars(config.pretrain)
 
 
-def _check_batch(pretrain: PretrainConfig) -> None:
-    """Every process gets an equal part of the batch, of two images at least."""
-    if pretrain.batch_size % pretrain.processes or pretrain.batch_size < 2 * pretrain.processes:
-        raise UsageError(
-            f"a batch is shared equally by {pretrain.processes} processes (devices x nodes), found a batch of "
-            f"{pretrain.batch_size}; choose a multiple of {pretrain.processes} from {2 * pretrain.processes} on"
-        )
-
-
-def _check_weights(config: RunConfig, method: Chosen) -> None:
+def _check_weights(config: RunConfig, method: ResolvedComponent) -> None:
     """Weights of the user's are there where a method needs them, and are not where they would have no effect."""
     if method.component.needs_weights and not (config.backbone.init or config.backbone.encoder):
         raise UsageError(f"method '{method.name}' evaluates given weights; add --encoder NAME=PATH, or --init FILE")
@@ -361,7 +369,7 @@ def _check_weights(config: RunConfig, method: Chosen) -> None:
         )
 
 
-def _check_group(config: RunConfig, method: Chosen) -> None:
+def _check_group(config: RunConfig, method: ResolvedComponent) -> None:
     """A group is declared for weights from elsewhere: a run that pretrains is a replicate by itself."""
     check_declared(config.group, config.pretraining_seed)
     if config.group and not method.component.needs_weights:
@@ -370,29 +378,7 @@ def _check_group(config: RunConfig, method: Chosen) -> None:
         )
 
 
-def check_declared(group: str | None, seed: int | None) -> None:
-    """An encoder from elsewhere is declared whole: whose pretraining it is, and which seed of it.
-
-    Raises:
-        UsageError: a group without a seed, or a seed without a group.
-    """
-    if bool(group) != (seed is not None):
-        raise UsageError("a group of published encoders needs both: add --group NAME and --pretraining-seed N")
-
-
-def _check_lars(pretrain: PretrainConfig) -> None:
-    """LARS multiplies by a trust coefficient of 0.001, so the rates and decays of AdamW would leave it standing."""
-    usual = 0.2 * pretrain.batch_size / 256
-    small = pretrain.lr != "auto" and pretrain.lr < usual / 10
-    if small or (pretrain.weight_decay != "auto" and pretrain.weight_decay > LARS_DECAY):
-        raise UsageError(
-            f"LARS expects a learning rate near 0.2 x batch / 256 and a weight decay near 1e-6, found {pretrain.lr} "
-            f"and {pretrain.weight_decay}; set --lr {usual:g} --set pretrain.weight_decay=1e-6 "
-            "--set pretrain.weight_decay_end=null, or --set pretrain.optimizer=adamw"
-        )
-
-
-def masks_nothing(parts: Parts) -> str:
+def masks_nothing(parts: RunComponents) -> str:
     """The sentence for a method that drops patches with a backbone that has none to drop."""
     return (
         f"method '{parts.method.name}' drops patches and needs a ViT; backbone '{parts.backbone.name}' cannot drop "

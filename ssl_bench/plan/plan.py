@@ -16,7 +16,7 @@ from ssl_bench.data.splits import manifest, pretraining_rows
 from ssl_bench.errors import Problems, UsageError
 from ssl_bench.plan.cohorts import read_sources
 from ssl_bench.plan.external import External, read_external
-from ssl_bench.plan.parts import Parts, choose_parts
+from ssl_bench.plan.parts import RunComponents, choose_parts
 from ssl_bench.plan.settle import settle
 from ssl_bench.plan.units import aggregates, unit_notes
 from ssl_bench.plan.whole import whole
@@ -45,7 +45,7 @@ class Plan:
     """
 
     config: RunConfig
-    parts: Parts
+    parts: RunComponents
     cohort: Cohort
     schema: FeatureSchema
     manifest: Mapping[str, Any]
@@ -148,7 +148,7 @@ def exposure_notes(ehr: EhrConfig) -> list[Note]:
     return notes
 
 
-def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts | None = None) -> Plan:
+def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: RunComponents | None = None) -> Plan:
     """Check everything that can be checked without a model.
 
     Args:
@@ -182,7 +182,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: Parts 
     )  # fmt: skip
 
 
-def check_evaluable(cohort: Cohort, parts: Parts, external: Sequence[External]) -> None:
+def check_evaluable(cohort: Cohort, parts: RunComponents, external: Sequence[External]) -> None:
     """Images without labels can be pretrained on by a method that reads none, and are tested on other datasets.
 
     Raises:
@@ -199,7 +199,7 @@ def check_evaluable(cohort: Cohort, parts: Parts, external: Sequence[External]) 
         )
 
 
-def sized(config: RunConfig, parts: Parts) -> RunConfig:
+def sized(config: RunConfig, parts: RunComponents) -> RunConfig:
     """The configuration with prepared images of at least the size that weights of others expect."""
     if parts.encoder is None or config.data.size >= parts.image_size:
         return config
@@ -222,7 +222,7 @@ def pretraining_images(data: DataConfig, cohort: Cohort) -> pd.Index:
     return pretraining_rows(cohort, splits, allow_test=data.allow_test_in_pretraining)
 
 
-def read_schema(config: RunConfig, parts: Parts, train: pd.DataFrame) -> FeatureSchema:
+def read_schema(config: RunConfig, parts: RunComponents, train: pd.DataFrame) -> FeatureSchema:
     """The schema of the EHR vector, learnt on the rows that pretraining sees."""
     ehr = config.ehr
     filled = (expand(ehr.impute_features) or parts.features) if ehr.impute == "train" else ()

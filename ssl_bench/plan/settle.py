@@ -7,7 +7,7 @@ from typing import Any
 from ssl_bench.config.config import BackboneConfig, PretrainConfig, RunConfig
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.parts import choose_backbone
-from ssl_bench.plugin.components import UNSTATED, Backbone, Method, Training, of_preset
+from ssl_bench.plugin.components import UNSTATED, BackboneSpec, MethodSpec, Training, of_preset
 from ssl_bench.plugin.registry import Registry
 
 
@@ -17,7 +17,7 @@ def settle(config: RunConfig, registry: Registry) -> RunConfig:
     Raises:
         UsageError: a name is unknown, or fixed positions are asked for and the encoder has no patches to place.
     """
-    method = registry.get(Method.kind, config.method.name)
+    method = registry.get(MethodSpec.kind, config.method.name)
     encoder = choose_backbone(registry, config.backbone.name)
     changes = {"backbone": _positions(config.backbone, method, encoder)}
     if method.trains:
@@ -27,13 +27,13 @@ def settle(config: RunConfig, registry: Registry) -> RunConfig:
     )
 
 
-def official(config: RunConfig, method: Method, encoder: Backbone) -> Training:
+def official(config: RunConfig, method: MethodSpec, encoder: BackboneSpec) -> Training:
     """What the authors of a method train it with by the optimiser of a run."""
     kind = config.pretrain.optimizer_for(encoder.patch_size)
     return method.training.get(kind, UNSTATED[kind])
 
 
-def whose_rates(config: RunConfig, method: Method, encoder: Backbone) -> str:
+def whose_rates(config: RunConfig, method: MethodSpec, encoder: BackboneSpec) -> str:
     """In words, where the rate and the decay of a settled configuration come from."""
     theirs, pretrain = official(config, method, encoder), config.pretrain
     source = theirs.source or "no official one"
@@ -48,7 +48,7 @@ def whose_rates(config: RunConfig, method: Method, encoder: Backbone) -> str:
     return f"rate: {rate}; decay: {decay}"
 
 
-def _positions(backbone: BackboneConfig, method: Method, encoder: Backbone) -> dict[str, Any]:
+def _positions(backbone: BackboneConfig, method: MethodSpec, encoder: BackboneSpec) -> dict[str, Any]:
     if backbone.positions == "sincos" and not encoder.patch_size:
         raise UsageError(
             f"backbone '{backbone.name}' has no patches, so no positions either; leave out backbone.positions"

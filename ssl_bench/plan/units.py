@@ -10,7 +10,7 @@ import pandas as pd
 from ssl_bench.errors import DataError, Problems, shortened
 from ssl_bench.plan.external import External
 from ssl_bench.plugin.cohort import Cohort
-from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.notes import Note
 
 IMAGES = "none"
@@ -23,7 +23,7 @@ WORDS = {"max": "largest", "mean": "mean"}
 
 
 def aggregates(
-    asked: str | None, own: Mapping[str, Dataset], cohort: Cohort, external: Sequence[External]
+    asked: str | None, own: Mapping[str, DatasetSpec], cohort: Cohort, external: Sequence[External]
 ) -> dict[str, str]:
     """How images of a study are joined, by the name of each dataset that is scored by study.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ssl_bench.config.config import Choice, RunConfig
-from ssl_bench.plan.parts import Chosen, Parts
+from ssl_bench.plan.parts import ResolvedComponent, RunComponents
 
 
-def whole(config: RunConfig, parts: Parts) -> RunConfig:
+def whole(config: RunConfig, parts: RunComponents) -> RunConfig:
     """The configuration with all options of its components, so that it stays the same when presets change."""
     data, evaluate = config.data, config.evaluate
     more, external = (
@@ -26,11 +26,11 @@ def whole(config: RunConfig, parts: Parts) -> RunConfig:
     })  # fmt: skip
 
 
-def dumped(chosen: Chosen) -> dict[str, Any]:
+def dumped(chosen: ResolvedComponent) -> dict[str, Any]:
     """All options of a component as a configuration has them."""
     return chosen.options.model_dump(mode="json")
 
 
-def choice(chosen: Chosen) -> Choice:
+def choice(chosen: ResolvedComponent) -> Choice:
     """A component with all its options."""
     return Choice(name=chosen.name, **dumped(chosen))

@@ -143,7 +143,7 @@ UNSTATED: Mapping[str, Training] = MappingProxyType({
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method(Component):
+class MethodSpec(Component):
     """A way to pretrain an encoder; the target is a :class:`ssl_bench.plugin.contracts.Method`.
 
     Args:
@@ -179,7 +179,7 @@ class Method(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fusion(Component):
+class FusionSpec(Component):
     """A way to join EHR features with an image encoding; the target is a :class:`ssl_bench.plugin.contracts.Fusion`.
 
     Args:
@@ -195,7 +195,7 @@ class Fusion(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dataset(Component):
+class DatasetSpec(Component):
     """A native on-disk layout; the target is a :class:`ssl_bench.plugin.contracts.Dataset`.
 
     Args:
@@ -244,7 +244,7 @@ class Dataset(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backbone(Component):
+class BackboneSpec(Component):
     """An image encoder; the target, called as ``(image_size, **arguments)``, returns a ``contracts.Backbone``.
 
     Args:
@@ -260,7 +260,7 @@ class Backbone(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluator(Component):
+class EvaluatorSpec(Component):
     """An evaluation protocol; the target is a :class:`ssl_bench.plugin.contracts.Evaluator`.
 
     Args:
@@ -282,7 +282,7 @@ class Evaluator(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric(Component):
+class MetricSpec(Component):
     """A number that predictions of a finding are judged by; the target is a :class:`ssl_bench.plugin.metrics.Measure`.
 
     The core gives it intervals from resamples of patients, a mean over findings, a column in tables and a paired test.
@@ -339,7 +339,7 @@ class Service(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoder(Service):
+class EncoderSpec(Service):
     """Weights of others, read from the user's disk.
 
     The target, called as ``(options, path, card)`` with this descriptor as the card, returns a
@@ -370,20 +370,31 @@ class Encoder(Service):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Launcher(Service):
+class LauncherSpec(Service):
     """A way to start the runs of a sweep; the target is a :class:`ssl_bench.plugin.services.Launcher`."""
 
     kind: ClassVar[str] = "launcher"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Logger(Service):
+class LoggerSpec(Service):
     """Where training curves go besides ``log.jsonl``; the target is a :class:`ssl_bench.plugin.services.Logger`."""
 
     kind: ClassVar[str] = "logger"
 
 
 KINDS: dict[str, type[Component]] = {
-    kind.kind: kind for kind in (Method, Fusion, Dataset, Backbone, Encoder, Evaluator, Metric, Launcher, Logger)
+    kind.kind: kind
+    for kind in (
+        MethodSpec,
+        FusionSpec,
+        DatasetSpec,
+        BackboneSpec,
+        EncoderSpec,
+        EvaluatorSpec,
+        MetricSpec,
+        LauncherSpec,
+        LoggerSpec,
+    )
 }
 """Every kind of component by its name."""

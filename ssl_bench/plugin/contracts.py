@@ -327,7 +327,7 @@ class EvalContext:
         images: the encoder's view ``(B, 1, H, W)`` of some :attr:`Split.rows`, normalised and on ``device``; None where
             there are embeddings alone. Only for a protocol whose descriptor says that it needs the encoder.
         black: the value of a black pixel in those views, ``(C, 1, 1)`` where channels differ.
-        abroad: test splits of other datasets by the dataset's name, their labels in the same columns (NaN where the
+        external: test splits of other datasets by the dataset's name, their labels in the same columns (NaN where the
             dataset lacks a finding). A protocol that predicts should score them too, with what it fitted and chose on
             ``splits``; one that does not has no rows there.
         fusion: makes a fresh fusion of :attr:`Split.ehr_values` with features of the encoder; None where the run has
@@ -341,7 +341,7 @@ class EvalContext:
     seed: int
     images: Callable[[npt.NDArray[Any]], Tensor] | None = None
     black: float | Tensor = 0.0
-    abroad: Mapping[str, Split] = field(default_factory=dict)
+    external: Mapping[str, Split] = field(default_factory=dict)
     fusion: Callable[[], Fusion] | None = None
 
 
@@ -350,7 +350,7 @@ class Predictions:
     """Scores for every image of a split: the core turns them into metrics with intervals and keeps them.
 
     Args:
-        split: name of the split, or of a dataset of :attr:`EvalContext.abroad`.
+        split: name of the split, or of a dataset of :attr:`EvalContext.external`.
         scores: ``(N, L)`` higher means more likely; NaN in a whole column: the label could not be fitted.
         probabilities: the scores are probabilities in [0, 1].
         settings: what validation chose (``{"strength": 0.1}``), for the record.

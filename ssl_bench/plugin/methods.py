@@ -99,7 +99,7 @@ def apply_fusion(fusion: Fusion | None, encoding: Encoding, batch: Batch) -> Fus
     return fusion.fuse(encoding, batch.ehr.repeat(views, 1), batch.present.repeat(views, 1))
 
 
-def widened(features: Tensor, width: int) -> Tensor:
+def zero_padded(features: Tensor, width: int) -> Tensor:
     """Image features ``(B, D)`` as wide as fused ones: zeros stand where EHR would, for a branch that has none.
 
     With a fusion that keeps the width they stay as they are.
@@ -107,16 +107,16 @@ def widened(features: Tensor, width: int) -> Tensor:
     return torch.nn.functional.pad(features, (0, width - features.shape[1]))
 
 
-def cancelled_shifts(backbone: Backbone, fusion: Fusion | None) -> tuple[str, ...]:
+def cancelled_offsets(backbone: Backbone, fusion: Fusion | None) -> tuple[str, ...]:
     """Names of parameters that add the same constant to the features of every image.
 
     A head that begins with a linear layer and a BatchNorm cancels them, so a method with such a head declares them as
-    ``null_parameters``. Backbone and fusion name their own in ``shifts``; a fusion without any is taken to use the
-    features in another way than linearly, so that the backbone's matter.
+    ``null_parameters``. Backbone and fusion name their own in ``offset_parameters``; a fusion without any is taken to
+    use the features in another way than linearly, so that the backbone's matter.
     """
-    own = tuple(f"fusion.{name}" for name in getattr(fusion, "shifts", ()))
+    own = tuple(f"fusion.{name}" for name in getattr(fusion, "offset_parameters", ()))
     passed = own or fusion is None
-    return own + (tuple(f"backbone.{name}" for name in getattr(backbone, "shifts", ())) if passed else ())
+    return own + (tuple(f"backbone.{name}" for name in getattr(backbone, "offset_parameters", ())) if passed else ())
 
 
 def projection_head(

@@ -48,7 +48,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Offer:
+class RegisteredComponent:
     """A component with its source."""
 
     component: Component
@@ -58,14 +58,14 @@ class Offer:
 class Registry:
     """Every usable component by kind and name, and every failure."""
 
-    def __init__(self, offers: Iterable[Offer] = (), failures: Iterable[Failure] = ()) -> None:
+    def __init__(self, offers: Iterable[RegisteredComponent] = (), failures: Iterable[Failure] = ()) -> None:
         self.failures = list(failures)
-        self._offers: dict[tuple[str, str], Offer] = {}
+        self._offers: dict[tuple[str, str], RegisteredComponent] = {}
         self._refused: dict[tuple[str, str], str] = {}
         for offer in offers:
             self._add(offer)
 
-    def _add(self, offer: Offer) -> None:
+    def _add(self, offer: RegisteredComponent) -> None:
         key = (offer.component.kind, offer.component.name)
         if key in self._refused:
             self._fail(offer, self._refused[key])
@@ -78,10 +78,10 @@ class Registry:
         else:
             self._offers[key] = offer
 
-    def _fail(self, offer: Offer, reason: str) -> None:
+    def _fail(self, offer: RegisteredComponent, reason: str) -> None:
         self.failures.append(Failure(offer.source, reason, (offer.component.name,)))
 
-    def offers(self, kind: str | None = None) -> list[Offer]:
+    def offers(self, kind: str | None = None) -> list[RegisteredComponent]:
         """All usable components, or those of one kind, in order of kind and name."""
         order = list(KINDS)
         chosen = [offer for offer in self._offers.values() if kind in (None, offer.component.kind)]
@@ -91,7 +91,7 @@ class Registry:
         """The names of one kind."""
         return [offer.component.name for offer in self.offers(kind)]
 
-    def offer(self, kind: str, name: str) -> Offer:
+    def offer(self, kind: str, name: str) -> RegisteredComponent:
         """The component of a name with its source.
 
         Raises:
@@ -198,7 +198,7 @@ class PluginHost:
     @cached_property
     def registry(self) -> Registry:
         """The components that all plugins offer."""
-        offers: list[Offer] = []
+        offers: list[RegisteredComponent] = []
         failures = list(self._failures)
         for implementation in self._manager.hook.sslbench_components.get_hookimpls():
             source = self._sources[implementation.plugin_name]
@@ -207,7 +207,7 @@ class PluginHost:
             except (Exception, SystemExit) as error:
                 failures.append(Failure(source, _reason(error)))
             else:
-                offers += [Offer(component, source) for component in components]
+                offers += [RegisteredComponent(component, source) for component in components]
         return Registry(offers, failures)
 
     def tell_observers(self, record: Mapping[str, Any], run_dir: Path) -> list[str]:
@@ -225,7 +225,9 @@ class PluginHost:
 
 def _checked(component: object) -> Component:
     if not isinstance(component, Component) or component.kind not in KINDS:
-        raise PluginError(f"sslbench_components must return components such as ssl_bench.Method, found {component!r}")
+        raise PluginError(
+            f"sslbench_components must return components such as ssl_bench.MethodSpec, found {component!r}"
+        )
     if not all(isinstance(text, str) for text in (component.name, component.target, component.summary)):
         raise PluginError(f"name, target and summary of a component must be text, found {component!r}")
     if not fullmatch(NAME, component.name):

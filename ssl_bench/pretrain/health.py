@@ -91,5 +91,5 @@ def _neighbours(rows: Iterable[Row]) -> list[Complaint]:
 def _compared(row: Row) -> bool:
     """Whether a row is the macro AUROC of all validation images by nearest neighbours among all training images."""
     wanted = {"protocol": "knn", "split": "validate", "label": "macro", "metric": "auroc", "subgroup": "all"}
-    at_home = row.get("dataset") == row.get("fitted_on") and row.get("fraction", 1.0) == 1.0
-    return at_home and all(row.get(key) == value for key, value in wanted.items())
+    internal_rows = row.get("dataset") == row.get("fitted_on") and row.get("fraction", 1.0) == 1.0
+    return internal_rows and all(row.get(key) == value for key, value in wanted.items())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ssl_bench.plan.parts import Chosen
+    from ssl_bench.plan.parts import ResolvedComponent
     from ssl_bench.results.rundir import RunDirectory
 
 
@@ -19,7 +19,7 @@ class Loggers:
         warn: told of the first failure of each, after which it is left alone.
     """
 
-    def __init__(self, chosen: tuple[Chosen, ...], run: RunDirectory, warn: Callable[[str], None]) -> None:
+    def __init__(self, chosen: tuple[ResolvedComponent, ...], run: RunDirectory, warn: Callable[[str], None]) -> None:
         self._warn = warn
         self._live: dict[str, Any] = {}
         for choice in chosen:

@@ -47,7 +47,7 @@ class Reporter(Protocol):
         """Something a person should see that does not stop the run."""
 
 
-class Narrator(Reporter, Protocol):
+class ProgressReporter(Reporter, Protocol):
     """What the pipeline tells while it works."""
 
     def stage(self, sentence: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from lightning_fabric import Fabric
 
-from ssl_bench.build.prepared import Material, pretraining_positions
+from ssl_bench.build.prepared import PreparedData, pretraining_positions
 from ssl_bench.config.changeable import refused_changes
 from ssl_bench.data.controls import controlled
 from ssl_bench.data.exposure import Exposure
@@ -33,7 +33,7 @@ def pretrain(
     plan: Plan,
     run: RunDirectory,
     method: Method,
-    material: Material,
+    prepared: PreparedData,
     fabric: Fabric,
     reporter: Reporter,
     *,
@@ -47,7 +47,7 @@ def pretrain(
         plan: of the run.
         run: its folder.
         method: untrained.
-        material: prepared images and cohort.
+        prepared: prepared images and cohort.
         fabric: device and precision.
         reporter: told about steps.
         start: what :func:`last_checkpoint` found.
@@ -57,14 +57,14 @@ def pretrain(
     changes = [*map(note_of, start.meta["identity"].get("changes", [])), *changed(plan, start)] if start else []
     trainer = Trainer(
         method,
-        batch_stream(plan, method, material),
+        batch_stream(plan, method, prepared),
         plan.config.pretrain,
         fabric,
         run.checkpoints,
         reporter,
         seed=plan.config.seed,
         identity={**plan.identity(), "content": dict(content or {}), "changes": parts_of(changes)},
-        watch=watch(method, material),
+        watch=watch(method, prepared),
         probe=probe,
     )
     summary = trainer.run(start)
@@ -80,14 +80,14 @@ def chosen(summary: Summary) -> list[Note]:
     return [Note("lowest-loss", text, numbers=dict(summary.chosen))]
 
 
-def watch(method: Method, material: Material) -> Watch | None:
+def watch(method: Method, prepared: PreparedData) -> Watch | None:
     """The evaluated encoder's monitors, on the same validation images for every method; None without such images."""
-    rows = np.flatnonzero((material.cohort.frame["split"] == "validate").to_numpy())
+    rows = np.flatnonzero((prepared.cohort.frame["split"] == "validate").to_numpy())
     if len(rows) < 2:
         return None
     chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), WATCHED)).astype(np.int64))]
-    grey = material.grey
-    images = material.source.read(material.rows[chosen])
+    grey = prepared.grey
+    images = prepared.source.read(prepared.rows[chosen])
     return Watch(whole_view(images, method.encoder.image_size, mean=grey.mean, std=grey.std))
 
 
@@ -105,10 +105,10 @@ def changed(plan: Plan, start: Checkpoint) -> list[Note]:
     return notes
 
 
-def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:
+def batch_stream(plan: Plan, method: Method, prepared: PreparedData) -> BatchStream:
     """Training batches of a plan."""
-    positions = pretraining_positions(plan, material.cohort)
-    frame = material.cohort.frame.iloc[positions]
+    positions = pretraining_positions(plan, prepared.cohort)
+    frame = prepared.cohort.frame.iloc[positions]
     ehr, pretrain = plan.config.ehr, plan.config.pretrain
     patients, splits = (frame[name].to_numpy(dtype=str) for name in ("patient_id", "split"))
     real = encode(frame, plan.schema)
@@ -117,13 +117,13 @@ def batch_stream(plan: Plan, method: Method, material: Material) -> BatchStream:
     exposure = Exposure(
         plan.schema, plan.config.seed, steps, ehr.dropout, ehr.start, ehr.until, noise=ehr.control == "noise"
     )
-    labels = frame[list(material.cohort.labels)].to_numpy(dtype=np.float32)
+    labels = frame[list(prepared.cohort.labels)].to_numpy(dtype=np.float32)
     return BatchStream(
-        material.source,
-        material.rows[positions],
+        prepared.source,
+        prepared.rows[positions],
         (encoded.values, encoded.present, labels),
         method.views,
-        material.grey,
+        prepared.grey,
         batch_size=pretrain.batch_size,
         seed=plan.config.seed,
         image_ids=frame["image_id"].tolist(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssl_bench.compare.ablation import Contrast, contrasts, families, found_by, over_findings, verdict
-from ssl_bench.compare.runs import RunScores, run_scores
+from ssl_bench.compare.pairs import RunScores, run_scores
 from ssl_bench.config.arms import NONE
 from ssl_bench.config.config import RunConfig
 from ssl_bench.errors import UsageError
@@ -17,7 +17,7 @@ from ssl_bench.results.standing import ENCODERS, RANDOM
 from ssl_bench.stats.intervals import FEWEST
 from ssl_bench.stats.resampled import resampled
 from ssl_bench.stats.significance import SEEDS
-from ssl_bench.sweep.ablation import Cell
+from ssl_bench.sweep.ablation import AblationCell
 
 TRAINED = "trained"
 
@@ -25,7 +25,7 @@ UNTRAINED = {RANDOM: "untrained encoder"}
 """What the table calls a baseline, where not by its name."""
 
 
-def summarise(planned: Sequence[Cell], config: RunConfig, fewest: int = FEWEST) -> dict[str, Any]:
+def summarise(planned: Sequence[AblationCell], config: RunConfig, fewest: int = FEWEST) -> dict[str, Any]:
     """What ``ablation.json`` holds: a row for each arm, the contrasts, and the verdict.
 
     Args:
@@ -76,15 +76,15 @@ def summarise(planned: Sequence[Cell], config: RunConfig, fewest: int = FEWEST) 
     }
 
 
-def _key(cell: Cell) -> tuple[str, str]:
+def _key(cell: AblationCell) -> tuple[str, str]:
     return cell.features, cell.arm
 
 
-def _fusion(planned: Sequence[Cell], runs: Mapping[Cell, RunScores]) -> str:
+def _fusion(planned: Sequence[AblationCell], runs: Mapping[AblationCell, RunScores]) -> str:
     return next(str(runs[cell].record["fusion"]) for cell in planned if cell.arm != NONE)
 
 
-def _rows(keys: Sequence[tuple[str, str]], runs: Mapping[Cell, RunScores]) -> list[dict[str, Any]]:
+def _rows(keys: Sequence[tuple[str, str]], runs: Mapping[AblationCell, RunScores]) -> list[dict[str, Any]]:
     """The baselines, and each arm; the arm without EHR stands for all feature sets."""
     protocols = list(next(iter(runs.values())).tables)
     rows: list[dict[str, Any]] = []

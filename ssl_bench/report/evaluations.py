@@ -27,7 +27,7 @@ class Evaluation:
         protocol: the evaluator's name.
         fraction: share of the training patients.
         draw: which random draw of that share.
-        home: the run's own dataset.
+        internal: the run's own dataset.
         rows: of the record, AUROC and AUPRC of all encoders and labels.
         differences: of the record, the same for pairs of encoders.
     """
@@ -37,22 +37,22 @@ class Evaluation:
     protocol: str
     fraction: float
     draw: int
-    home: str
+    internal: str
     rows: tuple[Row, ...]
     differences: tuple[Row, ...]
 
     @property
     def name(self) -> str:
         """``linear``, or ``linear, tested on chexpert, 1 % of the training patients, draw 2``."""
-        parts = [place_name(vars(self), self.home)]
+        parts = [place_name(vars(self), self.internal)]
         if self.fraction != 1.0:
             parts.append(f"{self.fraction * 100:g} % of the training patients, draw {self.draw}")
         return ", ".join(parts)
 
     @property
-    def away(self) -> bool:
+    def external(self) -> bool:
         """Whether this is not the run's own test split."""
-        return self.dataset != self.home
+        return self.dataset != self.internal
 
     @property
     def slug(self) -> str:
@@ -101,7 +101,7 @@ def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
     found = [
         Evaluation(
             **dict(zip(IDENTITY, key, strict=True)),
-            home=record["data"]["name"],
+            internal=record["data"]["name"],
             rows=tuple(group["metrics"]),
             differences=tuple(group["comparisons"]),
         )
@@ -109,7 +109,7 @@ def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
         if group["metrics"]
     ]
     places = list(dict.fromkeys((one.dataset, one.fitted_on) for one in found))
-    return sorted(found, key=lambda one: (one.away, places.index((one.dataset, one.fitted_on))))
+    return sorted(found, key=lambda one: (one.external, places.index((one.dataset, one.fitted_on))))
 
 
 def by_share(found: Sequence[Evaluation]) -> list[list[Evaluation]]:
@@ -153,7 +153,7 @@ def _identity_of(evaluation: Evaluation) -> tuple[Any, ...]:
     return tuple(getattr(evaluation, field) for field in IDENTITY)
 
 
-def named(row: Row, home: str) -> str:
+def named(row: Row, internal: str) -> str:
     """The name of the evaluation that a row belongs to."""
     dataset, fitted_on, protocol, fraction, draw = _identity(row)
-    return Evaluation(dataset, fitted_on, protocol, fraction, draw, home, (), ()).name
+    return Evaluation(dataset, fitted_on, protocol, fraction, draw, internal, (), ()).name

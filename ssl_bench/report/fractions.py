@@ -11,8 +11,8 @@ from rich.table import Table
 
 from ssl_bench.report.shares import common, over_text, points
 from ssl_bench.report.table import (
-    at_home,
     external_tables,
+    internal_rows,
     is_macro,
     label_table,
     macro_table,
@@ -28,7 +28,7 @@ def fraction_table(record: Mapping[str, Any]) -> Table | None:
 
     All points are means over the findings that each of them holds: a share that lacks a finding is another quantity.
     """
-    found = points(at_home(on_test(record["metrics"]), record), ("protocol", "encoder"))
+    found = points(internal_rows(on_test(record["metrics"]), record), ("protocol", "encoder"))
     shares = sorted({one.share for one in found})
     if shares in ([], [1.0]):
         return None
@@ -58,7 +58,7 @@ def print_result(record: Mapping[str, Any], path: Path, seconds: float) -> None:
     console = plain_console()
     console.print(macro_table(record))
     # one that tells of findings, and so has a macro mean; leakage does not
-    own = at_home(on_all_labels(record["metrics"]), record)
+    own = internal_rows(on_all_labels(record["metrics"]), record)
     protocols = list(dict.fromkeys(row["protocol"] for row in own if is_macro(row)))
     if protocols:
         console.print(label_table(record, protocols[0]))

@@ -1,6 +1,6 @@
 """Finished runs as one ranking: a row for each configuration and protocol, and what cannot stand in it with the reason.
 
-Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:mod:`ssl_bench.compare.arms`).
+Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:mod:`ssl_bench.compare.groups`).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from ssl_bench.compare.arms import Arm, arms_of
-from ssl_bench.compare.bench import admitted
 from ssl_bench.compare.beside import others
 from ssl_bench.compare.cleared import NOTE, unready_line
 from ssl_bench.compare.contaminated import legends
+from ssl_bench.compare.group_comparison import admitted
+from ssl_bench.compare.groups import RunGroup, groups_of
 from ssl_bench.compare.lines import Line, Refused, lines_of
-from ssl_bench.compare.members import Place, Record, places_of, slim
+from ssl_bench.compare.run import Record, Setting, settings_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.pretrain.health import LEGEND
 from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells
@@ -46,13 +46,13 @@ class Entry:
     """
 
     line: Line
-    place: Place
+    place: Setting
     rank: int | None
     cells: Mapping[str, Cell]
     differences: Mapping[str, float | None]
 
     @property
-    def arm(self) -> Arm:
+    def arm(self) -> RunGroup:
         """All runs of the configuration."""
         return self.line.arm
 
@@ -168,7 +168,7 @@ class Board:
 
     entries: tuple[Entry, ...]
     excluded: tuple[Excluded, ...]
-    baseline: Arm
+    baseline: RunGroup
     replicates: int
     remarks: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=lambda: METRICS)
@@ -184,7 +184,7 @@ class Board:
         return any(member.record["synthetic"] for arm in self.arms for member in arm.members)
 
     @property
-    def arms(self) -> list[Arm]:
+    def arms(self) -> list[RunGroup]:
         """Configurations that are in the ranking."""
         return list({entry.arm.name: entry.arm for entry in self.entries}.values())
 
@@ -195,9 +195,9 @@ class Board:
             found.setdefault(entry.arm.name, []).append(entry)
         return list(found.values())
 
-    def by_place(self) -> dict[Place, list[Entry]]:
+    def by_place(self) -> dict[Setting, list[Entry]]:
         """Entries of each protocol and dataset."""
-        found: dict[Place, list[Entry]] = {}
+        found: dict[Setting, list[Entry]] = {}
         for entry in self.entries:
             found.setdefault(entry.place, []).append(entry)
         return found
@@ -244,9 +244,9 @@ def read_board(
         UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
     """
     records, excluded = _finished(expanded(paths), oracle=oracle)
-    arms = arms_of(records, protocols)
+    arms = groups_of(records, protocols)
     reference = _baseline(arms, baseline)
-    known = places_of(member for arm in arms for member in arm.members)
+    known = settings_of(member for arm in arms for member in arm.members)
     strange = sorted(set(protocols) - {place[0] for place in known})
     if strange:
         raise UsageError(unknown("protocol", strange[0], sorted({place[0] for place in known})))
@@ -290,7 +290,7 @@ def _finished(paths: Iterable[Path], *, oracle: bool) -> tuple[dict[Path, Record
     return records, excluded
 
 
-def _baseline(arms: Sequence[Arm], name: str | None) -> Arm:
+def _baseline(arms: Sequence[RunGroup], name: str | None) -> RunGroup:
     if name is None:
         return next((arm for arm in arms if arm.members[0].encoder == RANDOM), arms[0])
     for arm in arms:
@@ -304,7 +304,7 @@ def _baseline(arms: Sequence[Arm], name: str | None) -> Arm:
 class Standing:
     """One place of a leaderboard: rows with their numbers, and what is left out."""
 
-    place: Place
+    place: Setting
     lines: Sequence[Line]
     cells: Sequence[Cell]
     excluded: Sequence[Excluded]
@@ -312,7 +312,12 @@ class Standing:
 
 
 def _of_place(
-    arms: Sequence[Arm], reference: Arm, place: Place, replicates: int, fewest: int, asked: tuple[Gauge, ...]
+    arms: Sequence[RunGroup],
+    reference: RunGroup,
+    place: Setting,
+    replicates: int,
+    fewest: int,
+    asked: tuple[Gauge, ...],
 ) -> Standing:
     """Numbers of the arms that share their test images, the baseline's if it has any, else the first arm's."""
     refused: Refused = []
@@ -331,7 +336,7 @@ def _of_place(
     return Standing(place, bench.lines, cells, excluded, [*(f"{note}." for note in notes), *held_notes(bench)])
 
 
-def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Place, str], Line], reference: Arm) -> Iterator[Entry]:
+def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Setting, str], Line], reference: RunGroup) -> Iterator[Entry]:
     for place in dict.fromkeys(cell.place for cell in cells):
         found: dict[str, dict[str, Cell]] = {}
         for cell in cells:
@@ -344,11 +349,11 @@ def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Place, str], Line], ref
             line = lines[place, name]
             rank = ready.index(name) + 1 if name in ready and len(ready) > 1 and not line.blind else None
             differs = line.arm is not reference and not line.blind
-            away = {metric: _away(of_arm, base, metric) if differs else None for metric in of_arm}
-            yield Entry(line, place, rank, of_arm, away)
+            differences = {metric: _difference_to(of_arm, base, metric) if differs else None for metric in of_arm}
+            yield Entry(line, place, rank, of_arm, differences)
 
 
-def _away(of_arm: Mapping[str, Cell], base: Mapping[str, Cell], metric: str) -> float | None:
+def _difference_to(of_arm: Mapping[str, Cell], base: Mapping[str, Cell], metric: str) -> float | None:
     """The tested difference, else that of the two values: the latter comes without interval and mark."""
     if metric not in of_arm or metric not in base:
         return None

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ssl_bench.compare.arms import Arm
-from ssl_bench.compare.bench import Bench
 from ssl_bench.compare.beside import ideal, others
 from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_line, unready_line
 from ssl_bench.compare.contaminated import SEEN, UNKNOWN, legends, seen_mark
+from ssl_bench.compare.group_comparison import GroupComparison
+from ssl_bench.compare.groups import RunGroup
 from ssl_bench.compare.lines import Line, lines_of
-from ssl_bench.compare.members import Place, Record, places_of
+from ssl_bench.compare.run import Record, Setting, settings_of
 from ssl_bench.errors import UsageError
 from ssl_bench.pretrain.health import LEGEND, UNREADY
 from ssl_bench.report.place_notes import at, headings_of, held_notes
@@ -56,7 +56,7 @@ class Cell:
     """
 
     arm: str
-    place: Place
+    place: Setting
     label: str
     metric: str
     interval: Interval
@@ -104,7 +104,7 @@ class Paper:
         notes: on rows that hold one encoder, and on the findings of macro means.
     """
 
-    arms: Sequence[Arm]
+    arms: Sequence[RunGroup]
     replicates: int
     cells: Sequence[Cell]
     notes: Sequence[str]
@@ -130,7 +130,7 @@ def refuse_seen(cells: Iterable[Cell]) -> None:
 
 
 def paper(
-    arms: Sequence[Arm],
+    arms: Sequence[RunGroup],
     protocols: Sequence[str],
     *,
     per_label: bool,
@@ -152,7 +152,7 @@ def paper(
         UsageError: no run has a row of these protocols.
         DataError: test images differ, predictions are gone, or a record disagrees with them.
     """
-    known = places_of(member for arm in arms for member in arm.members)
+    known = settings_of(member for arm in arms for member in arm.members)
     places = [place for name in protocols for place in known if place[0] == name]
     if not places:
         have = sorted({place[0] for place in known})
@@ -161,7 +161,7 @@ def paper(
     notes: list[str] = []
     for place in places:
         lines, told = lines_of(arms, place)
-        bench = Bench(place, lines, replicates, fewest, others(asked))
+        bench = GroupComparison(place, lines, replicates, fewest, others(asked))
         cells += place_cells(bench, lines[0] if lines[0].arm is arms[0] else None, per_label=per_label)
         notes += [f"{note}." for note in told] + held_notes(bench)
     return Paper(arms, replicates, adjusted(cells), list(dict.fromkeys(notes)))
@@ -172,7 +172,7 @@ def adjusted(cells: Sequence[Cell]) -> list[Cell]:
     return [replace(cell, p_holm=p) for cell, p in zip(cells, adjust([cell.test for cell in cells]), strict=True)]
 
 
-def place_cells(bench: Bench, reference: Line | None, *, per_label: bool) -> Iterator[Cell]:
+def place_cells(bench: GroupComparison, reference: Line | None, *, per_label: bool) -> Iterator[Cell]:
     """The numbers of one protocol on one dataset, each row tested against the reference, if it has any here.
 
     Raises:
@@ -200,7 +200,7 @@ def place_cells(bench: Bench, reference: Line | None, *, per_label: bool) -> Ite
                 yield from _best([replace(one, seen=seen[one.arm]) for one in found if one is not None], bench)
 
 
-def _macro_cell(bench: Bench, line: Line, metric: str) -> Cell:
+def _macro_cell(bench: GroupComparison, line: Line, metric: str) -> Cell:
     if not bench.has(line, metric):
         return _cell(bench, line, MACRO, metric, Interval(None), [])
     values = bench.values(line, metric)
@@ -209,7 +209,7 @@ def _macro_cell(bench: Bench, line: Line, metric: str) -> Cell:
     return replace(_cell(bench, line, MACRO, metric, bench.level(line, metric), values), whole=whole)
 
 
-def _label_cell(bench: Bench, line: Line, label: str, metric: str) -> Cell | None:
+def _label_cell(bench: GroupComparison, line: Line, label: str, metric: str) -> Cell | None:
     each = [bench.of_label(member, label, metric) for member in line.members.values()]
     found = [interval for interval in each if interval.value is not None]
     values = [interval.value for interval in found if interval.value is not None]
@@ -218,7 +218,9 @@ def _label_cell(bench: Bench, line: Line, label: str, metric: str) -> Cell | Non
     return _cell(bench, line, label, metric, found[0] if len(each) == 1 else Interval(float(np.mean(values))), values)
 
 
-def _cell(bench: Bench, line: Line, label: str, metric: str, interval: Interval, values: Sequence[float]) -> Cell:
+def _cell(
+    bench: GroupComparison, line: Line, label: str, metric: str, interval: Interval, values: Sequence[float]
+) -> Cell:
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     heading = headings_of(bench.asked)[metric]
     chance = bench.chance(bench.held(metric) if label == MACRO else (label,), metric)
@@ -226,7 +228,7 @@ def _cell(bench: Bench, line: Line, label: str, metric: str, interval: Interval,
                 unready=unready_line(line))  # fmt: skip
 
 
-def _best(cells: list[Cell], bench: Bench) -> list[Cell]:
+def _best(cells: list[Cell], bench: GroupComparison) -> list[Cell]:
     """The cells of one column, the best marked where there are several that can differ."""
     scores = [_goodness(cell, bench) for cell in cells if not cell.unready]
     if len(cells) < 2 or not scores or any(line.blind for line in bench.lines):
@@ -234,7 +236,7 @@ def _best(cells: list[Cell], bench: Bench) -> list[Cell]:
     return [replace(cell, best=not cell.unready and _goodness(cell, bench) == max(scores)) for cell in cells]
 
 
-def _goodness(cell: Cell, bench: Bench) -> float:
+def _goodness(cell: Cell, bench: GroupComparison) -> float:
     value, sign = cell.interval.value or 0.0, bench.direction(cell.metric)
     return sign * value if sign else -abs(value - ideal(bench.asked, cell.metric))
 
@@ -255,7 +257,7 @@ def paper_tables(cells: Sequence[Cell]) -> list[PaperTable]:
     return tables
 
 
-def _finding_table(title: str, cells: Sequence[Cell], place: Place, metric: str) -> list[PaperTable]:
+def _finding_table(title: str, cells: Sequence[Cell], place: Setting, metric: str) -> list[PaperTable]:
     of = [cell for cell in cells if (cell.place, cell.metric) == (place, metric)]
     labels = [label for label in dict.fromkeys(cell.label for cell in of) if label != MACRO]
     columns = {arm: arm for arm in dict.fromkeys(cell.arm for cell in of)}

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ssl_bench.compare.bench import Bench
 from ssl_bench.compare.beside import others, unmeasured
-from ssl_bench.compare.members import Place
+from ssl_bench.compare.group_comparison import GroupComparison
+from ssl_bench.compare.run import Setting
 from ssl_bench.errors import shortened
 from ssl_bench.report.table import METRICS
 from ssl_bench.stats.measures import Gauge
@@ -20,13 +20,13 @@ def headings_of(asked: Sequence[Gauge]) -> dict[str, str]:
     return {**METRICS, **{gauge.name: gauge.component.title for gauge in others(asked)}}
 
 
-def at(place: Place) -> str:
+def at(place: Setting) -> str:
     """The dataset of a column, and where its head was fitted if not there."""
     _, dataset, fitted_on = place
     return f"{dataset}{f' (fitted on {fitted_on})' if fitted_on != dataset else ''} "
 
 
-def held_notes(bench: Bench) -> list[str]:
+def held_notes(bench: GroupComparison) -> list[str]:
     """The unit and chance of a place's numbers; which findings its means are over, if not all, and means over all."""
     return [
         *unit_notes(bench),
@@ -36,7 +36,7 @@ def held_notes(bench: Bench) -> list[str]:
     ]
 
 
-def _asked_notes(bench: Bench, gauge: Gauge) -> Iterator[str]:
+def _asked_notes(bench: GroupComparison, gauge: Gauge) -> Iterator[str]:
     """Which rows have no value of a metric and why, and its findings, where they are not those of AUROC."""
     where = f"by {bench.place[0]} on {at(bench.place).strip()}"
     lacking: dict[str, list[str]] = {}
@@ -50,7 +50,7 @@ def _asked_notes(bench: Bench, gauge: Gauge) -> Iterator[str]:
         yield from _held_notes(bench, (gauge.name,), f"{gauge.component.title}: macro")
 
 
-def _held_notes(bench: Bench, metrics: Sequence[str], called: str = "Macro") -> list[str]:
+def _held_notes(bench: GroupComparison, metrics: Sequence[str], called: str = "Macro") -> list[str]:
     held, defined = bench.held(metrics[0]), bench.defined(metrics[0])
     if len(held) == len(bench.known):
         return []
@@ -75,13 +75,13 @@ def _held_notes(bench: Bench, metrics: Sequence[str], called: str = "Macro") -> 
     return notes
 
 
-def unit_notes(bench: Bench) -> list[str]:
+def unit_notes(bench: GroupComparison) -> list[str]:
     """What is counted at a place, where it is not images."""
     aggregate, where = bench.first.aggregate, f"{bench.place[0]} on {at(bench.place).strip()}"
     return [] if aggregate == IMAGES else [f"Unit of {where}: the study, scored by the {aggregate} of its images."]
 
 
-def chance_notes(bench: Bench) -> list[str]:
+def chance_notes(bench: GroupComparison) -> list[str]:
     """The macro AUPRC of scores that say nothing: the mean prevalence among the images whose label is known."""
     chance, where = bench.chance(bench.held("auprc"), "auprc"), f"{bench.place[0]} on {at(bench.place).strip()}"
     return [] if chance is None else [f"Chance of macro AUPRC by {where}: {chance:.3f}, the mean prevalence."]

@@ -13,7 +13,7 @@ from ssl_bench.data.preparing import duration
 from ssl_bench.data.store import Store
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
-from ssl_bench.report.terminal import QUIET_SECONDS
+from ssl_bench.report.terminal import QUIET_S
 
 
 class Preparing:
@@ -55,7 +55,7 @@ class Preparing:
         status = f"{rate:,.1f} images/s, {duration((total - done) / rate)} left"
         if self._watched:
             self._bars.update(self._task, completed=done, status=status)
-        elif time.monotonic() - self._spoke > QUIET_SECONDS or done == total:
+        elif time.monotonic() - self._spoke > QUIET_S or done == total:
             self._spoke = time.monotonic()
             self._say(f"  {done:,}/{total:,}  {status}")
 

@@ -163,7 +163,7 @@ def _noted(text: str, *tables: sections.Table) -> str:
 def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
     """Everything that the templates show."""
     found = evaluations(record)
-    macro, external = (sections.macro_table(one for one in found if one.away is away) for away in (False, True))
+    macro, external = (sections.macro_table(one for one in found if one.external is wanted) for wanted in (False, True))
     return {
         "title": subject(record) + (f" ({STAMP})" if record["synthetic"] else ""),
         "synthetic": record["synthetic"],

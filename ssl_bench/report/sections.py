@@ -92,9 +92,9 @@ def left_out(evaluation: Evaluation) -> list[str]:
 
 def other_table(record: Mapping[str, Any]) -> Table:
     """Numbers besides the AUROC and AUPRC of findings."""
-    home = record["data"]["name"]
+    internal = record["data"]["name"]
     rows = tuple(
-        (named(row, home), row["encoder"], row["label"], row["metric"], interval_text(row), row["note"])
+        (named(row, internal), row["encoder"], row["label"], row["metric"], interval_text(row), row["note"])
         for row in other_rows(record)
     )
     return Table(("protocol", "encoder", "label", "metric", "value", "note"), rows)

@@ -16,7 +16,7 @@ from ssl_bench.report.table import interval_text, plain_console
 from ssl_bench.results.standing import ENCODERS
 from ssl_bench.sweep.state import State
 
-QUIET_SECONDS = 30.0
+QUIET_S = 30.0
 """Least time between two lines on the progress of the same cell."""
 
 URGENT = {"running": 0, "failed": 1, "queued": 2, "done": 3}
@@ -108,7 +108,7 @@ class SweepBoard:
     def _say(self, name: str, state: State) -> None:
         now = self._clock()
         phase, spoke = self._said.get(name, ("queued", now))
-        if phase != state.phase or (state.progress and now - spoke > QUIET_SECONDS):
+        if phase != state.phase or (state.progress and now - spoke > QUIET_S):
             self._said[name] = (state.phase, now)
             parts = [f"{name}: {state_text(state)}", result_text(state), state.reason]
             self.console.print("  ".join(part for part in parts if part), soft_wrap=True)

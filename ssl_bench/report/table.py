@@ -47,10 +47,10 @@ def on_test(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in rows if row["split"] == "test" and row.get("subgroup", "all") == "all"]
 
 
-def at_home(rows: Iterable[Mapping[str, Any]], record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def internal_rows(rows: Iterable[Mapping[str, Any]], record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Rows of the run's own dataset; those of other datasets have tables of their own."""
-    home = record["data"]["name"]
-    return [row for row in rows if row.get("dataset", home) == home]
+    internal = record["data"]["name"]
+    return [row for row in rows if row.get("dataset", internal) == internal]
 
 
 def on_all_labels(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -60,18 +60,18 @@ def on_all_labels(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def macro_table(record: Mapping[str, Any]) -> Table:
     """Macro metrics of every encoder and protocol on the test split."""
-    own = [at_home(on_all_labels(record[name]), record) for name in ("metrics", "comparisons")]
+    own = [internal_rows(on_all_labels(record[name]), record) for name in ("metrics", "comparisons")]
     return _macro_table(*own, title=title(record), caption=caption(record))
 
 
 def external_tables(record: Mapping[str, Any]) -> list[Table]:
     """The same for every other dataset, and for each one of several that were joined."""
-    away = [[row for row in on_all_labels(record[name]) if row not in at_home([row], record)]
+    external = [[row for row in on_all_labels(record[name]) if row not in internal_rows([row], record)]
             for name in ("metrics", "comparisons")]  # fmt: skip
-    places = dict.fromkeys((row["dataset"], row["fitted_on"]) for row in away[0])
+    places = dict.fromkeys((row["dataset"], row["fitted_on"]) for row in external[0])
     return [
         _macro_table(
-            *([row for row in rows if (row["dataset"], row["fitted_on"]) == place] for rows in away),
+            *([row for row in rows if (row["dataset"], row["fitted_on"]) == place] for rows in external),
             title=external_title(record, *place),
             caption="",
         )
@@ -124,7 +124,7 @@ def is_macro(row: Mapping[str, Any]) -> bool:
 
 def label_table(record: Mapping[str, Any], protocol: str) -> Table:
     """AUROC of every finding on the test split for one protocol, trained beside random."""
-    own = at_home(on_all_labels(record["metrics"]), record)
+    own = internal_rows(on_all_labels(record["metrics"]), record)
     rows = [row for row in own if row["protocol"] == protocol and row["metric"] == "auroc"]
     encoders = list(dict.fromkeys(row["encoder"] for row in rows))
     table = Table(title=f"{protocol}: AUROC by finding, test split", title_justify="left")
@@ -171,7 +171,7 @@ def caption(record: Mapping[str, Any]) -> str:
     if test is None:
         told = f"{record['data']['name']} has no labels: results are those of the other test sets"
         return "\n".join([told, *(f"note: {note}" for note in record["notes"])])
-    rows = [row for row in at_home(on_all_labels(record["metrics"]), record) if is_macro(row)]
+    rows = [row for row in internal_rows(on_all_labels(record["metrics"]), record) if is_macro(row)]
     studies = [f"{row['n_images']} studies of " for row in rows if row.get("unit") == "study"][:1]
     size = f"{''.join(studies)}{test['images']} images of {test['patients']} patients"
     lines = [

@@ -16,7 +16,7 @@ from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.results.rundir import RunDirectory
 
-QUIET_SECONDS = 10.0
+QUIET_S = 10.0
 """Least time between two plain progress lines."""
 
 
@@ -103,7 +103,7 @@ class Terminal:
             if self._task is None:
                 self._task = self._bars.add_task(what, total=total, status=status)
             self._bars.update(self._task, completed=done, status=status)
-        elif time.monotonic() - self._spoke > QUIET_SECONDS or done == total:
+        elif time.monotonic() - self._spoke > QUIET_S or done == total:
             self._spoke = time.monotonic()
             left = (total - done) * (self._spoke - self._began) / done
             self.console.print(f"  {what} {done:,}/{total:,}  {left:.0f} s left  {status}".rstrip())

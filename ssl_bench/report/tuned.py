@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ssl_bench.compare.arms import Arm
+from ssl_bench.compare.groups import RunGroup
 from ssl_bench.config.tuned import ORACLE
 
 TUNING = ("budget", "rule")
@@ -29,7 +29,7 @@ def selected_on_test(record: Mapping[str, Any]) -> bool:
     return tuning_of(record).get("rule") == ORACLE
 
 
-def tuning_texts(arm: Arm) -> tuple[str, str]:
+def tuning_texts(arm: RunGroup) -> tuple[str, str]:
     """Budget and rule behind the options of an arm; dashes where no tune chose them."""
     own = [member.record for member in arm.members
            if not member.baseline or member.record.get("method") == member.encoder]  # fmt: skip
@@ -43,7 +43,7 @@ def _text(tuning: Mapping[str, Any], key: str) -> str:
     return f"{tuning.get(key) or UNTUNED}{pruned}"
 
 
-def tuning_notes(arms: Iterable[Arm]) -> list[str]:
+def tuning_notes(arms: Iterable[RunGroup]) -> list[str]:
     """What a reader must know of tuned arms: who had which budget, selected by which rule.
 
     An untrained baseline that no tune chose, such as the one beside every run, is not spoken of.

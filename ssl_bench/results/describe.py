@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ssl_bench.build.prepared import ExternalMaterial, Material
+from ssl_bench.build.prepared import PreparedData, PreparedExternal
 from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.looks import what_is_wrong
-from ssl_bench.plan.parts import Chosen
+from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plan.settle import whose_rates
 from ssl_bench.plugin.cohort import Cohort
@@ -25,11 +25,11 @@ ByKind = dict[str, dict[str, dict[str, Any]]]
 """Resolved options by kind and name of a component."""
 
 
-def left_out(plan: Plan, material: Material, abroad: Sequence[ExternalMaterial] = ()) -> list[Note]:
+def left_out(plan: Plan, prepared: PreparedData, externals: Sequence[PreparedExternal] = ()) -> list[Note]:
     """Notes on images that were quarantined: how many of each split, and the first of them."""
-    notes = _left_out(plan.cohort, material.rejected, "images")
-    for other in abroad:
-        notes += _left_out(other.external.cohort, other.material.rejected, f"images of {other.external.name}")
+    notes = _left_out(plan.cohort, prepared.rejected, "images")
+    for other in externals:
+        notes += _left_out(other.external.cohort, other.prepared.rejected, f"images of {other.external.name}")
     return notes
 
 
@@ -43,31 +43,31 @@ def _left_out(cohort: Cohort, rejected: Mapping[str, str], what: str) -> list[No
     return [Note("left-out", text, numbers=numbers, details=rows["image_id"].tolist())]
 
 
-def describe_external(plan: Plan, abroad: Sequence[ExternalMaterial]) -> list[dict[str, Any]]:
+def describe_external(plan: Plan, externals: Sequence[PreparedExternal]) -> list[dict[str, Any]]:
     """The part of a record that says what else the encoders were tested on."""
     return [
         {
-            **replace(other.external, cohort=other.material.cohort).describe(),
-            "fingerprint": other.material.fingerprint,
-            "content": content_hashes(content_of(other.material)),
-            "rejected": dict(other.material.rejected),
+            **replace(other.external, cohort=other.prepared.cohort).describe(),
+            "fingerprint": other.prepared.fingerprint,
+            "content": content_hashes(content_of(other.prepared)),
+            "rejected": dict(other.prepared.rejected),
             "component": plan.external_components[other.external.dataset.name],
             "options": other.external.dataset.options.model_dump(mode="json"),
         }
-        for other in abroad
+        for other in externals
     ]
 
 
 def describe(
-    plan: Plan, material: Material, summary: Summary | None, abroad: Sequence[ExternalMaterial] = ()
+    plan: Plan, prepared: PreparedData, summary: Summary | None, externals: Sequence[PreparedExternal] = ()
 ) -> dict[str, Any]:
     """The part of a record that says what was run on what."""
-    cohort = material.cohort
+    cohort = prepared.cohort
     counts = cohort.frame.groupby("split").agg(images=("image_id", "size"), patients=("patient_id", "nunique"))
     return {
         "schema": SCHEMA,
         "synthetic": plan.synthetic,
-        "notes": [*plan.notes, *left_out(plan, material, abroad), *(summary.changes if summary else ())],
+        "notes": [*plan.notes, *left_out(plan, prepared, externals), *(summary.changes if summary else ())],
         "method": plan.parts.method.name,
         "fusion": plan.parts.fusion.name if plan.parts.fusion else None,
         "features": list(plan.parts.features),
@@ -84,8 +84,8 @@ def describe(
         "without_encoder": without_encoder(plan),
         "data": {
             "name": cohort.name,
-            "fingerprint": material.fingerprint,
-            "content": content_hashes(content_of(material)),
+            "fingerprint": prepared.fingerprint,
+            "content": content_hashes(content_of(prepared)),
             "splits_sha256": plan.manifest["sha256"],
             "official_split": cohort.official_split,
             "splits": {str(name): {key: int(value) for key, value in row.items()} for name, row in counts.iterrows()},
@@ -93,10 +93,10 @@ def describe(
             "label_space": space_of(cohort.labels, single=len(plan.sources) == 1),
             "datasets": list(plan.sources),
             "counts": dict(cohort.counts),
-            "rejected": dict(material.rejected),
-            "grey": asdict(material.grey),
+            "rejected": dict(prepared.rejected),
+            "grey": asdict(prepared.grey),
         },
-        "external": describe_external(plan, abroad),
+        "external": describe_external(plan, externals),
     }
 
 
@@ -113,7 +113,7 @@ def described_encoder(plan: Plan) -> dict[str, Any] | None:
     return encoder_card(choice, parts.encoder, parts.encoder_component)
 
 
-def resolved(parts: Iterable[tuple[str, Chosen]]) -> ByKind:
+def resolved(parts: Iterable[tuple[str, ResolvedComponent]]) -> ByKind:
     """Resolved options of components by kind and name, as a record has them."""
     found: ByKind = {}
     for name, chosen in parts:
@@ -121,7 +121,7 @@ def resolved(parts: Iterable[tuple[str, Chosen]]) -> ByKind:
     return found
 
 
-def used(plan: Plan) -> list[tuple[str, Chosen]]:
+def used(plan: Plan) -> list[tuple[str, ResolvedComponent]]:
     """Everything that a run chose, by the name that it has in the run: one dataset may be there twice."""
     parts = plan.parts
     datasets = zip(plan.sources, parts.datasets, strict=True)

@@ -12,13 +12,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ssl_bench.config.config import EncoderChoice
 from ssl_bench.files import sha256
-from ssl_bench.plugin.components import Encoder
+from ssl_bench.plugin.components import EncoderSpec
 from ssl_bench.plugin.encoders import BaseEncoder
 
 Card = dict[str, Any]
 
 
-def encoder_card(choice: EncoderChoice, network: BaseEncoder, component: Encoder) -> Card:
+def encoder_card(choice: EncoderChoice, network: BaseEncoder, component: EncoderSpec) -> Card:
     """Name, terms and input of an encoder, with the hash of its file; no path."""
     return {
         "name": choice.name,

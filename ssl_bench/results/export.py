@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssl_bench.data.source import Grey
+from ssl_bench.data.source import PixelStatistics
 from ssl_bench.files import sha256, write_json, write_tensors
 from ssl_bench.plugin.contracts import Backbone
 
 
-def export_encoder(encoder: Backbone, grey: Grey, folder: Path) -> list[Path]:
+def export_encoder(encoder: Backbone, grey: PixelStatistics, folder: Path) -> list[Path]:
     """Write ``config.json`` and ``model.safetensors`` so that ``timm.create_model("local-dir:...")`` opens them.
 
     An encoder that timm has no network for (thumbnails) leaves nothing.

@@ -139,11 +139,11 @@ def metric_rows(
     table = replace(as_table(scored, labels), validation=validation)
     if not scored.predictions.probabilities:
         metrics = [gauge for gauge in metrics if gauge.component.needs != "probabilities"]
-    elsewhere = scored.origin.fitted_on if scored.origin.fitted_on != scored.origin.dataset else ""
+    chosen_on = scored.origin.fitted_on if scored.origin.fitted_on != scored.origin.dataset else ""
     for row in table_rows(table, replicates, scored.origin.seed, metrics):
         note = row["note"]
-        if elsewhere and "threshold" in row and row["value"] is not None:
-            note = "; ".join(filter(None, (note, f"threshold chosen on validation images of {elsewhere}")))
+        if chosen_on and "threshold" in row and row["value"] is not None:
+            note = "; ".join(filter(None, (note, f"threshold chosen on validation images of {chosen_on}")))
         yield {**identity(scored), **row, "note": note}
 
 

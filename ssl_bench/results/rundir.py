@@ -299,12 +299,12 @@ def options_in(record: Mapping[str, Any], kind: str) -> Mapping[str, Mapping[str
     return found
 
 
-def place_name(row: Mapping[str, Any], home: str) -> str:
+def place_name(row: Mapping[str, Any], internal: str) -> str:
     """``linear``, or ``linear, tested on nih14, fitted on nih14``: what is not the run's own dataset is named."""
     parts = [row["protocol"]]
-    if row["dataset"] != home:
+    if row["dataset"] != internal:
         parts.append(f"tested on {row['dataset']}")
-    if row.get("fitted_on", home) != home:
+    if row.get("fitted_on", internal) != internal:
         parts.append(f"fitted on {row['fitted_on']}")
     return ", ".join(parts)
 

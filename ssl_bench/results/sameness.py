@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ssl_bench.build.prepared import Material
+from ssl_bench.build.prepared import PreparedData
 from ssl_bench.data.imagecontent import PARTS, content_hashes, image_content
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.results.rundir import RunDirectory
@@ -16,9 +16,9 @@ NAMED = {"pixels": "pixels", "labels": "labels", "features": "features", "split"
 """What the columns of :func:`ssl_bench.data.imagecontent.image_content` are called in messages."""
 
 
-def content_of(material: Material) -> pd.DataFrame:
+def content_of(prepared: PreparedData) -> pd.DataFrame:
     """Hashes of what every image of a run is."""
-    return image_content(material.cohort, material.pixels)
+    return image_content(prepared.cohort, prepared.pixels)
 
 
 def changes(kept: pd.DataFrame, here: pd.DataFrame) -> Iterator[str]:
@@ -62,15 +62,15 @@ def check_same_content(
     )
 
 
-def check_resumed(run: RunDirectory, material: Material, start: Mapping[str, Any] | None) -> pd.DataFrame:
+def check_resumed(run: RunDirectory, prepared: PreparedData, start: Mapping[str, Any] | None) -> pd.DataFrame:
     """Refuse to go on with a run on other data than it began with; returns the hashes of those that are there.
 
     Args:
         run: its folder; what it was begun on is there before the first checkpoint is.
-        material: what is there.
+        prepared: what is there.
         start: identity in the checkpoint; None before the first one.
     """
-    here, before = content_of(material), run.read_content()
+    here, before = content_of(prepared), run.read_content()
     kept = (start or {}).get("content") or (content_hashes(before) if before is not None else None)
     check_same_content(run, kept, here)
     return here

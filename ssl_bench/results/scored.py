@@ -20,7 +20,7 @@ ENCODER, PROTOCOL, SCORED = "given", "predictions", "scored"
 """In the rows of predictions that come from elsewhere, and the key of a record that says so."""
 
 Row = dict[str, Any]
-Place = tuple[str, str, str]
+Setting = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ def adopted(records: Mapping[Path, Mapping[str, Any]]) -> dict[Path, Mapping[str
     return found
 
 
-def _places(records: Mapping[Path, Mapping[str, Any]]) -> Iterator[tuple[Place, npt.NDArray[Any]]]:
+def _places(records: Mapping[Path, Mapping[str, Any]]) -> Iterator[tuple[Setting, npt.NDArray[Any]]]:
     """Places of test splits with their images, sorted."""
-    seen: set[Place] = set()
+    seen: set[Setting] = set()
     for path, record in records.items():
         for row in record["metrics"]:
             place = row["protocol"], row["dataset"], row.get("fitted_on", row["dataset"])
@@ -110,7 +110,7 @@ def _images(path: Path, row: Mapping[str, Any]) -> npt.NDArray[Any]:
         return np.array([], dtype=str)
 
 
-def _at(row: Mapping[str, Any], place: Place) -> Row:
+def _at(row: Mapping[str, Any], place: Setting) -> Row:
     protocol, dataset, fitted_on = place
     return {**row, "protocol": protocol, "dataset": dataset, "fitted_on": fitted_on, "kept_as": dict(row)}
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ssl_bench.config.config import METRICS, split_names
 from ssl_bench.errors import PluginError
-from ssl_bench.plugin.components import Metric
+from ssl_bench.plugin.components import MetricSpec
 from ssl_bench.plugin.metrics import Measure
 from ssl_bench.plugin.options import Options
 from ssl_bench.stats.bootstrap import Floats, bootstrap, patient_rows, point, resamples
@@ -35,7 +35,7 @@ class Gauge:
         options: checked.
     """
 
-    component: Metric
+    component: MetricSpec
     options: Options
 
     @property
@@ -79,7 +79,7 @@ def gauges(registry: Any, names: Iterable[str], options: Mapping[str, Mapping[st
         UsageError: an unknown name, with the nearest, or an option that is wrong.
     """
     return tuple(
-        Gauge(registry.get(Metric.kind, name), registry.options(Metric.kind, name, options.get(name, {})))
+        Gauge(registry.get(MetricSpec.kind, name), registry.options(MetricSpec.kind, name, options.get(name, {})))
         for name in dict.fromkeys(names)
     )
 
@@ -90,7 +90,7 @@ def usual(registry: Any, names: str | None) -> tuple[Gauge, ...]:
     Raises:
         UsageError: an unknown name, with the nearest.
     """
-    offered = registry.names(Metric.kind)
+    offered = registry.names(MetricSpec.kind)
     return gauges(registry, [name for name in METRICS if name in offered] if names is None else split_names(names))
 
 

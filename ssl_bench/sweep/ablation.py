@@ -12,7 +12,7 @@ from ssl_bench.errors import UsageError, unknown
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class AblationCell:
     """One run of an ablation.
 
     Args:
@@ -32,7 +32,7 @@ class Cell:
 
 def cells(
     sets: Mapping[str, Sequence[str]], arms: Sequence[str], seeds: int, out: Path, first_seed: int = 0
-) -> list[Cell]:
+) -> list[AblationCell]:
     """All runs, seed by seed, so that an ablation that is cut short has whole seeds.
 
     Args:
@@ -59,5 +59,5 @@ def cells(
                 above = out / name if len(sets) > 1 and arm != NONE else out
                 flags = {**ARMS[arm], "seed": seed}
                 flags["ehr"] = {**flags["ehr"], "features": list(features)}
-                found.append(Cell(name, arm, seed, above / f"{arm}-seed{seed}", flags))
+                found.append(AblationCell(name, arm, seed, above / f"{arm}-seed{seed}", flags))
     return found

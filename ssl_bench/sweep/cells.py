@@ -14,9 +14,9 @@ from ssl_bench.config.config import EhrConfig, RunConfig, load
 from ssl_bench.config.recipes import finder, named
 from ssl_bench.errors import HandledError, Problems, shortened
 from ssl_bench.plan.cohorts import check_demands
-from ssl_bench.plan.parts import Parts, choose_parts
+from ssl_bench.plan.parts import RunComponents, choose_parts
 from ssl_bench.plan.plan import Plan, make_plan, pretraining_images, read_schema
-from ssl_bench.plugin.components import Method
+from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.sweep.settings import Values
 
@@ -68,7 +68,7 @@ def make_cells(values: Iterable[Values], registry: Registry, problems: Grouped) 
 
     def recipe(asked: Mapping[str, Any]) -> Mapping[str, Any]:
         # A method that nobody knows is told of with everything else that is wrong.
-        return found(asked) if named(asked, "method") in registry.names(Method.kind) else {}
+        return found(asked) if named(asked, "method") in registry.names(MethodSpec.kind) else {}
 
     for cell in values:
         config = problems.run(_label(cell), partial(load, cell, recipe=recipe))
@@ -120,7 +120,7 @@ def plan_cells(cells: Sequence[Cell], registry: Registry, cache: Path, problems:
     return plans
 
 
-def _undemanding(cell: Cell, parts: Parts, registry: Registry, cache: Path) -> Plan:
+def _undemanding(cell: Cell, parts: RunComponents, registry: Registry, cache: Path) -> Plan:
     """A plan that asks nothing of its data but to be whole; what a cell asks of them is told for each cell."""
     config = cell.config.model_copy(update={"ehr": EhrConfig()})
     return make_plan(config, registry, cache, replace(parts, features=()))
@@ -137,7 +137,7 @@ def _by_data(cells: Iterable[Cell]) -> Iterator[list[Cell]]:
     yield from groups.values()
 
 
-def _of(cell: Cell, shared: Plan, parts: Parts, registry: Registry) -> Plan:
+def _of(cell: Cell, shared: Plan, parts: RunComponents, registry: Registry) -> Plan:
     """The plan of a cell on the cohort that another one with the same data has read.
 
     Raises:
@@ -149,22 +149,22 @@ def _of(cell: Cell, shared: Plan, parts: Parts, registry: Registry) -> Plan:
     return replace(shared, config=config, parts=parts, schema=schema, components=parts.provenance(registry))
 
 
-def rehearse_cells(plans: Mapping[str, Plan], problems: Grouped) -> dict[str, Plan]:
+def dry_build_cells(plans: Mapping[str, Plan], problems: Grouped) -> dict[str, Plan]:
     """Build each kind of network without memory, so that what cannot be built is told before the first run.
 
     Returns:
         The plans with as many epochs as their budgets pay for.
     """
-    from ssl_bench.build.budget import fitted
-    from ssl_bench.build.estimate import rehearse
+    from ssl_bench.build.budget import with_budget
+    from ssl_bench.build.estimate import dry_build
 
     built: dict[str, bool] = {}
     ready: dict[str, Plan] = {}
     for name, plan in plans.items():
         key = network(plan)
         if key not in built:
-            built[key] = problems.run(name, partial(rehearse, plan)) is not None
-        if built[key] and (paid := problems.run(name, partial(fitted, plan))):
+            built[key] = problems.run(name, partial(dry_build, plan)) is not None
+        if built[key] and (paid := problems.run(name, partial(with_budget, plan))):
             ready[name] = paid
     return ready
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ssl_bench.build.modules import build_method
-from ssl_bench.data.source import BatchStream, Grey, ImageSource
+from ssl_bench.data.source import BatchStream, ImageSource, PixelStatistics
 from ssl_bench.plan.plan import Plan
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import Trainer
@@ -116,8 +116,8 @@ def random_stream(plan: Plan, method: Any, device: torch.device, batch: int) -> 
     size, columns, labels = plan.config.data.size, len(plan.schema), len(plan.cohort.labels)
     images = rng.integers(0, 256, (batch, size, size), dtype=np.uint8)
     tables = (rng.random((batch, columns)), np.ones((batch, columns)), rng.integers(0, 2, (batch, labels)))
-    return BatchStream(ImageSource(images, device, "ram"), np.arange(batch), tables, method.views, Grey(0.5, 0.25),
-                       batch_size=batch, seed=plan.config.seed)  # fmt: skip
+    source, grey = ImageSource(images, device, "ram"), PixelStatistics(0.5, 0.25)
+    return BatchStream(source, np.arange(batch), tables, method.views, grey, batch_size=batch, seed=plan.config.seed)
 
 
 class Silent:

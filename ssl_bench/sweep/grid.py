@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from ssl_bench.config.config import DEFAULT_METHOD, Named, Section, read_file, split_names
 from ssl_bench.config.layers import CHOICES, merge, named
-from ssl_bench.plugin.components import Method
+from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.sweep.settings import Tuned, Values, nested
@@ -74,9 +74,9 @@ def layers(grid: Grid, registry: Registry) -> Iterator[Values]:
 def _joins(values: Values, registry: Registry) -> bool:
     """Whether the method of a cell takes EHR features; a name that nobody knows is told of later."""
     name = named(values.get("method", DEFAULT_METHOD)).get("name")
-    if name not in registry.names(Method.kind):
+    if name not in registry.names(MethodSpec.kind):
         return True
-    method: Method = registry.get(Method.kind, name)
+    method: MethodSpec = registry.get(MethodSpec.kind, name)
     return method.trains and bool(method.fusion or values.get("fusion"))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ssl_bench.config.config import DEFAULT_METHOD
 from ssl_bench.config.layers import merge, named
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.plugin.components import Method
+from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.registry import Registry
 
 Values = dict[str, Any]
@@ -68,7 +68,7 @@ class Tuned:
         label = name if control == "none" else f"{name}:{control}"
         chosen = self.chosen.get(label)
         if chosen is None:
-            if name in registry.names(Method.kind) and registry.get(Method.kind, name).trains:
+            if name in registry.names(MethodSpec.kind) and registry.get(MethodSpec.kind, name).trains:
                 raise UsageError(f"the tune in {self.folder} chose nothing for '{label}'; tune it, or leave it out")
             return values
         if values.get("seed") == self.trial_seed:

@@ -15,7 +15,7 @@ import torch
 from ssl_bench.errors import HandledError, PluginError
 from ssl_bench.plugin.components import Component
 from ssl_bench.plugin.options import Options
-from ssl_bench.plugin.registry import NAME, Offer, Registry, Source, discover
+from ssl_bench.plugin.registry import NAME, RegisteredComponent, Registry, Source, discover
 from ssl_bench.plugin.search import declared
 from ssl_bench.testing.source import forbidden
 
@@ -52,7 +52,7 @@ class Subject(Generic[C]):
     def __init__(self, component: C | str, kind: type[C], values: Mapping[str, Any]) -> None:
         self.component: C = discover().get(kind.kind, component) if isinstance(component, str) else component
         self.values = dict(values)
-        self.expect(isinstance(self.component, kind), f"is no {kind.__name__} descriptor, found {component!r}")
+        self.expect(isinstance(self.component, kind), f"is no {kind.__name__}, found {component!r}")
 
     @cached_property
     def options(self) -> Options:
@@ -65,7 +65,7 @@ class Subject(Generic[C]):
         Raises:
             UsageError: an unknown key or an impossible value.
         """
-        alone = Registry([Offer(self.component, Source("conformance suite", "0", "testing"))])
+        alone = Registry([RegisteredComponent(self.component, Source("conformance suite", "0", "testing"))])
         return alone.options(self.component.kind, self.component.name, self.values, preset)
 
     def expect(self, truth: object, sentence: str) -> None:

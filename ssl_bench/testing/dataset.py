@@ -18,7 +18,7 @@ from ssl_bench.data.images import check_images
 from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.errors import HandledError
 from ssl_bench.plugin.cohort import Cohort, check_cohort
-from ssl_bench.plugin.components import Dataset as DatasetComponent
+from ssl_bench.plugin.components import DatasetSpec as DatasetComponent
 from ssl_bench.plugin.features import CATEGORIES
 from ssl_bench.plugin.labels import SPACES, check_values, in_space
 from ssl_bench.testing.checks import (

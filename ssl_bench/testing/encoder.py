@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.errors import HandledError
-from ssl_bench.plugin.components import Encoder as EncoderComponent
+from ssl_bench.plugin.components import EncoderSpec as EncoderComponent
 from ssl_bench.plugin.encoders import POOLINGS, BaseEncoder, standard_input
 from ssl_bench.testing.checks import Check, Subject, check_descriptor, check_options, listed, run_all
 

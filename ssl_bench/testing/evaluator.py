@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ssl_bench.errors import HandledError
 from ssl_bench.plugin.cohort import SPLITS
-from ssl_bench.plugin.components import Evaluator as EvaluatorComponent
+from ssl_bench.plugin.components import EvaluatorSpec as EvaluatorComponent
 from ssl_bench.plugin.contracts import EvalContext, Fusion, Metric, Predictions, Split
 from ssl_bench.results.rows import Origin, Scored, check_scores
 from ssl_bench.seeds import generator, seed_torch

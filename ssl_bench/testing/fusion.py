@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.plugin.components import Fusion as FusionComponent
+from ssl_bench.plugin.components import FusionSpec as FusionComponent
 from ssl_bench.plugin.contracts import Encoding, Fused, Fusion
 from ssl_bench.seeds import generator, seed_torch
 from ssl_bench.testing.checks import (
@@ -259,8 +259,11 @@ def check_gradients(subject: FusionSubject) -> None:
     )
     learning = sorted(declared & alive)
     subject.expect(not learning, f"declares null_parameters that do learn: {', '.join(learning)}")
-    shifts = sorted(set(getattr(fusion, "shifts", ())) - set(trainable))
-    subject.expect(not shifts, f"names shifts that are none of its trainable parameters: {', '.join(shifts)}")
+    offset_parameters = sorted(set(getattr(fusion, "offset_parameters", ())) - set(trainable))
+    subject.expect(
+        not offset_parameters,
+        f"names offset_parameters that are none of its trainable parameters: {', '.join(offset_parameters)}",
+    )
 
 
 def _learning(fusion: Fusion) -> dict[str, float]:

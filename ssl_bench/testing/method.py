@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.build.estimate import meta_batch
-from ssl_bench.plugin.components import Method as MethodComponent
+from ssl_bench.plugin.components import MethodSpec as MethodComponent
 from ssl_bench.plugin.contracts import Backbone, Loss, ViewGroup
 from ssl_bench.testing.checks import (
     Check,

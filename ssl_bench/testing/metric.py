@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.plugin.components import Metric as MetricComponent
+from ssl_bench.plugin.components import MetricSpec as MetricComponent
 from ssl_bench.stats.sample import Draws, Finding, Sample
 from ssl_bench.testing.checks import Check, Subject, check_descriptor, check_options, check_source, listed, run_all
 

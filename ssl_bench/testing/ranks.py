@@ -30,7 +30,7 @@ RANKS = 2
 TOLERANCE = 1e-6
 """Largest difference of a parameter's gradient, relative to its norm."""
 
-PATIENCE = 300
+TIMEOUT_S = 300
 """Seconds after which a process is taken to hang."""
 
 STEP = 0.1
@@ -91,7 +91,7 @@ def _run(work: Work) -> list[str]:
         for process in processes:
             process.start()
         for process in processes:
-            process.join(PATIENCE)
+            process.join(TIMEOUT_S)
     finally:
         for process in processes:
             process.kill()

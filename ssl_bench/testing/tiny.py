@@ -53,7 +53,7 @@ class TinyFusion(nn.Module):
         super().__init__()
         self.out_dim = out_dim
         self.needs_tokens = False
-        self.shifts = ("join.bias",)
+        self.offset_parameters = ("join.bias",)
         self.join = nn.Linear(dim + len(schema()), out_dim)
         self.own = nn.Parameter(torch.ones(()))
 

@@ -12,7 +12,7 @@ from ssl_bench.config.config import RunConfig
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plan.parts import choose_backbone
 from ssl_bench.plan.settle import official, settle
-from ssl_bench.plugin.components import Method
+from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.plugin.search import Search, declared
 
@@ -106,7 +106,7 @@ def space_of(
 
 def _rates(config: RunConfig, registry: Registry) -> Iterable[Dimension]:
     """Rate and decay, of a method that is trained."""
-    method: Method = registry.get(Method.kind, config.method.name)
+    method: MethodSpec = registry.get(MethodSpec.kind, config.method.name)
     if not method.trains:
         return
     searches = official(config, method, choose_backbone(registry, config.backbone.name)).search
@@ -119,7 +119,7 @@ def _rates(config: RunConfig, registry: Registry) -> Iterable[Dimension]:
 
 def _options(config: RunConfig, registry: Registry, asked: Mapping[str, Search | None]) -> Iterable[Dimension]:
     """Options of the method that declare a search, or that the user asks for."""
-    options = registry.options(Method.kind, config.method.name, config.method.options, config.preset)
+    options = registry.options(MethodSpec.kind, config.method.name, config.method.options, config.preset)
     for name, field in type(options).model_fields.items():
         search = asked.get(f"method.{name}") or declared(field.metadata)
         if search is not None:
@@ -134,7 +134,7 @@ def check_known(asked: Iterable[str], spaces: Iterable[Space], registry: Registr
     """
     known = {name for space in spaces for name in space.names}
     for method in methods:
-        fields = registry.get(Method.kind, method).options_model().model_fields
+        fields = registry.get(MethodSpec.kind, method).options_model().model_fields
         known |= {f"method.{name}" for name in fields}
     known |= {f"pretrain.{key}" for key in RATES}
     for key in asked:

@@ -10,7 +10,7 @@ from ssl_bench.config.config import RunConfig, load
 from ssl_bench.config.layers import merge
 from ssl_bench.config.recipes import finder
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plugin.components import Method
+from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.plugin.search import Search
 from ssl_bench.sweep.grid import FEATURES, Grid, layers
@@ -101,7 +101,7 @@ def _members(asked: Asked, method: str, registry: Registry) -> Sequence[tuple[st
     """A method with its values, and its controls with theirs."""
     axes: dict[str, list[Any]] = {"method": [method], **({FEATURES: [asked.features]} if asked.features else {})}
     values = next(iter(layers(Grid(base=asked.base, grid=(axes,)), registry)))
-    component: Method = registry.get(Method.kind, method)
+    component: MethodSpec = registry.get(MethodSpec.kind, method)
     fed = component.trains and (component.features or values.get("ehr", {}).get("features"))
     controls = [(f"{method}:{control}", merge(values, nest("ehr.control", control)))
                 for control in asked.controls] if fed else []  # fmt: skip
@@ -120,7 +120,7 @@ def _study(members: Mapping[str, Values], asked: Asked, registry: Registry) -> S
                 f"'{first}' and '{label}' differ in what is searched ({', '.join(sorted(apart))}), so they cannot "
                 "share a study; leave one of them out of --shared"
             )
-    trains = bool(registry.get(Method.kind, configs[first].method.name).trains)
+    trains = bool(registry.get(MethodSpec.kind, configs[first].method.name).trains)
     return StudyPlan("+".join(members), members, configs[first], spaces[first], trains)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssl_bench.build.backbones import TimmCNN, TimmViT, build
-from ssl_bench.data.source import Grey
+from ssl_bench.data.source import PixelStatistics
 from ssl_bench.errors import UsageError
 from ssl_bench.plugin.contracts import Backbone, Batch
 from ssl_bench.plugin.registry import Registry
@@ -162,7 +162,7 @@ def test_timm_opens_the_export_offline(model: str, arguments: dict[str, int], tm
     with torch.no_grad():
         for value in backbone.parameters():  # no value that a fresh model would have by itself
             value.add_(0.05 * torch.randn_like(value))
-    export_encoder(backbone, Grey(0.4, 0.2), tmp_path)
+    export_encoder(backbone, PixelStatistics(0.4, 0.2), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
     opened = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     images = torch.rand(2, 1, 32, 32)
@@ -176,7 +176,7 @@ def test_timm_opens_the_export_offline(model: str, arguments: dict[str, int], tm
 
 def test_the_exported_head_count_is_kept(tmp_path: Path) -> None:
     # The same shapes with another head count would load without an error, and give other outputs.
-    export_encoder(build(32, "vit_tiny_patch16_224", **SMALL | {"num_heads": 4}), Grey(0.4, 0.2), tmp_path)
+    export_encoder(build(32, "vit_tiny_patch16_224", **SMALL | {"num_heads": 4}), PixelStatistics(0.4, 0.2), tmp_path)
     assert timm.create_model(f"local-dir:{tmp_path}", pretrained=True).blocks[0].attn.num_heads == 4
 
 
@@ -231,7 +231,7 @@ def test_every_family_trains_and_comes_back(
         backbone(images, torch.arange(2).expand(4, 2))
     component = registry.get("method", "simclr")
     options = registry.options("method", "simclr", {})
-    with torch.device("meta"):  # as a run rehearses itself
+    with torch.device("meta"):  # as a dry build does
         build(64, model, **arguments)(torch.empty(2, 1, 64, 64))
     method = component.load()(options, backbone, None)
     views = {group.name: torch.rand(group.count * 2, 1, group.size, group.size) for group in method.views}
@@ -240,7 +240,7 @@ def test_every_family_trains_and_comes_back(
     loss.backward()
     assert loss.isfinite()
     assert sum(bool(value.grad.any()) for value in backbone.parameters() if value.grad is not None) > 5
-    export_encoder(backbone, Grey(0.4, 0.2), tmp_path)
+    export_encoder(backbone, PixelStatistics(0.4, 0.2), tmp_path)
     opened = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     with torch.inference_mode():
         torch.testing.assert_close(opened(images), backbone.eval()(images).pooled, rtol=1e-6, atol=1e-6)
@@ -253,13 +253,13 @@ def test_a_size_that_a_model_does_not_take_is_named() -> None:
 
 
 def test_the_constant_that_a_vit_adds_is_named(vit: TimmViT) -> None:
-    assert vit.shifts == ("model.norm.bias",)
+    assert vit.offset_parameters == ("model.norm.bias",)
     images = torch.rand(3, 1, 32, 32)
     before = vit(images).pooled
     with torch.no_grad():
         vit.get_parameter("model.norm.bias").add_(1.0)
     torch.testing.assert_close(vit(images).pooled - before, torch.ones(3, 32))
-    assert build(32, "vit_base_patch16_siglip_224", **TINY).shifts == ()
+    assert build(32, "vit_base_patch16_siglip_224", **TINY).offset_parameters == ()
 
 
 # --- positions --------------------------------------------------------------------------------------------------------

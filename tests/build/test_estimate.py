@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.build.estimate import estimate, rehearse
+from ssl_bench.build.estimate import dry_build, estimate
 from ssl_bench.build.modules import build_method, count_parameters
 from ssl_bench.config.config import load
 from ssl_bench.errors import PluginError, UsageError
@@ -84,7 +84,7 @@ def test_the_store_is_one_byte_a_pixel(planned: Planner) -> None:
 def test_what_cannot_be_built_is_told_in_the_rehearsal(planned: Planner, values: dict[str, Any], sentence: str) -> None:
     plan = planned(**values)
     with pytest.raises(UsageError, match=sentence):
-        rehearse(plan)
+        dry_build(plan)
 
 
 def test_a_component_that_cannot_be_imported_is_told_in_the_rehearsal(planned: Planner) -> None:
@@ -94,4 +94,4 @@ def test_a_component_that_cannot_be_imported_is_told_in_the_rehearsal(planned: P
     chosen = plan.parts.evaluators[0]
     gone = replace(chosen, component=replace(chosen.component, target="no_such_package:Knn"))
     with pytest.raises(PluginError, match="evaluator 'knn' cannot be loaded from 'no_such_package:Knn'"):
-        rehearse(replace(plan, parts=replace(plan.parts, evaluators=(gone,))))
+        dry_build(replace(plan, parts=replace(plan.parts, evaluators=(gone,))))

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ssl_bench import Method, __version__
+from ssl_bench import MethodSpec, __version__
 from ssl_bench.cli import plugins
-from ssl_bench.plugin.registry import Failure, Offer, Registry, Source
+from ssl_bench.plugin.registry import Failure, RegisteredComponent, Registry, Source
 
 Cli = Callable[..., Any]
 BROKEN = Failure(Source("toy-fails", "0.1", "toys"), "RuntimeError: no licence", ())
@@ -36,7 +36,7 @@ def test_json_says_the_same(sslbench: Cli) -> None:
 
 @pytest.fixture
 def with_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = Offer(Method(name="toy", target="a:b", summary="a toy"), Source("toys", "1.0", "toys"))
+    toy = RegisteredComponent(MethodSpec(name="toy", target="a:b", summary="a toy"), Source("toys", "1.0", "toys"))
     monkeypatch.setattr(plugins, "discover", lambda: Registry([toy], [BROKEN, REFUSED]))
 
 

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from pydantic import Field
 
-from ssl_bench import Method, Options
+from ssl_bench import MethodSpec, Options
 from ssl_bench.cli import show
 from ssl_bench.config.config import assignment, load
 from ssl_bench.plan.parts import choose_parts
 from ssl_bench.plugin.components import KINDS
-from ssl_bench.plugin.registry import Offer, Registry, Source
+from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
 
 Cli = Callable[..., Any]
 
@@ -79,9 +79,9 @@ class ToyOptions(Options):
 
 
 def test_required_options_and_values_that_are_not_json(sslbench: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = Method(name="toy", target="a:b", summary="a toy", options=f"{__name__}:ToyOptions")
-    monkeypatch.setattr(Method, "options_model", lambda self: ToyOptions)
-    monkeypatch.setattr(show, "discover", lambda: Registry([Offer(toy, Source("toys", "1.0", "toys"))]))
+    toy = MethodSpec(name="toy", target="a:b", summary="a toy", options=f"{__name__}:ToyOptions")
+    monkeypatch.setattr(MethodSpec, "options_model", lambda self: ToyOptions)
+    monkeypatch.setattr(show, "discover", lambda: Registry([RegisteredComponent(toy, Source("toys", "1.0", "toys"))]))
     out = sslbench("show", "method", "toy").out
     assert "  method.needed = (required)\n" in out
     assert '  method.folder = "toys"\n' in out

@@ -8,19 +8,19 @@ from statistics import mean
 
 import pytest
 
-from ssl_bench.compare.arms import read_arms
-from ssl_bench.compare.bench import Bench
 from ssl_bench.compare.cleared import unclear_encoder, unclear_line
+from ssl_bench.compare.group_comparison import GroupComparison
+from ssl_bench.compare.groups import read_groups
 from ssl_bench.compare.lines import lines_of
-from ssl_bench.compare.runs import PIXELS
+from ssl_bench.compare.pairs import PIXELS
 from ssl_bench.report.paper import footnotes, paper
 
 PLACE = ("linear", "toy", "toy")
 
 
-def bench_of(paths: list[Path]) -> Bench:
-    arms = read_arms(paths)
-    return Bench(PLACE, lines_of(arms, PLACE)[0], 200)
+def bench_of(paths: list[Path]) -> GroupComparison:
+    arms = read_groups(paths)
+    return GroupComparison(PLACE, lines_of(arms, PLACE)[0], 200)
 
 
 @pytest.mark.parametrize(("signal", "marked"), [(3.0, False), (0.6, True)])
@@ -32,7 +32,7 @@ def test_an_arm_is_marked_that_does_not_clear_the_thumbnails(
     bench = bench_of(paths)
     assert [line.name for line in bench.lines] == ["msn", "random", "pixels"]
     assert [unclear_line(bench, line, "auroc") for line in bench.lines] == [marked, False, False]
-    shown = paper(read_arms(paths), ["linear"], per_label=False, replicates=200)
+    shown = paper(read_groups(paths), ["linear"], per_label=False, replicates=200)
     assert [cell.mark for cell in shown.cells if cell.arm == "msn" and cell.metric == "auroc"] == ["§" * marked]
     told = any(note.startswith("§: not shown to be better than pixels") for note in footnotes(shown))
     assert told is any(cell.unclear for cell in shown.cells)

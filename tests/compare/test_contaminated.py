@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.compare.arms import read_arms
+from ssl_bench.compare.groups import read_groups
 from ssl_bench.errors import DataError
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.leaderboard_text import metric_texts
@@ -56,7 +56,9 @@ def stating(path: Path, *sources: dict[str, Any], complete: bool = True) -> Path
 
 
 def marks(paths: list[Path]) -> dict[str, str]:
-    return {cell.arm: cell.seen for cell in paper(read_arms(paths), ["linear"], per_label=False, replicates=100).cells}
+    return {
+        cell.arm: cell.seen for cell in paper(read_groups(paths), ["linear"], per_label=False, replicates=100).cells
+    }
 
 
 def test_a_cell_is_marked_and_its_legend_stands_only_then(tmp_path: Path, write_arm: WriteArm) -> None:
@@ -66,7 +68,7 @@ def test_a_cell_is_marked_and_its_legend_stands_only_then(tmp_path: Path, write_
     old = write_arm(tmp_path, "old", 0, 2.3)  # a record that states nothing: its own training split
     paths = [clean, seen, strange, old]
     assert marks(paths) == {"own": "", "seen": "‡", "strange": "?", "old": "", "random": ""}
-    shown = paper(read_arms(paths), ["linear"], per_label=True, replicates=100)
+    shown = paper(read_groups(paths), ["linear"], per_label=True, replicates=100)
     text = rendered(shown, "markdown")
     assert text.count("‡ seen in pretraining") == 1
     assert "what the encoder was pretrained on is not known" in text
@@ -74,7 +76,7 @@ def test_a_cell_is_marked_and_its_legend_stands_only_then(tmp_path: Path, write_
     assert "seen_in_pretraining" in rendered(shown, "csv")
     with pytest.raises(DataError, match=r"seen in pretraining: seen by linear on toy; test on other data"):
         refuse_seen(shown.cells)
-    plain = paper(read_arms([clean, old]), ["linear"], per_label=False, replicates=100)
+    plain = paper(read_groups([clean, old]), ["linear"], per_label=False, replicates=100)
     assert not [note for note in footnotes(plain) if "pretrain" in note and ("‡" in note or "?" in note)]
     refuse_seen(plain.cells)
     board = read_board(paths, replicates=100)
@@ -138,5 +140,5 @@ def test_runs_state_their_ledger_and_refuse(tiny_nih: Any, sslbench: Callable[..
 
 
 def marks_by(protocol: str, paths: list[Path]) -> dict[str, str]:
-    shown = paper(read_arms(paths), [protocol], per_label=False, replicates=100)
+    shown = paper(read_groups(paths), [protocol], per_label=False, replicates=100)
     return {cell.arm: cell.seen for cell in shown.cells}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ssl_bench import Dataset, Method, Recipe
+from ssl_bench import DatasetSpec, MethodSpec, Recipe
 from ssl_bench.config.config import RunConfig, load
 from ssl_bench.config.recipes import find, finder, held, missing
 from ssl_bench.errors import UsageError
@@ -77,9 +77,9 @@ def test_a_method_without_the_recipe_says_what_it_has(registry: Registry) -> Non
 
 def test_dataset_options_are_kept_where_the_dataset_has_them(registry: Registry) -> None:
     recipe = Recipe(summary="toy", dataset={"images": 300, "views": ("AP", "LL")})
-    method = Method(name="toy", target="a:B", summary="toy", recipes={"theirs": recipe})
+    method = MethodSpec(name="toy", target="a:B", summary="toy", recipes={"theirs": recipe})
     assert held(registry, recipe, "synthetic") == {"images": 300}
-    known = registry.get(Dataset.kind, "synthetic").options_model().model_fields
+    known = registry.get(DatasetSpec.kind, "synthetic").options_model().model_fields
     assert missing(method, "theirs", known) == ["views AP/LL"]
     assert missing(method, "corrected", known) == []
     assert find(method, "corrected") is None

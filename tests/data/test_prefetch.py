@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.prefetch import Prefetch, SideStream, prefetching
-from ssl_bench.data.source import BatchStream, Grey, ImageSource, JoinedSource, Source
+from ssl_bench.data.source import BatchStream, ImageSource, JoinedSource, PixelStatistics, Source
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.contracts import ViewGroup
 from ssl_bench.plugin.features import FeatureSchema
@@ -43,7 +43,7 @@ def stream(source: Source, **options: Any) -> BatchStream:
     tables = tuple(np.random.default_rng(1).random((STORED, columns)) for columns in (3, 3, 2))
     groups = [ViewGroup("a", 2, 8, (0.3, 1.0)), ViewGroup("b", 1, 4, (0.1, 0.3))]
     rows = np.random.default_rng(2).permutation(STORED)
-    return BatchStream(source, rows, tables, groups, Grey(0.5, 0.25), batch_size=BATCH, seed=0, **options)
+    return BatchStream(source, rows, tables, groups, PixelStatistics(0.5, 0.25), batch_size=BATCH, seed=0, **options)
 
 
 def assert_same_bits(one: Any, other: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ssl_bench.data import source as module
-from ssl_bench.data.source import BatchStream, Grey, ImageSource, JoinedSource, measure_grey
+from ssl_bench.data.source import BatchStream, ImageSource, JoinedSource, PixelStatistics, measure_grey
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.contracts import Batch, ViewGroup
 
@@ -38,7 +38,7 @@ def stream(images: np.ndarray, *, seed: int = 0, residency: str = "ram", batch_s
         ROWS,
         (EHR, PRESENT, LABELS),
         [ViewGroup("a", 2, 8, (0.3, 1.0)), ViewGroup("b", 1, 4, (0.1, 0.3))],
-        Grey(0.5, 0.25),
+        PixelStatistics(0.5, 0.25),
         batch_size=batch_size,
         seed=seed,
         image_ids=[f"i{row}" for row in ROWS],
@@ -146,7 +146,7 @@ def test_grey_statistics_look_at_a_bounded_sample() -> None:
 
     grey = measure_grey(Watched(), np.arange(39), sample=20)
     assert 10 < Watched.looked_at <= 20
-    assert grey == Grey(pytest.approx(0.2), 1e-3)  # flat images: the deviation is kept from 0
+    assert grey == PixelStatistics(pytest.approx(0.2), 1e-3)  # flat images: the deviation is kept from 0
 
 
 def test_joined_sources_are_numbered_one_after_the_other() -> None:

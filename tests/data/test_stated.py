@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ssl_bench.data.source import Grey
+from ssl_bench.data.source import PixelStatistics
 from ssl_bench.data.stated import stated_grey
 from ssl_bench.errors import DataError, UsageError
 
@@ -20,7 +20,7 @@ def written(folder: Path, **known: object) -> Path:
 def test_a_run_its_encoder_and_the_file_in_it_state_the_same(tmp_path: Path) -> None:
     encoder = written(tmp_path / "run" / "encoder", mean=[0.4], std=[0.2])
     for given in (tmp_path / "run", encoder, encoder / "model.safetensors"):
-        assert stated_grey(given, trains=False) == stated_grey(given, trains=True) == Grey(0.4, 0.2)
+        assert stated_grey(given, trains=False) == stated_grey(given, trains=True) == PixelStatistics(0.4, 0.2)
 
 
 def test_statistics_of_rgb_images_are_never_taken_for_grey_ones(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from ssl_bench.data.synthetic import MARKER, is_synthetic, write_layout
 from ssl_bench.errors import PluginError, UsageError
-from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.options import WriterOptions
-from ssl_bench.plugin.registry import Offer, Registry, Source
+from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
 
 
 def write(options: WriterOptions, folder: Path) -> Mapping[str, int]:
@@ -36,7 +36,9 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
         "broken": "their_package:nothing",
     }
     return Registry(
-        Offer(Dataset(name=name, target="their_package:D", summary="", writer=writer), Source("theirs", "2.0", "data"))
+        RegisteredComponent(
+            DatasetSpec(name=name, target="their_package:D", summary="", writer=writer), Source("theirs", "2.0", "data")
+        )
         for name, writer in theirs.items()
     )
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ssl_bench.build.modules import build_backbone
-from ssl_bench.build.prepared import Material, prepare_external, prepare_material
+from ssl_bench.build.prepared import PreparedData, prepare_data, prepare_external
 from ssl_bench.config.config import load
 from ssl_bench.evaluate.protocols import evaluate
 from ssl_bench.plan.plan import Plan, make_plan
@@ -37,14 +37,14 @@ class Evaluated:
         self.plan: Plan = make_plan(load(values, name="smoke"), registry, folder / "cache")
         self.run = RunDirectory(folder / "run")
         self.said: list[str] = []
-        self.material: Material = prepare_material(self.plan, CPU, lambda done, total: None)
-        self.abroad = prepare_external(self.plan, self.material, lambda done, total: None, self.said.append)
+        self.prepared: PreparedData = prepare_data(self.plan, CPU, lambda done, total: None)
+        self.external = prepare_external(self.plan, self.prepared, lambda done, total: None, self.said.append)
         self.rows = self.evaluate()
 
     def evaluate(self, *, reuse: bool = False) -> list[dict[str, Any]]:
         encoders = {"random": build_backbone(self.plan)}
         return evaluate(
-            self.plan, self.run, encoders, self.material, self.said.append, abroad=self.abroad, reuse=reuse
+            self.plan, self.run, encoders, self.prepared, self.said.append, externals=self.external, reuse=reuse
         )[0]
 
     def predictions(self, name: str) -> pd.DataFrame:
@@ -110,8 +110,8 @@ def test_labels_of_a_smaller_space_are_tested_under_their_common_names(
     registry: Registry, tiny_nih: Make, tmp_path: Path
 ) -> None:
     """The head for NIH's ``Effusion`` meets ``Pleural Effusion``, and no other finding is in the rows."""
-    abroad = nih(tiny_nih(**COPY), labels="common7", mode="head")
-    found = Evaluated(registry, tmp_path, nih(tiny_nih()), protocols="linear", test_on=[abroad])
+    externals = nih(tiny_nih(**COPY), labels="common7", mode="head")
+    found = Evaluated(registry, tmp_path, nih(tiny_nih()), protocols="linear", test_on=[externals])
     where = {"split": "test", "metric": "auroc", "subgroup": "all"}
     labels = {row["label"] for row in found.rows if row["dataset"] == "nih14-2"}
     assert labels == {"Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion", "Pneumonia",
@@ -127,11 +127,11 @@ def test_labels_of_a_smaller_space_are_tested_under_their_common_names(
 
 def test_refit_equals_a_run_of_its_own(registry: Registry, tiny_nih: Make, tmp_path: Path) -> None:
     other = tiny_nih(seed=1, patients=40, first=1001)
-    abroad = Evaluated(
+    externals = Evaluated(
         registry, tmp_path / "a", nih(tiny_nih()), protocols="linear,knn", test_on=f"nih14:refit={other}"
     )
     alone = Evaluated(registry, tmp_path / "b", nih(other), protocols="linear,knn")
-    away = [row for row in abroad.rows if row["dataset"] == "nih14-2" and row["subgroup"] == "all"]
+    away = [row for row in externals.rows if row["dataset"] == "nih14-2" and row["subgroup"] == "all"]
     assert {row["fitted_on"] for row in away} == {"nih14-2"}
     assert {row["split"] for row in away} == {"validate", "test"}
     assert [row["label"] for row in away] == [row["label"] for row in alone.rows if row["subgroup"] == "all"]
@@ -165,7 +165,7 @@ def test_prepared_stores_are_those_of_single_runs(registry: Registry, tiny_nih: 
     first, second = tiny_nih(patients=30), tiny_nih(seed=1, patients=20, first=1001)
     for data in (nih(first), nih(second), nih(first, more=[nih(second)])):
         plan = make_plan(load({"data": data}, name="smoke"), registry, tmp_path)
-        material = prepare_material(plan, CPU, lambda done, total: None)
+        material = prepare_data(plan, CPU, lambda done, total: None)
     assert len(list((tmp_path / "stores").iterdir())) == 2
     assert len(material.stores) == 2
     ids = [

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from ssl_bench.data.source import Grey
+from ssl_bench.data.source import PixelStatistics
 from ssl_bench.evaluate import online
 from ssl_bench.evaluate.online import online_probe, scores
 
@@ -53,7 +53,7 @@ def test_it_reads_training_and_validation_images_alone(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(online, "embed", embedded)
     material: Any = SimpleNamespace(
-        cohort=SimpleNamespace(frame=frame, labels=("Edema",)), rows=rows, source=None, grey=Grey(0.5, 0.2)
+        cohort=SimpleNamespace(frame=frame, labels=("Edema",)), rows=rows, source=None, grey=PixelStatistics(0.5, 0.2)
     )
     encoder: Any = torch.nn.Linear(1, 1)
     found = online_probe(material)(encoder)

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ssl_bench.build.prepared import Material
-from ssl_bench.data.source import Grey, ImageSource
+from ssl_bench.build.prepared import PreparedData
+from ssl_bench.data.source import ImageSource, PixelStatistics
 from ssl_bench.data.subsets import Subset, restricted
 from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embed import embed
@@ -21,7 +21,7 @@ from ssl_bench.evaluate.fittings import Fitting, held_out_images
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.protocols import Found, _results, due
 from ssl_bench.plugin.cohort import Cohort
-from ssl_bench.plugin.components import Evaluator
+from ssl_bench.plugin.components import EvaluatorSpec
 from ssl_bench.plugin.contracts import EvalContext, Metric, Predictions, Split
 from ssl_bench.results.rows import Origin
 from ssl_bench.results.rundir import RunDirectory
@@ -51,7 +51,7 @@ def test_a_restricted_split_keeps_the_ehr_of_its_rows() -> None:
 def test_a_protocols_own_interval_reaches_the_row() -> None:
     @dataclass
     class Chosen:
-        component = Evaluator(name="leakage", target="", summary="")
+        component = EvaluatorSpec(name="leakage", target="", summary="")
 
         def build(self) -> Chosen:
             return self
@@ -71,7 +71,7 @@ def test_a_protocols_own_interval_reaches_the_row() -> None:
 def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
     @dataclass
     class Chosen:
-        component: Evaluator
+        component: EvaluatorSpec
 
         def build(self) -> Chosen:
             return self
@@ -79,7 +79,7 @@ def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
         def evaluate(self, context: EvalContext) -> list[Metric]:
             return [Metric("test", "sex", "silhouette", 0.1)]
 
-    fitted, free = (Chosen(Evaluator(name=n, target="", summary="", fits=n == "a")) for n in ("a", "b"))
+    fitted, free = (Chosen(EvaluatorSpec(name=n, target="", summary="", fits=n == "a")) for n in ("a", "b"))
     context = EvalContext({"test": some_split({})}, ["Edema"], None, "cpu", 0)  # type: ignore[arg-type]
     shares = (0.1, 0.5)
     seen = [
@@ -97,7 +97,7 @@ def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
 def test_what_a_protocol_warns_of_is_told_with_the_stages(tmp_path: Path) -> None:
     told: list[str] = []
     found = Found(RunDirectory(tmp_path), 100, Notices(told.append))
-    fitting = Fitting("tiny", EvalContext({}, [], None, "cpu", 0, abroad={"nih14": "test"}), {}, {})  # type: ignore[arg-type]
+    fitting = Fitting("tiny", EvalContext({}, [], None, "cpu", 0, external={"nih14": "test"}), {}, {})  # type: ignore[arg-type]
 
     def results() -> Iterator[dict[str, Any]]:
         warnings.warn("1 of 2 heads had not converged", stacklevel=1)
@@ -122,7 +122,7 @@ class Batched:
     stop: int | None = None
     times: int = 1
     split: str = "test"
-    component = Evaluator(name="batched", target="", summary="")
+    component = EvaluatorSpec(name="batched", target="", summary="")
 
     def build(self) -> Batched:
         return self
@@ -164,14 +164,14 @@ def test_a_protocol_scores_every_image_of_the_manifest_once(
 def test_images_that_were_quarantined_are_not_expected() -> None:
     frame = pd.DataFrame({"split": ["train", "train", "test", "test", "test"]})
     cohort = Cohort("tiny", Path(), frame, (), ())
-    material = Material(cohort, (), np.arange(5), None, Grey(0.5, 0.25), {"x": "gone"})  # type: ignore[arg-type]
+    material = PreparedData(cohort, (), np.arange(5), None, PixelStatistics(0.5, 0.25), {"x": "gone"})  # type: ignore[arg-type]
     assert held_out_images(material) == {"validate": 0, "test": 3}
 
 
 def test_protocols_see_the_images_that_were_embedded() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 40, 40)).astype(np.uint8)
-    source, grey, network = ImageSource(images, torch.device("cpu"), "ram"), Grey(0.5, 0.25), backbone("vit")
-    material = Material(None, (), np.arange(5), source, grey, {})  # type: ignore[arg-type]
+    source, grey, network = ImageSource(images, torch.device("cpu"), "ram"), PixelStatistics(0.5, 0.25), backbone("vit")
+    material = PreparedData(None, (), np.arange(5), source, grey, {})  # type: ignore[arg-type]
     rows = np.array([3, 1])
     features = embed(network, source, rows, grey)
     with torch.inference_mode():

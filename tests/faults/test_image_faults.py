@@ -126,11 +126,11 @@ def test_fault_13_a_symlink_out_of_the_root_is_refused(bench: Any) -> None:
 ABSOLUTE = """
 from dataclasses import replace
 from ssl_bench.results.rundir import RunDirectory
-from ssl_bench import Dataset, hookimpl
+from ssl_bench import DatasetSpec, hookimpl
 
 @hookimpl
 def sslbench_components():
-    return [Dataset(name="absolute", target="sslbench_absolute:Absolute", features=("age", "sex"), summary="paths")]
+    return [DatasetSpec(name="absolute", target="sslbench_absolute:Absolute", features=("age", "sex"), summary="paths")]
 
 class Absolute:
     def __init__(self, options):

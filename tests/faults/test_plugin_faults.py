@@ -19,12 +19,12 @@ def sslbench_component():
 """
 
 COLLIDES = """
-from ssl_bench import Method, hookimpl
+from ssl_bench import MethodSpec, hookimpl
 
 @hookimpl
 def sslbench_components():
-    return [Method(name="simclr", target="sslbench_collides:X", summary="another one of this name"),
-            Method(name="mine", target="sslbench_collides:Absent", summary="its target is not there")]
+    return [MethodSpec(name="simclr", target="sslbench_collides:X", summary="another one of this name"),
+            MethodSpec(name="mine", target="sslbench_collides:Absent", summary="its target is not there")]
 """
 
 
@@ -73,12 +73,12 @@ def test_fault_23_plugin_that_is_broken_is_an_error_where_it_is_asked_for(bench:
 
 EVALUATOR = """
 import numpy as np
-from ssl_bench import Evaluator, hookimpl
+from ssl_bench import EvaluatorSpec, hookimpl
 from ssl_bench.plugin.contracts import Metric, Predictions
 
 @hookimpl
 def sslbench_components():
-    return [Evaluator(name="odd", target="sslbench_odd:Odd", summary="gives what is no number")]
+    return [EvaluatorSpec(name="odd", target="sslbench_odd:Odd", summary="gives what is no number")]
 
 class Odd:
     def __init__(self, options):

@@ -67,11 +67,11 @@ def test_fault_03_a_list_that_is_no_text_is_named(bench: Any) -> None:
 
 CHANGED = """
 from dataclasses import replace
-from ssl_bench import Dataset, hookimpl
+from ssl_bench import DatasetSpec, hookimpl
 
 @hookimpl
 def sslbench_components():
-    return [Dataset(name="changed", target="sslbench_changed:Changed", features=("age", "sex"), summary="a table")]
+    return [DatasetSpec(name="changed", target="sslbench_changed:Changed", features=("age", "sex"), summary="a table")]
 
 class Changed:
     def __init__(self, options):

@@ -19,7 +19,7 @@ from ssl_bench.plugin.registry import Registry
 from sslbench_datasets.nih14 import Nih14
 
 Make = Callable[..., Path]
-ABROAD = {"seed": 1, "patients": 20, "first": 1001}
+EXTERNAL = {"seed": 1, "patients": 20, "first": 1001}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def only(plan: Plan) -> External:
 
 
 def test_most_findings_shared_means_head_with_the_test_images_alone(plan: Callable[..., Plan], tiny_nih: Make) -> None:
-    external = only(plan(f"nih14={tiny_nih(**ABROAD)}"))
+    external = only(plan(f"nih14={tiny_nih(**EXTERNAL)}"))
     assert (external.name, external.mode, external.labels) == ("nih14-2", "head", NIH14)
     assert set(external.cohort.frame["split"]) == {"test"}
     assert [here for _, here, _ in external.shared] == list(NIH14)
@@ -58,7 +58,7 @@ def test_a_withheld_test_split_means_the_validation_images_of_the_other_dataset(
 ) -> None:
     for mode, splits in (("head", {"validate"}), ("refit", {"train", "validate", "test"})):
         values = {"data": {"name": "nih14", "root": str(tiny_nih())},
-                  "evaluate": {"test_on": f"nih14:{mode}={tiny_nih(**ABROAD)}", "withhold": "test"}}  # fmt: skip
+                  "evaluate": {"test_on": f"nih14:{mode}={tiny_nih(**EXTERNAL)}", "withhold": "test"}}  # fmt: skip
         made = make_plan(load(values, name="smoke"), registry, tmp_path)
         external = only(made)
         assert external.split == "validate"
@@ -70,7 +70,7 @@ def test_a_withheld_test_split_means_the_validation_images_of_the_other_dataset(
 
 
 def test_findings_are_matched_by_their_common_names(plan: Callable[..., Plan], tiny_nih: Make) -> None:
-    root = str(tiny_nih(**ABROAD))
+    root = str(tiny_nih(**EXTERNAL))
     head = only(plan({"name": "nih14", "root": root, "labels": "native", "mode": "head"}, labels="common7"))
     assert ("Pleural Effusion", "Pleural Effusion", "Effusion") in head.shared
     assert len(head.shared) == 7
@@ -81,13 +81,13 @@ def test_findings_are_matched_by_their_common_names(plan: Callable[..., Plan], t
 
 
 def test_the_runs_label_space_is_taken_where_the_dataset_has_it(plan: Callable[..., Plan], tiny_nih: Make) -> None:
-    external = only(plan(f"nih14:refit={tiny_nih(**ABROAD)}", labels="common7"))
+    external = only(plan(f"nih14:refit={tiny_nih(**EXTERNAL)}", labels="common7"))
     assert len(external.labels) == 7
     assert set(external.cohort.frame["split"]) == {"train", "validate", "test"}
 
 
 def test_one_folder_in_two_modes_keeps_one_name(plan: Callable[..., Plan], tiny_nih: Make) -> None:
-    root = tiny_nih(**ABROAD)
+    root = tiny_nih(**EXTERNAL)
     made = plan(f"nih14:head={root},nih14:refit={root}", {"name": "nih14", "root": str(root), "called": "mine"})
     assert [(one.name, one.mode) for one in made.external] == [
         ("nih14-2", "head"),
@@ -99,7 +99,7 @@ def test_one_folder_in_two_modes_keeps_one_name(plan: Callable[..., Plan], tiny_
 
 
 def test_all_faults_of_all_datasets_are_told_at_once(plan: Callable[..., Plan], tiny_nih: Make, tmp_path: Path) -> None:
-    broken = tiny_nih(**ABROAD, fresh=True)
+    broken = tiny_nih(**EXTERNAL, fresh=True)
     (broken / "images" / "00001005_000.png").unlink()
     with pytest.raises(HandledError) as error:
         plan(f"nih14={tmp_path / 'none'},nih14={broken},nih14={tiny_nih()}", root="/nowhere")
@@ -113,7 +113,7 @@ def test_the_runs_own_folder_and_its_patients_are_refused(plan: Callable[..., Pl
     with pytest.raises(HandledError, match="is the run's own dataset, which is tested anyway; leave it out"):
         plan(f"nih14={tiny_nih()}")
     with pytest.raises(HandledError, match=r"^--test-on nih14-2: 2 of its test patients are in training or validation"):
-        plan(f"nih14={spoilt(tiny_nih(**ABROAD, fresh=True), Patient_ID=_moved)}")
+        plan(f"nih14={spoilt(tiny_nih(**EXTERNAL, fresh=True), Patient_ID=_moved)}")
 
 
 def _moved(ids: pd.Series) -> pd.Series:
@@ -121,7 +121,7 @@ def _moved(ids: pd.Series) -> pd.Series:
 
 
 def test_a_missing_image_counts_only_where_it_is_read(plan: Callable[..., Plan], tiny_nih: Make) -> None:
-    root = tiny_nih(**ABROAD, fresh=True)
+    root = tiny_nih(**EXTERNAL, fresh=True)
     (root / "images" / "00001001_000.png").unlink()  # of the training split
     assert only(plan(f"nih14:head={root}")).mode == "head"
     with pytest.raises(HandledError, match="1 of 40 images are not below"):
@@ -130,12 +130,12 @@ def test_a_missing_image_counts_only_where_it_is_read(plan: Callable[..., Plan],
 
 def test_nothing_to_measure_or_to_fit_is_refused(plan: Callable[..., Plan], tiny_nih: Make) -> None:
     healthy = spoilt(
-        tiny_nih(**ABROAD, fresh=True), Finding_Labels=lambda column: column.mask(column != "", "No Finding")
+        tiny_nih(**EXTERNAL, fresh=True), Finding_Labels=lambda column: column.mask(column != "", "No Finding")
     )
     for mode in ("head", "refit"):
         with pytest.raises(HandledError, match="no finding has both classes among the 8 test images"):
             plan(f"nih14:{mode}={healthy}")
-    untrained = tiny_nih(**ABROAD, fresh=True)
+    untrained = tiny_nih(**EXTERNAL, fresh=True)
     everything = (untrained / "train_val_list.txt").read_text() + "\n" + (untrained / "test_list.txt").read_text()
     (untrained / "test_list.txt").write_text(everything)
     (untrained / "train_val_list.txt").write_text("")
@@ -154,4 +154,4 @@ def test_no_shared_finding_means_no_head(tiny_nih: Make) -> None:
 
 def test_a_split_is_no_name(plan: Callable[..., Plan], tiny_nih: Make) -> None:
     with pytest.raises(HandledError, match="'test' is the name of a split"):
-        plan({"name": "nih14", "root": str(tiny_nih(**ABROAD)), "called": "test"})
+        plan({"name": "nih14", "root": str(tiny_nih(**EXTERNAL)), "called": "test"})

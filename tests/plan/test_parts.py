@@ -6,30 +6,30 @@ from typing import Any
 
 import pytest
 
-from ssl_bench import Component, Dataset, Evaluator, Fusion, Method, __version__
+from ssl_bench import Component, DatasetSpec, EvaluatorSpec, FusionSpec, MethodSpec, __version__
 from ssl_bench.config.config import PRESETS, load
 from ssl_bench.errors import UsageError
-from ssl_bench.plan.parts import Parts, choose_backbone, choose_parts
-from ssl_bench.plugin.registry import Offer, Registry, Source
+from ssl_bench.plan.parts import RunComponents, choose_backbone, choose_parts
+from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
 
 SOURCE = Source("toys", "1.0", "toys")
 TARGET = {"target": "collections:OrderedDict", "summary": "a toy"}
 
 
-def parts(registry: Registry, **values: Any) -> Parts:
+def parts(registry: Registry, **values: Any) -> RunComponents:
     return choose_parts(load(values, name="smoke"), registry)
 
 
 def toys(*components: Component) -> Registry:
     """A registry of these, a dataset with age and sex, and the evaluators of the default."""
     always: tuple[Component, ...] = (
-        Dataset(name="synthetic", features=("age", "sex"), **TARGET),
-        Evaluator(name="linear", **TARGET),
-        Evaluator(name="knn", **TARGET),
-        Fusion(name="narrow", **TARGET),
-        Fusion(name="wide", keeps_width=False, **TARGET),
+        DatasetSpec(name="synthetic", features=("age", "sex"), **TARGET),
+        EvaluatorSpec(name="linear", **TARGET),
+        EvaluatorSpec(name="knn", **TARGET),
+        FusionSpec(name="narrow", **TARGET),
+        FusionSpec(name="wide", keeps_width=False, **TARGET),
     )
-    return Registry(Offer(component, SOURCE) for component in (*always, *components))
+    return Registry(RegisteredComponent(component, SOURCE) for component in (*always, *components))
 
 
 def test_msn_ehr_joins_age_and_sex_by_itself(registry: Registry) -> None:
@@ -45,7 +45,7 @@ def test_a_run_is_measured_beside_the_baselines_that_offer_themselves(registry: 
     assert [chosen.name for chosen in parts(registry, method="msn").baselines] == ["pixels", "random"]
     assert [chosen.name for chosen in parts(registry, method="pixels").baselines] == ["pixels", "random"]
     assert [chosen.name for chosen in parts(registry, method="random").baselines] == ["random", "pixels"]
-    alone = parts(toys(Method(name="plain", **TARGET)), method="plain", backbone={"name": "resnet18"})
+    alone = parts(toys(MethodSpec(name="plain", **TARGET)), method="plain", backbone={"name": "resnet18"})
     assert alone.baselines == ()
 
 
@@ -183,13 +183,13 @@ def test_all_wrong_names_and_keys_are_told_at_once(registry: Registry) -> None:
 
 
 def test_a_method_without_a_fusion_of_its_own_asks_for_one() -> None:
-    registry = toys(Method(name="plain", **TARGET))
+    registry = toys(MethodSpec(name="plain", **TARGET))
     with pytest.raises(UsageError, match="method 'plain' joins no features by itself; add --fusion, one of narrow, wi"):
         parts(registry, method="plain", ehr={"features": "age"}, backbone={"name": "resnet18"})
 
 
 def test_a_method_that_compares_features_refuses_a_fusion_that_widens_them() -> None:
-    registry = toys(Method(name="twins", same_width=True, **TARGET), Method(name="free", **TARGET))
+    registry = toys(MethodSpec(name="twins", same_width=True, **TARGET), MethodSpec(name="free", **TARGET))
     values: dict[str, Any] = {"ehr": {"features": "age"}, "backbone": {"name": "resnet18"}}
     with pytest.raises(UsageError, match="which fusion 'wide' makes of another width; choose a fusion that keeps it"):
         parts(registry, method="twins", fusion="wide", **values)

@@ -13,7 +13,7 @@ from ssl_bench.config import config as configuration
 from ssl_bench.config.config import RunConfig, load, read_files
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.plan import make_plan
-from ssl_bench.plugin.registry import Offer, Registry
+from ssl_bench.plugin.registry import RegisteredComponent, Registry
 from ssl_bench.results.rundir import RunDirectory
 
 Make = Callable[..., Path]
@@ -32,7 +32,8 @@ def whole(registry: Registry, root: Path, out: Path, **more: object) -> RunConfi
 def other_presets(registry: Registry) -> Registry:
     """The same components with other presets and defaults of their own."""
     return Registry([
-        Offer(replace(offer.component, presets={}, defaults={}), offer.source) for offer in registry.offers()
+        RegisteredComponent(replace(offer.component, presets={}, defaults={}), offer.source)
+        for offer in registry.offers()
     ])  # fmt: skip
 
 

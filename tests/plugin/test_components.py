@@ -7,28 +7,38 @@ import dataclasses
 import pytest
 
 from ssl_bench import (
-    Backbone,
+    BackboneSpec,
     Component,
-    Dataset,
-    Encoder,
-    Evaluator,
-    Fusion,
-    Launcher,
-    Logger,
-    Method,
-    Metric,
+    DatasetSpec,
+    EncoderSpec,
+    EvaluatorSpec,
+    FusionSpec,
+    LauncherSpec,
+    LoggerSpec,
+    MethodSpec,
+    MetricSpec,
     Options,
 )
 from ssl_bench.errors import PluginError
 from ssl_bench.plugin.components import KINDS
 
 
-def method(**changes: object) -> Method:
-    return Method(**{"name": "toy", "target": "collections:OrderedDict", "summary": "a toy", **changes})  # type: ignore[arg-type]
+def method(**changes: object) -> MethodSpec:
+    return MethodSpec(**{"name": "toy", "target": "collections:OrderedDict", "summary": "a toy", **changes})  # type: ignore[arg-type]
 
 
 def test_every_kind_is_listed_under_its_name() -> None:
-    assert set(KINDS.values()) == {Method, Fusion, Dataset, Backbone, Encoder, Evaluator, Metric, Launcher, Logger}
+    assert set(KINDS.values()) == {
+        MethodSpec,
+        FusionSpec,
+        DatasetSpec,
+        BackboneSpec,
+        EncoderSpec,
+        EvaluatorSpec,
+        MetricSpec,
+        LauncherSpec,
+        LoggerSpec,
+    }
     assert all(issubclass(kind, Component) and kind.kind == name for name, kind in KINDS.items())
 
 
@@ -71,4 +81,4 @@ def test_descriptors_do_not_change() -> None:
 
 def test_a_descriptor_needs_name_target_and_summary() -> None:
     with pytest.raises(TypeError, match="summary"):
-        Method(name="toy", target="collections:OrderedDict")  # type: ignore[call-arg]
+        MethodSpec(name="toy", target="collections:OrderedDict")  # type: ignore[call-arg]

@@ -11,7 +11,7 @@ from ssl_bench.plugin.contracts import Batch, Encoding, Fused
 from ssl_bench.plugin.methods import (
     BaseMethod,
     apply_fusion,
-    cancelled_shifts,
+    cancelled_offsets,
     ema_update,
     frozen_copy,
     full_precision,
@@ -124,11 +124,11 @@ def test_auxiliary_losses_are_added_and_named() -> None:
 
 def test_shifts_in_front_of_a_batch_norm_are_named() -> None:
     backbone, linear, gated = nn.Module(), nn.Module(), nn.Module()
-    backbone.shifts, linear.shifts = ("norm.bias",), ("project.bias",)
-    assert cancelled_shifts(backbone, None) == ("backbone.norm.bias",)
-    assert cancelled_shifts(backbone, linear) == ("fusion.project.bias", "backbone.norm.bias")
-    assert cancelled_shifts(backbone, gated) == ()
-    assert cancelled_shifts(nn.Module(), None) == ()
+    backbone.offset_parameters, linear.offset_parameters = ("norm.bias",), ("project.bias",)
+    assert cancelled_offsets(backbone, None) == ("backbone.norm.bias",)
+    assert cancelled_offsets(backbone, linear) == ("fusion.project.bias", "backbone.norm.bias")
+    assert cancelled_offsets(backbone, gated) == ()
+    assert cancelled_offsets(nn.Module(), None) == ()
 
 
 def test_the_base_class_asks_for_what_a_method_must_state() -> None:

@@ -17,20 +17,20 @@ from ssl_bench.plugin.components import KINDS
 from ssl_bench.plugin.registry import Registry, discover
 
 GOOD = """
-    from ssl_bench import Fusion, Method, hookimpl
+    from ssl_bench import FusionSpec, MethodSpec, hookimpl
 
     @hookimpl
     def sslbench_components():
-        yield Method(name="toy", target="collections:OrderedDict", summary="a toy")
-        yield Fusion(name="toy", target="collections:OrderedDict", summary="a toy of another kind")
+        yield MethodSpec(name="toy", target="collections:OrderedDict", summary="a toy")
+        yield FusionSpec(name="toy", target="collections:OrderedDict", summary="a toy of another kind")
 """
 
 OFFERS = """
-    from ssl_bench import Method, hookimpl
+    from ssl_bench import MethodSpec, hookimpl
 
     @hookimpl
     def sslbench_components():
-        return [Method(name="{name}", target="collections:OrderedDict", summary="from {module}")]
+        return [MethodSpec(name="{name}", target="collections:OrderedDict", summary="from {module}")]
 """
 
 
@@ -164,9 +164,9 @@ def test_fault_23_a_plugin_without_a_hook_is_listed(site: Site, built_in: set[tu
 
 
 RETURNS = """
-    from ssl_bench import Component, Method, hookimpl
+    from ssl_bench import Component, MethodSpec, hookimpl
 
-    GOOD = Method(name="toy", target="collections:OrderedDict", summary="a toy")
+    GOOD = MethodSpec(name="toy", target="collections:OrderedDict", summary="a toy")
 
     @hookimpl
     def sslbench_components():
@@ -177,16 +177,16 @@ RETURNS = """
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("return [GOOD, 'toy']", "must return components such as ssl_bench.Method, found 'toy'"),
+        ("return [GOOD, 'toy']", "must return components such as ssl_bench.MethodSpec, found 'toy'"),
         ("return [GOOD, Component]", "must return components"),
         ("return None", "TypeError"),
-        ("return [GOOD, Method(name='toy-2', target='a:b')]", "TypeError: .*summary"),
+        ("return [GOOD, MethodSpec(name='toy-2', target='a:b')]", "TypeError: .*summary"),
         ("yield GOOD; raise ValueError('half way')", "ValueError: half way"),
         ("raise SystemExit(3)", "SystemExit: 3"),
-        ("return [GOOD, Method(name='Toy_2', target='a:b', summary='')]", "words joined by hyphens.*'Toy_2'"),
-        ("return [GOOD, Method(name='../toy', target='a:b', summary='')]", "words joined by hyphens"),
-        ("return [GOOD, Method(name=3, target='a:b', summary='')]", "must be text"),
-        ("return [GOOD, Method(name='toy-2', target=dict, summary='')]", "must be text"),
+        ("return [GOOD, MethodSpec(name='Toy_2', target='a:b', summary='')]", "words joined by hyphens.*'Toy_2'"),
+        ("return [GOOD, MethodSpec(name='../toy', target='a:b', summary='')]", "words joined by hyphens"),
+        ("return [GOOD, MethodSpec(name=3, target='a:b', summary='')]", "must be text"),
+        ("return [GOOD, MethodSpec(name='toy-2', target=dict, summary='')]", "must be text"),
     ],
 )
 def test_fault_23_a_plugin_that_returns_nonsense_offers_nothing(
@@ -247,7 +247,7 @@ def test_an_unknown_name_tells_of_broken_plugins_that_might_have_offered_it(site
 
 
 LAYERS = """
-    from ssl_bench import Method, Options, hookimpl
+    from ssl_bench import MethodSpec, Options, hookimpl
 
     class ToyOptions(Options):
         low: int = 0
@@ -257,7 +257,7 @@ LAYERS = """
 
     @hookimpl
     def sslbench_components():
-        return [Method(name="toy", target="collections:OrderedDict", summary="", options="toy_layers:ToyOptions",
+        return [MethodSpec(name="toy", target="collections:OrderedDict", summary="", options="toy_layers:ToyOptions",
                        defaults={"middle": 1, "high": 1, "top": 1}, presets={"smoke": {"high": 2, "top": 2}})]
 """
 

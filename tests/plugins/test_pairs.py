@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ssl_bench.build.modules import build_method
-from ssl_bench.build.prepared import Material, prepare_material
+from ssl_bench.build.prepared import PreparedData, prepare_data
 from ssl_bench.config.config import PretrainConfig, resolve
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.parts import choose_parts
@@ -54,14 +54,14 @@ def values(root: Path, method: dict[str, Any], fusion: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def prepared(
     tiny_nih: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory, registry: Registry
-) -> tuple[Plan, Material]:
+) -> tuple[Plan, PreparedData]:
     """A plan and its images, on which all pairs train."""
     config = resolve([values(tiny_nih(patients=20), {"name": "msn"}, "concat")])
     plan = make_plan(config, registry, tmp_path_factory.mktemp("cache"))
-    return plan, prepare_material(plan, torch.device("cpu"), lambda done, total: None)
+    return plan, prepare_data(plan, torch.device("cpu"), lambda done, total: None)
 
 
-def trained(prepared: tuple[Plan, Material], registry: Registry, method: dict[str, Any], fusion: str) -> float:
+def trained(prepared: tuple[Plan, PreparedData], registry: Registry, method: dict[str, Any], fusion: str) -> float:
     """The loss after two steps; every fusion parameter has moved."""
     plan, material = prepared
     config = resolve([values(cast("Path", plan.config.data.root), method, fusion)])
@@ -88,7 +88,7 @@ def trained(prepared: tuple[Plan, Material], registry: Registry, method: dict[st
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_pair_trains_or_is_refused(
-    method: str, fusion: str, prepared: tuple[Plan, Material], registry: Registry
+    method: str, fusion: str, prepared: tuple[Plan, PreparedData], registry: Registry
 ) -> None:
     chosen = {"name": method}
     if (method, fusion) in REFUSED:
@@ -99,7 +99,7 @@ def test_a_pair_trains_or_is_refused(
         assert torch.tensor(trained(prepared, registry, chosen, fusion)).isfinite()
 
 
-def loss(prepared: tuple[Plan, Material], registry: Registry, **changes: Any) -> tuple[float, int]:
+def loss(prepared: tuple[Plan, PreparedData], registry: Registry, **changes: Any) -> tuple[float, int]:
     """The loss of the first step of MSN, and the number of its parameters."""
     plan, material = prepared
     wanted = values(cast("Path", plan.config.data.root), {"name": "msn"}, "concat") | changes
@@ -111,11 +111,13 @@ def loss(prepared: tuple[Plan, Material], registry: Registry, **changes: Any) ->
     return float(method.training_loss(batch, 0.0).total.detach()), sum(value.numel() for value in module.parameters())
 
 
-def test_none_is_the_method_without_features(prepared: tuple[Plan, Material], registry: Registry) -> None:
+def test_none_is_the_method_without_features(prepared: tuple[Plan, PreparedData], registry: Registry) -> None:
     assert loss(prepared, registry, fusion="none") == loss(prepared, registry, fusion=None, ehr={})
 
 
-def test_controls_have_the_parameters_of_the_real_thing(prepared: tuple[Plan, Material], registry: Registry) -> None:
+def test_controls_have_the_parameters_of_the_real_thing(
+    prepared: tuple[Plan, PreparedData], registry: Registry
+) -> None:
     found = {
         kind: loss(prepared, registry, ehr={"features": "age,sex", "control": kind})
         for kind in ("none", "shuffled", "constant", "noise")
@@ -126,14 +128,14 @@ def test_controls_have_the_parameters_of_the_real_thing(prepared: tuple[Plan, Ma
 
 @pytest.mark.parametrize("method", ["simclr", "vicreg"])
 def test_with_both_branches_the_width_may_change(
-    method: str, prepared: tuple[Plan, Material], registry: Registry
+    method: str, prepared: tuple[Plan, PreparedData], registry: Registry
 ) -> None:
     assert trained(prepared, registry, {"name": method, "fuse_branches": "both"}, "concat-noproj")
 
 
 @pytest.mark.parametrize("method", ["msn", "byol-ehr", "dino", "mae"])
 def test_branches_are_refused_where_there_are_none_to_choose(
-    method: str, prepared: tuple[Plan, Material], registry: Registry
+    method: str, prepared: tuple[Plan, PreparedData], registry: Registry
 ) -> None:
     chosen = {"name": method, "fuse_branches": "both"}
     with pytest.raises(UsageError, match=f"method '{method}' has no two like branches: .*leave out --fuse-branches$"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.compare.arms import read_arms
+from ssl_bench.compare.groups import read_groups
 from ssl_bench.plugin.notes import Note
 from ssl_bench.pretrain.health import CODE, LOW_RANK, UNREADY, health_notes, read_entries, unready
 from ssl_bench.pretrain.monitors import CollapseGuard
@@ -76,7 +76,7 @@ def test_several_complaints_are_one_note(log: Callable[..., Path]) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"split": "test"}, {"protocol": "linear"}, {"fraction": 0.1}, {"subgroup": "sex:F"}, {"dataset": "abroad"},
+    [{"split": "test"}, {"protocol": "linear"}, {"fraction": 0.1}, {"subgroup": "sex:F"}, {"dataset": "external"},
      {"metric": "auprc"}, {"label": "Edema"}],
 )  # fmt: skip
 def test_only_the_macro_auroc_of_all_validation_images_counts(
@@ -124,7 +124,7 @@ def test_an_unhealthy_row_is_marked_and_has_no_rank(arms: list[Path]) -> None:
 
 
 def test_an_unhealthy_row_of_the_papers_tables_is_not_bold(arms: list[Path]) -> None:
-    shown = paper(read_arms(arms), ["linear"], per_label=True, replicates=50)
+    shown = paper(read_groups(arms), ["linear"], per_label=True, replicates=50)
     assert {cell.arm for cell in shown.cells if cell.best} & {"best"} == set()
     assert "middle" in {cell.arm for cell in shown.cells if cell.best}
     assert any(note.startswith(UNREADY) for note in footnotes(shown))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ssl_bench.build.backbones import build
 from ssl_bench.config.config import PretrainConfig
 from ssl_bench.data.prefetch import Prefetch
-from ssl_bench.data.source import BatchStream, Grey, ImageSource
+from ssl_bench.data.source import BatchStream, ImageSource, PixelStatistics
 from ssl_bench.errors import Interrupted, TrainingStopped
 from ssl_bench.plugin.contracts import Batch, Loss, ViewGroup
 from ssl_bench.plugin.methods import BaseMethod, ema_update, frozen_copy
@@ -100,7 +100,7 @@ def stream(views: Any, residency: Any = "auto") -> BatchStream:
         np.arange(IMAGES),
         (nothing, nothing, labels),
         views,
-        Grey(0.5, 0.2),
+        PixelStatistics(0.5, 0.2),
         batch_size=BATCH,
         seed=0,
         image_ids=[f"i{row}" for row in range(IMAGES)],

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from ssl_bench.build.modules import build_method
-from ssl_bench.build.prepared import Material, prepare_material, pretraining_positions
+from ssl_bench.build.prepared import PreparedData, prepare_data, pretraining_positions
 from ssl_bench.config.config import load
 from ssl_bench.errors import Interrupted, UsageError
 from ssl_bench.plan.plan import Plan, make_plan
@@ -64,8 +64,8 @@ def plan(tiny_nih: Callable[..., Path], registry: Registry, tmp_path: Path) -> P
 
 
 @pytest.fixture
-def material(plan: Plan) -> Material:
-    return prepare_material(plan, CPU, lambda done, total: None)
+def material(plan: Plan) -> PreparedData:
+    return prepare_data(plan, CPU, lambda done, total: None)
 
 
 def directory(path: Path) -> RunDirectory:
@@ -73,7 +73,7 @@ def directory(path: Path) -> RunDirectory:
     return RunDirectory(path)
 
 
-def start(plan: Plan, material: Material, run: RunDirectory, told: Told, *, resume: bool = False) -> Any:
+def start(plan: Plan, material: PreparedData, run: RunDirectory, told: Told, *, resume: bool = False) -> Any:
     method = build_method(plan)
     fabric = build_fabric(plan.config.pretrain)
     found = last_checkpoint(plan, run, told, allow_inexact=False) if resume else None
@@ -82,7 +82,7 @@ def start(plan: Plan, material: Material, run: RunDirectory, told: Told, *, resu
 
 
 @pytest.fixture
-def cut(plan: Plan, material: Material, tmp_path: Path) -> RunDirectory:
+def cut(plan: Plan, material: PreparedData, tmp_path: Path) -> RunDirectory:
     """A run that was interrupted after three of its four steps, so with checkpoints at two and three."""
     run = directory(tmp_path / "cut")
     with pytest.raises(Interrupted):
@@ -90,7 +90,7 @@ def cut(plan: Plan, material: Material, tmp_path: Path) -> RunDirectory:
     return run
 
 
-def test_batches_hold_the_ehr_and_labels_of_their_images(plan: Plan, material: Material) -> None:
+def test_batches_hold_the_ehr_and_labels_of_their_images(plan: Plan, material: PreparedData) -> None:
     stream = batch_stream(plan, build_method(plan), material)
     frame = plan.cohort.frame.set_index("image_id")
     for step in (0, 3):
@@ -104,7 +104,7 @@ def test_batches_hold_the_ehr_and_labels_of_their_images(plan: Plan, material: M
 
 
 def test_a_control_stands_in_for_the_real_ehr_and_is_noted(
-    tiny_nih: Callable[..., Path], registry: Registry, tmp_path: Path, material: Material
+    tiny_nih: Callable[..., Path], registry: Registry, tmp_path: Path, material: PreparedData
 ) -> None:
     root = tiny_nih(patients=20)
     batches = {}
@@ -121,7 +121,7 @@ def test_a_control_stands_in_for_the_real_ehr_and_is_noted(
 
 
 def test_ehr_is_withheld_where_the_plan_says_so(
-    tiny_nih: Callable[..., Path], registry: Registry, tmp_path: Path, material: Material
+    tiny_nih: Callable[..., Path], registry: Registry, tmp_path: Path, material: PreparedData
 ) -> None:
     plan = make(tiny_nih(patients=20), registry, tmp_path, ehr={"start": 0.5})
     stream = batch_stream(plan, build_method(plan), material)
@@ -137,7 +137,7 @@ def test_a_quarantined_image_takes_its_ehr_with_it(
     bad = whole.cohort.split("train")["image_id"].iloc[3]
     (root / "images" / bad).write_bytes(b"no image")
     plan = make(root, registry, tmp_path)
-    material = prepare_material(plan, CPU, lambda done, total: None)
+    material = prepare_data(plan, CPU, lambda done, total: None)
     assert list(material.rejected) == [bad]
     assert len(material.cohort) == len(plan.cohort) - 1
     stream = batch_stream(plan, build_method(plan), material)
@@ -148,7 +148,9 @@ def test_a_quarantined_image_takes_its_ehr_with_it(
     np.testing.assert_array_equal(batch.ehr, encode(frame.loc[stream.names(1)], plan.schema).values)
 
 
-def test_a_resumed_run_ends_in_the_same_bits(plan: Plan, material: Material, cut: RunDirectory, tmp_path: Path) -> None:
+def test_a_resumed_run_ends_in_the_same_bits(
+    plan: Plan, material: PreparedData, cut: RunDirectory, tmp_path: Path
+) -> None:
     run = directory(tmp_path / "alone")
     alone = start(plan, material, run, Told(run)).state_dict()
     told = Told(cut)

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from ssl_bench.build.modules import build_backbone, build_method
-from ssl_bench.build.prepared import Material, prepare_material
+from ssl_bench.build.prepared import PreparedData, prepare_data
 from ssl_bench.config.config import load
 from ssl_bench.data.source import BatchStream
-from ssl_bench.distributed import first, rank
+from ssl_bench.distributed import rank, rank_zero_first
 from ssl_bench.errors import Interrupted, UsageError
 from ssl_bench.evaluate.embed import embed
 from ssl_bench.plan.plan import Plan, make_plan
@@ -85,7 +85,7 @@ def doubled() -> Iterator[None]:
     BatchStream.batch = before  # type: ignore[method-assign]
 
 
-def trained(plan: Plan, material: Material, fabric: Any, run: Path) -> dict[str, Any]:
+def trained(plan: Plan, material: PreparedData, fabric: Any, run: Path) -> dict[str, Any]:
     """Losses and final state of a method in float64."""
     method: Any = build_method(plan)
     told = Told()
@@ -95,7 +95,7 @@ def trained(plan: Plan, material: Material, fabric: Any, run: Path) -> dict[str,
             "null": list(method.null_parameters)}  # fmt: skip
 
 
-def embedded(plan: Plan, material: Material) -> Any:
+def embedded(plan: Plan, material: PreparedData) -> Any:
     return embed(build_backbone(plan), material.source, material.rows[:ROWS], material.grey, batch_size=AT_ONCE)
 
 
@@ -104,7 +104,7 @@ def work(folder: Path, root: Path) -> None:
     plans = {name: planned(name, root, folder, 2) for name in METHODS}
     plan = plans["msn-ehr"]
     with launched(plan.config.pretrain) as fabric:
-        material = first(lambda: prepare_material(plan, fabric.device, lambda done, total: None))
+        material = rank_zero_first(lambda: prepare_data(plan, fabric.device, lambda done, total: None))
         found: dict[str, Any] = {name: trained(plans[name], material, fabric, folder / f"{name}-2") for name in METHODS}
         found["embedded"] = embedded(plan, material)
         for name, told in (("alone", [Told()]), ("cut", [Told(stop_at=3), Told()])):
@@ -112,9 +112,9 @@ def work(folder: Path, root: Path) -> None:
         torch.save(found, folder / f"{rank()}.pt")
 
 
-def again(plan: Plan, material: Material, fabric: Any, run: RunDirectory, told: Told) -> str:
+def again(plan: Plan, material: PreparedData, fabric: Any, run: RunDirectory, told: Told) -> str:
     """Train or go on; what interrupted it."""
-    start = first(lambda: last_checkpoint(plan, run, told, allow_inexact=False))
+    start = rank_zero_first(lambda: last_checkpoint(plan, run, told, allow_inexact=False))
     try:
         pretrain(plan, run, build_method(plan), material, fabric, told, start=start)
     except Interrupted as error:
@@ -133,14 +133,14 @@ def both(tmp_path_factory: pytest.TempPathFactory, tiny_nih: Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def material(both: Any, tiny_nih: Callable[..., Path]) -> Material:
+def material(both: Any, tiny_nih: Callable[..., Path]) -> PreparedData:
     plan = planned("msn-ehr", tiny_nih(patients=20), both[0], 1)
-    return prepare_material(plan, torch.device("cpu"), lambda done, total: None)
+    return prepare_data(plan, torch.device("cpu"), lambda done, total: None)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_two_processes_train_as_one_does(
-    name: str, both: Any, material: Material, tiny_nih: Callable[..., Path], tmp_path: Path
+    name: str, both: Any, material: PreparedData, tiny_nih: Callable[..., Path], tmp_path: Path
 ) -> None:
     plan = planned(name, tiny_nih(patients=20), both[0], 1)
     one = trained(plan, material, build_fabric(plan.config.pretrain), tmp_path / "one")
@@ -176,7 +176,7 @@ def test_a_signal_to_one_process_stops_both_and_a_resume_ends_in_the_same_bits(b
 
 
 def test_embedding_is_shared_and_returns_each_image_once(
-    both: Any, material: Material, tiny_nih: Callable[..., Path]
+    both: Any, material: PreparedData, tiny_nih: Callable[..., Path]
 ) -> None:
     wanted = embedded(planned("msn-ehr", tiny_nih(patients=20), both[0], 1), material)
     for process in both[1]:

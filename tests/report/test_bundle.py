@@ -20,14 +20,14 @@ from PIL import Image
 
 from ssl_bench.build.backbones import TimmCNN, TimmViT, build
 from ssl_bench.data.decode import DecodeOptions, decode
-from ssl_bench.data.source import Grey
+from ssl_bench.data.source import PixelStatistics
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.report.bundle import FILES, write_bundle
 from ssl_bench.results.export import export_encoder
 from ssl_bench.results.rundir import RunDirectory
 
 MakeRun = Callable[..., RunDirectory]
-GREY = Grey(0.5, 0.25)
+GREY = PixelStatistics(0.5, 0.25)
 
 
 def encoder() -> TimmViT | TimmCNN:

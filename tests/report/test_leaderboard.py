@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ssl_bench.compare import members
-from ssl_bench.compare.arms import read_arms
-from ssl_bench.compare.members import read_kept
+from ssl_bench.compare import run as members
+from ssl_bench.compare.groups import read_groups
+from ssl_bench.compare.run import read_kept
 from ssl_bench.errors import UsageError
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.leaderboard_text import difference_text, metric_texts, print_board
@@ -42,7 +42,7 @@ def test_configurations_are_ranked_by_macro_auroc(board: Board) -> None:
 
 
 def test_numbers_tests_and_marks_are_those_of_the_papers_tables(board: Board, seeds: list[Path]) -> None:
-    shown = paper(read_arms(seeds), ["linear"], per_label=False, replicates=100)
+    shown = paper(read_groups(seeds), ["linear"], per_label=False, replicates=100)
     cells = {(c.arm, c.metric): c for c in shown.cells}
     for entry in board.entries:
         for metric, cell in entry.cells.items():

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.compare.arms import read_arms
-from ssl_bench.compare.runs import compare_all, run_scores
+from ssl_bench.compare.groups import read_groups
+from ssl_bench.compare.pairs import compare_all, run_scores
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page.grid import grid
@@ -26,7 +26,7 @@ ASKED = ("brier", "f1", "calibration-slope")
 
 def shown(paths: list[Path], registry: Registry, *, per_label: bool = False) -> Paper:
     asked = gauges(registry, ASKED)
-    return paper(read_arms(paths), ["linear"], per_label=per_label, replicates=100, asked=asked)
+    return paper(read_groups(paths), ["linear"], per_label=per_label, replicates=100, asked=asked)
 
 
 def cells(found: Paper, label: str = "macro") -> dict[tuple[str, str], Cell]:
@@ -154,7 +154,7 @@ def test_the_option_of_both_commands(sslbench: Callable[..., Any], runs: list[Pa
 
 def test_chance_is_that_of_the_record_or_of_the_component(runs: list[Path], registry: Registry) -> None:
     asked = gauges(registry, [*ASKED, "balanced-accuracy"])
-    found = paper(read_arms([runs[0], runs[5]]), ["linear"], per_label=True, replicates=100, asked=asked)
+    found = paper(read_groups([runs[0], runs[5]]), ["linear"], per_label=True, replicates=100, asked=asked)
     kept = {(row["label"], row["metric"]): row for row in run_scores(runs[5]).record["metrics"]}
     of = {gauge.name: gauge.component.chance for gauge in asked} | {"auroc": 0.5}
     for cell in found.cells:

@@ -11,19 +11,19 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ssl_bench.compare.arms import read_arms
-from ssl_bench.compare.bench import Bench, measured
+from ssl_bench.compare.group_comparison import GroupComparison, measured
+from ssl_bench.compare.groups import read_groups
 from ssl_bench.compare.lines import lines_of
-from ssl_bench.compare.members import members_of, read_kept
-from ssl_bench.compare.runs import check_alike, run_scores
+from ssl_bench.compare.pairs import check_alike, run_scores
+from ssl_bench.compare.run import read_kept, runs_of
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.evaluate.again import check_same_unit
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.protocols import Found
+from ssl_bench.evaluate.reevaluate import check_same_unit
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plan.units import aggregates, check_labels, unit_notes
 from ssl_bench.plugin.cohort import Cohort
-from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.contracts import Predictions, Split
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.describe import SCHEMA
@@ -94,7 +94,7 @@ def test_numbers_are_of_studies_and_kept_predictions_of_images(tmp_path: Path, a
 def test_readers_of_kept_predictions_recompute_the_record(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run", "max")
     record = RunDirectory(path).read_record()
-    (member,) = members_of(path, record)
+    (member,) = runs_of(path, record)
     place = ("linear", "tiny", "tiny")
     values = measured(member.predictions(place))["auroc"]
     assert values[0] == pytest.approx(member.by_place[place]["Edema", "auroc"]["value"], abs=1e-12)
@@ -110,9 +110,9 @@ def test_units_are_not_mixed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a is scored by study \(max\) and .*b is scored by image; evaluate"):
         check_alike(*pair, first, second)
     place = ("linear", "tiny", "tiny")
-    lines, _ = lines_of(read_arms([first, second]), place)
+    lines, _ = lines_of(read_groups([first, second]), place)
     with pytest.raises(DataError, match=sentence):
-        _ = Bench(place, lines, 100).labels
+        _ = GroupComparison(place, lines, 100).labels
 
 
 def test_a_study_has_what_its_images_share() -> None:
@@ -128,7 +128,7 @@ def cohort(name: str, edema: list[float], studies: list[str]) -> Cohort:
     return Cohort(name, Path(), frame, (), ("Edema",))
 
 
-PLAIN, BY_STUDY = (Dataset(name="x", target="", summary="", aggregate=how) for how in ("", "max"))  # type: ignore[arg-type]
+PLAIN, BY_STUDY = (DatasetSpec(name="x", target="", summary="", aggregate=how) for how in ("", "max"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ PLAIN, BY_STUDY = (Dataset(name="x", target="", summary="", aggregate=how) for h
     ],
 )  # fmt: skip
 def test_what_is_asked_for_goes_before_what_the_plugin_says(
-    asked: str | None, part: Dataset, found: dict[str, str]
+    asked: str | None, part: DatasetSpec, found: dict[str, str]
 ) -> None:
     assert aggregates(asked, {"x": part}, cohort("x", [1, 1, 0], ["a", "a", "b"]), ()) == found
 

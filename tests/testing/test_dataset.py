@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ssl_bench import Dataset
+from ssl_bench import DatasetSpec
 from ssl_bench.errors import UsageError
 from ssl_bench.testing import Check, check_dataset, dataset_checks
 
 
-def sample(name: str, **fields: object) -> Dataset:
+def sample(name: str, **fields: object) -> DatasetSpec:
     values = {"target": f"sample_datasets:{name}", "options": "sample_options:Plain", "summary": "a sample",
               "features": ("age", "sex"), "label_space": "native"}  # fmt: skip
-    return Dataset(name="sample", **{**values, **fields})  # type: ignore[arg-type]
+    return DatasetSpec(name="sample", **{**values, **fields})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from typing import Literal
 
 import pytest
 
-from ssl_bench import Evaluator
+from ssl_bench import EvaluatorSpec
 from ssl_bench.testing import Check, check_evaluator, evaluator_checks
 
 
-def sample(name: str, needs: Literal["embeddings", "encoder"] = "embeddings") -> Evaluator:
+def sample(name: str, needs: Literal["embeddings", "encoder"] = "embeddings") -> EvaluatorSpec:
     target = f"sample_evaluators:{name}"
-    return Evaluator(name="sample", target=target, options="sample_options:Plain", summary="a sample", needs=needs)
+    return EvaluatorSpec(name="sample", target=target, options="sample_options:Plain", summary="a sample", needs=needs)
 
 
 def test_a_protocol_that_keeps_the_contract_passes() -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ssl_bench import Fusion
+from ssl_bench import FusionSpec
 from ssl_bench.testing import Check, check_fusion, fusion_checks
 
 
-def sample(name: str, **fields: object) -> Fusion:
+def sample(name: str, **fields: object) -> FusionSpec:
     values = {"target": f"sample_fusions:{name}", "options": "sample_options:Plain", "summary": "a sample"}
-    return Fusion(name="sample", **{**values, **fields})  # type: ignore[arg-type]
+    return FusionSpec(name="sample", **{**values, **fields})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_fusion_that_keeps_the_contract_passes(name: str, fields: dict[str, ob
         ("determinism", "Unseeded", "gives other features with the same seed"),
         ("gradients", "Unused", "never uses absence"),
         ("gradients", "Null", "trains parameters whose gradient is rounding noise: keys.bias"),
-        ("gradients", "Shifted", "names shifts that are none of its trainable parameters: project.bias"),
+        ("gradients", "Shifted", "names offset_parameters that are none of its trainable parameters: project.bias"),
         ("state_is_whole", "Remembers", "has state that state_dict does not hold"),
     ],
 )

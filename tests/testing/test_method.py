@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 
-from ssl_bench import Method
+from ssl_bench import MethodSpec
 from ssl_bench.errors import UsageError
 from ssl_bench.testing import Check, check_method, method_checks
 
 Sentence = Callable[[Sequence[Check], str], str]
 
 
-def sample(name: str, **fields: object) -> Method:
+def sample(name: str, **fields: object) -> MethodSpec:
     values = {"target": f"sample_methods:{name}", "options": "sample_options:Plain", "summary": "a sample",
               "same_width": True}  # fmt: skip
-    return Method(name="sample", **{**values, **fields})  # type: ignore[arg-type]
+    return MethodSpec(name="sample", **{**values, **fields})  # type: ignore[arg-type]
 
 
 def test_a_method_that_keeps_the_contract_passes() -> None:
@@ -142,10 +142,10 @@ def test_an_unknown_name_lists_what_exists() -> None:
 
 
 def test_another_kind_is_refused() -> None:
-    from ssl_bench import Fusion
+    from ssl_bench import FusionSpec
 
-    with pytest.raises(AssertionError, match="fusion 'other' is no Method descriptor"):
-        check_method(Fusion(name="other", target="a:b", summary="c"))  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="fusion 'other' is no MethodSpec"):
+        check_method(FusionSpec(name="other", target="a:b", summary="c"))  # type: ignore[arg-type]
 
 
 def test_an_exception_of_the_method_says_during_which_check_it_came() -> None:

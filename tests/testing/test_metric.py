@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ssl_bench import Metric
+from ssl_bench import MetricSpec
 from ssl_bench.testing import Check, check_metric, metric_checks
 
 
-def sample(name: str) -> Metric:
+def sample(name: str) -> MetricSpec:
     target = f"sample_metrics:{name}"
-    return Metric(name="sample", target=target, options="sample_options:Plain", summary="a sample", better="lower",
+    return MetricSpec(name="sample", target=target, options="sample_options:Plain", summary="a sample", better="lower",
                   needs="probabilities")  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ssl_bench import Dataset
+from ssl_bench import DatasetSpec
 
 DEMOGRAPHIC = ("age", "sex", "view")
 
@@ -12,8 +12,8 @@ DEMOGRAPHIC = ("age", "sex", "view")
 def _hospital(
     name: str, target: str, writer: str, summary: str, published: Mapping[str, int], *, options: str = "",
     features: tuple[str, ...] = DEMOGRAPHIC, optional: tuple[str, ...] = (), label_space: str = "native",
-) -> Dataset:  # fmt: skip
-    return Dataset(
+) -> DatasetSpec:  # fmt: skip
+    return DatasetSpec(
         name=name, target=f"sslbench_datasets.hospitals.{target}",
         options=f"sslbench_datasets.hospitals.options:{options}" if options else "",
         features=features, optional=optional, label_space=label_space, published=published,

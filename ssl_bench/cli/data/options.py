@@ -11,7 +11,7 @@ from ssl_bench.cli.complete import names_of, presets
 
 if TYPE_CHECKING:
     from ssl_bench.config.config import RunConfig
-    from ssl_bench.plan.parts import Chosen
+    from ssl_bench.plan.parts import ResolvedComponent
 
 Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.", autocompletion=names_of("dataset"))]
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
@@ -35,7 +35,7 @@ def configured(
     preset: str | None,
     settings: list[str] | None,
     **data: Any,
-) -> tuple[RunConfig, Chosen]:
+) -> tuple[RunConfig, ResolvedComponent]:
     """The configuration that ``sslbench run`` would have with these flags, and its dataset.
 
     Raises:

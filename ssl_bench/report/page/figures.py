@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ssl_bench.compare.members import place_of
+from ssl_bench.compare.run import setting_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.page.subgroups import Gap
@@ -166,7 +166,7 @@ def _share_points(entry: Entry) -> list[Point]:
         for member in entry.line.members.values()
         for one in points(
             (row for row in member.record["metrics"] if (row["encoder"], row["split"], row["subgroup"])
-             == (member.encoder, "test", "all") and place_of(row) == entry.place), ("encoder",))
+             == (member.encoder, "test", "all") and setting_of(row) == entry.place), ("encoder",))
     ]  # fmt: skip
 
 

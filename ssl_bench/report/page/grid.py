@@ -109,11 +109,11 @@ def _metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
     value, spread, difference = metric_texts(entry, metric)
     reason = cell.test.reason if cell.test else ""
     p = f"p {p_text(cell.p_holm)}" if cell.p_holm is not None else reason.partition(",")[0]
-    away, ends = _parts(difference)
+    estimate, ends = _parts(difference)
     return (
         Cell(_parts(value)[0], cell.interval.value, _lines(_parts(value)[1]), number=True),
         Cell(spread, cell.sd, number=True),
-        Cell(away, entry.differences[metric], _lines(ends, p), number=True),
+        Cell(estimate, entry.differences[metric], _lines(ends, p), number=True),
     )
 
 

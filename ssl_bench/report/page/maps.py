@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.compare.arms import Arm
+from ssl_bench.compare.groups import RunGroup
 from ssl_bench.report.leaderboard import Board
 from ssl_bench.report.page.figures import SYMBOLS
 from ssl_bench.report.plots.canvas import GREY, LeftOut, Style, readable, style
@@ -29,7 +29,7 @@ AGE_COLOURS = ("#00224E", "#35456C", "#666970", "#948E77", "#C8B866", "#FEE838")
 UNKNOWN = {"name": "unknown", "color": "#808080", "symbol": "hourglass"}
 
 
-def maps(board: Board, left_out: list[str]) -> list[tuple[Map, npt.NDArray[Any], Arm]]:
+def maps(board: Board, left_out: list[str]) -> list[tuple[Map, npt.NDArray[Any], RunGroup]]:
     """The map of the first run of every configuration, with its image ids and arm.
 
     Args:
@@ -45,7 +45,7 @@ def maps(board: Board, left_out: list[str]) -> list[tuple[Map, npt.NDArray[Any],
     return found
 
 
-def _map(arm: Arm) -> tuple[Map, npt.NDArray[Any]]:
+def _map(arm: RunGroup) -> tuple[Map, npt.NDArray[Any]]:
     member = arm.members[0]
     run = RunDirectory(member.path)
     cohort = read_table(of_record(run, run.cohort, member.record))

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ssl_bench.compare.members import Member, Place
+from ssl_bench.compare.run import Run, Setting
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.report.summary import commit_text
@@ -74,7 +74,7 @@ def _run(name: str, seed: int, record: Mapping[str, Any]) -> tuple[str, ...]:
     return (name, str(seed), *(str(value or NO_VALUE) for value in told))
 
 
-def _numbers(run: str, member: Member, place: Place) -> tuple[str, ...]:
+def _numbers(run: str, member: Run, place: Setting) -> tuple[str, ...]:
     protocol, dataset, fitted_on = place
     name = f"{protocol} on {dataset}" + (f", fitted on {fitted_on}" if fitted_on != dataset else "")
     rows = [member.row(place, MACRO, metric) for metric in METRICS]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from ssl_bench.compare.members import Member, place_of
+from ssl_bench.compare.run import Run, setting_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.table import MACRO
@@ -55,11 +55,11 @@ def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
             yield Gap(entry.name, attribute, _groups(rows, attribute), value, low, high, note)
 
 
-def _rows(member: Member, entry: Entry) -> list[Row]:
+def _rows(member: Run, entry: Entry) -> list[Row]:
     return [
         row for row in member.record["metrics"]
         if (row["encoder"], row["split"], row["label"], row["fraction"]) == (member.encoder, "test", MACRO, 1.0)
-        and place_of(row) == entry.place and row["metric"] in ("auroc", "auroc_gap")
+        and setting_of(row) == entry.place and row["metric"] in ("auroc", "auroc_gap")
     ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ssl_bench.compare.members import table_of
+from ssl_bench.compare.run import table_of
 from ssl_bench.report.evaluations import Evaluation, Row
 from ssl_bench.report.plots.canvas import (
     DOTTED,

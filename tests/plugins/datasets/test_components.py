@@ -9,7 +9,7 @@ import pytest
 
 import sslbench_datasets
 import sslbench_synthetic
-from ssl_bench import Dataset
+from ssl_bench import DatasetSpec
 from ssl_bench.plugin.labels import SPACES
 from sslbench_datasets.hospitals.components import HOSPITALS
 
@@ -21,11 +21,11 @@ def test_names() -> None:
     own = {"synthetic", "nih14", "chexpert", "table", "mimic-cxr"}
     assert set(COMPONENTS) == own | {component.name for component in HOSPITALS}
     assert len(COMPONENTS) == len(own) + len(HOSPITALS)
-    assert all(isinstance(component, Dataset) for component in COMPONENTS.values())
+    assert all(isinstance(component, DatasetSpec) for component in COMPONENTS.values())
 
 
 @pytest.mark.parametrize("component", COMPONENTS.values(), ids=COMPONENTS)
-def test_targets_and_options_load(component: Dataset) -> None:
+def test_targets_and_options_load(component: DatasetSpec) -> None:
     dataset = component.load()(component.options_model()())
     assert callable(dataset.locate)
     assert callable(dataset.read)

@@ -18,7 +18,7 @@ def test_the_same_images_have_the_same_scores_abroad(name: str, pictured: EvalCo
     elsewhere = restricted(test, np.arange(40))
     unknown = replace(elsewhere, labels=np.full_like(elsewhere.labels, np.nan))
     evaluator = registry.get("evaluator", name).load()(registry.options("evaluator", name, {}, "smoke"))
-    found = {item.split: item for item in evaluator.evaluate(replace(pictured, abroad={"elsewhere": unknown}))}
+    found = {item.split: item for item in evaluator.evaluate(replace(pictured, external={"elsewhere": unknown}))}
     alone = {item.split: item for item in evaluator.evaluate(pictured) if isinstance(item, Predictions)}
     assert list(found) == ["validate", "test", "elsewhere"]
     np.testing.assert_allclose(found["elsewhere"].scores, found["test"].scores[:40], atol=1e-6)

@@ -74,7 +74,7 @@ def test_missing_is_not_zero(fusion: Concat, encoding: Encoding) -> None:
 
 
 def test_named_shifts_move_every_row_alike(fusion: Concat, encoding: Encoding, ehr: Tensor) -> None:
-    for name in fusion.shifts:
+    for name in fusion.offset_parameters:
         before = fusion.fuse(encoding, ehr, torch.ones_like(ehr)).features
         with torch.no_grad():
             fusion.get_parameter(name).add_(1.0)

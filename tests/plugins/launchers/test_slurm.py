@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ssl_bench.errors import UsageError
-from ssl_bench.plugin.components import Launcher
+from ssl_bench.plugin.components import LauncherSpec
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.plugin.services import Job, JobState
 from sslbench_launchers import slurm
@@ -168,7 +168,7 @@ def test_an_interrupted_run_waits_for_slurm_to_requeue_its_job(tmp_path: Path, m
     waited: list[float] = []
     monkeypatch.setattr(slurm.time, "sleep", waited.append)
     slurm.Task(job(tmp_path, "raise SystemExit(130)"))()
-    assert waited == [slurm.PATIENCE]
+    assert waited == [slurm.TIMEOUT_S]
 
 
 def test_without_a_cluster_it_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +180,6 @@ def test_without_a_cluster_it_is_a_sentence(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_package_that_is_missing_is_named(registry: Registry) -> None:
     assert registry.get("launcher", "slurm").requires == {"submitit": "submitit>=1.5"}
-    lacking = Launcher(name="far", target="x:y", summary="", requires={"no_such_module": "no-such"})
+    lacking = LauncherSpec(name="far", target="x:y", summary="", requires={"no_such_module": "no-such"})
     with pytest.raises(UsageError, match="launcher 'far' needs no-such; pip install 'no-such'"):
         lacking.check_installed()

@@ -11,7 +11,7 @@ import torch
 
 from ssl_bench.build.backbones import build
 from ssl_bench.config.config import load
-from ssl_bench.data.source import Grey
+from ssl_bench.data.source import PixelStatistics
 from ssl_bench.distributed import Share
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.parts import choose_parts
@@ -135,7 +135,7 @@ def test_the_encoder_is_exported_without_a_class_token(checks: Any, tmp_path: Pa
     import timm
 
     encoder = checks.build("ijepa").encoder.float().eval()
-    export_encoder(encoder, Grey(0.4, 0.2), tmp_path)
+    export_encoder(encoder, PixelStatistics(0.4, 0.2), tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["model_args"]["class_token"] is False
     opened = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
     images = torch.rand(2, 1, 32, 32)

@@ -19,7 +19,7 @@ from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.store import prepare
 from ssl_bench.errors import UsageError
 from ssl_bench.plugin.cohort import Cohort
-from ssl_bench.plugin.components import Dataset
+from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page import thumbnails
@@ -202,7 +202,7 @@ def test_real_images_are_refused_unless_their_dataset_permits(board: Board, tmp_
 def test_a_licence_or_synthetic_data_permit_thumbnails() -> None:
     class Registered(Registry):
         def get(self, kind: str, name: str) -> Any:
-            return Dataset(name=name, target="x:y", summary="", thumbnails=name == "open")
+            return DatasetSpec(name=name, target="x:y", summary="", thumbnails=name == "open")
 
     record = {"synthetic": False, "config": {"data": {"name": "open"}}, "data": {}}
     closed = {**record, "config": {"data": {"name": "closed"}}}

@@ -109,7 +109,7 @@ class HonestlyNull(Null):
 
 
 class Shifted(Good):
-    shifts = ("project.bias",)
+    offset_parameters = ("project.bias",)
 
 
 class Remembers(Good):

@@ -15,7 +15,7 @@ from ssl_bench.plugin.contracts import Backbone, Batch, Fused, Fusion, Loss, Par
 from ssl_bench.plugin.methods import (
     BaseMethod,
     apply_fusion,
-    cancelled_shifts,
+    cancelled_offsets,
     ema_update,
     frozen_copy,
     full_precision,
@@ -35,7 +35,7 @@ class Good(BaseMethod):
         sizes = fusion.out_dim if fusion else backbone.dim, options.width
         self.head = nn.Sequential(nn.Linear(*sizes, bias=self.bias), self.norm(sizes[1]), nn.Linear(sizes[1], 8))
         self.teacher_backbone, self.teacher_head = frozen_copy(backbone), frozen_copy(self.head)
-        self.null_parameters = cancelled_shifts(backbone, fusion)
+        self.null_parameters = cancelled_offsets(backbone, fusion)
         self.views = [ViewGroup(name, 1, backbone.image_size, (0.2, 1.0)) for name in ("first", "second")]
 
     @property
@@ -343,7 +343,7 @@ class Siamese(BaseMethod):
         super().__init__()
         self.backbone, self.fusion = backbone, fusion
         self.head = nn.Sequential(nn.Linear(backbone.dim, 8, bias=False), BatchNorm(8, affine=False))
-        self.null_parameters = cancelled_shifts(backbone, fusion)
+        self.null_parameters = cancelled_offsets(backbone, fusion)
         self.views = [ViewGroup("pair", 2, backbone.image_size, (0.2, 1.0))]
 
     @property

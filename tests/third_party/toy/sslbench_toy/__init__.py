@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from ssl_bench import Component, Method, hookimpl
+from ssl_bench import Component, MethodSpec, hookimpl
 
 
 @hookimpl
 def sslbench_components() -> Iterable[Component]:
     """One method."""
     return [
-        Method(
+        MethodSpec(
             name="toy",
             target="sslbench_toy.method:Toy",
             options="sslbench_toy.options:ToyOptions",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench.compare.members import Member, Place, Record, members_of, slim
+from ssl_bench.compare.run import Record, Run, Setting, runs_of, slim
 from ssl_bench.errors import UsageError
 from ssl_bench.results.rundir import RunDirectory, options_in
 from ssl_bench.results.scored import adopted
@@ -36,19 +36,19 @@ ENCODER = "encoder"
 
 
 @dataclass(frozen=True)
-class Arm:
+class RunGroup:
     """Runs of one configuration with different seeds, measured by protocols with the same options."""
 
     name: str
-    members: tuple[Member, ...]
+    members: tuple[Run, ...]
 
-    def at(self, place: Place) -> dict[int, Member]:
+    def at(self, place: Setting) -> dict[int, Run]:
         """The encoders that have rows of a place, by seed; of one that several runs hold, the first of them.
 
         Raises:
             UsageError: two runs have one seed and different encoders.
         """
-        found: dict[int, Member] = {}
+        found: dict[int, Run] = {}
         for member in self.members:
             if place not in member.by_place or any(one_encoder(member, other, place) for other in found.values()):
                 continue
@@ -58,14 +58,14 @@ class Arm:
         return found
 
 
-def one_encoder(first: Member, second: Member, place: Place) -> bool:
+def one_encoder(first: Run, second: Run, place: Setting) -> bool:
     """Whether two runs hold the same encoder: by its hash, or else by their predictions."""
     if first.identity and second.identity:
         return first.identity == second.identity
     return same_predictions(first, second, place)
 
 
-def same_predictions(first: Member, second: Member, place: Place) -> bool:
+def same_predictions(first: Run, second: Run, place: Setting) -> bool:
     """Whether the predictions of two encoders are the same to the last digit."""
     if first.values(place) != second.values(place):
         return False
@@ -74,7 +74,7 @@ def same_predictions(first: Member, second: Member, place: Place) -> bool:
     return alike and np.array_equal(one.scores, other.scores, equal_nan=True)
 
 
-def read_arms(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Arm]:
+def read_groups(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[RunGroup]:
     """Runs grouped by configuration, in the order given, and then the baselines by theirs.
 
     Args:
@@ -84,23 +84,23 @@ def read_arms(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Arm]
     Raises:
         UsageError: a folder holds no finished run.
     """
-    return arms_of({path: slim(RunDirectory(path).read_record()) for path in paths}, protocols)
+    return groups_of({path: slim(RunDirectory(path).read_record()) for path in paths}, protocols)
 
 
-def arms_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> list[Arm]:
-    """:func:`read_arms` of records that are read already."""
-    members = [member for path, record in adopted(records).items() for member in members_of(path, record)]
+def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> list[RunGroup]:
+    """:func:`read_groups` of records that are read already."""
+    members = [member for path, record in adopted(records).items() for member in runs_of(path, record)]
     ordered = sorted(members, key=lambda member: (member.baseline, member.baseline and member.encoder != RANDOM))
-    groups: dict[str, list[Member]] = {}
+    groups: dict[str, list[Run]] = {}
     for member, identity in zip(ordered, _identities(ordered, protocols), strict=True):
         groups.setdefault(identity, []).append(member)
     return [
-        Arm(name, tuple(sorted(group, key=lambda member: member.seed)))
+        RunGroup(name, tuple(sorted(group, key=lambda member: member.seed)))
         for name, group in zip(_names(list(groups.values()), protocols), groups.values(), strict=True)
     ]
 
 
-def _identity(member: Member) -> dict[str, Any]:
+def _identity(member: Run) -> dict[str, Any]:
     """What an arm's runs share: of a baseline its options, architecture and data, else all but :data:`PASSING`.
 
     An encoder that was not pretrained in its run, and is not declared to be a seed of some pretraining, is an arm by
@@ -127,7 +127,7 @@ def _identity(member: Member) -> dict[str, Any]:
     return {"arm": member.declared or _called(member.record), **flat, **alone}
 
 
-def _identities(members: Sequence[Member], protocols: Sequence[str]) -> list[str]:
+def _identities(members: Sequence[Run], protocols: Sequence[str]) -> list[str]:
     """:func:`_identity` of each run as text, with options of protocols where runs of one identity differ in them.
 
     A run without rows of a protocol has no options of it to differ in.
@@ -157,7 +157,7 @@ def _differing(
     }
 
 
-def _options(member: Member, protocols: Sequence[str]) -> dict[str, Any]:
+def _options(member: Run, protocols: Sequence[str]) -> dict[str, Any]:
     """Options of the protocols whose rows a run has, as far as its record tells them: ``{"knn.neighbours": [5]}``."""
     measured = dict.fromkeys(row["protocol"] for row in member.record["metrics"])
     told = {name: options_in(member.record, "evaluator").get(name, {}) for name in measured}
@@ -170,7 +170,7 @@ def _called(record: Record) -> str:
     return f"{record['method']}{features}"
 
 
-def _names(groups: Sequence[Sequence[Member]], protocols: Sequence[str]) -> list[str]:
+def _names(groups: Sequence[Sequence[Run]], protocols: Sequence[str]) -> list[str]:
     """A name for every arm: arms of one name are told apart by the keys in which they differ.
 
     Options of a protocol are named wherever two arms differ in them: they are no part of a method, and a reader who

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from pyarrow.parquet import ParquetFile
 
-from ssl_bench.compare.runs import PIXELS, validation_of
+from ssl_bench.compare.pairs import PIXELS, validation_of
 from ssl_bench.errors import DataError
 from ssl_bench.results.rows import MACRO
 from ssl_bench.results.rundir import RunDirectory, prediction_file
@@ -24,18 +24,18 @@ from ssl_bench.stats.predictions import PredictionTable, in_unit_of
 Record = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-Place = tuple[str, str, str]
+Setting = tuple[str, str, str]
 """Protocol, dataset that was tested, dataset that was fitted on."""
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class Run:
     """One encoder of one run."""
 
     path: Path
     record: Record
     encoder: str
-    _values: dict[Place, tuple[object, ...]] = field(default_factory=dict)
+    _values: dict[Setting, tuple[object, ...]] = field(default_factory=dict)
 
     @property
     def seed(self) -> int:
@@ -71,31 +71,31 @@ class Member:
         return str(self.record.get("encoders", {}).get(self.encoder, {}).get("sha256", ""))
 
     @cached_property
-    def by_place(self) -> dict[Place, dict[tuple[str, str], Row]]:
+    def by_place(self) -> dict[Setting, dict[tuple[str, str], Row]]:
         """Rows of the whole test split, fitted with the labels of all training patients, by label and metric."""
-        found: dict[Place, dict[tuple[str, str], Row]] = {}
+        found: dict[Setting, dict[tuple[str, str], Row]] = {}
         for row in self.record["metrics"]:
             whole = (row["encoder"], row["split"], row["subgroup"], row["fraction"])
             if whole == (self.encoder, "test", "all", 1.0) and row["metric"] in NAMES:
-                found.setdefault(place_of(row), {})[row["label"], row["metric"]] = row
+                found.setdefault(setting_of(row), {})[row["label"], row["metric"]] = row
         return found
 
-    def rows(self, place: Place) -> list[Row]:
+    def rows(self, place: Setting) -> list[Row]:
         """Its rows of one place."""
         return list(self.by_place.get(place, {}).values())
 
-    def row(self, place: Place, label: str, metric: str) -> Row | None:
+    def row(self, place: Setting, label: str, metric: str) -> Row | None:
         """One of them."""
         return self.by_place.get(place, {}).get((label, metric))
 
-    def values(self, place: Place) -> tuple[object, ...]:
+    def values(self, place: Setting) -> tuple[object, ...]:
         """All numbers of a place: predictions that are the same have the same."""
         if place not in self._values:
             rows = sorted(self.by_place[place].items())
             self._values[place] = tuple((label, metric, row["value"]) for (label, metric), row in rows)
         return self._values[place]
 
-    def predictions(self, place: Place, *, validated: bool = False) -> PredictionTable:
+    def predictions(self, place: Setting, *, validated: bool = False) -> PredictionTable:
         """The kept predictions behind these rows, in the order of their ids.
 
         Args:
@@ -143,13 +143,13 @@ def _table(names: Sequence[str], column: Callable[[str], npt.NDArray[Any]]) -> P
     return PredictionTable(labels, ids, patients, truth, scores, studies)
 
 
-def place_of(row: Row) -> Place:
+def setting_of(row: Row) -> Setting:
     """Protocol and datasets of a row."""
     return row["protocol"], row["dataset"], row.get("fitted_on", row["dataset"])
 
 
-def places_of(members: Iterable[Member]) -> list[Place]:
-    """Where encoders have macro means on test splits: home first, in the order of the records."""
+def settings_of(members: Iterable[Run]) -> list[Setting]:
+    """Where encoders have macro means on test splits: the run's own dataset first, in the order of the records."""
     found = dict.fromkeys(place for member in members for place, rows in member.by_place.items()
                           if any(label == MACRO for label, _ in rows))  # fmt: skip
     return sorted(found, key=lambda place: place[1] != place[2])
@@ -162,9 +162,9 @@ def slim(record: Record) -> Record:
     return {**record, "metrics": rows, "comparisons": []}
 
 
-def members_of(path: Path, record: Record) -> list[Member]:
+def runs_of(path: Path, record: Record) -> list[Run]:
     """The encoder that stands for a run, and the baselines beside it."""
     present = {row["encoder"] for row in record["metrics"]}
     baselines = sorted(present.difference(ENCODERS), key=lambda name: (name != RANDOM, name))
     shown = dict.fromkeys([standing(record, present), *baselines]) if present else {}
-    return [Member(path, record, encoder) for encoder in shown]
+    return [Run(path, record, encoder) for encoder in shown]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssl_bench.compare.arms import Arm, read_arms
-from ssl_bench.compare.bench import Bench
+from ssl_bench.compare.group_comparison import GroupComparison
+from ssl_bench.compare.groups import RunGroup, read_groups
 from ssl_bench.compare.lines import lines_of
-from ssl_bench.compare.runs import compare_runs, run_scores
+from ssl_bench.compare.pairs import compare_runs, run_scores
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.significance import over_seeds
@@ -20,13 +20,13 @@ from ssl_bench.stats.significance import over_seeds
 PLACE = ("linear", "toy", "toy")
 
 
-def by_name(found: list[Arm]) -> dict[str, Arm]:
+def by_name(found: list[RunGroup]) -> dict[str, RunGroup]:
     return {arm.name: arm for arm in found}
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_arm(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, method, seed, 1.0) for method in ("msn", "dino") for seed in (0, 1)]
-    found = read_arms(paths)
+    found = read_groups(paths)
     assert [(arm.name, [member.seed for member in arm.members]) for arm in found] == [
         ("msn", [0, 1]), ("dino", [0, 1]), ("random", [0, 0, 1, 1]),
     ]  # fmt: skip
@@ -35,7 +35,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_arm(tmp_path: Path, write_ar
 
 def test_arms_of_one_method_are_named_by_what_differs(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.0, epochs=9, suffix="-long")]
-    assert [arm.name for arm in read_arms(paths)] == ["msn, pretrain.epochs=2", "msn, pretrain.epochs=9", "random"]
+    assert [arm.name for arm in read_groups(paths)] == ["msn, pretrain.epochs=2", "msn, pretrain.epochs=9", "random"]
 
 
 def measured(folder: Path, write_arm: Callable[..., Path], method: str, seed: int, k: int | None) -> Path:
@@ -47,7 +47,7 @@ def measured(folder: Path, write_arm: Callable[..., Path], method: str, seed: in
 
 def test_seeds_measured_with_other_options_are_no_arm(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, 5), (2, 20))]
-    found = {arm.name: [member.seed for member in arm.members] for arm in read_arms(paths)}
+    found = {arm.name: [member.seed for member in arm.members] for arm in read_groups(paths)}
     assert found == {
         "msn, knn.neighbours=[5]": [0, 1], "msn, knn.neighbours=[20]": [2],
         "random, knn.neighbours=[5]": [0, 1], "random, knn.neighbours=[20]": [2],
@@ -56,25 +56,25 @@ def test_seeds_measured_with_other_options_are_no_arm(tmp_path: Path, write_arm:
 
 def test_options_of_protocols_that_are_not_shown_do_not_matter(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, 20), (2, None))]
-    found = {arm.name: [member.seed for member in arm.members] for arm in read_arms(paths, ["linear"])}
+    found = {arm.name: [member.seed for member in arm.members] for arm in read_groups(paths, ["linear"])}
     assert found == {"msn": [0, 1, 2], "random": [0, 1, 2]}
 
 
 def test_a_run_without_a_protocol_stays_with_its_seeds(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, None))]
     paths.append(measured(tmp_path, write_arm, "dino", 0, 20))
-    names = [arm.name for arm in read_arms(paths)]
+    names = [arm.name for arm in read_groups(paths)]
     assert names[:2] == ["msn, knn.neighbours=[5]", "dino, knn.neighbours=[20]"]
-    assert [member.seed for member in read_arms(paths)[0].members] == [0, 1]
+    assert [member.seed for member in read_groups(paths)[0].members] == [0, 1]
 
 
-def bench_of(arms: list[Arm]) -> Bench:
-    return Bench(PLACE, lines_of(arms, PLACE)[0], 100)
+def bench_of(arms: list[RunGroup]) -> GroupComparison:
+    return GroupComparison(PLACE, lines_of(arms, PLACE)[0], 100)
 
 
 def test_a_run_given_twice_is_one_encoder(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.0, suffix="-again")]
-    lines, notes = lines_of(read_arms(paths), PLACE)
+    lines, notes = lines_of(read_groups(paths), PLACE)
     assert [(line.name, list(line.members)) for line in lines] == [("msn", [0]), ("random", [0])]
     assert notes[0].startswith("msn: 2 runs hold 1 encoder by linear; a replicate is a new pretraining")
 
@@ -82,12 +82,12 @@ def test_a_run_given_twice_is_one_encoder(tmp_path: Path, write_arm: Callable[..
 def test_two_encoders_of_one_configuration_and_seed_are_refused(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.5, suffix="-again")]
     with pytest.raises(UsageError, match="have one configuration and one seed; leave one out"):
-        lines_of(read_arms(paths), PLACE)
+        lines_of(read_groups(paths), PLACE)
 
 
 def test_one_run_each_is_tested_as_encoders_like_in_compare(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 0.4), write_arm(tmp_path, "dino", 7, 2.0)]
-    bench = bench_of(read_arms(paths))
+    bench = bench_of(read_groups(paths))
     test = bench.test(bench.lines[1], bench.lines[0], "auroc")
     rows = list(compare_runs(*(run_scores(path) for path in paths), 100, 0))
     row = next(row for row in rows if (row["label"], row["metric"]) == ("macro", "auroc"))
@@ -99,7 +99,7 @@ def test_five_paired_seeds_are_tested_as_methods(tmp_path: Path, write_arm: Call
     paths = [
         write_arm(tmp_path, method, seed, signal) for method, signal in (("a", 0.4), ("b", 2.0)) for seed in range(5)
     ]
-    bench = bench_of(read_arms(paths))
+    bench = bench_of(read_groups(paths))
     first, second = bench.lines[:2]
     test = bench.test(second, first, "auroc")
     pairs = [(second.members[seed], first.members[seed]) for seed in range(5)]
@@ -118,7 +118,7 @@ def test_too_few_paired_seeds_are_not_tested(tmp_path: Path, write_arm: Callable
     paths = [
         write_arm(tmp_path, method, seed, signal) for method, signal in (("a", 1.0), ("b", 2.0)) for seed in range(3)
     ]
-    bench = bench_of(read_arms(paths))
+    bench = bench_of(read_groups(paths))
     test = bench.test(bench.lines[1], bench.lines[0], "auroc")
     assert (test.level, test.difference.p) == (None, None)
     assert test.reason == "3 paired seeds, a claim about methods needs 5"
@@ -127,12 +127,12 @@ def test_too_few_paired_seeds_are_not_tested(tmp_path: Path, write_arm: Callable
 def test_other_test_images_are_refused(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.0, images=110)]
     with pytest.raises(DataError, match="same test images only"):
-        _ = bench_of(read_arms(paths)).labels
+        _ = bench_of(read_groups(paths)).labels
 
 
 def test_means_are_over_the_findings_that_all_rows_hold(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "all", 0, 0.3), write_arm(tmp_path, "one", 0, 2.5, labels=("Edema",))]
-    bench = bench_of(read_arms(paths))
+    bench = bench_of(read_groups(paths))
     assert (bench.held(), bench.known) == (("Edema",), ("Edema", "Mass_50%"))
     first = bench.lines[0]
     row = first.members[0].row(PLACE, "Edema", "auroc")
@@ -150,7 +150,7 @@ def test_a_record_that_disagrees_with_its_predictions_is_refused(
         row["value"] += 0.01
         RunDirectory(path).write_record(record)
         with pytest.raises(DataError, match=rf"auroc of {label} 0\.\d+ on the record, 0\.\d+ by its predictions"):
-            _ = bench_of(read_arms([path])).labels
+            _ = bench_of(read_groups([path])).labels
 
 
 def with_record(path: Path, **more: Any) -> Path:
@@ -169,7 +169,7 @@ def test_one_encoder_evaluated_with_five_seeds_is_one_replicate(tmp_path: Path, 
     """By its hash, though every seed predicts something else (fine-tuning does)."""
     paths = [with_record(write_arm(tmp_path, "pretrained", seed, 1.0), pretraining=None, encoders=hashed("abc"))
              for seed in range(5)]  # fmt: skip
-    lines, notes = lines_of(read_arms(paths), PLACE)
+    lines, notes = lines_of(read_groups(paths), PLACE)
     assert [(line.name, list(line.members)) for line in lines] == [("pretrained", [0]), ("random", [0])]
     assert "5 runs hold 1 encoder by linear" in notes[0]
 
@@ -179,7 +179,7 @@ def test_files_of_one_name_with_other_encoders_are_never_averaged(
 ) -> None:
     paths = [with_record(write_arm(tmp_path, "embeddings of f.csv", seed, 1.0), pretraining=None,
                          encoders=hashed(f"{seed}" * 64)) for seed in range(5)]  # fmt: skip
-    arms = read_arms(paths)
+    arms = read_groups(paths)
     assert [len(arm.members) for arm in arms[:5]] == [1] * 5
     assert len({arm.name for arm in arms}) == 6
 
@@ -193,14 +193,14 @@ def declared(path: Path, seed: int, encoder: str) -> Path:
 def test_declared_seeds_of_a_group_form_an_arm(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [declared(write_arm(tmp_path, "pretrained", 0, 0.5 + seed / 9, suffix=f"-{seed}"), seed, f"e{seed}")
              for seed in range(5)]  # fmt: skip
-    lines, notes = lines_of(read_arms(paths), PLACE)
+    lines, notes = lines_of(read_groups(paths), PLACE)
     assert [(line.name, list(line.members)) for line in lines] == [("msn", [0, 1, 2, 3, 4]), ("random", [0])]
     assert notes == []
 
 
 def test_declared_seeds_that_are_one_encoder_are_one(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [declared(write_arm(tmp_path, "pretrained", seed, 1.0), seed, "e") for seed in range(5)]
-    lines, _ = lines_of(read_arms(paths), PLACE)
+    lines, _ = lines_of(read_groups(paths), PLACE)
     assert [list(line.members) for line in lines] == [[0], [0]]
 
 
@@ -210,7 +210,7 @@ def test_identical_encoders_of_two_arms_are_one_row_and_no_test(tmp_path: Path, 
         write_arm(tmp_path, "copy", 0, 1.0),
         write_arm(tmp_path, "dino", 0, 2.0),
     ]
-    lines, notes = lines_of(read_arms(paths), PLACE)
+    lines, notes = lines_of(read_groups(paths), PLACE)
     assert [line.name for line in lines] == ["msn", "dino", "random"]
     assert notes == ["copy holds the same encoder as msn, which stands there alone"]
 
@@ -221,7 +221,7 @@ def test_one_encoder_with_other_predictions_is_a_row_without_test(
     options = [{"linear": {"strengths": [strength]}} for strength in (1, 2)]
     paths = [with_record(write_arm(tmp_path, "msn", seed, 1.0, options=options[seed]), encoders=hashed("abc"))
              for seed in (0, 1)]  # fmt: skip
-    arms = read_arms(paths)
+    arms = read_groups(paths)
     assert [arm.name for arm in arms[:2]] == ["msn, linear.strengths=[1]", "msn, linear.strengths=[2]"]
     bench = bench_of(arms[:2])
     test = bench.test(bench.lines[1], bench.lines[0], "auroc")
@@ -231,6 +231,6 @@ def test_one_encoder_with_other_predictions_is_a_row_without_test(
 
 def test_a_protocol_that_looks_at_no_encoder_is_one_row(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [with_record(write_arm(tmp_path, name, 0, 1.0), without_encoder=["linear"]) for name in ("msn", "dino")]
-    lines, notes = lines_of(read_arms(paths), PLACE)
+    lines, notes = lines_of(read_groups(paths), PLACE)
     assert [(line.name, line.blind) for line in lines] == [("every encoder", True)]
     assert notes == ["linear looks at no encoder: one row, not ranked and not tested"]

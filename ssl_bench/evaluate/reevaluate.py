@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssl_bench.build.modules import build_backbone
-from ssl_bench.build.prepared import ExternalMaterial, Material, prepare_external, prepare_material
+from ssl_bench.build.prepared import PreparedData, PreparedExternal, prepare_data, prepare_external
 from ssl_bench.build.weights import fill
 from ssl_bench.errors import UsageError, shortened
 from ssl_bench.evaluate.baselines import baselines
@@ -15,12 +15,12 @@ from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.protocols import TRAINED, evaluate
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plan.units import BY_STUDY, IMAGES, unit_notes
-from ssl_bench.plugin.components import Evaluator, Method
+from ssl_bench.plugin.components import EvaluatorSpec, MethodSpec
 from ssl_bench.plugin.contracts import Backbone
 from ssl_bench.plugin.notes import Note
 from ssl_bench.plugin.weights import read_weights
 from ssl_bench.pretrain.device import build_fabric
-from ssl_bench.pretrain.loop import Narrator
+from ssl_bench.pretrain.loop import ProgressReporter
 from ssl_bench.results.describe import ByKind, describe_external, left_out, resolved, without_encoder
 from ssl_bench.results.identity import identities
 from ssl_bench.results.rundir import RunDirectory, options_in
@@ -34,13 +34,13 @@ EXTERNAL_KEY = ("name", "mode")
 """What makes two descriptions of another dataset the same."""
 
 
-def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[str, Any]:
+def reevaluate(plan: Plan, run: RunDirectory, reporter: ProgressReporter) -> dict[str, Any]:
     """Add rows to the record of a finished run; a number that is there already is replaced.
 
     Args:
         plan: the run's configuration with other protocols, options or fractions.
         run: its folder, claimed by the caller.
-        narrator: told what happens.
+        reporter: told what happens.
 
     Returns:
         The new record.
@@ -53,19 +53,22 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
     check_same_baselines(record, plan)
     check_same_unit(record, plan)
     fabric = build_fabric(plan.config.pretrain)
-    narrator.stage(f"preparing {len(plan.cohort):,} images")
-    material = prepare_material(plan, fabric.device, narrator.prepared)
-    check_same_content(run, record["data"].get("content"), content_of(material))
-    abroad = prepare_external(plan, material, narrator.prepared, narrator.stage)
-    check_same_external(run, record, abroad)
-    described = describe_external(plan, abroad)
-    for note in [*left_out(plan, material, abroad), *(note for external in plan.external for note in external.notes)]:
+    reporter.stage(f"preparing {len(plan.cohort):,} images")
+    prepared = prepare_data(plan, fabric.device, reporter.prepared)
+    check_same_content(run, record["data"].get("content"), content_of(prepared))
+    externals = prepare_external(plan, prepared, reporter.prepared, reporter.stage)
+    check_same_external(run, record, externals)
+    described = describe_external(plan, externals)
+    for note in [
+        *left_out(plan, prepared, externals),
+        *(note for external in plan.external for note in external.notes),
+    ]:
         if note not in record["notes"]:
             record["notes"].append(note)
     record["notes"] += [note for note in other_replicates(record, plan) if note not in record["notes"]]
-    networks = encoders(plan, run, record, material)
-    rows, comparisons = evaluate(plan, run, networks, material, narrator.stage, reuse=True, abroad=abroad)
-    collapsed = constant_encoders(run, networks, material.cohort.name)
+    networks = encoders(plan, run, record, prepared)
+    rows, comparisons = evaluate(plan, run, networks, prepared, reporter.stage, reuse=True, externals=externals)
+    collapsed = constant_encoders(run, networks, prepared.cohort.name)
     on_features = frozen(plan.parts.evaluators)
     rows, comparisons = without_claim(rows, collapsed, on_features), meaningful(comparisons, collapsed, on_features)
     record["notes"] += [note for note in collapsed if note not in record["notes"]]
@@ -73,17 +76,17 @@ def evaluate_again(plan: Plan, run: RunDirectory, narrator: Narrator) -> dict[st
         record["options"].setdefault(kind, {}).update(options)
     record["components"] = merged(record["components"], plan.components, ("kind", "name"))
     record["downstream_fusion"] = plan.parts.downstream.name if plan.parts.downstream else record["downstream_fusion"]
-    record["encoders"] = identities(networks, run, material.cohort.name) | record.get("encoders", {})
+    record["encoders"] = identities(networks, run, prepared.cohort.name) | record.get("encoders", {})
     record["without_encoder"] = sorted({*record.get("without_encoder", ()), *without_encoder(plan)})
     record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
     record["metrics"] = merged(record["metrics"], rows)
     units = unit_notes(plan.aggregates, plan.config.evaluate.aggregate)
     record["notes"] = [*(note for note in record["notes"] if note.code != BY_STUDY), *units]
-    told = edge_notes(record["metrics"], options_in(record, Evaluator.kind))
+    told = edge_notes(record["metrics"], options_in(record, EvaluatorSpec.kind))
     record["notes"] = [*(note for note in record["notes"] if note.code != "edge"), *told]
     record["comparisons"] = merged(record["comparisons"], comparisons)
-    for other in abroad:
-        run.write_content(content_of(other.material), f"{other.external.name}-{other.external.mode}")
+    for other in externals:
+        run.write_content(content_of(other.prepared), f"{other.external.name}-{other.external.mode}")
     run.write_record(record)
     return record
 
@@ -96,8 +99,8 @@ def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
     """
     options = options_of(plan)
     for chosen in plan.parts.evaluators:
-        asked = options[Evaluator.kind][chosen.name]
-        kept = options_in(record, Evaluator.kind).get(chosen.name, asked)
+        asked = options[EvaluatorSpec.kind][chosen.name]
+        kept = options_in(record, EvaluatorSpec.kind).get(chosen.name, asked)
         changed = [f"{key} {kept.get(key)} (now {value})" for key, value in asked.items() if kept.get(key) != value]
         rows = [row for row in record["metrics"] if row["protocol"] == chosen.name] if changed else []
         staying = dict.fromkeys(_where(row) for row in rows if not _due(row, plan, record, fits=chosen.component.fits))
@@ -116,7 +119,7 @@ def check_same_baselines(record: Mapping[str, Any], plan: Plan) -> None:
     """
     for chosen in plan.parts.baselines:
         asked = chosen.options.model_dump(mode="json")
-        kept = options_in(record, Method.kind).get(chosen.name, asked)
+        kept = options_in(record, MethodSpec.kind).get(chosen.name, asked)
         if kept != asked:
             raise UsageError(
                 f"baseline '{chosen.name}' was measured with {kept}, found {asked}; leave evaluate.baselines as it is"
@@ -160,8 +163,8 @@ def _due(row: Mapping[str, Any], plan: Plan, record: Mapping[str, Any], *, fits:
     """Whether a row will be measured again."""
     settings = plan.config.evaluate
     mode = "refit" if row["fitted_on"] == row["dataset"] else "head"
-    away = {part["name"] for part in record.get("external", [])}
-    there = row["dataset"] not in away or (row["dataset"], mode) in {(one.name, one.mode) for one in plan.external}
+    external = {part["name"] for part in record.get("external", [])}
+    there = row["dataset"] not in external or (row["dataset"], mode) in {(one.name, one.mode) for one in plan.external}
     drawn = row["draw"] < (settings.label_draws if row["fraction"] < 1 else 1)
     return there and (not fits or (row["fraction"] in settings.label_fractions and drawn))
 
@@ -175,23 +178,23 @@ def other_replicates(record: Mapping[str, Any], plan: Plan) -> list[Note]:
     return [Note("other-resamples", told, numbers={"resamples": asked.replicates})]
 
 
-def check_same_external(run: RunDirectory, record: Mapping[str, Any], abroad: Sequence[ExternalMaterial]) -> None:
+def check_same_external(run: RunDirectory, record: Mapping[str, Any], externals: Sequence[PreparedExternal]) -> None:
     """Refuse to mix rows of two different datasets under one name.
 
     Raises:
         UsageError: naming what differs from the data that were tested on before, in which images.
     """
     before = {_key(part, EXTERNAL_KEY): part.get("content") for part in record.get("external", [])}
-    for other in abroad:
+    for other in externals:
         external = other.external
         kept = before.get((external.name, external.mode))
         table = f"{external.name}-{external.mode}"
-        check_same_content(run, kept, content_of(other.material), of=external.name, name=table)
+        check_same_content(run, kept, content_of(other.prepared), of=external.name, name=table)
 
 
-def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any], material: Material) -> dict[str, Backbone]:
+def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any], prepared: PreparedData) -> dict[str, Backbone]:
     """The encoders of the run's table: the trained one from its ``encoder/`` folder, and the baselines."""
-    found = baselines(plan, material)
+    found = baselines(plan, prepared)
     if plan.parts.encoder is not None:
         return {TRAINED: build_backbone(plan), **found}
     if any(row["encoder"] == TRAINED for row in record["metrics"]):

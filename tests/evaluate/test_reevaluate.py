@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from ssl_bench.errors import UsageError
-from ssl_bench.evaluate.again import check_same_options, options_of, other_replicates
+from ssl_bench.evaluate.reevaluate import check_same_options, options_of, other_replicates
 from ssl_bench.plan.plan import Plan
 
 
@@ -19,7 +19,8 @@ def row(fraction: float = 1.0, draw: int = 0, dataset: str = "home", fitted_on: 
 def record(*rows: dict[str, Any]) -> dict[str, Any]:
     """Of a run that was measured with k = 5, and tested on one other dataset."""
     return {
-        "options": {"evaluator": {"knn": {"neighbours": [5]}}}, "metrics": list(rows), "external": [{"name": "abroad"}],
+        "options": {"evaluator": {"knn": {"neighbours": [5]}}}, "metrics": list(rows),
+        "external": [{"name": "external"}],
         "config": {"evaluate": {"replicates": 1000}},
     }  # fmt: skip
 
@@ -31,7 +32,7 @@ def plan(k: int, fractions: tuple[float, ...] = (1.0,), *, mode: str = "", fits:
     found = SimpleNamespace(
         parts=SimpleNamespace(evaluators=(chosen,), downstream=None, baselines=()),
         config=SimpleNamespace(evaluate=evaluate),
-        external=[SimpleNamespace(name="abroad", mode=mode)] if mode else [],
+        external=[SimpleNamespace(name="external", mode=mode)] if mode else [],
     )  # fmt: skip
     return cast("Plan", found)
 
@@ -41,8 +42,8 @@ def plan(k: int, fractions: tuple[float, ...] = (1.0,), *, mode: str = "", fits:
     [
         (row(0.1, 1), plan(20), r"home \(fitted on home\) at label fraction 0.1, draw 1"),
         (row(0.1, 2), plan(20, (0.1, 1.0)), r"home \(fitted on home\) at label fraction 0.1, draw 2"),
-        (row(dataset="abroad"), plan(20), r"abroad \(fitted on home\)"),
-        (row(dataset="abroad"), plan(20, mode="refit"), r"abroad \(fitted on home\)"),
+        (row(dataset="external"), plan(20), r"external \(fitted on home\)"),
+        (row(dataset="external"), plan(20, mode="refit"), r"external \(fitted on home\)"),
     ],
 )
 def test_rows_of_other_options_may_not_stay(kept: dict[str, Any], asked: Plan, where: str) -> None:
@@ -56,8 +57,8 @@ def test_rows_of_other_options_may_not_stay(kept: dict[str, Any], asked: Plan, w
         (row(0.1, 1), plan(5)),
         (row(0.1, 1), plan(20, (0.1, 1.0))),
         (row(), plan(20, (0.1,), fits=False)),
-        (row(dataset="abroad"), plan(20, mode="head")),
-        (row(dataset="abroad", fitted_on="abroad"), plan(20, mode="refit")),
+        (row(dataset="external"), plan(20, mode="head")),
+        (row(dataset="external", fitted_on="external"), plan(20, mode="refit")),
     ],
 )
 def test_the_same_options_or_all_rows_anew_are_fine(kept: dict[str, Any], asked: Plan) -> None:

@@ -54,14 +54,14 @@ def run_scores(path: Path, *, validated: bool = False) -> RunScores:
     record = directory.read_record()
     rows = [row for row in record["metrics"] if row["split"] == "test" and row["label"] == MACRO]
     encoder = standing(record, [row["encoder"] for row in rows])
-    tables, home = {}, record["data"]["name"] if "data" in record else rows[0]["dataset"] if rows else ""
+    tables, internal = {}, record["data"]["name"] if "data" in record else rows[0]["dataset"] if rows else ""
     for row in rows:
         whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"
         if row["encoder"] == encoder and whole:
             kept = directory.checked(directory.predictions(encoder, *prediction_file(row)), record)
             table = in_unit_of(read_predictions(kept), row, kept)
             chosen = validation_of(directory, row, record, table.labels) if validated else None
-            tables[place_name(row, home)] = replace(table, validation=chosen)
+            tables[place_name(row, internal)] = replace(table, validation=chosen)
     return RunScores(path, encoder, record, tables)
 
 
@@ -69,8 +69,8 @@ def validation_of(
     directory: RunDirectory, row: Mapping[str, Any], record: Mapping[str, Any], labels: tuple[str, ...]
 ) -> PredictionTable | None:
     """The predictions of the validation images by the protocol behind a row; None where none of these findings is."""
-    home = {**row.get("kept_as", row), "split": "validate"}
-    path = directory.predictions(row["encoder"], *prediction_file({**home, "dataset": home["fitted_on"]}))
+    internal = {**row.get("kept_as", row), "split": "validate"}
+    path = directory.predictions(row["encoder"], *prediction_file({**internal, "dataset": internal["fitted_on"]}))
     if not path.is_file():
         return None
     table = in_unit_of(read_predictions(directory.checked(path, record)), row, path)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from ssl_bench.config.checks import check_declared
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.feature_folder import IMAGES, data_of
 from ssl_bench.evaluate.features import FeatureTable
 from ssl_bench.evaluate.notices import Notices
-from ssl_bench.plan.parts import Chosen, check_declared
-from ssl_bench.plugin.components import Evaluator
+from ssl_bench.plan.parts import ResolvedComponent
+from ssl_bench.plugin.components import EvaluatorSpec
 from ssl_bench.plugin.contracts import Backbone, EvalContext, Metric, Predictions
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.identity import of_features
@@ -34,25 +35,28 @@ from ssl_bench.stats.measures import Gauge
 Row = dict[str, Any]
 
 
-def choose_protocols(names: Sequence[str], registry: Registry) -> list[Chosen]:
+def choose_protocols(names: Sequence[str], registry: Registry) -> list[ResolvedComponent]:
     """The evaluators of these names with their default options.
 
     Raises:
         UsageError: an unknown name, or a protocol that needs the encoder itself.
     """
-    components = [cast("Evaluator", registry.get(Evaluator.kind, name)) for name in dict.fromkeys(names)]
+    components = [cast("EvaluatorSpec", registry.get(EvaluatorSpec.kind, name)) for name in dict.fromkeys(names)]
     needing = [component.name for component in components if not _alone(component)]
     if needing:
-        usable = [offer.component.name for offer in registry.offers(Evaluator.kind)
-                  if _alone(cast("Evaluator", offer.component))]  # fmt: skip
+        usable = [offer.component.name for offer in registry.offers(EvaluatorSpec.kind)
+                  if _alone(cast("EvaluatorSpec", offer.component))]  # fmt: skip
         raise UsageError(
             f"{', '.join(needing)} needs the encoder or EHR features; with embeddings alone take some of "
             f"{', '.join(usable)}"
         )
-    return [Chosen(component, registry.options(Evaluator.kind, component.name, {})) for component in components]
+    return [
+        ResolvedComponent(component, registry.options(EvaluatorSpec.kind, component.name, {}))
+        for component in components
+    ]
 
 
-def _alone(component: Evaluator) -> bool:
+def _alone(component: EvaluatorSpec) -> bool:
     """Whether embeddings are all that a protocol needs."""
     return component.needs == "embeddings" and not component.ehr
 
@@ -73,7 +77,7 @@ class Probe:
 
     name: str
     tables: Mapping[str, FeatureTable]
-    protocols: Sequence[Chosen]
+    protocols: Sequence[ResolvedComponent]
     seed: int
     replicates: int
     device: str
@@ -141,7 +145,7 @@ class Probe:
                 "evaluate": {"protocols": [chosen.name for chosen in self.protocols], "replicates": self.replicates},
             },
             "options": {
-                Evaluator.kind: {chosen.name: chosen.options.model_dump(mode="json") for chosen in self.protocols}
+                EvaluatorSpec.kind: {chosen.name: chosen.options.model_dump(mode="json") for chosen in self.protocols}
             },
             "data": {"name": self.name, "labels": list(first.labels), "splits": splits},
             "pretraining": None,

@@ -11,8 +11,8 @@ import numpy as np
 from ssl_bench.compare.agreement import check_record, measured
 from ssl_bench.compare.beside import beside, beside_drawn, chance, direction
 from ssl_bench.compare.lines import Line, Refused, by_seed
-from ssl_bench.compare.members import Member, Place
-from ssl_bench.compare.runs import check_alike
+from ssl_bench.compare.pairs import check_alike
+from ssl_bench.compare.run import Run, Setting
 from ssl_bench.errors import DataError, HandledError
 from ssl_bench.results.rows import MACRO
 from ssl_bench.stats.bootstrap import Floats
@@ -38,7 +38,7 @@ from ssl_bench.stats.significance import SEEDS, few_seeds, over_seeds
 
 
 @dataclass
-class Bench:
+class GroupComparison:
     """Rows of one place with what is computed of their predictions.
 
     Args:
@@ -53,14 +53,14 @@ class Bench:
             finding is in all.
     """
 
-    place: Place
+    place: Setting
     lines: list[Line]
     replicates: int
     fewest: int = FEWEST
     asked: tuple[Gauge, ...] = ()
-    _points: dict[Member, dict[str, Floats]] = field(default_factory=dict)
-    _own: dict[Member, PredictionTable] = field(default_factory=dict)
-    _drawn: dict[Member, dict[str, Resampled]] = field(default_factory=dict)
+    _points: dict[Run, dict[str, Floats]] = field(default_factory=dict)
+    _own: dict[Run, PredictionTable] = field(default_factory=dict)
+    _drawn: dict[Run, dict[str, Resampled]] = field(default_factory=dict)
     _defined: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
@@ -125,7 +125,7 @@ class Bench:
         """1 where a higher value is better, -1 where a lower one is, 0 where neither."""
         return direction(self.asked, metric)
 
-    def own(self, member: Member) -> PredictionTable:
+    def own(self, member: Run) -> PredictionTable:
         """Predictions of a run with its own findings.
 
         Raises:
@@ -141,7 +141,7 @@ class Bench:
             self._own[member] = table
         return self._own[member]
 
-    def points(self, member: Member) -> dict[str, Floats]:
+    def points(self, member: Run) -> dict[str, Floats]:
         """Every metric (L,) of a run for the findings of all, NaN where it is undefined."""
         own = self.own(member)
         columns = [own.labels.index(label) for label in self.labels]
@@ -169,11 +169,11 @@ class Bench:
         both = set.intersection(*scored)
         return tuple(label for label in tables[0].labels if label in both)
 
-    def table(self, member: Member) -> PredictionTable:
+    def table(self, member: Run) -> PredictionTable:
         """Predictions of a run for the findings of all."""
         return self.own(member).select(self.labels)
 
-    def drawn(self, member: Member, metric: str) -> Resampled:
+    def drawn(self, member: Run, metric: str) -> Resampled:
         """A metric of a run with its resamples of patients; computed once, however many tests it is in."""
         if member not in self._drawn:
             table, points = self.table(member), self.points(member)
@@ -203,7 +203,7 @@ class Bench:
         found = [self.drawn(member, metric) for member in line.members.values()]
         return self._over_seeds(found, metric)
 
-    def _one(self, member: Member, metric: str, value: float) -> Interval:
+    def _one(self, member: Run, metric: str, value: float) -> Interval:
         """Of the record where it is of the same findings, else measured anew."""
         row = member.row(self.place, MACRO, metric)
         if row is not None and set(row["macro_labels"]) == set(self.held(metric)):
@@ -212,7 +212,7 @@ class Bench:
         parts = macro_parts(one.values, one.replicates, one.base, self.fewest)
         return macro_interval(parts) if self._unit(metric) else macro_difference(parts)
 
-    def of_label(self, member: Member, label: str, metric: str) -> Interval:
+    def of_label(self, member: Run, label: str, metric: str) -> Interval:
         """The value of one finding: of the record, or of a metric that was asked for measured anew."""
         if metric in NAMES:
             row = member.row(self.place, label, metric)
@@ -242,8 +242,8 @@ class Bench:
         called = f"{line.name} by {self.place[0]} on {self.place[1]}"
         first, second = by_seed(line, reference), by_seed(reference, line)
         if len(line.members) == len(reference.members) == 1:
-            away = self._minus(next(iter(first.values())), next(iter(second.values())), metric)
-            parts = macro_parts(away.values, away.replicates, away.base, self.fewest)
+            difference = self._minus(next(iter(first.values())), next(iter(second.values())), metric)
+            parts = macro_parts(difference.values, difference.replicates, difference.base, self.fewest)
             return Test(macro_difference(parts), "encoders", called=called, metric=metric)
         paired = sorted(set(first) & set(second))
         if few_seeds(len(paired)):
@@ -251,7 +251,7 @@ class Bench:
         pairs = [self._minus(first[seed], second[seed], metric) for seed in paired]
         return Test(self._over_seeds(pairs, metric), "methods", called=called, metric=metric)
 
-    def _minus(self, one: Member, other: Member, metric: str) -> Resampled:
+    def _minus(self, one: Run, other: Run, metric: str) -> Resampled:
         a, b = self._alike(self.drawn(one, metric), metric), self.drawn(other, metric)
         return replace(a, values=a.values - b.values, replicates=a.replicates - b.replicates)
 
@@ -262,10 +262,10 @@ class Bench:
 
 
 def admitted(
-    lines: Iterable[Line], place: Place, replicates: int, fewest: int = FEWEST, asked: tuple[Gauge, ...] = ()
-) -> tuple[Bench, Refused]:
+    lines: Iterable[Line], place: Setting, replicates: int, fewest: int = FEWEST, asked: tuple[Gauge, ...] = ()
+) -> tuple[GroupComparison, Refused]:
     """A bench of the rows that can stand beside the first, and the others with the reason."""
-    bench = Bench(place, [], replicates, fewest, asked)
+    bench = GroupComparison(place, [], replicates, fewest, asked)
     refused: Refused = []
     for line in lines:
         try:
