@@ -22,7 +22,7 @@ def probe(
         Path,
         typer.Argument(
             help="CSV or Parquet with image_id, patient_id, split, y_<label> (blank: unknown), e_0, e_1, ...; NPZ; or "
-            "the embeddings folder of a run."
+            "a run, or the folder of one encoder in its embeddings."
         ),
     ],
     protocols: Annotated[

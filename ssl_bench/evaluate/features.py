@@ -65,7 +65,7 @@ class FeatureTable:
 
 
 def read_features(path: Path) -> dict[str, FeatureTable]:
-    """Embeddings by encoder: of a CSV, Parquet or NPZ file, or of the ``embeddings`` folder of a finished run.
+    """Embeddings by encoder: of a CSV, Parquet or NPZ file, or of a finished run, of one encoder by its folder.
 
     Raises:
         UsageError: the folder is not that of a finished run.
@@ -168,21 +168,31 @@ def _of_folder(table: pd.DataFrame, features: npt.NDArray[Any]) -> FeatureTable:
     return FeatureTable(about.join(_labelled(truth, labels)), features, labels)
 
 
+def run_of(path: Path) -> tuple[RunDirectory, str | None]:
+    """The run that a folder is, or that a folder of its embeddings lies in, and the one encoder that it names."""
+    for run, encoder in ((path, None), (path.parent, None), (path.parent.parent, path.name)):
+        if RunDirectory(run).config.is_file():
+            return RunDirectory(run), encoder
+    return RunDirectory(path), None
+
+
 def _of_run(path: Path) -> dict[str, FeatureTable]:
     """Embeddings of a run's own dataset by encoder, with the labels of its cohort."""
-    run = RunDirectory(path.parent)
+    run, only = run_of(path)
     record = run.read_record()
+    folder = run.path / "embeddings"
     name, labels = record["data"]["name"], tuple(record["data"]["labels"])
     try:
         cohort = pd.read_parquet(run.cohort).set_index("image_id", drop=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{run.cohort} cannot be read: {' '.join(str(error).split())}") from None
     found = {}
-    for encoder in sorted((folder.name for folder in path.iterdir() if folder.is_dir()), reverse=True):
+    kept_of = [one.name for one in folder.iterdir() if one.is_dir()] if folder.is_dir() else []
+    for encoder in sorted((name for name in kept_of if only in (None, name)), reverse=True):
         files = [run.embeddings(encoder, f"{name}-{split}") for split in SPLITS]
         lacking = [file.name for file in files if not file.is_file()]
         if lacking:
-            raise DataError(f"{path / encoder} lacks {shortened(lacking)}; run sslbench evaluate {run.path} again")
+            raise DataError(f"{folder / encoder} lacks {shortened(lacking)}; run sslbench evaluate {run.path} again")
         for file in (run.cohort, *files):
             run.checked(file, record)
         ids, embeddings = (np.concatenate(parts) for parts in zip(*map(_kept, files), strict=True))
@@ -190,7 +200,7 @@ def _of_run(path: Path) -> dict[str, FeatureTable]:
         kept = [*IDENTIFIERS, *(column for column in ("study_id", *GROUPED) if column in frame), *labels]
         found[encoder] = FeatureTable(frame[kept], embeddings.astype(np.float32), labels)
     if not found:
-        raise DataError(f"{path} holds no folder of an encoder; give the embeddings folder of a finished run")
+        raise DataError(f"{path} holds no embeddings of an encoder; give a finished run")
     return found
 
 

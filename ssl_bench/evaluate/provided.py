@@ -11,7 +11,7 @@ from typing import Any, cast
 from ssl_bench.config.checks import check_declared
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.feature_folder import IMAGES, data_of
-from ssl_bench.evaluate.features import FeatureTable
+from ssl_bench.evaluate.features import FeatureTable, run_of
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plugin.components import EvaluatorSpec
@@ -162,7 +162,7 @@ def name_of(source: Path) -> tuple[str, dict[str, Any]]:
         return source.stem, {}
     if (source / IMAGES).is_file():
         return data_of(source)
-    record = RunDirectory(source.parent).read_record()
+    record = run_of(source)[0].read_record()
     told: dict[str, Any] = {key: record[key] for key in ("synthetic", "notes", "encoders") if key in record}
     return str(record["data"]["name"]), told
 

@@ -12,6 +12,9 @@ import pytest
 import timm
 import torch
 
+from ssl_bench.evaluate.features import read_features
+from ssl_bench.evaluate.provided import name_of
+
 METRICS = {
     "auroc", "auprc", "sensitivity-at-specificity-90", "specificity-at-sensitivity-90", "f1", "balanced-accuracy",
     "brier", "ece", "calibration-slope", "calibration-intercept", "net-benefit",
@@ -54,6 +57,10 @@ def test_run_then_evaluate_then_compare_and_no_other_key_is_taken(
         assert encoder(torch.zeros(1, 1, 32, 32)).shape == (1, 128)
     kept = np.load(run / "embeddings" / "trained" / "nih14-test.npz")
     assert kept["embeddings"].shape == (24, 128)
+    every = {"trained", "random", "pixels"}
+    for folder, held in ((run, every), (run / "embeddings", every), (run / "embeddings" / "random", {"random"})):
+        assert set(read_features(folder)) == held, folder
+        assert name_of(folder)[0] == "nih14"
 
     again = sslbench("evaluate", run, "--eval", "knn", "--label-fraction", "0.5,1.0", "--draws", "2")
     assert again.code == 0, again.err
