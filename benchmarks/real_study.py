@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 
 from ssl_bench.compare.groups import read_groups
 from ssl_bench.report.leaderboard import Board, expanded, read_board
-from ssl_bench.report.plots.canvas import BLUE, DPI, GREY, VERMILLION, drawing
+from ssl_bench.report.palette import BLUE, GREY, VERMILLION
+from ssl_bench.report.plots.canvas import DPI, drawing
 from ssl_bench.report.study import board_of, difference_text, of_seeds, read_study, spread_text, study, write_study
 from ssl_bench.report.table import interval_text
 from ssl_bench.stats.power import Spread, smallest

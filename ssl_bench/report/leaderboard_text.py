@@ -8,8 +8,8 @@ from rich.table import Table
 
 from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.leaderboard import Board, Entry
+from ssl_bench.report.palette import STAMP
 from ssl_bench.report.paper import Cell
-from ssl_bench.report.plots.canvas import STAMP
 from ssl_bench.report.table import METRICS, plain_console
 from ssl_bench.report.tuned import TUNING, UNTUNED
 from ssl_bench.stats.intervals import Interval

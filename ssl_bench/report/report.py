@@ -15,7 +15,8 @@ from ssl_bench.compare.cleared import NOTE, UNCLEAR
 from ssl_bench.files import write_text
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, by_share, calibration, evaluations
-from ssl_bench.report.plots.canvas import STAMP, LeftOut, Picture, drawing, save, subject
+from ssl_bench.report.palette import STAMP, LeftOut
+from ssl_bench.report.plots.canvas import Picture, drawing, save, subject
 from ssl_bench.report.plots.curves import roc_and_pr
 from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve

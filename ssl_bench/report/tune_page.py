@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.files import write_text
-from ssl_bench.report.plots.canvas import STAMP, Picture, drawing
+from ssl_bench.report.palette import STAMP
+from ssl_bench.report.plots.canvas import Picture, drawing
 from ssl_bench.report.report import templates
 from ssl_bench.report.sections import Table
 from ssl_bench.report.tune_plots import budget_curves, scatter

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ssl_bench.report.plots.canvas import BLUE, GREY, VERMILLION, Grid, Picture, Sheet, grid_height, style
+from ssl_bench.report.palette import BLUE, GREY, VERMILLION, style
+from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height
 
 COLUMNS = 3
 """Panels beside each other."""

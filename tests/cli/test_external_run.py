@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ssl_bench.report.plots.canvas import LeftOut
+from ssl_bench.report.palette import LeftOut
 
 Call = Callable[..., Any]
 Make = Callable[..., Path]

@@ -15,8 +15,9 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from ssl_bench.report.evaluations import Evaluation, by_share, evaluations
+from ssl_bench.report.palette import STYLES, LeftOut
 from ssl_bench.report.plots import kept, maps
-from ssl_bench.report.plots.canvas import DPI, POINTS, STYLES, WIDTH, LeftOut, Picture, drawing
+from ssl_bench.report.plots.canvas import DPI, POINTS, WIDTH, Picture, drawing
 from ssl_bench.report.plots.curves import roc_and_pr
 from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve

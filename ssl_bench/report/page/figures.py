@@ -1,6 +1,6 @@
 """Interactive plots of the leaderboard, as Plotly figures: forest plot, label efficiency, online probe, subgroup gaps.
 
-Colours, and markers that differ with them, are those of the report's pictures (:mod:`ssl_bench.report.plots.canvas`).
+Colours, and markers that differ with them, are those of the report's pictures (:mod:`ssl_bench.report.palette`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ssl_bench.compare.run import setting_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.page.subgroups import Gap
-from ssl_bench.report.plots.canvas import BLACK, BLUE, GREY, LIGHT, STAMP, LeftOut, style
+from ssl_bench.report.palette import BLACK, BLUE, GREY, LIGHT, STAMP, LeftOut, style
 from ssl_bench.report.plots.training import Series, read_log
 from ssl_bench.report.shares import Point, common, over_text, points
 from ssl_bench.report.table import MACRO

@@ -12,7 +12,7 @@ import pandas as pd
 from ssl_bench.compare.groups import RunGroup
 from ssl_bench.report.leaderboard import Board
 from ssl_bench.report.page.figures import SYMBOLS
-from ssl_bench.report.plots.canvas import GREY, LeftOut, Style, readable, style
+from ssl_bench.report.palette import GREY, LeftOut, Style, readable, style
 from ssl_bench.report.plots.kept import of_record, read_table
 from ssl_bench.report.plots.maps import CATEGORIES, FEATURES, coordinates, prevalent
 from ssl_bench.results.rundir import RunDirectory

@@ -28,7 +28,7 @@ from ssl_bench.report.page.maps import maps
 from ssl_bench.report.page.provenance import provenance
 from ssl_bench.report.page.subgroups import gaps
 from ssl_bench.report.page.thumbnails import check_permitted, thumbnails
-from ssl_bench.report.plots.canvas import STAMP
+from ssl_bench.report.palette import STAMP
 from ssl_bench.report.report import templates
 from ssl_bench.report.sections import Table
 

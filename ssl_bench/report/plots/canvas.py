@@ -1,8 +1,6 @@
 """What all pictures share: sizes for print, colours for every reader, the header with its stamp, and the files.
 
-Sizes are in inches and points at the size a picture is read at: the width of a printed page's text. The palette is
-Okabe and Ito's (https://jfly.uni-koeln.de/color); no meaning rests on colour alone, lines differ in their dashes and
-points in their markers too.
+Sizes are in inches and points at the size a picture is read at: the width of a printed page's text.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -21,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ssl_bench.files import replacing
+from ssl_bench.report.palette import GREY, STAMP, VERMILLION
 
 WIDTH = 6.7
 """Width of a picture: the text of a printed page."""
@@ -28,11 +27,6 @@ WIDTH = 6.7
 DPI = 200
 POINTS = 8.0
 """The smallest type."""
-
-BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE, YELLOW = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442",
-)  # fmt: skip
-BLACK, GREY, LIGHT = "#000000", "#595959", "#BFBFBF"
 
 DOTTED = (0, (1, 1.5))
 """Dashes of the line of chance."""
@@ -47,32 +41,6 @@ RC: Mapping[str, Any] = {
     "text.parse_math": False,
 }  # fmt: skip
 """The same on every machine, whatever a matplotlibrc says; a dollar in a finding's name is no formula."""
-
-STAMP = "SYNTHETIC DATA"
-
-
-class Style(NamedTuple):
-    """Colour, dashes and marker that stand for one thing."""
-
-    color: str
-    dashes: Any
-    marker: str
-
-
-STYLES = (
-    Style(BLUE, "-", "o"),
-    Style(VERMILLION, (0, (4, 1.5)), "s"),
-    Style(GREEN, (0, (5, 1.5, 1, 1.5)), "^"),
-    Style(PURPLE, (0, (1, 1)), "D"),
-    Style(BLACK, (0, (8, 2)), "v"),
-    Style(ORANGE, (0, (3, 1, 1, 1, 1, 1)), "P"),
-    Style(SKY, (0, (2, 2)), "X"),
-)
-
-
-def style(number: int) -> Style:
-    """The style of the n-th thing; they repeat after seven."""
-    return STYLES[number % len(STYLES)]
 
 
 @dataclass(frozen=True)
@@ -90,10 +58,6 @@ class Picture:
     title: str
     caption: str
     figure: Figure
-
-
-class LeftOut(Exception):
-    """A picture cannot be drawn from what the run directory holds; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -180,11 +144,6 @@ def grid_height(grid: Grid) -> float:
 def wrapped(text: str, width: int) -> str:
     """A text in lines of at most so many letters."""
     return "\n".join(textwrap.wrap(text, width))
-
-
-def readable(label: str) -> str:
-    """A finding's name as people write it."""
-    return label.replace("_", " ")
 
 
 def subject(record: Mapping[str, Any]) -> str:

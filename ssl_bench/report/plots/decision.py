@@ -17,7 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ssl_bench.report.evaluations import Evaluation
-from ssl_bench.report.plots.canvas import DOTTED, GREY, Picture, Sheet, grid_height, style, wrapped
+from ssl_bench.report.palette import GREY, style
+from ssl_bench.report.plots.canvas import DOTTED, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.curves import of_each_label, of_predictions, panel_grid, panel_name
 from ssl_bench.report.plots.kept import Arrays
 from ssl_bench.report.plots.points import Weights

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ssl_bench.report.evaluations import Evaluation
-from ssl_bench.report.plots.canvas import DOTTED, GREY, Grid, Picture, Sheet, grid_height, style
+from ssl_bench.report.palette import GREY, style
+from ssl_bench.report.plots.canvas import DOTTED, Grid, Picture, Sheet, grid_height
 from ssl_bench.report.shares import Point, common, over_text, points
 from ssl_bench.report.table import METRICS
 

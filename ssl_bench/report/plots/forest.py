@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ssl_bench.report.evaluations import Evaluation, Row
-from ssl_bench.report.plots.canvas import BLACK, DOTTED, GREY, LIGHT, Picture, Sheet, Style, readable, style, wrapped
+from ssl_bench.report.palette import BLACK, GREY, LIGHT, Style, readable, style
+from ssl_bench.report.plots.canvas import DOTTED, Picture, Sheet, wrapped
 from ssl_bench.report.table import MACRO, METRICS, interval_text
 
 ROW, SPACE, HEAD, FOOT = 0.155, 0.1, 0.32, 0.42

@@ -7,7 +7,8 @@ import numpy as np
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.cohort import Cohort
-from ssl_bench.report.plots.canvas import GREY, Grid, Picture, Sheet, grid_height, readable, wrapped
+from ssl_bench.report.palette import GREY, readable
+from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height, wrapped
 
 COLUMNS = 5
 SIZE = 160

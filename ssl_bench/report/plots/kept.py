@@ -16,7 +16,7 @@ import pandas as pd
 from ssl_bench.errors import DataError
 from ssl_bench.files import replacing
 from ssl_bench.files import sha256 as file_hash
-from ssl_bench.report.plots.canvas import LeftOut
+from ssl_bench.report.palette import LeftOut
 from ssl_bench.results.rundir import RunDirectory
 
 DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile)

@@ -12,21 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ssl_bench.report.plots.canvas import (
-    BLUE,
-    GREY,
-    LIGHT,
-    VERMILLION,
-    Grid,
-    LeftOut,
-    Picture,
-    Sheet,
-    Style,
-    grid_height,
-    readable,
-    style,
-    wrapped,
-)
+from ssl_bench.report.palette import BLUE, GREY, LIGHT, VERMILLION, LeftOut, Style, readable, style
+from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.kept import DAMAGED, Arrays, kept_or_new, of_record, read_table
 from ssl_bench.results.rundir import RunDirectory
 

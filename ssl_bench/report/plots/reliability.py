@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from ssl_bench.report.evaluations import Evaluation, Row, calibration
-from ssl_bench.report.plots.canvas import DOTTED, GREY, Picture, Sheet, grid_height, style, wrapped
+from ssl_bench.report.palette import GREY, style
+from ssl_bench.report.plots.canvas import DOTTED, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.curves import of_each_label, of_predictions, panel_grid, panel_name
 from ssl_bench.report.plots.kept import Arrays
 from ssl_bench.report.plots.points import Weights

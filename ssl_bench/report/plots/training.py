@@ -13,18 +13,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ssl_bench.report.plots.canvas import (
-    BLACK,
-    BLUE,
-    Grid,
-    LeftOut,
-    Picture,
-    Sheet,
-    Style,
-    grid_height,
-    readable,
-    style,
-)
+from ssl_bench.report.palette import BLACK, BLUE, LeftOut, Style, readable, style
+from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height
 
 Series = dict[str, npt.NDArray[np.float64]]
 
