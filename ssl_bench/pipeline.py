@@ -27,7 +27,7 @@ from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.health import health_notes
 from ssl_bench.pretrain.loop import ProgressReporter
 from ssl_bench.pretrain.run import last_checkpoint, pretrain
-from ssl_bench.results.describe import describe, left_out
+from ssl_bench.results.describe import describe, image_notes
 from ssl_bench.results.encoder_card import footprint
 from ssl_bench.results.environment import environment
 from ssl_bench.results.export import export_encoder
@@ -76,7 +76,7 @@ def execute(
     reporter.stage(f"preparing {len(plan.cohort):,} images")
     prepared = rank_zero_first(lambda: prepare_data(plan, fabric.device, reporter.prepared))
     externals = rank_zero_first(lambda: prepare_external(plan, prepared, reporter.prepared, reporter.stage))
-    for note in left_out(plan, prepared, externals):
+    for note in image_notes(plan, prepared, externals):
         reporter.warn(note)
     seconds = {"prepare": time.monotonic() - began}
     began_on = start.meta["identity"] if start else None

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from ssl_bench.data.alike import NOTICED, alike
+from ssl_bench.data.copies import copied_files
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.images import find_images
 from ssl_bench.data.looks import shows_nothing, what_is_wrong
@@ -120,6 +122,9 @@ def _table(cohort: Cohort, problems: list[Finding]) -> Iterator[Finding]:
     frame = cohort.frame
     kept = f"{len(frame):,} images, {frame['study_id'].nunique():,} studies, {frame['patient_id'].nunique():,} patients"
     yield from problems or [Finding("ok", "table", kept)]
+    close = [] if problems or NOTICED not in cohort.counts else [" and ".join(texts) for texts in alike(cohort)]
+    if close:
+        yield Finding("warning", "patients", f"{shortened(close, 5)} look alike; they count as different patients")
     yield from _splits(cohort, sound=not problems)
     yield from _labels(cohort)
     yield from (_feature(cohort, name) for name in cohort.features)
@@ -195,6 +200,10 @@ def _feature(cohort: Cohort, name: str) -> Finding:
 def _images(cohort: Cohort, missing: list[Finding], sample: Sample) -> Iterator[Finding]:
     """Files that are missing, and a sample of the others decoded."""
     yield from missing or [Finding("ok", "image files", f"all {len(cohort):,} are there")]
+    copies = [" and ".join(paths[:3]) for paths in copied_files(cohort)]
+    if copies:
+        told = f"pictures that several patients have ({len(copies):,}): {shortened(copies, 5)}"
+        yield Finding("warning", "copies", told)
     absent = set(missing_images(cohort)) if missing else set()
     there = [path for path in cohort.frame["image_path"].dropna() if path not in absent and not leaves_root(path)]
     if there and sample.images:

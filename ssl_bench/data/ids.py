@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Literal
 
 import pandas as pd
@@ -31,26 +32,36 @@ NOBODY = frozenset((
 ROUNDED = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d+")
 """A long number as a spreadsheet shows it: most of its digits are lost."""
 
-POINT = re.compile(r"^([+-]?\d+)\.0*$")
+POINT = re.compile(r"^(-?\d+)(?:\.0*|,00?)$")
+GROUPED = re.compile(r"^-?\d{1,3}(?:(?:,\d{3})+|(?:\.\d{3}){2,}|(?:['\u2019]\d{3})+)(?:[.,]00?)?$")
+POWER = re.compile(r"^\d{1,9}(?:[.,]\d{1,9})?e\+?\d{1,2}$")
 ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 
-USUAL = r"[0-9A-Za-z_/+:;,#@()-]*"
-"""Letters that only case and leading zeros make two spellings of."""
+USUAL = r"[0-9A-Za-z_/:;#@()-]*"
+"""Letters that only case, leading zeros and the kind of dash make two spellings of."""
 
 PLAIN = r"[^0-9a-z_-]"
 """Letters that an id has in one spelling only."""
+
+HEXADECIMAL = r"(?i)[0-9a-f]*[a-df][0-9a-f]*"
+"""An id whose column counts in sixteens, where an ``e`` between digits is a digit too and no power of ten."""
 
 
 def canonical(text: str) -> str:
     """What the spellings of one identifier have in common.
 
-    White space, letters without width, case, full-width and other digits, kinds of dashes, quotes, a final ``.0`` and
-    leading zeros do not count.
+    White space, letters without width, case, full-width and other digits, kinds of dashes (``_`` among them), quotes, a
+    leading plus, a final ``.0`` or ``,0``, separators of thousands and leading zeros do not count.
     """
     if not text.isascii():
         text = "".join(_plain(letter) for letter in unicodedata.normalize("NFKC", text))
-    text = "".join(text.split()).casefold().strip("='\"")
-    if "." in text:
+    text = "".join(text.split()).casefold().strip("='\"").replace("_", "-")
+    if text[:1] == "+" and text[1:2].isdigit():
+        text = text[1:]
+    if GROUPED.match(text):
+        text = re.sub(r"[.,]00?$", "", text)
+        text = re.sub(r"[.,'\u2019]", "", text)
+    elif "." in text or "," in text:
         text = POINT.sub(r"\1", text)
     return ZEROS.sub("", text) if "0" in text else text
 
@@ -58,7 +69,7 @@ def canonical(text: str) -> str:
 def canonicals(ids: pd.Series) -> pd.Series:
     """What :func:`canonical` makes of each; of usual letters in one go, for a million takes 10 s one by one."""
     usual = ids.str.fullmatch(USUAL)
-    keys = ids[usual].str.lower().str.replace(r"(^|[^0-9.])0+([0-9])", r"\1\2", regex=True)
+    keys = ids[usual].str.lower().str.replace("_", "-").str.replace(r"(^|[^0-9.])0+([0-9])", r"\1\2", regex=True)
     others: pd.Series = ids[~usual].map(canonical).astype(ids.dtype)
     return pd.Series(pd.concat([keys, others]), index=ids.index)
 
@@ -67,7 +78,7 @@ def _plain(letter: str) -> str:
     kind = unicodedata.category(letter)
     if kind == "Nd":
         return str(unicodedata.digit(letter))
-    return {"Cf": "", "Cc": "", "Pd": "-"}.get(kind, letter)
+    return "-" if letter == "\u2212" else {"Cf": "", "Cc": "", "Pd": "-"}.get(kind, letter)
 
 
 def without_point(ids: pd.Series) -> pd.Series:
@@ -109,7 +120,7 @@ def _columns(cohort: Cohort) -> list[str]:
 
 
 def _twice(column: str, ids: pd.Series) -> str:
-    groups = _groups(ids)
+    groups = _groups(ids, image=column not in OWNERS)
     if not groups:
         return ""
     shown = [" and ".join(map(repr, sorted(texts)[:3])) for texts in groups.values()]
@@ -140,16 +151,37 @@ def _rounded(column: str, ids: pd.Series) -> str:
     )
 
 
-def _groups(ids: pd.Series) -> dict[str, list[str]]:
-    """Texts that are one id, by what they have in common."""
-    if ids.str.len().nunique() <= 1 and not ids.str.contains(PLAIN).any():
+def _groups(ids: pd.Series, *, image: bool = False) -> dict[str, list[str]]:
+    """Texts that are one id, by what they have in common.
+
+    Args:
+        ids: each once.
+        image: they name images, of which ``IMG_1`` and ``IMG-1`` may well be two.
+    """
+    powers = _powers(ids)
+    dashes = ids.str.contains("_", regex=False).any() and ids.str.contains("-", regex=False).any()
+    if ids.str.len().nunique() <= 1 and not (len(powers) or dashes) and not ids.str.contains(PLAIN).any():
         return {}
     keys = canonicals(ids)
+    if image:
+        keys = keys + "\0" + ids.str.count("_").astype(str)
+    numbers = powers[powers.isin(keys)]
+    keys.loc[numbers.index] = numbers
     several = keys.duplicated(keep=False)
     found: dict[str, list[str]] = {}
     for key, text in zip(keys[several], ids[several], strict=True):
         found.setdefault(key, []).append(text)
     return found
+
+
+def _powers(ids: pd.Series) -> pd.Series:
+    """Whole numbers in the place of ids such as ``1e3``, by their place; none where ids count in sixteens."""
+    lower = ids.str.lower()
+    written = lower[lower.str.fullmatch(POWER.pattern)]
+    if not len(written) or ids.str.fullmatch(HEXADECIMAL).any():
+        return written.iloc[:0]
+    numbers = written.map(lambda text: Decimal(text.replace(",", ".")))
+    return numbers[numbers % 1 == 0].map(lambda number: f"{number:f}".partition(".")[0]).astype(ids.dtype)
 
 
 def merge_ids(cohort: Cohort) -> Cohort:

@@ -21,7 +21,7 @@ from ssl_bench.plugin.notes import Note
 from ssl_bench.plugin.weights import read_weights
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import ProgressReporter
-from ssl_bench.results.describe import ByKind, describe_external, left_out, resolved, without_encoder
+from ssl_bench.results.describe import ByKind, describe_external, image_notes, resolved, without_encoder
 from ssl_bench.results.identity import identities
 from ssl_bench.results.rundir import RunDirectory, options_in
 from ssl_bench.results.sameness import check_same_content, content_of
@@ -60,7 +60,7 @@ def reevaluate(plan: Plan, run: RunDirectory, reporter: ProgressReporter) -> dic
     check_same_external(run, record, externals)
     described = describe_external(plan, externals)
     for note in [
-        *left_out(plan, prepared, externals),
+        *image_notes(plan, prepared, externals),
         *(note for external in plan.external for note in external.notes),
     ]:
         if note not in record["notes"]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ssl_bench.config.config import DataConfig, RunConfig
+from ssl_bench.data.alike import noticed
 from ssl_bench.data.ids import check_ids, merge_ids
 from ssl_bench.data.images import find_images
 from ssl_bench.data.joined import check_copies, distinct, join, settle
@@ -51,7 +52,9 @@ def read_raw(chosen: ResolvedComponent, source: Folder, cache: Path, data: DataC
     check_columns(cohort)
     if data.merge_duplicates:
         cohort = merge_duplicates(cohort)
-    return merge_ids(cohort) if data.similar_ids == "merge" else cohort
+    if data.similar_ids == "keep":
+        return cohort
+    return noticed(merge_ids(cohort) if data.similar_ids == "merge" else cohort)
 
 
 def check_table(cohort: Cohort, data: DataConfig) -> None:

@@ -128,14 +128,14 @@ def check_cohort(cohort: Cohort) -> None:
 
     Raises:
         DataError: all problems at once: lacking columns, duplicate images, blank identifiers, unknown splits, paths
-            that leave the root.
+            that leave the root, files of several patients.
     """
     check_columns(cohort)
     problems = Problems()
     problems.run(partial(label_space.check_names, cohort.labels, f"dataset '{cohort.name}'"))
     for column in IDENTIFIERS[:4]:
         problems.run(partial(_check_not_blank, cohort, column))
-    for check in (_check_unique, _check_splits, _check_paths):
+    for check in (_check_unique, _check_splits, _check_paths, _check_one_patient):
         problems.run(partial(check, cohort))
     problems.raise_if_any()
 
@@ -170,10 +170,33 @@ def _check_paths(cohort: Cohort) -> None:
         raise DataError(f"image paths must stay below {cohort.root}; refused: {shortened(bad)}")
 
 
+def _check_one_patient(cohort: Cohort) -> None:
+    """A file is of one patient, or the leakage gate would see two where a picture is in two splits."""
+    frame = cohort.frame[["image_path", "patient_id", "split"]].dropna()
+    odd = frame["image_path"].str.contains(r"\\|//|(?:^|/)\./", regex=True).astype(bool)
+    plain = frame["image_path"].copy()
+    plain[odd] = [os.path.normpath(_posix(path)) for path in plain[odd]]
+    again = frame[plain.duplicated(keep=False)].groupby(plain, sort=False)
+    several = again["patient_id"].unique()[lambda patients: patients.map(len) > 1]
+    if several.empty:
+        return
+    told = [f"{path} ({', '.join(map(str, patients))})" for path, patients in several.items()]
+    across = int((again["split"].nunique()[several.index] > 1).sum())
+    aside = f", {across} of them in several splits" * bool(across)
+    raise DataError(
+        f"an image file is of one patient; {len(told)} are of several{aside}: {shortened(told, 5)}; correct their "
+        "paths or ids"
+    )
+
+
 def leaves_root(path: str) -> bool:
     """Whether a relative path is absolute or climbs out of its root by ``..`` (links: see :func:`inside`)."""
-    posix = path.replace("\\", "/")  # as text: a PurePosixPath for each of 377,110 images takes 8 s
+    posix = _posix(path)  # as text: a PurePosixPath for each of 377,110 images takes 8 s
     return posix.startswith("/") or ".." in posix.split("/") or path[1:2] == ":"
+
+
+def _posix(path: str) -> str:
+    return path.replace("\\", "/")
 
 
 ANYWHERE = "any"

@@ -8,9 +8,11 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from ssl_bench.data.copies import same_pictures
 from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.preparing import duration
 from ssl_bench.data.store import Store
+from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.terminal import QUIET_S
@@ -59,12 +61,15 @@ class Preparing:
             self._spoke = time.monotonic()
             self._say(f"  {done:,}/{total:,}  {status}")
 
-    def finished(self, store: Store) -> None:
-        """Say what is there now."""
+    def finished(self, store: Store, cohort: Cohort) -> None:
+        """Say what is there now, and of pictures that several patients of the cohort have."""
         if self._before is None:
             self._say("  nothing to do: the store is there and whole")
         rejected = f", of which {len(store.rejected):,} {what_is_wrong(store.rejected)}," if store.rejected else ""
         print(f"{len(store.image_ids):,} images{rejected} in {store.folder}")
+        kept, rows = store.aligned(cohort)
+        for note in same_pictures(kept, [store.pixels[row] for row in rows]):
+            self.console.print(f"note: {note}")
 
     def _say(self, sentence: str) -> None:
         if not hushed():

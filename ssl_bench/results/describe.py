@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ssl_bench.build.prepared import PreparedData, PreparedExternal
+from ssl_bench.data.copies import same_pictures, seen_pictures
 from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.plan.parts import ResolvedComponent
@@ -23,6 +24,18 @@ from ssl_bench.results.training import Summary
 
 ByKind = dict[str, dict[str, dict[str, Any]]]
 """Resolved options by kind and name of a component."""
+
+
+def image_notes(plan: Plan, prepared: PreparedData, externals: Sequence[PreparedExternal] = ()) -> list[Note]:
+    """Notes on what only the pictures tell: those that were quarantined, and those that several patients have."""
+    notes = [*left_out(plan, prepared, externals), *same_pictures(prepared.cohort, prepared.pixels)]
+    train = prepared.cohort.frame["split"] == "train"
+    trained = [pixel for pixel, seen in zip(prepared.pixels, train, strict=True) if seen]
+    for other in externals:
+        frame, pixels, name = other.prepared.cohort.frame, other.prepared.pixels, other.external.name
+        tested = [pixel for pixel, split in zip(pixels, frame["split"], strict=True) if split == other.external.split]
+        notes += [*same_pictures(other.prepared.cohort, pixels, name), *seen_pictures(name, tested, trained)]
+    return notes
 
 
 def left_out(plan: Plan, prepared: PreparedData, externals: Sequence[PreparedExternal] = ()) -> list[Note]:
@@ -67,7 +80,7 @@ def describe(
     return {
         "schema": SCHEMA,
         "synthetic": plan.synthetic,
-        "notes": [*plan.notes, *left_out(plan, prepared, externals), *(summary.changes if summary else ())],
+        "notes": [*plan.notes, *image_notes(plan, prepared, externals), *(summary.changes if summary else ())],
         "method": plan.parts.method.name,
         "fusion": plan.parts.fusion.name if plan.parts.fusion else None,
         "features": list(plan.parts.features),

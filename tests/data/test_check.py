@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from ssl_bench.data.alike import noticed
 from ssl_bench.data.check import Finding, Sample, check_download
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.preparing import duration
@@ -22,8 +23,8 @@ SAMPLE = Sample(8, 0, DecodeOptions(16))
 @pytest.fixture
 def cohort(tmp_path: Path) -> Cohort:
     names = [f"{number:02d}" for number in range(12)]
-    for name in names:
-        Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(tmp_path / f"{name}.png")
+    for number, name in enumerate(names):
+        Image.fromarray(np.roll(np.arange(256, dtype=np.uint8), number).reshape(16, 16)).save(tmp_path / f"{name}.png")
     frame = pd.DataFrame({
         "image_id": names, "image_path": [f"{name}.png" for name in names], "patient_id": names, "study_id": names,
         "split": ["train"] * 6 + ["validate"] * 3 + ["test"] * 3, "age": [40.0] * 3 + [np.nan] * 9,
@@ -51,6 +52,20 @@ def test_a_whole_download_has_no_problem(cohort: Cohort) -> None:
     assert by(findings, "feature age")[0].found == "25.0% of the images have it (9 have not)"
     assert by(findings, "sample")[0].found.startswith("8 of 8 drawn images can be decoded, ")
     assert by(findings, "sample")[0].found.endswith(" images/s on a core of its own; 12 take 0 s")
+
+
+def test_a_picture_of_two_patients_is_said(cohort: Cohort) -> None:
+    (cohort.root / "11.png").write_bytes((cohort.root / "00.png").read_bytes())
+    (told,) = by(checked(cohort), "copies")
+    assert told == Finding("warning", "copies", "pictures that several patients have (1): 00.png and 11.png")
+    (told,) = by(checked(cohort.with_frame(cohort.frame.assign(image_path="00.png"))), "table")
+    assert (told.status, told.found[:50]) == ("problem", "an image file is of one patient; 1 are of several,")
+
+
+def test_ids_that_look_alike_are_said(cohort: Cohort) -> None:
+    odd = cohort.frame["patient_id"].replace({"00": "P77", "11": "P-77"})
+    told = by(checked(noticed(cohort.with_frame(cohort.frame.assign(patient_id=odd)))), "patients")
+    assert told[0] == Finding("warning", "patients", "P-77 and P77 look alike; they count as different patients")
 
 
 def test_findings_are_counted_by_name(cohort: Cohort) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ssl_bench.data.alike import NOTICED, alike, noticed
 from ssl_bench.data.ids import canonical, canonicals, check_ids, merge_ids, same, without_point
 from ssl_bench.data.parquet import read_parquet
 from ssl_bench.data.splits import check_leakage
@@ -31,6 +32,9 @@ SPELLINGS = [
     ("12", "\uff11\uff12"), ("12", "\u0661\u0662"), ("P-7", "P\u20137"), ("P-7", "P\u20117"), ("A1", "\ufeffA1"),
     ("stra\u00dfe", "STRASSE"), ("e\u0301", "\u00e9"), ("12", "'12"), ("12", '="12"'), ("patient007", "patient7"),
     ("12", "12."), ("P_01", "P_1"), ("Muller", "MULLER"),
+    ("5", "+5"), ("1000", "1,000"), ("1000", "1,000.0"), ("1000000", "1.000.000"), ("1000", "1'000"), ("12", "12,0"),
+    ("1000", "1e3"), ("1000", "1E3"), ("1500", "1.5e3"), ("1000", "01e3"), ("p_1", "p-1"), ("p_1", "P-01"),
+    ("P-7", "P\u22127"),
 ]  # fmt: skip
 
 
@@ -58,12 +62,30 @@ def test_two_spellings_of_one_id_are_refused_and_can_be_merged(one: str, two: st
         ("P7", "P-7"),
         ("0", "00x"),
         ("a", "ä"),
+        ("12", "1,2"),
+        ("1200", "12,00,0"),
+        ("1e3", "10e2"),
+        ("1e-3", "1000"),
+        ("+p", "p"),
+        ("1.234", "1234"),
     ],
 )
 def test_two_ids_stay_two(one: str, two: str) -> None:
     assert canonical(one) != canonical(two)
     check_ids(make([one, two]))
     assert not merge_ids(make([one, two])).counts
+
+
+def test_an_e_among_hexadecimal_digits_is_a_digit() -> None:
+    check_ids(make(["1e03", "1000", "00ab"]))
+    with pytest.raises(DataError, match="'1000' and '1e03'"):
+        check_ids(make(["1e03", "1000", "1234"]))
+
+
+def test_images_may_differ_in_the_kind_of_dash() -> None:
+    cohort = make(["a", "b"])
+    names = pd.Series(["IMG_1", "IMG-1"])
+    check_ids(cohort.with_frame(cohort.frame.assign(image_id=names)))
 
 
 @pytest.mark.parametrize("word", ["nan", "NaN", "None", "NA", "<NA>", "null", "N/A", "NaT", "Unknown", " nan ", "#N/A"])
@@ -153,9 +175,39 @@ def test_a_column_that_is_the_index_of_a_data_frame_is_found(tmp_path: Path) -> 
     assert table.frame["patient_id"].tolist() == [str(2**60 + 1)]
 
 
-@pytest.mark.parametrize("alphabet", ["012aZ-_/:", "0012aZ-_/. '=\u00e9\u0660\t#", "\u0660\u2013 "])
+@pytest.mark.parametrize("alphabet", ["012aZ-_/:", "01,.e+'", "0012aZ-_/. '=\u00e9\u0660\t#", "\u0660\u2013 "])
 def test_a_column_is_made_canonical_as_each_of_its_ids_is(alphabet: str) -> None:
     rng = np.random.default_rng(0)
     texts = {"".join(rng.choice(list(alphabet), rng.integers(0, 8))) for _ in range(2000)}
     ids = pd.Series(sorted(texts), dtype=str)
     assert canonicals(ids).tolist() == [canonical(text) for text in ids]
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("P7", "P-7"), ("P_7", "P7"), ("PO1", "P01"), ("Pl2", "P12"), ("M\u00fcller", "Muller"), ("1-5", "1/5"),
+        ("P7", "7"), ("patient00007", "7"), ("\u04207", "P7"), ("#7", "7"), ("(7)", "7"), ("1.234", "1-234"),
+    ],
+)  # fmt: skip
+def test_ids_that_look_like_another_one_are_told_of_and_stay(one: str, two: str) -> None:
+    cohort = make([one, two, "other"])
+    check_ids(cohort)
+    assert alike(cohort) == [sorted([one, two])]
+    told = noticed(cohort)
+    assert told.counts == {NOTICED: 1}
+    assert told.frame["patient_id"].tolist() == [one, two, "other"]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["10000032", "10000980"], ["patient00001", "patient00010"], ["1", "2", "10"], ["4a", "4b", "a4"],
+        ["1-11", "11-1"], ["1.2.840.11.1", "1.2.840.1.11"], ["A7", "B7", "7"], ["id_1", "id_10"],
+        ["839860488694292331637988235681460987", "83986048869429233163798823568146098"],
+    ],
+)  # fmt: skip
+def test_ids_of_genuine_datasets_are_not_alike(ids: list[str]) -> None:
+    check_ids(make(ids))
+    assert not alike(make(ids))
+    assert noticed(make(ids)).counts == {}

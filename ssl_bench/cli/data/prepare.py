@@ -46,4 +46,4 @@ def prepare(
     cohort = read_cohort(config, dataset, folder)
     with Preparing(len(cohort), config.data.size) as preparing:
         store = prepare_store(cohort, config.data, folder, preparing.advance, verify=verify)
-    preparing.finished(store)
+    preparing.finished(store, cohort)

@@ -1,0 +1,97 @@
+"""One picture under the names of several patients, which no gate of ids sees: it is told of, and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ssl_bench.files import sha256
+from ssl_bench.plugin.cohort import Cohort
+from ssl_bench.plugin.notes import Note
+
+LOOKED_AT = 4096
+"""Bytes in the middle of files of one size that are compared before the whole files are."""
+
+
+def copied_files(cohort: Cohort) -> list[list[str]]:
+    """Paths of files that hold the same bytes and belong to several patients, links and copies alike.
+
+    Only files of one size are opened, and only those are read that also agree in their middle.
+    """
+    frame = cohort.frame[["image_path", "patient_id"]]
+    for key in (_size, _middle, _whole):
+        found = frame.assign(key=[key(os.path.join(cohort.root, path)) for path in frame["image_path"]])
+        frame = _of_several_patients(found[found["key"] != ""])
+    return [sorted(paths) for _, paths in frame.groupby("key", sort=False)["image_path"]]
+
+
+def same_pictures(cohort: Cohort, pixels: Sequence[str], name: str = "") -> list[Note]:
+    """A note on pictures that several patients have to the last pixel, and on how many of them tell of a test.
+
+    Args:
+        cohort: of prepared images.
+        pixels: a hash of each, in the order of its rows.
+        name: of the dataset, where the note has to say it.
+    """
+    frame = cohort.frame[["image_id", "patient_id", "split"]].assign(key=list(pixels))
+    shared = _of_several_patients(frame)
+    if shared.empty:
+        return []
+    trained = set(shared.loc[shared["split"] == "train", "key"])
+    across = shared[(shared["split"] != "train") & shared["key"].isin(trained)]
+    where = f" of {name}" * bool(name)
+    told = ", ".join(f"{count} of {split}" for split, count in across["split"].value_counts().items())
+    seen = f"; {told} {'was' if len(across) == 1 else 'were'} trained on under another patient" if told else ""
+    text = f"{len(shared):,} images{where} show a picture that another patient has, too{seen}"
+    numbers = {"images": len(shared), "pictures": int(shared["key"].nunique()), "trained_on": len(across)}
+    return [Note("same-picture", text, numbers=numbers, details=shared.sort_values("key")["image_id"].tolist())]
+
+
+def seen_pictures(name: str, pixels: Sequence[str], trained: Sequence[str]) -> list[Note]:
+    """A note on pictures of another dataset to test on that were trained on.
+
+    Args:
+        name: of that dataset.
+        pixels: hashes of the images that are tested.
+        trained: hashes of the images that the run trained on.
+    """
+    seen = int(np.isin(np.array(pixels, dtype=str), np.array(trained, dtype=str)).sum())
+    if not seen:
+        return []
+    text = f"{seen:,} of {len(pixels):,} test images of {name} were trained on, pixel by pixel"
+    return [Note("same-picture", text, numbers={"images": len(pixels), "trained_on": seen})]
+
+
+def _of_several_patients(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose key occurs with more than one patient."""
+    shared = frame[frame.duplicated("key", keep=False)]
+    return shared[shared.groupby("key")["patient_id"].transform("nunique") > 1]
+
+
+def _size(path: str) -> str:
+    try:
+        return str(os.stat(path).st_size)
+    except OSError:  # told of elsewhere
+        return ""
+
+
+def _middle(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(size // 2)
+            return f"{size} {hashlib.sha256(file.read(LOOKED_AT)).hexdigest()}"
+    except OSError:
+        return ""
+
+
+def _whole(path: str) -> str:
+    try:
+        return sha256(Path(path))
+    except OSError:
+        return ""
