@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from ssl_bench.build.estimate import estimate
+from ssl_bench.build.estimate import Estimate, estimate
 from ssl_bench.build.modules import build_method
 from ssl_bench.build.prepared import PreparedData, PreparedExternal, prepare_data, prepare_external
 from ssl_bench.data.imagecontent import content_hashes
@@ -51,6 +51,7 @@ def execute(
     resume: bool = False,
     allow_inexact: bool = False,
     fabric: Fabric | None = None,
+    size: Estimate | None = None,
 ) -> dict[str, Any]:
     """Run a plan to its record.
 
@@ -63,6 +64,7 @@ def execute(
         resume: go on from the last checkpoint.
         allow_inexact: resume even where the bits will differ.
         fabric: of several processes, launched.
+        size: of the plan, where it has been counted before.
 
     Returns:
         The record, as written to ``record.json``; an empty one on all processes but the first.
@@ -115,7 +117,7 @@ def execute(
     about = describe(plan, prepared, summary, externals)
     about["notes"] += edge_notes(rows, about["options"].get("evaluator", {}))
     record = {
-        **about, "environment": environment(), "cost": cost(plan),
+        **about, "environment": environment(), "cost": cost(plan, size),
         "pretraining": asdict(summary) if summary else None, "seconds": seconds,
         "footprints": footprints(encoders, about["trained_on"]["images"]),
         "encoders": identities(encoders, run, where), "metrics": rows, "comparisons": comparisons,
@@ -138,9 +140,9 @@ def footprints(encoders: Mapping[str, Backbone], images: int | None) -> dict[str
             for name, encoder in encoders.items()}  # fmt: skip
 
 
-def cost(plan: Plan) -> dict[str, Any]:
+def cost(plan: Plan, size: Estimate | None = None) -> dict[str, Any]:
     """Crops of an image and floating-point operations of the training, so that rows of a table can be weighed."""
-    size = estimate(plan)
+    size = size or estimate(plan)
     crops = sum(group.count for group in size.views) if plan.steps else 0
     return {
         "crops_per_image": crops,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from ssl_bench.config.config import RunConfig
+    from ssl_bench.plan.parts import RunComponents
     from ssl_bench.plan.plan import Plan
     from ssl_bench.report.terminal import Terminal
     from ssl_bench.results.rundir import RunDirectory
@@ -99,7 +100,7 @@ def start_together(
     from ssl_bench.pretrain.signals import leaving
     from ssl_bench.results.rundir import RunDirectory
 
-    choose_parts(config, discover())  # what is wrong without a look at the data is told by one process alone
+    parts = choose_parts(config, discover())  # what is wrong without a look at the data is told by one process alone
     with launched(config.pretrain) as fabric:
         directory = RunDirectory(fabric.broadcast(out or free_path(config)))
 
@@ -107,7 +108,7 @@ def start_together(
             if is_first():
                 directory.check_free()
                 directory.check(resume=resume)
-            return with_budget(checked_plan(config, cache, refuse=refuse))
+            return with_budget(checked_plan(config, cache, refuse=refuse, chosen=parts))
 
         with leaving(directory.what_next):
             plan = rank_zero_first(check_and_plan)
@@ -117,13 +118,13 @@ def start_together(
         return directory.path
 
 
-def checked_plan(config: RunConfig, cache: Path, *, refuse: bool) -> Plan:
-    """The plan of a run; ``refuse`` that its encoder has seen test images."""
+def checked_plan(config: RunConfig, cache: Path, *, refuse: bool, chosen: RunComponents | None = None) -> Plan:
+    """The plan of a run, its components perhaps chosen before; ``refuse`` that its encoder has seen test images."""
     from ssl_bench.plan.plan import make_plan
     from ssl_bench.plugin.registry import discover
     from ssl_bench.results.ledger import refuse_seen
 
-    plan = make_plan(config, discover(), cache)
+    plan = make_plan(config, discover(), cache, chosen)
     if refuse:
         refuse_seen(plan)
     return plan
@@ -148,22 +149,25 @@ def carry_out(
     report: bool = True,
 ) -> None:
     """Execute a plan in its folder and show the table; of several processes the first one claims and shows."""
-    from ssl_bench.build.estimate import dry_build
+    from ssl_bench.build.estimate import dry_build, estimate
     from ssl_bench.distributed import is_first
     from ssl_bench.pipeline import execute
     from ssl_bench.plugin.registry import tell_observers
     from ssl_bench.pretrain.loggers import Loggers
     from ssl_bench.report.terminal import Quiet, Terminal
 
-    dry_build(plan)
     if not is_first():
+        dry_build(plan)
         execute(plan, directory, Quiet(), resume=resume, allow_inexact=allow_inexact, fabric=fabric)
         return
+    size = estimate(plan)  # tells what cannot be built, too, before the folder is claimed
     with directory.claimed(resume=resume):
         terminal = Terminal(directory)
         terminal.loggers = Loggers(plan.parts.loggers, directory, terminal.warn)
         with terminal:
-            record = execute(plan, directory, terminal, resume=resume, allow_inexact=allow_inexact, fabric=fabric)
+            record = execute(
+                plan, directory, terminal, resume=resume, allow_inexact=allow_inexact, fabric=fabric, size=size
+            )
         tell(terminal, record)
         for failure in tell_observers(record, directory.path):
             terminal.warn(failure)

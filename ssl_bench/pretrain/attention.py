@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from lightning_fabric import Fabric
 from torch import nn
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def slow_when_fused(fabric: Fabric) -> bool:

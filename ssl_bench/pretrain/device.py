@@ -9,17 +9,19 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from ssl_bench.config.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
 from ssl_bench.pretrain.compiled import check_compiler
 from ssl_bench.results.environment import processor
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
 
 def peak_memory(device: torch.device) -> str:
@@ -76,6 +78,8 @@ def build_fabric(config: PretrainConfig) -> Fabric:
     Raises:
         UsageError: a GPU is asked for and there is none, or a compiler.
     """
+    from lightning_fabric import Fabric  # two fifths of a dry run, which asks only for the device
+
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision on every start
     warnings.filterwarnings("ignore", message="The `srun` command is available")  # a login node has it, too
     accelerator = chosen_accelerator(config)
@@ -96,6 +100,8 @@ def build_fabric(config: PretrainConfig) -> Fabric:
 
 def _together() -> DDPStrategy:
     """DDP that leaves buffers alone: they are reduced where they are made, and DINO's centre is a new tensor a step."""
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
     known = inspect.signature(DistributedDataParallel).parameters
     key = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # torch renamed it
     alone: dict[str, Any] = {key: False}

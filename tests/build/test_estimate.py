@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ssl_bench.api.start import carry_out
 from ssl_bench.build.estimate import dry_build, estimate
 from ssl_bench.build.modules import build_method, count_parameters
 from ssl_bench.config.config import load
 from ssl_bench.errors import PluginError, UsageError
+from ssl_bench.pipeline import cost
 from ssl_bench.plan.plan import Plan, make_plan
 from ssl_bench.plugin.registry import Registry
+from ssl_bench.results.rundir import RunDirectory
 
 Planner = Callable[..., Plan]
 
@@ -95,3 +100,27 @@ def test_a_component_that_cannot_be_imported_is_told_in_the_rehearsal(planned: P
     gone = replace(chosen, component=replace(chosen.component, target="no_such_package:Knn"))
     with pytest.raises(PluginError, match="evaluator 'knn' cannot be loaded from 'no_such_package:Knn'"):
         dry_build(replace(plan, parts=replace(plan.parts, evaluators=(gone,))))
+
+
+def test_a_run_is_counted_before_it_begins_and_not_again(
+    planned: Planner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plan, given = planned(), dict[str, Any]()
+
+    def execute(*arguments: object, **named: Any) -> dict[str, Any]:
+        given.update(named)
+        return {}
+
+    monkeypatch.setattr("ssl_bench.pipeline.execute", execute)
+    carry_out(plan, RunDirectory(tmp_path / "run"), report=False)
+    assert given["size"] == estimate(plan)
+    monkeypatch.setattr("ssl_bench.pipeline.estimate", lambda plan: pytest.fail("built again"))
+    assert cost(plan, given["size"])["flops"] == given["size"].step_flops * plan.steps
+
+
+def test_a_dry_run_loads_no_trainer() -> None:
+    """Fabric looks for the version of torchmetrics by importing it, and with it transformers, scipy and matplotlib."""
+    told = "import sys, ssl_bench.report.plan_text; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
+    assert "torch" in loaded
+    assert not {"lightning_fabric", "torchmetrics", "transformers", "matplotlib"} & set(loaded)
