@@ -84,5 +84,5 @@ def write_statistics(cohort: Cohort, tables: Mapping[str, pd.DataFrame], folder:
         files.append(folder / f"{name}.csv")
         write_text(files[-1], csv_text(frame, index_label="finding" if name in ("prevalence", "policies") else "value"))
     with drawing():
-        save(picture_grid(cohort, seed), folder)
+        save(picture_grid(cohort, seed), folder, "png")
     return [*files, folder / "grid.png"]

@@ -150,7 +150,7 @@ class _Gallery:
                 return []
 
     def _show(self, picture: Picture) -> Shown:
-        svg = save(picture, self.out / PLOTS)["svg"]
+        svg = save(picture, self.out / PLOTS)
         self.written.pictures.append(picture.name)
         return Shown(picture.name, picture.title, picture.caption, b64encode(svg).decode())
 

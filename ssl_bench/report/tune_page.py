@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from ssl_bench.files import write_text
 from ssl_bench.report.palette import STAMP
-from ssl_bench.report.plots.canvas import Picture, drawing
+from ssl_bench.report.plots.canvas import Picture, drawing, drawn
 from ssl_bench.report.report import templates
 from ssl_bench.report.sections import Table
 from ssl_bench.report.tune_plots import budget_curves, scatter
@@ -86,6 +85,4 @@ def sensitivity_table(study: Mapping[str, Any]) -> Table:
 
 def _shown(picture: Picture) -> dict[str, str]:
     """A picture as the template takes it."""
-    buffer = BytesIO()
-    picture.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "sslbench"})
-    return {"title": picture.title, "caption": picture.caption, "svg": b64encode(buffer.getvalue()).decode()}
+    return {"title": picture.title, "caption": picture.caption, "svg": b64encode(drawn(picture, "svg")).decode()}

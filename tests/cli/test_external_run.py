@@ -64,7 +64,7 @@ def test_run_evaluate_compare_and_report(sslbench: Call, tiny_nih: Make, tmp_pat
     assert "tested on" not in own
     assert "| linear, tested on nih14-2 | trained |" in others
     assert "| knn, tested on nih14-2, fitted on nih14-2 | random |" in others
-    assert (run / "plots" / "forest-linear-tested-on-nih14-2.png").is_file()
+    assert (run / "plots" / "forest-linear-tested-on-nih14-2.svg").is_file()
     assert "tested on | nih14-2, mode head, test 24 images" in report
 
     same = json.loads(sslbench("compare", run, run, "--json").out)["comparisons"][0]["rows"]

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 from ssl_bench.report.evaluations import Evaluation, by_share, evaluations
 from ssl_bench.report.palette import STYLES, LeftOut
 from ssl_bench.report.plots import kept, maps
-from ssl_bench.report.plots.canvas import DPI, POINTS, WIDTH, Picture, drawing
+from ssl_bench.report.plots.canvas import DPI, POINTS, WIDTH, Picture, drawing, save
 from ssl_bench.report.plots.curves import roc_and_pr
 from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve
@@ -46,17 +46,25 @@ Make = Callable[..., RunDirectory]
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_files_open_and_have_the_width_of_a_page(reported: RunDirectory, name: str) -> None:
-    with Image.open(reported.path / "plots" / f"{name}.png") as image:
-        assert image.width == round(WIDTH * DPI)
-        assert image.height <= 10 * DPI
-        assert round(image.info["dpi"][0]) == DPI
     svg = ElementTree.parse(reported.path / "plots" / f"{name}.svg").getroot()
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     assert float(svg.attrib["width"].removesuffix("pt")) == pytest.approx(WIDTH * 72)
+    assert float(svg.attrib["height"].removesuffix("pt")) <= 10 * 72
     assert "date" not in "".join(element.tag for element in svg.iter())
 
 
-def drawn(run: RunDirectory) -> list[Picture]:
+def test_a_raster_is_drawn_only_where_it_is_asked_for(reported: RunDirectory, tmp_path: Path) -> None:
+    record = reported.read_record()
+    assert not list((reported.path / "plots").glob("*.png"))
+    with drawing():
+        content = save(forest_plot(evaluations(record)[0], record), tmp_path, "png")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [content]
+    with Image.open(tmp_path / "forest-linear.png") as image:
+        assert image.width == round(WIDTH * DPI)
+        assert round(image.info["dpi"][0]) == DPI
+
+
+def pictures_of(run: RunDirectory) -> list[Picture]:
     record = run.read_record()
     evaluation = evaluations(record)[0]
     pictures = [*(forest_plot(evaluation, record, metric) for metric in METRICS), training_curves(run.log, record)]
@@ -71,7 +79,7 @@ def outside(picture: Picture) -> float:
 
 def test_type_is_large_enough_and_nothing_is_clipped(reported: RunDirectory) -> None:
     with drawing():
-        for picture in drawn(reported):
+        for picture in pictures_of(reported):
             assert min(text.get_fontsize() for text in picture.figure.findobj(Text)) >= POINTS
             assert outside(picture) <= 0, picture.name
 
@@ -319,10 +327,9 @@ def test_the_most_prevalent_findings_are_mapped(reported: RunDirectory) -> None:
 
 @pytest.mark.parametrize("name", ["reliability-linear", "decision-linear", "efficiency-linear"])
 def test_further_pictures_are_files_of_the_report(wide: RunDirectory, name: str) -> None:
-    with Image.open(wide.path / "plots" / f"{name}.png") as image:
-        assert image.width == round(WIDTH * DPI)
-    assert ElementTree.parse(wide.path / "plots" / f"{name}.svg").getroot().tag.endswith("svg")
-    assert f"](plots/{name}.png)" in (wide.path / "report.md").read_text()
+    svg = ElementTree.parse(wide.path / "plots" / f"{name}.svg").getroot()
+    assert float(svg.attrib["width"].removesuffix("pt")) == pytest.approx(WIDTH * 72)
+    assert f"](plots/{name}.svg)" in (wide.path / "report.md").read_text()
 
 
 def further(run: RunDirectory) -> list[Picture]:

@@ -164,18 +164,23 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def save(picture: Picture, folder: Path) -> dict[str, bytes]:
-    """Write ``<name>.png`` and ``<name>.svg``; the same picture gives the same bytes.
+METADATA: Mapping[str, Mapping[str, Any]] = {
+    "png": {"Software": "sslbench"}, "svg": {"Date": None, "Creator": "sslbench"},
+}  # fmt: skip
+"""No time and no version: the same picture gives the same bytes."""
 
-    Returns:
-        The bytes by ending.
-    """
+
+def drawn(picture: Picture, ending: str) -> bytes:
+    """The picture as a file of one kind, by its ending: ``svg`` or ``png``."""
+    buffer = BytesIO()
+    picture.figure.savefig(buffer, format=ending, dpi=DPI, metadata=METADATA[ending])
+    return buffer.getvalue()
+
+
+def save(picture: Picture, folder: Path, ending: str = "svg") -> bytes:
+    """Write ``<name>.<ending>`` and return its bytes; a file of each kind takes the whole drawing once more."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = {}
-    for ending, metadata in (("png", {"Software": "sslbench"}), ("svg", {"Date": None, "Creator": "sslbench"})):
-        buffer = BytesIO()
-        picture.figure.savefig(buffer, format=ending, dpi=DPI, metadata=metadata)
-        written[ending] = buffer.getvalue()
-        with replacing(folder / f"{picture.name}.{ending}") as temporary:
-            temporary.write_bytes(written[ending])
-    return written
+    content = drawn(picture, ending)
+    with replacing(folder / f"{picture.name}.{ending}") as temporary:
+        temporary.write_bytes(content)
+    return content
