@@ -11,6 +11,7 @@ import typer
 from ssl_bench import __version__
 from ssl_bench.cli import (
     ablate,
+    checklist,
     compare,
     data,
     embed,
@@ -52,6 +53,7 @@ app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("ablate")(ablate.ablate)
 app.command("tables")(tables.tables)
+app.command("checklist")(checklist.checklist)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("new")(new.new)
 app.add_typer(data.app)

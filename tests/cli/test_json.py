@@ -33,7 +33,7 @@ def test_every_command_with_json_is_documented_and_no_other() -> None:
     told = set(re.findall(r"^## `sslbench ([\w -]+?)(?: --dry-run)?`$", PAGE, re.MULTILINE))
     assert able == told
     assert {"run", "evaluate", "ablate", "sweep", "tune", "tables", "leaderboard", "compare", "score", "probe",
-            "plugins", "show", "data check", "data stats"} == able  # fmt: skip
+            "plugins", "show", "data check", "data stats", "checklist"} == able  # fmt: skip
 
 
 def told(answer: Any, command: str) -> dict[str, Any]:
