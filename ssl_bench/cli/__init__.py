@@ -11,6 +11,7 @@ import typer
 from ssl_bench import __version__
 from ssl_bench.cli import (
     ablate,
+    bundle,
     checklist,
     compare,
     data,
@@ -53,6 +54,7 @@ app.command("compare")(compare.compare)
 app.command("export")(export.export)
 app.command("ablate")(ablate.ablate)
 app.command("tables")(tables.tables)
+app.command("bundle")(bundle.bundle)
 app.command("checklist")(checklist.checklist)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("new")(new.new)

@@ -206,13 +206,12 @@ class DatasetSpec(Component):
         aggregate: truth is by study, which is therefore scored by the ``max`` or ``mean`` of its images; empty: images
             are scored.
         thumbnails: small images of it may be shown on pages that are passed on; True only where the licence says so.
+        share_predictions: its terms let scores by image be passed on, with ids and labels (``sslbench bundle``).
         published: counts of the whole release by the names of ``Cohort.sources``, for ``sslbench data check``; also
             ``images``, ``studies`` and ``patients`` of the cohort, where ``sources`` has no such name.
-        writer: ``"package.module:function"`` that writes virtual patients in this layout, for ``sslbench data synth``:
-            a :class:`ssl_bench.plugin.contracts.Writer`. Empty: there is none.
-        writer_options: ``"package.module:Model"`` of the writer's options, derived from
-            :class:`ssl_bench.plugin.options.WriterOptions`, in a module that imports nothing heavy. Empty: that model
-            itself.
+        writer: ``"package.module:function"`` (a ``contracts.Writer``) for ``sslbench data synth``; empty: none.
+        writer_options: ``"package.module:Model"`` of its options, in a module that imports nothing heavy, derived from
+            :class:`ssl_bench.plugin.options.WriterOptions`. Empty: that model itself.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -221,6 +220,7 @@ class DatasetSpec(Component):
     label_space: str = ""
     synthetic: bool = False
     thumbnails: bool = False
+    share_predictions: bool = False
     aggregate: Literal["", "max", "mean"] = ""
     published: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     writer: str = ""

@@ -1,8 +1,13 @@
-"""A run to take away: its encoder, a model card, the configuration and a script that uses them."""
+"""A run to take away: its encoder, a model card, the configuration and a script that uses them.
+
+The folder is laid out as timm and the Hugging Face hub open one at its root: ``config.json``, ``model.safetensors`` and
+a ``README.md`` whose head (https://huggingface.co/docs/hub/model-cards) has licence, task and results.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,32 +18,43 @@ import yaml
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import new_folder, sha256, write_text
 from ssl_bench.report import sections, summary
-from ssl_bench.report.evaluations import evaluations
+from ssl_bench.report.evaluations import Evaluation, evaluations
 from ssl_bench.report.report import BLANKS, templates
-from ssl_bench.report.table import caption, on_test
+from ssl_bench.report.table import MACRO, METRICS, caption, on_test
 from ssl_bench.results import record as record_file
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.shared import share
 
-FILES = ("README.md", "use.py", "config.yaml", "record.json", "encoder/config.json", "encoder/model.safetensors")
+FILES = ("README.md", "use.py", "config.yaml", "record.json", "config.json", "model.safetensors")
 """What a bundle consists of. Neither images nor what could name a patient is among them."""
 
+UNDECIDED = "other"
+"""The hub's word for terms that are none of its list; here those that nobody has chosen yet."""
 
-def write_bundle(run: RunDirectory, out: Path) -> list[Path]:
+LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+
+HUB_METRICS = {"auroc": "roc_auc", "auprc": "average_precision"}
+"""Names of metrics on the hub."""
+
+
+def write_bundle(run: RunDirectory, out: Path, licence: str = UNDECIDED) -> list[Path]:
     """Write a finished run's encoder, model card, configuration, record and a usage script, all of them or nothing.
 
     Args:
         run: finished.
         out: a new or empty folder.
+        licence: of the weights, by its name on the Hugging Face hub (``apache-2.0``): its owner's choice.
 
     Returns:
         The files.
 
     Raises:
-        UsageError: the folder holds something, or the run is not finished.
+        UsageError: the folder holds something, the run is not finished, or the licence is no name.
         DataError: the encoder is damaged: its weights differ from the hash beside them.
     """
     record = run.read_record()
+    if not LICENCE.fullmatch(licence):
+        raise UsageError(f"a licence is named as on the Hugging Face hub (apache-2.0, cc-by-4.0), found '{licence}'")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} holds something already; give a new folder")
     if card := record.get("encoder"):
@@ -48,11 +64,10 @@ def write_bundle(run: RunDirectory, out: Path) -> list[Path]:
     config = check_encoder(run.encoder)
     check_kept(run, record)
     record = share(record)
-    texts = {"README.md": model_card(record, config), "use.py": usage(config)}
+    texts = {"README.md": model_card(record, config, licence), "use.py": usage(config, record["config"]["data"])}
     with new_folder(out) as folder:
-        (folder / "encoder").mkdir()
         for name in ("config.json", "model.safetensors"):
-            shutil.copyfile(run.encoder / name, folder / "encoder" / name)
+            shutil.copyfile(run.encoder / name, folder / name)
         write_text(folder / "config.yaml", yaml.safe_dump(record["config"], sort_keys=False))
         record_file.write(folder / "record.json", record)
         for name, text in texts.items():
@@ -84,13 +99,40 @@ def check_encoder(folder: Path) -> dict[str, Any]:
     return config
 
 
-def model_card(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+def head_of_card(record: Mapping[str, Any], licence: str) -> str:
+    """The card's head for the hub, as YAML: licence, task, and a result for each protocol and test set."""
+    terms = {"license": licence} | ({"license_name": "not-chosen"} if licence == UNDECIDED else {})
+    results = [result for evaluation in evaluations(record) if (result := _result(evaluation)) is not None]
+    index = [{"name": str(record["method"]), "results": results}] if results else []
+    values = {
+        **terms, "library_name": "timm", "pipeline_tag": "image-feature-extraction",
+        "tags": ["timm", "chest-x-ray", "self-supervised-learning", "sslbench"], "model-index": index,
+    }  # fmt: skip
+    return str(yaml.safe_dump(values, sort_keys=False))
+
+
+def _result(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Macro means of the trained encoder at one place; None where it has none there."""
+    rows = {metric: evaluation.row("trained", MACRO, metric) for metric in HUB_METRICS}
+    metrics = [{"type": HUB_METRICS[metric], "value": round(row["value"], 4), "name": f"macro {METRICS[metric]}"}
+               for metric, row in rows.items() if row is not None and row["value"] is not None]  # fmt: skip
+    if not metrics:
+        return None
+    slug = re.sub(r"[^a-z0-9-]+", "-", evaluation.dataset.lower()).strip("-") or "dataset"
+    return {
+        "task": {"type": "image-classification", "name": evaluation.name},
+        "dataset": {"type": slug, "name": " ".join(evaluation.dataset.split()), "split": "test"}, "metrics": metrics,
+    }  # fmt: skip
+
+
+def model_card(record: Mapping[str, Any], config: Mapping[str, Any], licence: str = UNDECIDED) -> str:
     """What the encoder is, what it was trained and measured on, and what it is not for, as Markdown."""
     found = evaluations(record)
     text = (
         templates()
         .get_template("model_card.md.jinja")
         .render(
+            head=head_of_card(record, licence),
             record=record,
             encoder=config,
             size=config["pretrained_cfg"]["input_size"][-1],
@@ -107,11 +149,9 @@ def model_card(record: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     return BLANKS.sub("\n\n", text)
 
 
-def usage(config: Mapping[str, Any]) -> str:
+def usage(config: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     """A script that embeds images with the encoder; it needs torch, torchvision, timm, numpy and Pillow alone."""
     known = config["pretrained_cfg"]
-    return (
-        templates()
-        .get_template("use.py.jinja")
-        .render(size=known["input_size"][-1], mean=known["mean"][0], std=known["std"][0], width=config["num_features"])
-    )
+    template = templates().get_template("use.py.jinja")
+    return template.render(size=known["input_size"][-1], mean=known["mean"][0], std=known["std"][0],
+                           width=config["num_features"], pad=data.get("fit") == "pad")  # fmt: skip

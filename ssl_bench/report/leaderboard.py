@@ -12,6 +12,7 @@ from statistics import mean
 from typing import Any
 
 from ssl_bench.compare.beside import others
+from ssl_bench.compare.bundled import follows
 from ssl_bench.compare.cleared import NOTE, unready_line
 from ssl_bench.compare.contaminated import legends
 from ssl_bench.compare.group_comparison import admitted
@@ -275,12 +276,14 @@ def expanded(paths: Iterable[Path]) -> list[Path]:
 def _finished(paths: Iterable[Path], *, oracle: bool) -> tuple[dict[Path, Record], list[Excluded]]:
     """Records of the runs that can be read, and the others with the reason; none that can be is an error."""
     records: dict[Path, Record] = {}
-    excluded = []
+    excluded, whole = [], set[Path]()
     for path in paths:
         try:
-            records[path] = slim(RunDirectory(path).read_record())
+            records[path] = slim(follows(path, RunDirectory(path).read_record(), whole))
         except HandledError as error:
-            told = "the run is not finished, or its record cannot be read"
+            told = (
+                "the run is not finished, its record cannot be read, or it came in a bundle whose numbers do not follow"
+            )
             excluded.append(Excluded(path.resolve().name, str(error), told, path))
     for path in [] if oracle else [path for path, record in records.items() if selected_on_test(record)]:
         del records[path]

@@ -88,13 +88,16 @@ def test_fault_34_no_output_holds_a_path_an_id_a_host_or_a_user(sslbench: Any, m
         sslbench("export", runs[0], out / "export"),
         sslbench("leaderboard", *runs, "--replicates", 100, "--html", out / "page.html"),
         sslbench("report", runs[0], "--share", out / "report"),
+        sslbench("bundle", *runs, "--out", out / "bundle"),
+        sslbench("checklist", *runs, "--out", out / "claim.md"),
         *(sslbench("tables", *runs, "--replicates", 100, "--per-label", "--format", form, "--out", out / f"t.{form}")
           for form in ("markdown", "latex", "csv")),
     ]  # fmt: skip
-    assert [answer.code for answer in answers] == [0] * 6, [answer.err for answer in answers]
+    assert [answer.code for answer in answers] == [0] * 8, [answer.err for answer in answers]
     found = dict(texts(out))
     assert {"export/README.md", "export/record.json", "export/config.yaml", "page.html", "report/report.html",
-            "report/report.md", "t.markdown", "t.latex", "t.csv"} <= set(found)  # fmt: skip
+            "report/report.md", "bundle/run-1/record.json", "bundle/bundle.json", "claim.md", "t.markdown", "t.latex",
+            "t.csv"} <= set(found)  # fmt: skip
     assert [name for name, text in found.items() if MARK in text or str(tmp_path) in text] == []
     assert any(MARK in text for _, text in texts(marked))  # it is there to leak
     shared = json.loads(found["export/record.json"])
