@@ -7,6 +7,7 @@ gradient of one process that saw the joined batch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -55,6 +56,31 @@ class Share:
 def own_share() -> Share:
     """The share of this process."""
     return Share(rank(), world_size())
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows from ``start`` on of all the ``rows`` that an encoder of this process was given, and gets part by part."""
+
+    start: int
+    rows: int
+
+
+PART: ContextVar[Part | None] = ContextVar("part", default=None)
+"""Which rows an encoder sees now; None: all that it was given."""
+
+
+def drawn_rows(count: int, views: int = 1) -> tuple[int, Tensor]:
+    """For how many rows a layer draws, so that one process draws as several do, and which of them are its own.
+
+    Args:
+        count: rows that it sees now.
+        views: of an image among all rows that the encoder was given, view-major.
+    """
+    share, part = own_share(), PART.get()
+    joined = (part.rows if part else count) * share.world
+    own = share.rows(joined, views)
+    return joined, own[part.start : part.start + count] if part else own
 
 
 def is_first() -> bool:
@@ -166,20 +192,33 @@ class BatchNorm(nn.BatchNorm1d):
     On one process it is torch's own. ``torch.nn.SyncBatchNorm`` does the same on GPUs and refuses CPU tensors.
     """
 
+    computed_again = False
+    """Whether activations are computed again in the backward pass."""
+
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
             raise ValueError(f"expected (B, C, ...), got {tuple(input.shape)}")
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise; running statistics follow the joined batch."""
-        if not self.training or world_size() == 1:
+        if not self.training:
             return super().forward(input)
+        # In a backward pass, where the statistics have followed this batch before.
+        again = self.computed_again and torch._C._current_graph_task_id() != -1
+        if world_size() == 1:
+            return self._still(input) if again else super().forward(input)
         mean, variance, count = self._joined(input)
-        self._follow(mean.detach(), variance.detach() * count / (count - 1))
+        if not again:
+            self._follow(mean.detach(), variance.detach() * count / (count - 1))
         shape = (1, -1, *([1] * (input.dim() - 2)))
         out = (input - mean.view(shape)) * torch.rsqrt(variance + self.eps).view(shape)
         scale = 1.0 if self.weight is None else self.weight.view(shape)
         return out * scale + (0.0 if self.bias is None else self.bias.view(shape))
+
+    def _still(self, input: Tensor) -> Tensor:
+        """Normalise by the batch; the running statistics stay."""
+        kept = (self.running_mean, self.running_var, self.weight, self.bias)
+        return F.batch_norm(input, *kept, training=True, momentum=0.0, eps=self.eps)
 
     def _joined(self, input: Tensor) -> tuple[Tensor, Tensor, float]:
         """Mean, biased variance and count over all ranks (equal batches), in at least float32."""

@@ -96,4 +96,9 @@ def sslbench_components() -> Iterable[Component]:
                      **vit("vit_tiny_patch16_224", 16)),
         BackboneSpec(name="vit-small", summary="ViT-Small/16 of the paper, 384 wide, 6 heads",
                      **vit("vit_small_patch16_224", 16)),
+        BackboneSpec(name="vit-base", summary="ViT-Base/16, 768 wide, 12 heads", **vit("vit_base_patch16_224", 16)),
+        BackboneSpec(name="vit-large", summary="ViT-Large/16, 1024 wide, 24 deep, 16 heads",
+                     **vit("vit_large_patch16_224", 16)),
+        BackboneSpec(name="convnext-base", summary="ConvNeXt-Base, a CNN without BatchNorm, 1024 wide",
+                     target="ssl_bench.build.backbones:build", arguments={"model": "convnext_base"}),
     ]  # fmt: skip

@@ -101,7 +101,7 @@ class DINOv2(BaseMethod):
         return self.sampler.draw(rows, views=2)
 
     def _student(self, crops: Tensor, views: int, hidden: Hidden | None = None) -> Encoding:
-        with of_views(self.backbone, views):
+        with of_views(views):
             return self.backbone(crops, tokens=hidden is not None or reads_tokens(self.fusion), hidden=hidden)
 
     def _dino(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

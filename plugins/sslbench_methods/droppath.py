@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from timm.layers import DropPath
 from torch import Tensor
 
-from ssl_bench.distributed import own_share
+from ssl_bench.distributed import drawn_rows
 from ssl_bench.plugin.contracts import Backbone
+
+VIEWS: ContextVar[int] = ContextVar("views", default=1)
+"""Views of an image among the rows of an encoder, for which several processes draw what one would."""
 
 
 class OwnDropPath(DropPath):
@@ -21,14 +25,15 @@ class OwnDropPath(DropPath):
     the same rows.
     """
 
+    by_rows = True
+
     def forward(self, x: Tensor) -> Tensor:
         """Drop whole rows of ``(B, ...)`` and scale the others."""
         if self.drop_prob == 0.0 or not self.training:
             return x
-        share, kept = own_share(), 1 - self.drop_prob
-        joined = len(x) * share.world
+        (joined, own), kept = drawn_rows(len(x)), 1 - self.drop_prob
         mask = x.new_empty(joined, *[1] * (x.ndim - 1)).bernoulli_(kept).div_(kept)
-        return x * (mask if share.world == 1 else mask[share.rows(joined).to(x.device)])
+        return x * (mask if len(own) == joined else mask[own.to(x.device)])
 
 
 class SubsetDropPath(DropPath):
@@ -37,19 +42,17 @@ class SubsetDropPath(DropPath):
     So it is in github.com/facebookresearch/dinov2 (``layers/block.py``), which computes the kept rows alone.
     """
 
-    views = 1
-    """Views of an image among the rows, for which several processes draw what one would."""
+    by_rows = True
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop whole rows of ``(B, ...)`` and scale the others."""
         if self.drop_prob == 0.0 or not self.training:
             return x
-        share = own_share()
-        joined = len(x) * share.world
+        joined, rows = drawn_rows(len(x), VIEWS.get())
         kept = max(int(joined * (1 - self.drop_prob)), 1)
         factors = torch.zeros(joined, dtype=x.dtype)
         factors[torch.randperm(joined)[:kept]] = joined / kept
-        own = factors[share.rows(joined, self.views)].to(x.device)
+        own = factors[rows].to(x.device)
         return x * own.view(-1, *[1] * (x.ndim - 1))
 
 
@@ -65,12 +68,13 @@ def add_subset_drop_path(backbone: Backbone, rate: float) -> None:
 
 
 @contextmanager
-def of_views(backbone: Backbone, views: int) -> Iterator[None]:
+def of_views(views: int) -> Iterator[None]:
     """Tell the layers of :class:`SubsetDropPath` how many views of each image they get."""
-    for part in backbone.modules():  # type: ignore[attr-defined]
-        if isinstance(part, SubsetDropPath):
-            part.views = views
-    yield
+    before = VIEWS.set(views)
+    try:
+        yield
+    finally:
+        VIEWS.reset(before)
 
 
 def _blocks(backbone: Backbone) -> list[Any]:

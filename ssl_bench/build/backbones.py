@@ -14,6 +14,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ssl_bench.build.activations import again
 from ssl_bench.distributed import across_ranks
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugin.contracts import Encoding, Hidden
@@ -59,11 +60,19 @@ class TimmViT(nn.Module):
             rows = torch.cat([rows[:, :prefix], rows[:, prefix:].gather(1, chosen)], dim=1)
         rows = vit.norm_pre(rows)
         if tokens or not self.class_token_alone:
-            rows = vit.blocks(rows)
+            rows = self._through(vit.blocks, rows)
         else:
-            rows = class_token(cast("Block", vit.blocks[-1]), vit.blocks[:-1](rows))
+            rows = class_token(cast("Block", vit.blocks[-1]), self._through(vit.blocks[:-1], rows))
         rows = vit.norm(rows)
         return Encoding(vit.forward_head(rows, pre_logits=True), rows[:, prefix:])
+
+    def _through(self, blocks: nn.Sequential, rows: Tensor) -> Tensor:
+        """Rows ``(B, N, D)`` through blocks, whose activations may be computed again in the backward pass."""
+        if not (self.model.grad_checkpointing and torch.is_grad_enabled()):
+            return cast("Tensor", blocks(rows))
+        for block in blocks:
+            rows = again(block, rows)
+        return rows
 
     def _placed(self, patches: Tensor) -> Tensor:
         """Patches ``(B, H, W, D)`` with their positions, behind the class token and registers: ``(B, P + N, D)``.

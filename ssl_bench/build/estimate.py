@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ssl_bench.build.activations import check_sparing
 from ssl_bench.build.modules import build_backbone, build_method, count_parameters
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.parts import masks_nothing
@@ -66,7 +67,16 @@ def dry_build(plan: Plan) -> Method:
     with torch.device("meta"):
         if plan.parts.method.component.masks and not build_backbone(plan).masks:
             raise UsageError(masks_nothing(plan.parts))
-        return build_method(plan)
+        method = build_method(plan)
+    pretrain = plan.config.pretrain
+    if plan.steps:
+        check_sparing(
+            cast("nn.Module", method),
+            plan.parts.backbone.name,
+            parts=pretrain.accumulate,
+            blocks=pretrain.checkpoint_activations,
+        )
+    return method
 
 
 def _step(method: Method, plan: Plan) -> tuple[int, int]:

@@ -49,7 +49,9 @@ def ablate(
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="smoke (seconds), demo, demo-long, nih-small or paper. [demo]", autocompletion=presets),
+        typer.Option(
+            help="smoke (seconds), demo, demo-long, nih-small, paper or paper-512. [demo]", autocompletion=presets
+        ),
     ] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")

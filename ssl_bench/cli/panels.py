@@ -22,6 +22,7 @@ PANELS = {
     ),
     "Training": (
         "epochs", "budget", "tflop", "batch_size", "lr", "seed", "probe_every", "accelerator", "devices", "nodes",
+        "accumulate", "checkpoint_activations",
     ),
     "Search": ("trials", "rule", "sampler", "pruner", "search", "shared", "controls", "baselines"),
     "Evaluation": (

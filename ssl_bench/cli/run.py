@@ -114,7 +114,9 @@ def run(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="smoke (seconds), demo, demo-long, nih-small or paper. [demo]", autocompletion=presets),
+        typer.Option(
+            help="smoke (seconds), demo, demo-long, nih-small, paper or paper-512. [demo]", autocompletion=presets
+        ),
     ] = None,
     config: Annotated[
         list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")
@@ -126,6 +128,13 @@ def run(
     budget: Annotated[str | None, typer.Option(help="What is held equal: epochs, or flops. [epochs]")] = None,
     tflop: Annotated[float | None, typer.Option(help="Training operations in 10^12, for --budget flops.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Parts in which encoders get a batch, for memory; the loss sees it whole. [1]")
+    ] = None,
+    checkpoint_activations: Annotated[
+        bool | None,
+        typer.Option("--checkpoint-activations", help="Compute activations twice instead of keeping them."),
+    ] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     probe_every: Annotated[
         float | None, typer.Option(help="Epochs between looks of the online probe on validation images. [0: none]")
@@ -206,6 +215,8 @@ def run(
             "pretrain.budget": budget,
             "pretrain.tflop": tflop,
             "pretrain.batch_size": batch_size,
+            "pretrain.accumulate": accumulate,
+            "pretrain.checkpoint_activations": checkpoint_activations,
             "pretrain.lr": lr,
             "pretrain.probe_every": probe_every,
             "pretrain.accelerator": accelerator,

@@ -42,7 +42,7 @@ def sweep(
     ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
     preset: Annotated[
-        str | None, typer.Option(help="smoke, demo, nih-small or paper. [demo]", autocompletion=presets)
+        str | None, typer.Option(help="smoke, demo, nih-small, paper or paper-512. [demo]", autocompletion=presets)
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any key of the configuration, for all cells; repeatable.")

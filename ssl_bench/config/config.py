@@ -35,7 +35,7 @@ from ssl_bench.plugin.places import places_in
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
 
-PRESETS = ("smoke", "demo", "demo-long", "nih-small", "paper")
+PRESETS = ("smoke", "demo", "demo-long", "nih-small", "paper", "paper-512")
 
 CORRECTED = "corrected"
 """The recipe that every method has: official losses and schedules."""
@@ -196,6 +196,8 @@ class PretrainConfig(Section):
     optimizer: Literal["auto", "adamw", "lars"] = Field("auto", description="auto: LARS for CNNs in large batches")
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field("auto", description="auto: bf16 where it is fast")
     accelerator: Literal["auto", "cpu", "cuda"] = Field("auto", description="device")
+    accumulate: int = Field(1, ge=1, description="parts in which encoders get a batch; the loss sees it whole")
+    checkpoint_activations: bool = Field(False, description="compute them again in the backward pass, not keep them")
     compile: bool = Field(False, description="torch.compile of the backbones: minutes at the start, for long runs")
     devices: int = Field(1, ge=1, description="processes on each machine, one a GPU; each gets its part of a batch")
     nodes: int = Field(1, ge=1, description="machines")
@@ -223,8 +225,7 @@ class PretrainConfig(Section):
 
     def optimizer_for(self, patch_size: int) -> Literal["adamw", "lars"]:
         """The optimiser for a backbone of this patch size (0 for a CNN); it never depends on the method."""
-        # The rule of auto: AdamW for ViTs; for CNNs LARS at a batch of 512 or more, where plain rates break down.
-        if self.optimizer == "auto":
+        if self.optimizer == "auto":  # AdamW for ViTs; for CNNs LARS from 512 images on, where plain rates break down
             return "lars" if patch_size == 0 and self.batch_size >= 512 else "adamw"
         return self.optimizer
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ssl_bench.distributed import BatchNorm as BatchNorm
 from ssl_bench.distributed import all_reduce_mean as all_reduce_mean
+from ssl_bench.distributed import drawn_rows as drawn_rows
 from ssl_bench.distributed import gather as gather
 from ssl_bench.distributed import own_share
 from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fused, Fusion, Loss, ParameterGroup, ViewGroup

@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -15,6 +15,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from ssl_bench.build.activations import sparing
 from ssl_bench.config.config import PretrainConfig
 from ssl_bench.data.prefetch import Batches, prefetching
 from ssl_bench.data.source import BatchStream
@@ -76,8 +77,12 @@ class ForwardPass(nn.Module):
     def forward(self, progress: float) -> Loss:
         """The loss of the batch."""
         assert self.batch is not None
-        with nullcontext() if self.fused else unfused(self):
+        with self.attention():
             return self.method.training_loss(self.batch, progress)
+
+    def attention(self) -> AbstractContextManager[None]:
+        """Attention as it was asked for, also where a backward pass computes activations again."""
+        return nullcontext() if self.fused else unfused(self)
 
 
 def joined(loss: Loss) -> Loss:
@@ -161,7 +166,8 @@ class Trainer:
         self.began, self.first = time.monotonic(), first
         entry: dict[str, Any] = {}
         stop, compiling = StopFlag(), compiled(self.module) if self.config.compile else nullcontext()
-        with stop.listening(), compiling, prefetching(self.stream, self.total) as self.batches:
+        less = sparing(self.module, parts=self.config.accumulate, blocks=self.config.checkpoint_activations)
+        with stop.listening(), compiling, less, prefetching(self.stream, self.total) as self.batches:
             for step in range(first, self.total):
                 with explained_memory(self.fabric.device, self.config.batch_size):
                     loss, values = self._step(step)
@@ -187,7 +193,8 @@ class Trainer:
         seed_torch(self.seed, "step", step)
         self.method.before_step(progress)
         loss = self.training_loss(progress)
-        self.fabric.backward(loss.total)
+        with self.forward_pass.attention():
+            self.fabric.backward(loss.total)
         for parameter in self.method.frozen:
             parameter.grad = None
         norm = clip_gradients(self.groups)

@@ -40,7 +40,7 @@ def plan_lines(plan: Plan) -> list[tuple[str, str]]:
         ("steps", f"{plan.steps:,} = {config.pretrain.epochs} epochs in batches of {config.pretrain.batch_size}"),
         *([("rates", _rate_text(plan))] if plan.steps else []),
         ("cost", f"{size.step_flops / 1e9:,.1f} GFLOP a step, {size.step_flops * plan.steps / 1e12:,.1f} TFLOP in all"),
-        ("memory", f"about {size.memory_bytes / 2**30:.2f} GiB for training in float32, and "
+        ("memory", f"about {size.memory_bytes / 2**30:.2f} GiB for training in float32{_sparing_text(plan)}, and "
                    f"{size.store_bytes / 2**30:.2f} GiB of prepared images ({config.data.residency})"),
         ("device", _device_text(plan)),
         ("evaluation", ", ".join(evaluator.name for evaluator in parts.evaluators)),
@@ -56,6 +56,13 @@ def _device_text(plan: Plan) -> str:
     lacking = missing_device(pretrain)
     told = f"; not on this machine: {lacking}" if lacking else ""
     return f"{chosen_accelerator(pretrain)}{processes}{told}"
+
+
+def _sparing_text(plan: Plan) -> str:
+    pretrain = plan.config.pretrain
+    asked = [f"--accumulate {pretrain.accumulate}"] if pretrain.accumulate > 1 else []
+    asked += ["--checkpoint-activations"] if pretrain.checkpoint_activations else []
+    return f" but for {' and '.join(asked)}, which need less" if asked else ""
 
 
 def _rate_text(plan: Plan) -> str:

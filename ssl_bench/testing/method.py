@@ -1,7 +1,7 @@
 """Checks of methods: what they state, their loss, and how they sit in the harness.
 
-:mod:`ssl_bench.testing.learning` has the checks of gradients and training, :mod:`ssl_bench.testing.ranks` the one of
-two processes.
+:mod:`ssl_bench.testing.learning` has the checks of gradients and training, :mod:`ssl_bench.testing.sparing` the one of
+less memory, :mod:`ssl_bench.testing.ranks` the one of two processes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from ssl_bench.testing.learning import (
     loss_of,
 )
 from ssl_bench.testing.ranks import check_two_processes
+from ssl_bench.testing.sparing import check_less_memory
 from ssl_bench.testing.targets import check_targets, check_unknown_labels, check_views_matter
 from ssl_bench.testing.tiny import IMAGE, LABELS, WIDTH, TinyFusion, batch, schema
 
@@ -76,6 +77,7 @@ def method_checks(component: MethodComponent | str, **options: Any) -> list[Chec
             check_loss_falls,
             check_encoder_is_trained,
             check_state_is_whole,
+            check_less_memory,
             check_two_processes,
         ]
     return listed(subject, checks)

@@ -81,6 +81,10 @@ def test_the_store_is_one_byte_a_pixel(planned: Planner) -> None:
             "focal views of 17 px, which is no multiple of the patch size 8",
         ),
         (
+            {"method": "simclr", "backbone": {"name": "resnet18"}, "pretrain": {"accumulate": 2}},
+            "--accumulate 2 would train another network: backbone 'resnet18' has BatchNorm",
+        ),
+        (
             {"backbone": {"name": "swin_tiny_patch4_window7_224"}, "data": {"size": 224}},
             "cannot drop any; choose vit-t",
         ),
@@ -124,3 +128,13 @@ def test_a_dry_run_loads_no_trainer() -> None:
     loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" in loaded
     assert not {"lightning_fabric", "torchmetrics", "transformers", "matplotlib"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),  # timm's with three channels and without classifier, less two channels of the first layer
+    [("vit-base", 85_798_656 - 2 * 16 * 16 * 768), ("vit-large", 303_301_632 - 2 * 16 * 16 * 1024),
+     ("convnext-base", 87_566_464 - 2 * 4 * 4 * 128)],
+)  # fmt: skip
+def test_larger_encoders_have_the_parameters_of_the_literature(planned: Planner, name: str, parameters: int) -> None:
+    values = {"backbone": {"name": name, "image_size": 224}, "data": {"size": 224}, "method": "simclr"}
+    assert count_parameters(dry_build(planned(pretrain={"accumulate": 2}, **values)).encoder) == parameters

@@ -83,6 +83,13 @@ def test_presets_hold_known_keys_only(name: str) -> None:
     )
 
 
+def test_the_batch_of_large_films_is_the_papers_and_comes_in_parts() -> None:
+    large, paper = load({}, name="paper-512"), load({}, name="paper")
+    assert large.pretrain.batch_size == paper.pretrain.batch_size
+    assert (large.pretrain.accumulate, large.pretrain.checkpoint_activations) == (4, True)
+    assert large.data.size == large.backbone.image_size == 512
+
+
 def test_presets_do_not_name_a_method() -> None:
     assert all("method" not in preset(name) for name in PRESETS)
 

@@ -37,8 +37,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "simclr": {"output_dim": 8},
     "msn-ehr": {"prototypes": 8, "hidden_dim": 16, "output_dim": 8, "focal_views": 2},
     "mae": {"decoder_dim": 32, "decoder_depth": 1},
-}
-"""A head with BatchNorm, one with masks and EHR besides, and a method without BatchNorm."""
+    "dinov2": {"hidden_dim": 16, "output_dim": 8, "bottleneck_dim": 8, "patch_output_dim": 8, "patch_bottleneck_dim": 8,
+               "local_views": 2, "drop_path": 0.4},
+}  # fmt: skip
+"""A head with BatchNorm, one with masks and EHR besides, one without, and one that draws inside its encoder."""
+
+LESS = ("msn-ehr", "dinov2")
+"""Methods whose two processes give their encoder a part of their rows at a time and compute activations again."""
 
 ROWS, AT_ONCE = 21, 4
 
@@ -60,12 +65,13 @@ class Told:
 
 
 def planned(name: str, root: Path, folder: Path, devices: int) -> Plan:
+    less = name in LESS and devices > 1
     values = {
         "method": {"name": name, **METHODS[name]},
         "data": {"name": "nih14", "root": str(root)},
         "backbone": {"name": "vit-micro", "options": {"embed_dim": 16, "depth": 1, "num_heads": 2}},
         "pretrain": {"epochs": 2, "batch_size": 12, "log_every": 1, "accelerator": "cpu", "precision": "32-true",
-                     "devices": devices, "threads": 1},
+                     "devices": devices, "threads": 1, "accumulate": 3 if less else 1, "checkpoint_activations": less},
     }  # fmt: skip
     return make_plan(load(values, name="smoke"), discover(), folder / "cache")
 

@@ -77,6 +77,7 @@ WRONG = [
     ("loss_falls", "Upwards", "does not learn one batch by heart: on the vit its loss goes from"),
     ("encoder_is_trained", "Untrained", "evaluates a network that its training leaves as it was (vit)"),
     ("state_is_whole", "Remembers", "has state that state_dict does not hold: loaded again, its loss is"),
+    ("less_memory", "DrawsAlone", "trains otherwise with its encoder given 3 parts of a batch: "),
     ("two_processes", "LocalNorm", "trains otherwise on two processes than on one with the same images"),
     ("two_processes", "LocalRows", "reach the other ranks' rows by gather, all_reduce_mean and BatchNorm"),
     ("two_processes", "FailsOnTwo", "fails on two processes: ValueError: eight rows are not enough"),

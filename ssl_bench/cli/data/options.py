@@ -19,7 +19,9 @@ Columns = Annotated[Path | None, typer.Option("--columns", help="Column map of t
 Preset = Annotated[
     str | None,
     typer.Option(
-        "--preset", help="smoke, demo, nih-small or paper, as in sslbench run. [demo]", autocompletion=presets
+        "--preset",
+        help="smoke, demo, nih-small, paper or paper-512, as in sslbench run. [demo]",
+        autocompletion=presets,
     ),
 ]
 Settings = Annotated[

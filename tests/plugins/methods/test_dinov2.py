@@ -10,15 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from ssl_bench import distributed
 from ssl_bench.config.config import load
 from ssl_bench.distributed import Share
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.parts import choose_parts
 from ssl_bench.plugin.contracts import Hidden
 from ssl_bench.pretrain.optimizer import Rates, build_optimizer, set_rates
-from sslbench_methods import droppath, masking
+from sslbench_methods import masking
 from sslbench_methods.dinov2 import balanced, koleo_loss
-from sslbench_methods.droppath import SubsetDropPath
+from sslbench_methods.droppath import SubsetDropPath, of_views
 from sslbench_methods.masking import MaskSampler, cover
 
 
@@ -110,14 +111,14 @@ def test_stochastic_depth_keeps_a_fixed_number_of_rows(rate: float, kept: int) -
 
 def test_two_processes_drop_the_rows_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, images = SubsetDropPath(0.5).train(), torch.arange(1.0, 13.0).view(12, 1)
-    layer.views = 3
     torch.manual_seed(0)
     whole, halves = layer(images), []
     for rank in range(2):
         torch.manual_seed(0)
-        monkeypatch.setattr(droppath, "own_share", lambda rank=rank: Share(rank, 2))
+        monkeypatch.setattr(distributed, "own_share", lambda rank=rank: Share(rank, 2))
         own = images.view(3, 2, 2, 1)[:, rank].flatten(0, 1)
-        halves.append(layer(own).unflatten(0, (3, 2)))
+        with of_views(3):
+            halves.append(layer(own).unflatten(0, (3, 2)))
     assert torch.equal(torch.cat(halves, dim=1).flatten(0, 1), whole)
 
 

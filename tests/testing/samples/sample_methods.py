@@ -260,6 +260,19 @@ class Remembers(Good):
         return super().after_step(progress)
 
 
+class Noise(nn.Module):
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows * torch.rand(len(rows), 1, 1, dtype=rows.dtype) if rows.ndim == 3 else rows
+
+
+class DrawsAlone(Good):
+    """A layer of the encoder draws for the rows that it sees."""
+
+    def __init__(self, options: Plain, backbone: Backbone, fusion: Fusion | None) -> None:
+        super().__init__(options, backbone, fusion)
+        backbone.model.pos_drop = Noise()
+
+
 class LocalNorm(Good):
     norm = nn.BatchNorm1d
 
