@@ -17,6 +17,9 @@ from ssl_bench.files import write_text
 
 NAME = "blocks.jsonl"
 
+OF_PARTS = "blocks-*.jsonl"
+"""Files of the same kind, each of a process that prepares a part of a store."""
+
 HASH = 32
 """Hexadecimal digits of SHA-256 that are kept: 128 bits."""
 
@@ -64,17 +67,25 @@ def _parsed(line: str) -> Block | None:
     return Block(fields["first"], pixels, files, times, fields["rejected"])
 
 
-def read_blocks(folder: Path) -> dict[int, Block]:
+def read_blocks(folder: Path, name: str = NAME) -> dict[int, Block]:
     """The whole lines of a store's file, by first row; of two with one row the later."""
-    path = folder / NAME
+    path = folder / name
     text = path.read_bytes().decode(errors="replace") if path.is_file() else ""
     found = (_parsed(line) for line in text.split("\n"))
     return {block.first: block for block in found if block}
 
 
-def write_blocks(folder: Path, blocks: Iterable[Block]) -> None:
+def read_all_blocks(folder: Path) -> dict[int, Block]:
+    """The same of the store's file and of those of processes that prepare a part of it each."""
+    found = read_blocks(folder)
+    for path in sorted(folder.glob(OF_PARTS)):
+        found |= read_blocks(folder, path.name)
+    return found
+
+
+def write_blocks(folder: Path, blocks: Iterable[Block], name: str = NAME) -> None:
     """The file anew, whole or not at all."""
-    write_text(folder / NAME, "".join(block.line() for block in sorted(blocks, key=lambda block: block.first)))
+    write_text(folder / name, "".join(block.line() for block in sorted(blocks, key=lambda block: block.first)))
 
 
 def content_hash(settings: Mapping[str, Any], image_ids: Sequence[str], blocks: Sequence[Block]) -> str:

@@ -61,6 +61,7 @@ def fill(
     todo: Sequence[range],
     pool: ThreadPoolExecutor,
     tell: Callable[[], None],
+    name: str = journal.NAME,
 ) -> Iterator[Block]:
     """Decode blocks into the array; each is on the disk, and noted there, before it is yielded.
 
@@ -71,10 +72,11 @@ def fill(
         todo: rows of each block.
         pool: to decode in.
         tell: called after each image.
+        name: of the file that the blocks are noted in.
     """
     decoded = _ahead(pool, (files.paths[row] for rows in todo for row in rows), options)
     # Written, not mapped: a map would keep every page it has touched, and end the process where the disk is full.
-    with array_file(folder).open("r+b") as array, (folder / journal.NAME).open("a", encoding="utf-8") as notes:
+    with array_file(folder).open("r+b") as array, (folder / name).open("a", encoding="utf-8") as notes:
         begins = len(header(len(files), options.size))
         for rows in todo:
             images = []

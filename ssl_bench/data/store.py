@@ -4,12 +4,15 @@ A store is a folder: ``images.npy`` (N, S, S) uint8, ``blocks.jsonl`` with hashe
 ``cohort.parquet``, and ``manifest.json``, which comes last and makes it complete. Its name follows from ids, relative
 paths, sizes and options; whether its files are those of a cohort is told by their times, and by their bytes where these
 differ. What is damaged is prepared again and the rest kept, so that a killed preparation goes on where it was, too.
+
+Several processes, perhaps on several machines, prepare a part of its blocks each (:func:`prepare_part`), noted in
+``blocks-K-of-N.jsonl``; the one that finds them all there makes the store complete, as one process would have.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssl_bench.data.array import array_file, damaged, ensure_array, is_sound
-from ssl_bench.data.blocks import Block, file_time, read_blocks, write_blocks
+from ssl_bench.data.blocks import OF_PARTS, Block, file_time, read_all_blocks, write_blocks
 from ssl_bench.data.decode import DecodeOptions
 from ssl_bench.data.filling import Progress, fill, threads
 from ssl_bench.data.imagefiles import ImageFiles, image_files, renewed
@@ -111,10 +114,101 @@ def prepare(
                         blocks = _filled(folder, files, options, pool, progress)
                         judge(_rejected(blocks))
                         found = seal(folder, cohort, options, FORMAT, blocks)
+                        _forget_parts(folder)
             if isinstance(found, Sealed):
                 judge(found.rejected)
                 return _opened(folder, found)
     raise AssertionError("there is always another folder")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part ``number``, from 1 on, of ``of`` parts of a store, each of every so many blocks."""
+
+    number: int
+    of: int
+
+    @property
+    def name(self) -> str:
+        """For files."""
+        return f"{self.number}-of-{self.of}"
+
+    def blocks(self, total: int) -> list[range]:
+        """Rows of its blocks among all rows."""
+        starts = range((self.number - 1) * CHUNK, total, self.of * CHUNK)
+        return [range(start, min(start + CHUNK, total)) for start in starts]
+
+    def images(self, total: int) -> int:
+        """How many of all images are its own."""
+        return sum(map(len, self.blocks(total)))
+
+
+def prepare_part(
+    cohort: Cohort,
+    cache: Path,
+    options: DecodeOptions,
+    shard: Shard,
+    *,
+    workers: int = 0,
+    on_bad: Literal["error", "quarantine"] = "error",
+    bad_limit: float = 0.01,
+    progress: Progress = lambda done, total: None,
+) -> Store | tuple[Path, int]:
+    """Prepare a part of a store, on any machine that shares its folder; arguments and errors as :func:`prepare`.
+
+    Returns:
+        The store, where all parts are there; before that its folder and the number of images that are.
+    """
+    files = image_files(cohort)
+    with threads(workers or os.cpu_count() or 1) as pool:
+        for folder in _folders(cache, cohort.name, files, options):
+            found = _usable(folder, files, options, pool)
+            if found == OTHER_FILES:
+                continue
+            if found is None and _begun(folder, len(files), options.size):
+                rejected = _fill_part(folder, files, options, shard, pool, progress)
+                _check_rejected(rejected, len(cohort), on_bad, bad_limit)
+                there = sum(len(block.pixels) for block in read_all_blocks(folder).values())
+                if there < len(files):
+                    return folder, there
+            break
+    return prepare(cohort, cache, options, workers=workers, on_bad=on_bad, bad_limit=bad_limit)
+
+
+def _begun(folder: Path, images: int, size: int) -> bool:
+    """Whether a store is to be prepared in parts; one that has been complete is looked at as a whole."""
+    with _writing(folder):
+        if read_sealed(folder) is not None:
+            return False
+        ensure_array(folder, images, size)
+    return True
+
+
+def _fill_part(
+    folder: Path,
+    files: ImageFiles,
+    options: DecodeOptions,
+    shard: Shard,
+    pool: ThreadPoolExecutor,
+    progress: Progress,
+) -> dict[str, str]:
+    """Prepare the blocks of a part that are not there; reasons of its unreadable images by id."""
+    name, own = f"blocks-{shard.name}.jsonl", shard.blocks(len(files))
+    with locked(folder / f"prepare-{shard.name}.lock", f"part {shard.name} of {folder}", wait=True):
+        blocks = _whole_blocks(folder, files, options, pool, {rows.start for rows in own})
+        write_blocks(folder, blocks, name)
+        held = {range(block.first, block.first + len(block.pixels)) for block in blocks}
+        done, total = count(1 + sum(map(len, held))), shard.images(len(files))
+        todo = [rows for rows in own if rows not in held]
+        blocks += fill(folder, files, options, todo, pool, lambda: progress(next(done), total), name)
+    return _rejected(blocks)
+
+
+def _forget_parts(folder: Path) -> None:
+    """What processes left that prepared a part each; the store's own file has it all."""
+    for pattern in (OF_PARTS, "prepare-*.lock"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def open_store(folder: Path) -> Store:
@@ -198,11 +292,17 @@ def _filled(
     return blocks
 
 
-def _whole_blocks(folder: Path, files: ImageFiles, options: DecodeOptions, pool: ThreadPoolExecutor) -> list[Block]:
-    """Blocks whose files hold what they did and whose pixels are in the array."""
-    noted = read_blocks(folder)
+def _whole_blocks(
+    folder: Path,
+    files: ImageFiles,
+    options: DecodeOptions,
+    pool: ThreadPoolExecutor,
+    within: Container[int] | None = None,
+) -> list[Block]:
+    """Blocks whose files hold what they did and whose pixels are in the array; ``within`` has the first rows to ask."""
+    noted = read_all_blocks(folder)
     blocks: list[Block] = []
-    for first in sorted(noted):
+    for first in sorted(first for first in noted if within is None or first in within):
         block = renewed(noted[first], files, pool)
         after = blocks[-1].first + len(blocks[-1].pixels) if blocks else 0
         if block and after <= first <= len(files) - len(block.pixels):

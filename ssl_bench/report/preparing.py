@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -70,6 +71,10 @@ class Preparing:
         kept, rows = store.aligned(cohort)
         for note in same_pictures(kept, [store.pixels[row] for row in rows]):
             self.console.print(f"note: {note}")
+
+    def left(self, folder: Path, there: int, total: int) -> None:
+        """Say how much of a store is there that other processes prepare parts of."""
+        print(f"{there:,} of {total:,} images in {folder}; the last part that is prepared makes the store whole")
 
     def _say(self, sentence: str) -> None:
         if not hushed():

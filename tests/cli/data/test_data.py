@@ -122,6 +122,24 @@ def test_prepare_goes_on_after_a_kill_between_chunks(
     assert answer.code == 0
 
 
+def test_parts_are_prepared_by_commands_of_their_own(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:
+    first = prepare(sslbench, tiny_nih(), "--shard", "2/1")
+    assert (first.code, "--shard expects K/N" in first.sentence) == (2, True)
+    assert prepare(sslbench, tiny_nih(), "--shard", "1/1").out.startswith("120 images in ")
+    refused = prepare(sslbench, tiny_nih(), "--shard", "1/1", "--verify")
+    assert (refused.code, "--verify looks at the whole store" in refused.sentence) == (2, True)
+
+
+def test_what_is_left_of_other_parts_is_told(
+    sslbench: Cli, tiny_nih: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 16)
+    answer = prepare(sslbench, tiny_nih(), "--shard", "2/3")
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("40 of 120 images in ")
+    assert answer.out.endswith("the last part that is prepared makes the store whole\n")
+
+
 def test_size_and_fit_have_stores_of_their_own_and_copies_share_one(
     sslbench: Cli, tiny_nih: Callable[..., Path]
 ) -> None:
