@@ -23,6 +23,7 @@ from ssl_bench.plugin.components import (
     Recipe,
     Training,
 )
+from ssl_bench.plugin.feature_specs import FeatureSpec
 from ssl_bench.plugin.hookspecs import hookimpl
 from ssl_bench.plugin.search import Search
 
@@ -39,6 +40,7 @@ __all__ = [
     "DatasetSpec",
     "EncoderSpec",
     "EvaluatorSpec",
+    "FeatureSpec",
     "FusionSpec",
     "LauncherSpec",
     "LoggerSpec",

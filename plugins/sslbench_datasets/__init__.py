@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ssl_bench import Component, DatasetSpec, hookimpl
+from ssl_bench.plugin.feature_specs import SHARED
 from sslbench_datasets.hospitals.components import HOSPITALS
+from sslbench_datasets.mimic_cxr.items import BY_NAME, ITEMS
 
 FEATURES = ("age", "sex", "view")
-ALL = ("age", "sex", "view", "position", "mortality", "icu")
+STAY = ("age", "sex", "view", "position", "mortality", "icu")
+PEOPLE = ("race", "insurance", "year")
+ALL = tuple(SHARED)
 
 
 @hookimpl
@@ -53,8 +57,9 @@ def sslbench_components() -> Iterable[Component]:
             name="mimic-cxr",
             target="sslbench_datasets.mimic_cxr.dataset:MimicCxr",
             options="sslbench_datasets.mimic_cxr.options:MimicCxrOptions",
-            features=ALL,
-            optional=("age", "sex", "mortality", "icu"),
+            features=(*STAY, *PEOPLE, *BY_NAME),
+            optional=("age", "sex", "mortality", "icu", *PEOPLE, *BY_NAME),
+            declares=tuple(item.spec for item in ITEMS),
             label_space="chexpert14",
             published={"images": 377_110, "studies": 227_835, "patients": 65_379},
             writer="sslbench_synthetic.hospitals.mimic_cxr:write",

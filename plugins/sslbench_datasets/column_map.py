@@ -11,10 +11,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, among
-from ssl_bench.plugin.features import CATEGORIES
+from ssl_bench.plugin.feature_specs import SHARED
 from ssl_bench.plugin.options import Options, validate
-
-FEATURES = ("age", *CATEGORIES)
 
 
 def _listed(value: Any) -> Any:
@@ -90,8 +88,8 @@ class ColumnMap(Options):
     @classmethod
     def _known(cls, given: dict[str, Source]) -> dict[str, Source]:
         for feature in given:
-            if feature not in FEATURES:
-                raise ValueError(f"'{feature}' is no feature; {among(feature, FEATURES)}")
+            if feature not in SHARED:
+                raise ValueError(f"'{feature}' is no feature; {among(feature, list(SHARED))}")
         return given
 
     @property

@@ -17,12 +17,12 @@ from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import TextTable, Written, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from ssl_bench.plugin.cohort import Cohort
-from ssl_bench.plugin.features import CATEGORIES
+from ssl_bench.plugin.feature_specs import SHARED
 from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
 from sslbench_datasets.column_map import ColumnMap, Findings, read_map
 from sslbench_datasets.folder import read_folder
 from sslbench_datasets.options import TableOptions
-from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age, parse_marks
+from sslbench_datasets.values import count_ages, count_values, marks_of_names, parse_age, parse_marks, plausible
 
 PARQUET = (".parquet", ".pq")
 
@@ -174,10 +174,14 @@ def check_meaning(table: TextTable, feature: str, columns: ColumnMap) -> None:
         return
     shown = shortened([f"'{value}' ({count})" for value, count in filled.value_counts().items()], 5)
     column = columns.features[feature].column
-    wanted = "years such as 57 or 057Y" if feature == "age" else " or ".join(CATEGORIES[feature])
+    spec = SHARED[feature]
+    plain = f"numbers in {spec.unit}" if spec.number else " or ".join(spec.values)
+    wanted = "years such as 57 or 057Y" if feature == "age" else plain
     dates = filled.str.fullmatch(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*").all()
     values = ", ".join(f"{value}: ..." for value in filled.unique()[:2])
     advice = f"say what they mean by {feature}: {{column: {column}, values: {{{values}}}}}, or leave it out of the map"
+    if spec.number:
+        advice = "correct the column"
     if feature == "age":
         advice = "these are dates: add a column with the age at the image" if dates else "correct the column"
     raise DataError(f"{feature} expects {wanted}; column {column} of {table.path} has {shown}; {advice}")
@@ -210,7 +214,11 @@ def read_feature(text: pd.DataFrame, feature: str, columns: ColumnMap) -> tuple[
     if feature == "age":
         years = parse_age(given)
         return years, count_ages(raw, years)
-    known = given.where(given.isin(CATEGORIES[feature]))
+    spec = SHARED[feature]
+    if spec.number:
+        known = plausible(given, feature)
+        return known, count_values(raw, known, feature)
+    known = given.where(given.isin(spec.values) if spec.values else given != "")
     return known, count_values(raw, known, feature)
 
 

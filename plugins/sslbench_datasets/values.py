@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.plugin.feature_specs import SHARED
 
 MAX_AGE = 120
 YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25, "": 1.0}
@@ -38,6 +39,13 @@ def by_value(text: pd.Series, parse: Callable[[pd.Series], pd.Series]) -> pd.Ser
     codes, distinct = pd.factorize(text, use_na_sentinel=False)
     parsed = parse(pd.Series(distinct, dtype=text.dtype)).to_numpy(dtype=float)
     return pd.Series(parsed[codes], index=text.index, name=text.name)
+
+
+def plausible(text: pd.Series, feature: str) -> pd.Series:
+    """Numbers of a shared feature; NaN where unreadable or outside of what is plausible."""
+    low, high = SHARED[feature].plausible
+    numbers = by_value(text, partial(pd.to_numeric, errors="coerce"))
+    return numbers.where(numbers.between(low, high))
 
 
 def count_ages(text: pd.Series, years: pd.Series) -> dict[str, int]:

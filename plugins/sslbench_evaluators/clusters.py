@@ -44,7 +44,7 @@ class Clusters:
         split = sample(context.splits["test"], self.options.images, context.seed)
         features = Features(split.embeddings, derive(context.seed, "k-means") % 2**32, self.options.restarts)
         findings = {label: presence(split.labels[:, column]) for column, label in enumerate(context.labels)}
-        for name, values in {**findings, **groups(split.ehr)}.items():
+        for name, values in {**findings, **groups(split.ehr, split.declared)}.items():
             numbers, note = features.indices(values)
             for metric in METRICS:
                 yield Metric("test", name, metric, numbers.get(metric), note)

@@ -7,7 +7,7 @@ of each training image with the image's label, and then read patch by patch, as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from ssl_bench.plugin.boxes import Box
 from ssl_bench.plugin.contracts import EvalContext, Metric, Split
 from ssl_bench.plugin.vocabulary import common_name
 from ssl_bench.seeds import derive
@@ -133,7 +134,7 @@ def _spread(split: Split, most: int, seed: int) -> Array:
 def masks_of(split: Split, finding: str, side: int) -> Mapping[int, Array]:
     """By place of an image in the split, which patches (side * side,) have their centre in a box of the finding.
 
-    A box that holds no centre holds the patch that its own centre lies in.
+    A box that holds no centre holds the patch that its own centre lies in; so does a mask, by its largest part.
     """
     centres = (np.arange(side) + 0.5) / side
     found: dict[int, Array] = {}
@@ -142,11 +143,22 @@ def masks_of(split: Split, finding: str, side: int) -> Mapping[int, Array]:
             continue
         across = (centres >= box.left) & (centres <= box.right)
         down = (centres >= box.top) & (centres <= box.bottom)
-        across[min(side - 1, int((box.left + box.right) / 2 * side))] = True
-        down[min(side - 1, int((box.top + box.bottom) / 2 * side))] = True
+        if not box.part:
+            across[min(side - 1, int((box.left + box.right) / 2 * side))] = True
+            down[min(side - 1, int((box.top + box.bottom) / 2 * side))] = True
         mask = (down[:, None] & across[None, :]).ravel()
         found[box.image] = found.get(box.image, np.zeros(side * side, bool)) | mask
-    return found
+    empty = {image for image, mask in found.items() if not mask.any()}
+    return found | {image: _of_largest(split.boxes, image, finding, side) for image in empty}
+
+
+def _of_largest(boxes: Sequence[Box], image: int, finding: str, side: int) -> Array:
+    """The patch (side * side,) that the centre of the largest part of a mask lies in."""
+    parts = [box for box in boxes if box.image == image and common_name(box.finding) == common_name(finding)]
+    largest = max(parts, key=lambda box: (box.right - box.left) * (box.bottom - box.top))
+    row, column = (min(side - 1, int(middle * side)) for middle in
+                   ((largest.top + largest.bottom) / 2, (largest.left + largest.right) / 2))  # fmt: skip
+    return np.arange(side * side) == row * side + column
 
 
 def of_image(scores: Array, inside: Array, area: float) -> tuple[float, float, float, float]:

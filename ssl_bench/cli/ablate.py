@@ -119,6 +119,7 @@ def feature_sets(
         UsageError: there are none, they are asked for in two ways, or the dataset lacks them.
     """
     from ssl_bench.config.config import split_names
+    from ssl_bench.plan.attributes import specs_of
     from ssl_bench.plugin.features import expand
     from ssl_bench.sweep.feature_sets import feature_grid
 
@@ -138,7 +139,7 @@ def feature_sets(
     chosen = features or ",".join(base.ehr.features or registry.get("method", base.method.name).features)
     if not chosen:
         raise UsageError("an ablation needs EHR features; add --features, for example age,sex")
-    return {chosen: expand(split_names(chosen))}
+    return {chosen: expand(split_names(chosen), specs_of(registry))}
 
 
 def run_cells(

@@ -131,6 +131,7 @@ class DataConfig(Section):
     blank: Literal["ignore", "zeros"] = Field("zeros", description="what a blank label becomes")
     size: int = Field(256, ge=16, le=4096, description="side of the prepared images in px")
     fit: Literal["crop", "pad"] = Field("crop", description="how an image becomes square")
+    attributes: Names = Field((), description="attributes beside age, sex and view to read and group by, such as race")
     workers: int = Field(0, ge=0, description="threads that prepare images, 0 for one a core")
     merge_duplicates: bool = Field(False, description="merge identical rows instead of refusing them")
     similar_ids: Literal["refuse", "merge", "keep"] = Field(

@@ -9,6 +9,9 @@ import pandas as pd
 COLUMNS = ("image_id", "finding", "left", "top", "right", "bottom", "aspect")
 """Of :attr:`ssl_bench.plugin.cohort.Cohort.boxes`: sides as shares of the width and height, and width by height."""
 
+PART = "part"
+"""A further column where there are masks: whether a row is one of several rectangles that are a mask together."""
+
 SIDES = ("left", "top", "right", "bottom")
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ssl_bench.plugin.features import AGE_FORMS, Encoded, FeatureSchema, column_slices
+from ssl_bench.plugin.features import Encoded, FeatureSchema, column_slices
 from ssl_bench.seeds import derive
 
 
@@ -77,7 +77,7 @@ def random_rows(schema: FeatureSchema, rows: int, stream: torch.Generator) -> Te
     parts = []
     for feature, place in column_slices(schema).items():
         width = place.stop - place.start
-        if AGE_FORMS.get(feature) == 0:
+        if schema.number(feature):
             parts.append(torch.rand(rows, 1, generator=stream))
         else:
             parts.append(torch.eye(width)[torch.randint(width, (rows,), generator=stream)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -135,8 +135,9 @@ def join(cohorts: Mapping[str, Cohort]) -> Cohort:
     if len(cohorts) == 1:
         return next(iter(cohorts.values()))
     features = tuple(dict.fromkeys(feature for cohort in cohorts.values() for feature in cohort.features))
-    frames = [_prefixed(name, cohort, features) for name, cohort in cohorts.items()]
     parts = list(cohorts.values())
+    numbers = {feature for cohort in parts for feature in cohort.features if cohort.specs[feature].number}
+    frames = [_prefixed(name, cohort, features, numbers) for name, cohort in cohorts.items()]
     return Cohort(
         "+".join(cohorts),
         Path(),
@@ -146,6 +147,7 @@ def join(cohorts: Mapping[str, Cohort]) -> Cohort:
         official_split=all(cohort.official_split for cohort in parts),
         synthetic=any(cohort.synthetic for cohort in parts),
         boxes=_boxes(cohorts),
+        declared={name: spec for cohort in parts for name, spec in cohort.declared.items()},
         counts={f"{what} ({name})": count for name, cohort in cohorts.items() for what, count in cohort.counts.items()},
     )
 
@@ -157,12 +159,12 @@ def _boxes(cohorts: Mapping[str, Cohort]) -> pd.DataFrame | None:
     return pd.concat(parts, ignore_index=True) if parts else None
 
 
-def _prefixed(name: str, cohort: Cohort, features: Sequence[str]) -> pd.DataFrame:
+def _prefixed(name: str, cohort: Cohort, features: Sequence[str], numbers: Container[str]) -> pd.DataFrame:
     frame = cohort.frame.copy()
     for column in PREFIXED:
         frame[column] = f"{name}/" + frame[column].astype(str)
     for feature in features:
         if feature not in cohort.features:
-            frame[feature] = pd.Series(np.nan, index=frame.index, dtype=float if feature == "age" else object)
+            frame[feature] = pd.Series(np.nan, index=frame.index, dtype=float if feature in numbers else object)
     frame.insert(0, DATASET, name)
     return frame

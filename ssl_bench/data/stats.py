@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ssl_bench.plugin.cohort import RAW, SPLITS, Cohort
-from ssl_bench.plugin.features import CATEGORIES
 
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -22,7 +21,7 @@ def statistics(cohort: Cohort) -> dict[str, pd.DataFrame]:
 
 
 def demographics(cohort: Cohort) -> pd.DataFrame:
-    """Images, studies, patients, quartiles of the age in years, and shares of each value of the other features.
+    """Images, studies, patients, quartiles of numbers, and shares of each value of the other features.
 
     Shares are of the images that have a value. Age and sex are counted by image, as they are used.
     """
@@ -40,11 +39,13 @@ def _describe(cohort: Cohort, rows: pd.DataFrame) -> Iterator[tuple[str, float]]
     yield "patients", rows["patient_id"].nunique()
     for feature in cohort.features:
         values = rows[feature].dropna()
-        if feature == "age":
+        spec = cohort.specs[feature]
+        if spec.number:
             quartiles = values.astype(float).quantile(list(QUARTILES))
-            yield from ((f"age, quartile {n}", float(value)) for n, value in enumerate(quartiles, start=1))
+            yield from ((f"{feature}, quartile {n}", float(value)) for n, value in enumerate(quartiles, start=1))
         else:
-            yield from ((f"{feature} {value}", float((values == value).mean())) for value in CATEGORIES[feature])
+            every = spec.values or sorted(cohort.frame[feature].dropna().unique())
+            yield from ((f"{feature} {value}", float((values == value).mean())) for value in every)
 
 
 def prevalence(cohort: Cohort) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.build.prepared import PreparedData
-from ssl_bench.data.boxes import SIDES, in_square
+from ssl_bench.data.boxes import PART, SIDES, in_square
 from ssl_bench.data.source import PixelStatistics
 from ssl_bench.data.views import whole_view
 from ssl_bench.distributed import is_first
@@ -23,6 +23,7 @@ from ssl_bench.plugin.boxes import Box
 from ssl_bench.plugin.cohort import SPLITS
 from ssl_bench.plugin.contracts import Backbone, EvalContext, Fusion, Split
 from ssl_bench.plugin.encoders import BaseEncoder, normalised
+from ssl_bench.plugin.feature_specs import FeatureSpec
 from ssl_bench.plugin.features import FeatureSchema, column_of, encode
 from ssl_bench.results.rundir import RunDirectory
 
@@ -90,10 +91,11 @@ class Embedder:
             features,
             frame[list(prepared.cohort.labels)].to_numpy(dtype=np.float32),
             prepared.rows[chosen],
-            raw_ehr(frame[list(prepared.cohort.features)]),
+            raw_ehr(frame[list(prepared.cohort.features)], prepared.cohort.specs),
             *self._ehr(frame),
             frame["study_id"].to_numpy(dtype=str),
             boxes_of(prepared, images),
+            prepared.cohort.specs,
         )
 
     def _ehr(self, frame: pd.DataFrame) -> tuple[npt.NDArray[np.float32] | None, npt.NDArray[np.float32] | None]:
@@ -139,8 +141,9 @@ def boxes_of(prepared: PreparedData, images: npt.NDArray[Any]) -> list[Box]:
     boxes = in_square(prepared.cohort.boxes, prepared.fit)
     place = pd.Series(np.arange(len(images)), index=images)
     held = boxes[boxes["image_id"].isin(place.index)]
-    rows = zip(place[held["image_id"]], held["finding"], *(held[side] for side in SIDES), strict=True)
-    return [Box(int(image), str(finding), *map(float, sides)) for image, finding, *sides in rows]
+    parts = held[PART].eq(True) if PART in held else np.zeros(len(held), bool)  # joined datasets may lack it
+    rows = zip(place[held["image_id"]], held["finding"], parts, *(held[side] for side in SIDES), strict=True)
+    return [Box(int(image), str(finding), *map(float, sides), bool(part)) for image, finding, part, *sides in rows]
 
 
 def whole_images(prepared: PreparedData, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:
@@ -159,11 +162,11 @@ def black_of(network: Backbone, grey: PixelStatistics) -> float | Tensor:
     return -grey.mean / grey.std
 
 
-def raw_ehr(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
-    """EHR features as :class:`Split` holds them: the age as numbers with NaN, text with None."""
+def raw_ehr(frame: pd.DataFrame, specs: Mapping[str, FeatureSpec]) -> dict[str, npt.NDArray[Any]]:
+    """EHR features as :class:`Split` holds them: numbers with NaN, text with None."""
     return {
         str(name): column.to_numpy(dtype=np.float64, na_value=np.nan)
-        if name == "age"
+        if specs[str(name)].number
         else column.astype(object).where(column.notna(), None).to_numpy()
         for name, column in frame.items()
     }

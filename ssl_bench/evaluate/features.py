@@ -17,6 +17,7 @@ from ssl_bench.errors import DataError, Problems, guesses, shortened
 from ssl_bench.evaluate.feature_folder import IMAGES, read_folder
 from ssl_bench.plugin.cohort import SPLITS, Cohort
 from ssl_bench.plugin.contracts import Split
+from ssl_bench.plugin.feature_specs import SHARED
 from ssl_bench.plugin.labels import check_names
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.groups import GROUPED
@@ -117,12 +118,12 @@ def _of_table(path: Path) -> FeatureTable:
 
 
 def _about(frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
-    """Identifiers as text, and what is known of age, sex and view."""
+    """Identifiers as text, and what is known of age, sex, view and other attributes."""
     about = frame[[name for name in (*IDENTIFIERS, "study_id") if name in frame.columns]].apply(texts)
     for name in GROUPED:
         if name in frame.columns:
             text = frame[name].astype(object).where(frame[name].notna() & (frame[name].astype(str).str.strip() != ""))
-            about[name] = numbers(frame, [name], problems)[:, 0] if name == "age" else text
+            about[name] = numbers(frame, [name], problems)[:, 0] if SHARED[name].number else text
     return about.reset_index(drop=True)
 
 
@@ -211,11 +212,11 @@ def _kept(file: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 
 
 def _attributes(frame: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
-    """Age as numbers with NaN, sex and view as text with None, as far as the table has them."""
+    """Numbers with NaN, and text with None, of the attributes that the table has."""
     known = [name for name in GROUPED if name in frame.columns]
     text = {name: frame[name].astype(object).where(frame[name].notna(), None).to_numpy() for name in known}
-    ages = {"age": frame["age"].to_numpy(dtype=np.float64, na_value=np.nan)} if "age" in known else {}
-    return {**text, **ages}
+    measured = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in known if SHARED[name].number}
+    return {**text, **measured}
 
 
 def _check_ids(table: FeatureTable, path: Path) -> None:

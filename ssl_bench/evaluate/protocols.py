@@ -166,7 +166,7 @@ class Found:
         whole = predictions.split == "test" and predictions.fraction == 1.0
         self.rows += metric_rows(item, labels, self.replicates, self.metrics if whole else (), validation)
         if whole:
-            self.rows += subgroup_rows(item, labels, self.replicates)
+            self.rows += subgroup_rows(item, labels, self.replicates, validation)
         where = (origin.protocol, origin.fitted_on, origin.dataset, predictions.split)
         self.scored[(origin.encoder, *where, predictions.fraction, predictions.draw)] = item, labels, validation
 

@@ -125,7 +125,7 @@ class Probe:
             name, rest = prediction_file(found[0])
             out.write_predictions(origin.encoder, name, rest, prediction_frame(as_table(scored, labels)))
         if split.name == "test":
-            yield from subgroup_rows(scored, labels, self.replicates)
+            yield from subgroup_rows(scored, labels, self.replicates, next(iter(chosen), None))
 
     def record(self, source: Path, rows: list[Row], began: float) -> dict[str, Any]:
         """What a run's record says, as far as there is something to say of embeddings alone."""

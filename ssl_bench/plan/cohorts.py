@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +19,7 @@ from ssl_bench.data.withheld import without_labels
 from ssl_bench.errors import HandledError, Problems
 from ssl_bench.plan.parts import ResolvedComponent, RunComponents
 from ssl_bench.plugin.cohort import Cohort, check_cohort, check_columns, merge_duplicates
-from ssl_bench.plugin.features import check_available
+from ssl_bench.plugin.features import check_available, column_of
 
 
 class Folder(Protocol):
@@ -33,14 +34,17 @@ class Folder(Protocol):
         """The split file; None for the dataset's own."""
 
 
-def read_raw(chosen: ResolvedComponent, source: Folder, cache: Path, data: DataConfig) -> Cohort:
+def read_raw(
+    chosen: ResolvedComponent, source: Folder, cache: Path, data: DataConfig, features: Sequence[str] = ()
+) -> Cohort:
     """The cohort of one dataset with its own labels, and the columns that it says it has.
 
     Args:
         chosen: the dataset.
         source: its folder, and a split of the user's for it.
         cache: folder of generated data.
-        data: what is merged.
+        data: what is merged, and which attributes are asked for.
+        features: that a run joins, by their names; expanded.
 
     Raises:
         UsageError: the dataset needs a folder, or takes none.
@@ -50,11 +54,20 @@ def read_raw(chosen: ResolvedComponent, source: Folder, cache: Path, data: DataC
     reader = (chosen.with_option("split", DRAWN) if drawn else chosen).build()
     cohort: Cohort = reader.read(reader.locate(source.root, cache))
     check_columns(cohort)
+    cohort = replace(cohort, declared={spec.name: spec for spec in chosen.component.declares})
+    cohort = opted_in(cohort, {*data.attributes, *map(column_of, features)})
     if data.merge_duplicates:
         cohort = merge_duplicates(cohort)
     if data.similar_ids == "keep":
         return cohort
     return noticed(merge_ids(cohort) if data.similar_ids == "merge" else cohort)
+
+
+def opted_in(cohort: Cohort, asked: Container[str]) -> Cohort:
+    """The cohort without the attributes that a run must ask for and has not (race, insurance, ...)."""
+    left = [name for name in cohort.features if cohort.specs[name].opt_in and name not in asked]
+    kept = tuple(name for name in cohort.features if name not in left)
+    return replace(cohort, frame=cohort.frame.drop(columns=left), features=kept) if left else cohort
 
 
 def check_table(cohort: Cohort, data: DataConfig) -> None:
@@ -115,7 +128,7 @@ def _read_all(
     names = distinct(dataset.name for dataset, _ in wanted)
     for name, (dataset, source) in zip(names, wanted, strict=True):
         try:
-            raw[name] = read_raw(dataset, source, cache, data)
+            raw[name] = read_raw(dataset, source, cache, data, features)
         except HandledError as error:
             problems.add(error)
     if len(raw) < len(names):

@@ -12,6 +12,7 @@ from ssl_bench.config.checks import check_batch, check_declared, check_lars
 from ssl_bench.config.config import METRICS, Choice, RunConfig
 from ssl_bench.config.recipes import find
 from ssl_bench.errors import Problems, UsageError
+from ssl_bench.plan.attributes import check_named, specs_of
 from ssl_bench.plan.baselines import choose_baselines
 from ssl_bench.plan.encoders import as_backbone, choose_encoder
 from ssl_bench.plugin.components import (
@@ -120,7 +121,7 @@ def choose_parts(config: RunConfig, registry: Registry) -> RunComponents:
         tuple(_chosen(registry, DatasetSpec, source.name, source.options, config.preset) for source in sources)
         for sources in (config.data.more, config.evaluate.test_on)
     )
-    features = expand(config.ehr.features or method.component.features)
+    features = expand(config.ehr.features or method.component.features, specs_of(registry))
     _check_features(features, (dataset, *more))
     _check_ehr(config, features)
     fusion = _choose_fusion(config, registry, method, features)
@@ -182,8 +183,10 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
         problems.run(partial(registry.options, EncoderSpec.kind, named.name, named.options, config.preset))
     else:
         problems.run(partial(choose_backbone, registry, config.backbone.name))
-    problems.run(partial(expand, config.ehr.features))
-    problems.run(partial(expand, config.ehr.impute_features))
+    specs = specs_of(registry)
+    problems.run(partial(expand, config.ehr.features, specs))
+    problems.run(partial(expand, config.ehr.impute_features, specs))
+    problems.run(partial(check_named, config.data.attributes, specs))
     problems.raise_if_any()
 
 

@@ -14,6 +14,7 @@ from ssl_bench.config.recipes import missing
 from ssl_bench.data.joined import join
 from ssl_bench.data.splits import manifest, pretraining_rows
 from ssl_bench.errors import Problems, UsageError
+from ssl_bench.plan.attributes import attribute_notes, check_held
 from ssl_bench.plan.cohorts import read_sources
 from ssl_bench.plan.external import External, read_external
 from ssl_bench.plan.parts import RunComponents, choose_parts
@@ -21,7 +22,8 @@ from ssl_bench.plan.settle import settle
 from ssl_bench.plan.units import aggregates, unit_notes
 from ssl_bench.plan.whole import whole
 from ssl_bench.plugin.cohort import SPLITS, Cohort
-from ssl_bench.plugin.features import POST_IMAGE, FeatureSchema, check_known, column_of, expand, learn_schema
+from ssl_bench.plugin.feature_specs import FeatureSpec
+from ssl_bench.plugin.features import FeatureSchema, check_known, column_of, expand, learn_schema
 from ssl_bench.plugin.notes import Note, note_of
 from ssl_bench.plugin.registry import Registry
 
@@ -80,10 +82,7 @@ class Plan:
     @property
     def notes(self) -> list[Note]:
         """What a reader of the results must know."""
-        notes = self._generated()
-        late = [feature for feature in self.parts.features if feature in POST_IMAGE]
-        if late:
-            notes.append(Note("post-image", f"{', '.join(late)} come from after the image was taken"))
+        notes = [*self._generated(), *attribute_notes(self.cohort, self.parts.features)]
         constants = {name: value for name, value in self.config.ehr.constants.items()
                      if name in map(column_of, self.parts.features)}  # fmt: skip
         if constants:
@@ -169,10 +168,11 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: RunCom
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))
     problems.raise_if_any()
     cohort = join(sources)
+    check_held(config.data.attributes, [cohort, *(other.cohort for other in external)])
     check_evaluable(cohort, parts, external)
     seen = cohort.frame.loc[pretraining_images(config.data, cohort)]
-    check_known(seen, parts.features, cohort.counts)
-    schema = read_schema(config, parts, seen)
+    check_known(seen, parts.features, cohort.counts, cohort.specs)
+    schema = read_schema(config, parts, seen, cohort.specs)
     used = registry.provenance([(part.component.kind, part.name) for part in parts.external])
     own = {name: part.component for name, part in zip(sources, parts.datasets, strict=True)}
     return Plan(
@@ -222,14 +222,17 @@ def pretraining_images(data: DataConfig, cohort: Cohort) -> pd.Index:
     return pretraining_rows(cohort, splits, allow_test=data.allow_test_in_pretraining)
 
 
-def read_schema(config: RunConfig, parts: RunComponents, train: pd.DataFrame) -> FeatureSchema:
+def read_schema(
+    config: RunConfig, parts: RunComponents, train: pd.DataFrame, specs: Mapping[str, FeatureSpec]
+) -> FeatureSchema:
     """The schema of the EHR vector, learnt on the rows that pretraining sees."""
     ehr = config.ehr
-    filled = (expand(ehr.impute_features) or parts.features) if ehr.impute == "train" else ()
+    filled = (expand(ehr.impute_features, specs) or parts.features) if ehr.impute == "train" else ()
     return learn_schema(
         train,
         parts.features,
         impute=map(column_of, filled),
         right_closed=ehr.age_bins == RIGHT_CLOSED,
         constants=ehr.constants,
+        specs=specs,
     )

@@ -1,4 +1,4 @@
-"""A box around a finding, as evaluators see it."""
+"""A box around a finding, or a part of its mask, as evaluators see it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """A box around a finding, with sides as shares of the square view of its image.
+    """A box around a finding, or a part of its mask, with sides as shares of the square view of its image.
 
     Attributes:
         image: place of the image in its split.
         finding: as the dataset calls it.
+        part: it is one of several rectangles that are a mask together; else it is a box by itself.
     """
 
     image: int
@@ -19,3 +20,4 @@ class Box(NamedTuple):
     top: float
     right: float
     bottom: float
+    part: bool = False

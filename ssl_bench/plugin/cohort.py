@@ -12,6 +12,7 @@ import pandas as pd
 
 from ssl_bench.errors import DataError, Problems, guesses, shortened
 from ssl_bench.plugin import labels as label_space
+from ssl_bench.plugin.feature_specs import SHARED, FeatureSpec
 
 IDENTIFIERS = ("image_id", "image_path", "patient_id", "study_id", "split")
 """Text columns that every cohort has; ``image_path`` is relative to the root, with forward slashes."""
@@ -29,7 +30,7 @@ class Cohort:
     Args:
         name: the dataset's name.
         root: the folder that ``image_path`` is relative to.
-        frame: the columns of :data:`IDENTIFIERS`, ``features`` (``age`` in years, the others text, missing as NaN)
+        frame: the columns of :data:`IDENTIFIERS`, ``features`` (numbers, or text, missing as NaN)
             and ``labels`` (1, 0, -1 uncertain, NaN blank, until :meth:`with_labels` settles them).
         features: names of the EHR features in ``frame``.
         labels: names of the findings in ``frame``.
@@ -42,7 +43,9 @@ class Cohort:
             may leave the machine; of a bare sentence nothing may.
         unmapped: findings of the files that no label stands for, with their number of images, for ``data check``.
         boxes: around findings of some images: columns ``image_id, finding, left, top, right, bottom, aspect``, sides as
-            shares of the picture's width and height, ``aspect`` its width by its height; None: the dataset has none.
+            shares of the picture's width and height, ``aspect`` its width by its height, and ``part`` where rectangles
+            make a mask together; None: the dataset has none.
+        declared: features that the dataset declares beside the shared ones, by name; the core fills them in.
         sensitivity: positive images by finding (``{"readers=any": {"Edema": 12}}``) under each policy that could have
             settled labels of several readers or grades, the chosen one too.
     """
@@ -60,6 +63,12 @@ class Cohort:
     unmapped: Mapping[str, int] = field(default_factory=dict)
     sensitivity: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     boxes: pd.DataFrame | None = None
+    declared: Mapping[str, FeatureSpec] = field(default_factory=dict)
+
+    @property
+    def specs(self) -> Mapping[str, FeatureSpec]:
+        """What every feature is, by name."""
+        return {**SHARED, **self.declared}
 
     def __len__(self) -> int:
         return len(self.frame)

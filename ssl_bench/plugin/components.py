@@ -17,6 +17,7 @@ from ssl_bench.errors import PluginError, UsageError
 from ssl_bench.plugin.search import Search
 
 if TYPE_CHECKING:
+    from ssl_bench.plugin.feature_specs import FeatureSpec
     from ssl_bench.plugin.options import Options, WriterOptions
 
 
@@ -201,6 +202,7 @@ class DatasetSpec(Component):
     Args:
         features: the EHR features that the layout holds.
         optional: those of them that a download may lack; the cohort says which are there.
+        declares: what each of the features is that is none of :data:`ssl_bench.plugin.feature_specs.SHARED`.
         label_space: the name of its own label space (:mod:`ssl_bench.plugin.labels`).
         synthetic: results on it must say so.
         aggregate: truth is by study, which is therefore scored by the ``max`` or ``mean`` of its images; empty: images
@@ -217,6 +219,7 @@ class DatasetSpec(Component):
     kind: ClassVar[str] = "dataset"
     features: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    declares: tuple[FeatureSpec, ...] = ()
     label_space: str = ""
     synthetic: bool = False
     thumbnails: bool = False
@@ -385,16 +388,7 @@ class LoggerSpec(Service):
 
 KINDS: dict[str, type[Component]] = {
     kind.kind: kind
-    for kind in (
-        MethodSpec,
-        FusionSpec,
-        DatasetSpec,
-        BackboneSpec,
-        EncoderSpec,
-        EvaluatorSpec,
-        MetricSpec,
-        LauncherSpec,
-        LoggerSpec,
-    )
-}
+    for kind in (MethodSpec, FusionSpec, DatasetSpec, BackboneSpec, EncoderSpec, EvaluatorSpec, MetricSpec,
+                 LauncherSpec, LoggerSpec)
+}  # fmt: skip
 """Every kind of component by its name."""

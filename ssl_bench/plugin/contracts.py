@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+from ssl_bench.plugin.feature_specs import SHARED, FeatureSpec
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -294,11 +296,11 @@ class Split:
         embeddings: ``(N, D)`` float32.
         labels: ``(N, L)`` 1, 0 or NaN.
         rows: ``(N,)`` row numbers in the cohort and the store.
-        ehr: the dataset's EHR features by name, ``(N,)`` each: ``age`` in years with NaN, others text with None.
+        ehr: the dataset's EHR features by name, ``(N,)`` each: numbers with NaN, or text with None.
         ehr_values: ``(N, F)`` the run's EHR vectors, 0 where missing; None in a run without features.
         ehr_present: ``(N, F)`` 1 where known.
         study_ids: ``(N,)`` text; None where studies are not known.
-        boxes: around findings of some images, in the square that encoders see.
+        boxes, declared: around findings, in the square that encoders see; what each EHR feature is, by name.
     """
 
     name: str
@@ -312,6 +314,7 @@ class Split:
     ehr_present: Floats | None = None
     study_ids: npt.NDArray[Any] | None = None
     boxes: Sequence[Box] = ()
+    declared: Mapping[str, FeatureSpec] = field(default_factory=lambda: SHARED)
 
 
 @dataclass(frozen=True)
@@ -354,8 +357,7 @@ class Predictions:
         scores: ``(N, L)`` higher means more likely; NaN in a whole column: the label could not be fitted.
         probabilities: the scores are probabilities in [0, 1].
         settings: what validation chose (``{"strength": 0.1}``), for the record.
-        fraction: share of the training patients that was used; the core fills it in.
-        draw: which random draw of that share; the core fills it in.
+        fraction, draw: share of the training patients, and which draw of that share; the core fills them in.
     """
 
     split: str
@@ -376,10 +378,8 @@ class Metric:
         metric: name of the number.
         value: None where it is undefined.
         note: why a value or an interval is missing.
-        ci_low: lower end of the protocol's own 95 % interval, from resamples of patients; so are the next three.
-        ci_high: its upper end.
-        percentile_low: lower end of the percentile interval.
-        percentile_high: its upper end.
+        ci_low, ci_high: ends of the protocol's own 95 % interval, from resamples of patients.
+        percentile_low, percentile_high: ends of the percentile interval of these resamples.
     """
 
     split: str

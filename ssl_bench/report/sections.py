@@ -100,12 +100,18 @@ def other_table(record: Mapping[str, Any]) -> Table:
     return Table(("protocol", "encoder", "label", "metric", "value", "note"), rows)
 
 
+AT_THRESHOLD = {"sensitivity-at-threshold": "sensitivity", "fpr-at-threshold": "false positive rate"}
+"""At the threshold of each finding that 90 % of the negative validation images lie below."""
+
+
 def subgroup_table(record: Mapping[str, Any]) -> Table:
     """Macro metrics of every subgroup of the test split, and the gap of each attribute with its two groups."""
     kept = [
         row for row in record["metrics"]
         if row["split"] == "test" and row.get("subgroup", "all") != "all" and row["label"] == MACRO
     ]  # fmt: skip
+    held = {row["metric"] for row in kept}
+    shown = {**METRICS, **{name: title for name, title in AT_THRESHOLD.items() if name in held}}
     groups: dict[tuple[str, str, str], dict[str, Row]] = {}
     for row in kept:
         key = (named(row, record["data"]["name"]), row["encoder"], row["subgroup"])
@@ -115,10 +121,10 @@ def subgroup_table(record: Mapping[str, Any]) -> Table:
         first = next(iter(cells.values()))
         gap = first["metric"].endswith("_gap")
         counts = (count_text(first["n_images"]), count_text(first["n_patients"]))
-        texts = (_cell(cells.get(metric), signed_text if gap else interval_text) for metric in METRICS)
+        texts = (_cell(cells.get(metric), signed_text if gap else interval_text) for metric in shown)
         group = f"{subgroup}: gap" if gap else subgroup
         rows.append((group, *counts, *texts, encoder, name, _notes(cells.values())))
-    headings = (f"macro {name} [95 % interval]" for name in METRICS.values())
+    headings = (f"macro {name} [95 % interval]" for name in shown.values())
     return _table(("group", units(kept), "patients", *headings, "encoder", "protocol", "note"), rows, numbers=2)
 
 

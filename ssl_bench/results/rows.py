@@ -155,21 +155,21 @@ def table_rows(
     scores, base = np.nan_to_num(table.scores), supports(table.known, table.patients)
     found = measure(table.known, scores, patients=table.patients, replicates=replicates, seed=seed)
     for name, of_metric in found.items():
-        yield from _rows_of(table.labels, name, of_metric, denominators, CHANCE[name])
+        yield from rows_of(table.labels, name, of_metric, denominators, CHANCE[name])
     others = [gauge for gauge in metrics if gauge.name not in found]
     for name, (values, drawn) in measured(table, others, replicates, seed).items():
         gauge = next(gauge for gauge in others if gauge.name == name)
         on = [support.on(gauge.component.rests_on) for support in base]
         of_metric = with_intervals(values, drawn, on, FEWEST, unit=gauge.component.bounds == "unit")
         cuts = gauge.thresholds(table) if gauge.component.threshold else None
-        yield from _rows_of(table.labels, name, of_metric, denominators, gauge.component.chance, cuts)
+        yield from rows_of(table.labels, name, of_metric, denominators, gauge.component.chance, cuts)
 
 
 CHANCE: Mapping[str, float | Literal["prevalence"]] = {"auroc": 0.5, "auprc": "prevalence"}
 """AUROC and AUPRC of scores that say nothing."""
 
 
-def _rows_of(
+def rows_of(
     labels: Sequence[str],
     metric: str,
     found: Measured,
@@ -177,6 +177,7 @@ def _rows_of(
     chance: float | Literal["prevalence"] | None,
     cuts: Sequence[float | None] | None = None,
 ) -> Iterator[dict[str, Any]]:
+    """One row for each label and the macro mean, of one metric; ``cuts`` are the thresholds of the labels."""
     for k, (label, interval) in enumerate(zip(labels, found.labels, strict=True)):
         told = {**_interval(interval), **denominators.of((k,), chance)}
         if cuts is not None:

@@ -8,27 +8,102 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ssl_bench.data.subsets import restricted
+from ssl_bench.errors import shortened
 from ssl_bench.plugin.contracts import Metric
-from ssl_bench.results.rows import MACRO, Scored, metric_rows, plain_row
+from ssl_bench.results.rows import (
+    MACRO,
+    Denominators,
+    Scored,
+    as_table,
+    identity,
+    metric_rows,
+    plain_row,
+    rows_of,
+)
+from ssl_bench.stats.bootstrap import Floats
 from ssl_bench.stats.gaps import GroupMetrics
 from ssl_bench.stats.groups import groups, known
 from ssl_bench.stats.intervals import Difference
-from ssl_bench.stats.predictions import fitted
+from ssl_bench.stats.predictions import PredictionTable, fitted
+from ssl_bench.stats.rates import RATES, thresholds
+from ssl_bench.stats.significance import adjusted_p
 
 Row = dict[str, Any]
 
+SMALLEST = 5
+"""Patients that a group must have to stand in a table."""
 
-def subgroup_rows(scored: Scored, labels: tuple[str, ...], replicates: int) -> Iterator[Row]:
-    """Every metric of every group (``sex=F``) with its interval, and then the gap of each attribute (``sex``)."""
-    for attribute, values in groups(scored.split.ehr).items():
+
+def subgroup_rows(
+    scored: Scored, labels: tuple[str, ...], replicates: int, validation: PredictionTable | None = None
+) -> Iterator[Row]:
+    """Every metric of every group (``sex=F``) with its interval, and then the gap of each attribute (``sex``).
+
+    Groups of fewer than :data:`SMALLEST` patients are left out, which the gap's note says. Where validation images are
+    given, sensitivity and false positive rate follow, at one threshold for everybody.
+    """
+    cuts = None if validation is None else thresholds(*_truth(validation.select(labels)))
+    for attribute, found in groups(scored.split.ehr, scored.split.declared).items():
+        values, left = large_enough(found, scored.split.patient_ids)
+        names = sorted(set(values[known(values)]))
+        if not names:
+            continue
+        measured = group_metrics(scored, values, replicates, cuts)
         by_group: list[Row] = []
-        for name in sorted(set(values[known(values)])):
+        for name in names:
             part = of_rows(scored, values == name)
-            by_group += [{**row, "subgroup": f"{attribute}={name}"} for row in metric_rows(part, labels, replicates)]
+            rows = [*metric_rows(part, labels, replicates), *_rates(part, labels, measured, name, cuts)]
+            by_group += [{**row, "subgroup": f"{attribute}={name}"} for row in rows]
         yield from by_group
-        yield from gap_rows(scored, attribute, values, by_group, labels, replicates)
+        yield from gap_rows(scored, attribute, values, by_group, labels, measured, left)
+        yield from family_rows(scored, attribute, values, measured)
+
+
+def large_enough(values: npt.NDArray[Any], patients: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
+    """Groups (N,) without those of few patients, and a sentence on these, empty where there is none."""
+    counts = pd.Series(patients).groupby(values).nunique()
+    small = sorted(map(str, counts.index[counts < SMALLEST]))
+    kept = np.where(np.isin(values.astype(str), small), None, values) if small else values
+    told = f"left out, with fewer than {SMALLEST} patients: {shortened(small)}" if small else ""
+    return kept, told
+
+
+def _truth(table: PredictionTable) -> tuple[Floats, Floats]:
+    return table.truth, table.scores
+
+
+def _rates(
+    part: Scored, labels: tuple[str, ...], measured: GroupMetrics, name: str, cuts: Floats | None
+) -> Iterator[Row]:
+    """Rates of one group at the thresholds that are the same for all groups."""
+    if cuts is None:
+        return
+    counted = Denominators(as_table(part, labels))
+    for metric in RATES:
+        found = measured.group(metric, name)
+        told = [None if np.isnan(cut) else float(cut) for cut in cuts]
+        for row in rows_of(labels, metric, found, counted, None, told):
+            yield {**identity(part), **row}
+
+
+def family_rows(scored: Scored, attribute: str, values: npt.NDArray[Any], measured: GroupMetrics) -> Iterator[Row]:
+    """Each group of three or more minus the largest one in macro AUROC: one family, whose p are adjusted by Holm."""
+    sizes = pd.Series(scored.split.patient_ids).groupby(values).nunique()
+    if len(sizes) < 3:
+        return
+    largest = str(sizes.index[sizes.argmax()])
+    others = [name for name in measured.names if name != largest]
+    found = [measured.macro("auroc", name, largest) for name in others]
+    part = of_rows(scored, known(values))
+    for name, difference, p_holm in zip(others, found, adjusted_p([one.p for one in found]), strict=True):
+        p = "" if p_holm is None else f"; p {difference.p:.3g}, by Holm over the groups of {attribute} {p_holm:.3g}"
+        note = "; ".join(filter(None, (f"{name} minus {largest}, the largest group{p}", difference.note)))
+        ends = difference.low, difference.high, difference.percentile_low, difference.percentile_high
+        row = _plain(part, Metric(scored.split.name, MACRO, "auroc_against_largest", difference.value, note, *ends))
+        yield {**row, "subgroup": f"{attribute}={name}", "p": difference.p, "p_holm": p_holm}
 
 
 def of_rows(scored: Scored, rows: npt.NDArray[np.bool_]) -> Scored:
@@ -43,7 +118,8 @@ def gap_rows(
     values: npt.NDArray[Any],
     rows: Sequence[Mapping[str, Any]],
     labels: tuple[str, ...],
-    replicates: int,
+    measured: GroupMetrics,
+    left: str = "",
 ) -> Iterator[Row]:
     """The highest minus the lowest group of each finding and metric, over groups that have an interval.
 
@@ -58,11 +134,9 @@ def gap_rows(
         values: (N,) the group of every image, None where unknown.
         rows: of the groups, by :func:`subgroup_rows`.
         labels: the L findings.
-        replicates: resamples of patients.
+        measured: all groups on the same resamples of patients.
+        left: what is told of groups that are left out.
     """
-    if not rows:
-        return
-    measured = group_metrics(scored, values, replicates)
     part = of_rows(scored, known(values))
     for label, metric in dict.fromkeys((row["label"], row["metric"]) for row in rows):
         found = compared(rows, label, metric)
@@ -79,7 +153,7 @@ def gap_rows(
                 gap = measured.label(metric, first, second, columns[0])
             extreme = f", the extremes of {len(found.values)} groups" if len(found.values) > 2 else ""
             note = f"{high} minus {low}{extreme}"
-        told = "; ".join(text for text in (note, found.note, gap.note) if text)
+        told = "; ".join(text for text in (note, found.note, gap.note, left) if text)
         ends = gap.low, gap.high, gap.percentile_low, gap.percentile_high
         row = _plain(part, Metric(scored.split.name, label, f"{metric}_gap", gap.value, told, *ends))
         over = {"macro_labels": list(found.labels)} if label == MACRO else {}
@@ -119,13 +193,15 @@ def compared(rows: Sequence[Mapping[str, Any]], label: str, metric: str) -> Comp
     return Compared(means, shared, f"{count}: {', '.join(shared)}")
 
 
-def group_metrics(scored: Scored, values: npt.NDArray[Any], replicates: int) -> GroupMetrics:
+def group_metrics(
+    scored: Scored, values: npt.NDArray[Any], replicates: int, cuts: Floats | None = None
+) -> GroupMetrics:
     """Metrics of all groups (N,) on the same resamples of patients."""
     scores = np.asarray(scored.predictions.scores, dtype=np.float64)
     truth = np.where(fitted(scores), scored.split.labels, np.nan).astype(np.float64)
     return GroupMetrics(
         truth, np.nan_to_num(scores), values, sorted(set(values[known(values)])),
-        patients=scored.split.patient_ids, replicates=replicates, seed=scored.origin.seed,
+        patients=scored.split.patient_ids, replicates=replicates, seed=scored.origin.seed, cuts=cuts,
     )  # fmt: skip
 
 

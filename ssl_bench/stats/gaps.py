@@ -1,4 +1,4 @@
-"""Differences between groups of images, on the same resamples of patients, with intervals."""
+"""Numbers of groups of images and their differences, on the same resamples of patients, with intervals."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ssl_bench.stats.bootstrap import Floats, bootstrap, point
 from ssl_bench.stats.intervals import (
+    FEWEST,
     NAMES,
     Difference,
     Support,
@@ -18,11 +19,14 @@ from ssl_bench.stats.intervals import (
     macro_difference,
     macro_parts,
     supports,
+    with_intervals,
 )
+from ssl_bench.stats.intervals import Metric as Measured
+from ssl_bench.stats.rates import RATES, rates
 
 
 class GroupMetrics:
-    """AUROC and AUPRC of every group and label, resampled together.
+    """AUROC, AUPRC and rates at a threshold of every group and label, resampled together.
 
     A resample draws patients from the whole test set and every group has its images among theirs. So groups that
     share patients, as views do, vary together, and a difference is measured within each resample.
@@ -35,6 +39,7 @@ class GroupMetrics:
         patients: (N,) patient of each image.
         replicates: number of resamples R.
         seed: of the resamples.
+        cuts: (L,) thresholds of sensitivity and false positive rate, NaN where a label has none; None: no such rates.
     """
 
     def __init__(
@@ -47,15 +52,30 @@ class GroupMetrics:
         patients: npt.NDArray[Any],
         replicates: int,
         seed: int,
+        cuts: Floats | None = None,
     ) -> None:
         self.names = list(names)
-        masked = [np.where((members == name)[:, None], labels, np.nan) for name in names]
+        masks = [np.asarray(members == name, bool) for name in names]
+        masked = [np.where(mask[:, None], labels, np.nan) for mask in masks]
         wide = np.concatenate(masked, axis=1), np.tile(scores, len(masked))  # (N, G * L)
         drawn = bootstrap(*wide, patients=patients, replicates=replicates, seed=seed)
         size = (len(self.names), labels.shape[1])
         self.values = dict(zip(NAMES, (value.reshape(size) for value in point(*wide)), strict=True))  # (G, L)
         self.replicates = dict(zip(NAMES, (value.reshape(-1, *size) for value in drawn), strict=True))  # (R, G, L)
         self.supports = [supports(part, patients) for part in masked]
+        if cuts is not None:
+            found = rates(labels, scores, cuts, masks, patients=patients, replicates=replicates, seed=seed)
+            self.values |= {name: values for name, (values, _) in found.items()}
+            self.replicates |= {name: drawn for name, (_, drawn) in found.items()}
+
+    def group(self, metric: str, name: str) -> Measured:
+        """A metric of one group: of every label, and the macro mean."""
+        place = self.names.index(name)
+        return with_intervals(self.values[metric][place], self.replicates[metric][:, place],
+                              self._base(metric, place), FEWEST)  # fmt: skip
+
+    def _base(self, metric: str, place: int) -> list[Support]:
+        return [support.on(RATES.get(metric, "both")) for support in self.supports[place]]
 
     def label(self, metric: str, first: str, second: str, column: int) -> Difference:
         """First minus second group on one label."""
@@ -72,7 +92,7 @@ class GroupMetrics:
         """Differences (L,), those of the resamples (R, L), and what they rest on."""
         a, b = self.names.index(first), self.names.index(second)
         values, drawn = self.values[metric], self.replicates[metric]
-        pairs = zip(self.supports[a], self.supports[b], drawn[:, a].T, drawn[:, b].T, strict=True)
+        pairs = zip(self._base(metric, a), self._base(metric, b), drawn[:, a].T, drawn[:, b].T, strict=True)
         base = [_joint(first, second, _variance(x), _variance(y)) for first, second, x, y in pairs]
         return values[a] - values[b], drawn[:, a] - drawn[:, b], base
 

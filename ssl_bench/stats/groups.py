@@ -1,4 +1,4 @@
-"""Groups of patients and images by EHR attribute: sex, age group and view."""
+"""Groups of patients and images by attribute: sex, age group, view, and those that a run asks for."""
 
 from __future__ import annotations
 
@@ -8,26 +8,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-AGE_EDGES = (20, 40, 60, 80)
-"""First years of all age groups but the youngest."""
+from ssl_bench.plugin.feature_specs import SHARED, FeatureSpec
 
-AGE_GROUPS = ("0-19", "20-39", "40-59", "60-79", "80+")
+FIRST = ("sex", "age", "view")
+"""Attributes that stand first in tables; the others follow as the data have them."""
 
-GROUPED = ("sex", "age", "view")
-"""Attributes that images are grouped by, in the order of tables."""
+GROUPED = (*FIRST, *(name for name, spec in SHARED.items() if spec.groups_images and name not in FIRST))
+"""Attributes of any dataset that images are grouped by."""
 
 
-def age_groups(age: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
-    """Names of the age groups (N,) of ages in years; None where the age is NaN."""
-    names: npt.NDArray[Any] = np.array(AGE_GROUPS, dtype=object)[np.digitize(age, AGE_EDGES)]
-    names[np.isnan(age)] = None
+def groups(
+    ehr: Mapping[str, npt.NDArray[Any]], declared: Mapping[str, FeatureSpec] = SHARED
+) -> dict[str, npt.NDArray[Any]]:
+    """The group (N,) of every image as text, None where unknown, for each attribute that makes groups.
+
+    Args:
+        ehr: by name, (N,) each: numbers with NaN, or text with None.
+        declared: what each of them is; of the others nothing is known.
+    """
+    order = [*(name for name in FIRST if name in ehr), *(name for name in ehr if name not in FIRST)]
+    specs = {name: declared[name] for name in order if name in declared}
+    return {name: ranges(ehr[name], spec) if spec.number else ehr[name] for name, spec in specs.items()
+            if spec.groups_images}  # fmt: skip
+
+
+def ranges(numbers: npt.NDArray[np.floating[Any]], spec: FeatureSpec) -> npt.NDArray[Any]:
+    """Names of the groups (N,) of numbers; None where the number is NaN."""
+    names: npt.NDArray[Any] = np.array(spec.groups, dtype=object)[np.digitize(numbers, spec.edges)]
+    names[np.isnan(numbers)] = None
     return names
-
-
-def groups(ehr: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-    """The group (N,) of every image as text, None where unknown, for each of sex, age and view that the data have."""
-    found = {name: ehr[name] for name in GROUPED if name in ehr}
-    return {name: age_groups(values) if name == "age" else values for name, values in found.items()}
 
 
 def known(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from ssl_bench.plan.cohorts import check_demands
 from ssl_bench.plan.parts import RunComponents, choose_parts
 from ssl_bench.plan.plan import Plan, make_plan, pretraining_images, read_schema
 from ssl_bench.plugin.components import MethodSpec
+from ssl_bench.plugin.features import USUAL
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.sweep.settings import Values
 
@@ -132,6 +133,7 @@ def _by_data(cells: Iterable[Cell]) -> Iterator[list[Cell]]:
         read = [
             cell.config.data.model_dump_json(),
             *(other.model_dump_json() for other in cell.config.evaluate.test_on),
+            *(name for name in cell.config.ehr.features if name not in USUAL),  # read only where they are asked for
         ]
         groups.setdefault(" ".join(read), []).append(cell)
     yield from groups.values()
@@ -145,7 +147,8 @@ def _of(cell: Cell, shared: Plan, parts: RunComponents, registry: Registry) -> P
     """
     config = cell.config
     check_demands(shared.sources, shared.cohort, parts.features, config.pretrain.batch_size)
-    schema = read_schema(config, parts, shared.cohort.frame.loc[pretraining_images(config.data, shared.cohort)])
+    seen = shared.cohort.frame.loc[pretraining_images(config.data, shared.cohort)]
+    schema = read_schema(config, parts, seen, shared.cohort.specs)
     return replace(shared, config=config, parts=parts, schema=schema, components=parts.provenance(registry))
 
 

@@ -19,7 +19,7 @@ from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.errors import HandledError
 from ssl_bench.plugin.cohort import Cohort, check_cohort
 from ssl_bench.plugin.components import DatasetSpec as DatasetComponent
-from ssl_bench.plugin.features import CATEGORIES
+from ssl_bench.plugin.feature_specs import FeatureSpec, known
 from ssl_bench.plugin.labels import SPACES, check_values, in_space
 from ssl_bench.testing.checks import (
     Check,
@@ -30,9 +30,6 @@ from ssl_bench.testing.checks import (
     listed,
     run_all,
 )
-
-AGES = (0.0, 120.0)
-"""Years between which an age lies."""
 
 
 class DatasetSubject(Subject[DatasetComponent]):
@@ -130,30 +127,34 @@ def check_patients(subject: DatasetSubject) -> None:
 def check_features(subject: DatasetSubject) -> None:
     """The declared EHR features exist, and their values are in the vocabulary or missing."""
     declared, cohort = set(subject.component.features), subject.cohort
+    specs = known(subject.component.declares)
     sure, found = declared - set(subject.component.optional), set(cohort.features)
     subject.expect(
         sure <= found <= declared, f"declares the features {sorted(declared)} and reads {sorted(cohort.features)}"
     )
     for name in cohort.features:
         subject.expect(
-            name == "age" or name in CATEGORIES,
-            f"has a feature '{name}' that is unknown; expected age, {', '.join(CATEGORIES)}",
+            name in specs,
+            f"has a feature '{name}' that is unknown; declare it (DatasetSpec.declares), or take one of "
+            f"{', '.join(specs)}",
         )
         subject.expect(name in cohort.frame, f"declares the feature '{name}' and has no such column")
-        _check_vocabulary(subject, name, cohort.frame[name].dropna())
+        _check_vocabulary(subject, specs[name], cohort.frame[name].dropna())
 
 
-def _check_vocabulary(subject: DatasetSubject, name: str, values: pd.Series) -> None:
+def _check_vocabulary(subject: DatasetSubject, spec: FeatureSpec, values: pd.Series) -> None:
+    name = spec.name
     subject.expect(len(values), f"has no value at all of the feature '{name}'; leave it out of its features")
-    if name == "age":
-        numbers = pd.to_numeric(values, errors="coerce")
-        wrong = values[~numbers.between(*AGES)]
-        subject.expect(wrong.empty, f"must give age in years (0 to 120), found {wrong.unique()[:3].tolist()}")
+    if spec.number:
+        low, high = spec.plausible
+        wrong = values[~pd.to_numeric(values, errors="coerce").between(low, high)]
+        unit, found = f" in {spec.unit}" if spec.unit else "", wrong.unique()[:3].tolist()
+        subject.expect(wrong.empty, f"must give {name}{unit} ({low:g} to {high:g}), found {found}")
         return
-    wrong = values[~values.isin(CATEGORIES[name])]
+    wrong = values[~values.isin(spec.values)] if spec.values else values[:0]
     subject.expect(
         wrong.empty,
-        f"has values of '{name}' that are none of {', '.join(CATEGORIES[name])}: {wrong.unique()[:3].tolist()}; make "
+        f"has values of '{name}' that are none of {', '.join(spec.values)}: {wrong.unique()[:3].tolist()}; make "
         "them missing, or map them",
     )
 

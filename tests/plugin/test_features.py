@@ -6,8 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.errors import DataError, UsageError
-from ssl_bench.plugin.features import CATEGORIES, check_available, check_known, encode, expand, learn_schema
+from ssl_bench.errors import DataError, PluginError, UsageError
+from ssl_bench.plugin.feature_specs import FeatureSpec, known
+from ssl_bench.plugin.features import (
+    CATEGORIES,
+    check_available,
+    check_known,
+    column_slices,
+    encode,
+    expand,
+    learn_schema,
+)
 
 NAN = np.nan
 
@@ -176,3 +185,43 @@ def test_a_feature_that_the_dataset_lacks_names_both() -> None:
         check_available(("age", "icu"), "nih14", ("age", "sex"))
     with pytest.raises(UsageError, match="it has no EHR feature"):
         check_available(("age",), "bare", ())
+
+
+def test_a_number_without_a_stated_scale_lies_between_quantiles_of_the_training_rows() -> None:
+    train = pd.DataFrame({"bmi": [*np.arange(100.0) / 10 + 20, NAN]})
+    schema = learn_schema(train, ("bmi",), impute=())
+    low, high = np.nanquantile(train["bmi"], [0.05, 0.95])
+    others = pd.DataFrame({"bmi": [low, high, (low + high) / 2, NAN, 900.0, -900.0]})
+    values, present = encode(others, schema)
+    np.testing.assert_allclose(values[:, 0], [0, 1, 0.5, 0, 2, -1], atol=1e-6)
+    assert present[:, 0].tolist() == [1, 1, 1, 0, 1, 1]
+    assert schema.number("bmi")
+    flat = encode(others, learn_schema(pd.DataFrame({"bmi": [25.0, 25.0]}), ("bmi",))).values
+    assert np.isfinite(flat).all()
+
+
+def test_a_category_without_stated_values_has_the_most_frequent_ones_of_the_training_rows() -> None:
+    sites = [f"site{number:02d}" for number in range(30) for _ in range(40 - number)]
+    schema = learn_schema(pd.DataFrame({"site": [*sites, None]}), ("site",))
+    assert schema.columns == tuple(f"site=site{number:02d}" for number in range(16))
+    values, present = encode(pd.DataFrame({"site": ["site03", "site29", "elsewhere", None]}), schema)
+    assert values.argmax(1)[0] == 3
+    assert present[:, 0].tolist() == [1, 0, 0, 0]
+
+
+def test_a_dataset_can_declare_features_of_its_own() -> None:
+    pain = FeatureSpec(name="pain", kind="number", scale=(0, 10))
+    ward = FeatureSpec(name="ward", values=("A", "B"))
+    specs = known([pain, ward])
+    assert expand(["pain", "sex", "ward"], specs) == ("pain", "sex", "ward")
+    frame = pd.DataFrame({"pain": [5.0, NAN], "sex": ["M", "F"], "ward": ["B", "C"]})
+    schema = learn_schema(frame, ("pain", "sex", "ward"), specs=specs)
+    assert schema.columns == ("pain", "sex=M", "sex=F", "ward=A", "ward=B")
+    values, present = encode(frame, schema)
+    np.testing.assert_allclose(values, [[0.5, 1, 0, 0, 1], [0, 0, 1, 0, 0]])
+    np.testing.assert_allclose(present, [[1, 1, 1, 1, 1], [0, 1, 1, 0, 0]])
+    assert column_slices(schema) == {"pain": slice(0, 1), "sex": slice(1, 3), "ward": slice(3, 5)}
+    with pytest.raises(UsageError, match="unknown feature 'pian'; did you mean 'pain'"):
+        expand(["pian"], specs)
+    with pytest.raises(PluginError, match="'sex' is declared in two ways"):
+        known([FeatureSpec(name="sex", values=("m", "f"))])

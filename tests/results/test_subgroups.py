@@ -105,3 +105,41 @@ def test_extremes_are_those_of_the_shared_findings() -> None:
     assert (found.values, found.labels) == ({"a": 0.6, "b": 0.7}, ("X",))
     apart = compared([*rows[:3], row("b", "Z", 0.7), row("b", "macro", 0.7, ("Z",))], "macro", "auroc")
     assert apart.labels == ()
+
+
+def of_races(scored: Scored, names: list[str], counts: list[int]) -> Scored:
+    """The same predictions of people of some races; images of a race follow each other."""
+    race = np.repeat(np.array(names, dtype=object), counts)
+    return replace(scored, split=replace(scored.split, ehr={"race": race}))
+
+
+def test_small_groups_are_left_out_and_named(scored: Scored) -> None:
+    rows = list(subgroup_rows(of_races(scored, ["White", "Black", "Asian"], [120, 72, 8]), LABELS, 50))
+    assert {row["subgroup"] for row in rows} == {"race", "race=White", "race=Black"}
+    gap = next(row for row in rows if (row["subgroup"], row["metric"], row["label"]) == ("race", "auroc_gap", "Edema"))
+    assert "left out, with fewer than 5 patients: Asian" in gap["note"]
+    assert gap["n_images"] == 192
+
+
+def test_groups_against_the_largest_are_one_family(scored: Scored) -> None:
+    rows = subgroup_rows(of_races(scored, ["White", "Black", "Asian"], [100, 60, 40]), LABELS, 50)
+    family = [row for row in rows if row["metric"] == "auroc_against_largest"]
+    assert [row["subgroup"] for row in family] == ["race=Asian", "race=Black"]
+    p = sorted(row["p"] for row in family)
+    assert min(row["p_holm"] for row in family) == pytest.approx(min(1, 2 * p[0]))
+    assert "minus White, the largest group" in family[0]["note"]
+
+
+def test_rates_at_one_threshold_follow_where_validation_images_chose_it(scored: Scored) -> None:
+    rows = {(r["subgroup"], r["label"], r["metric"]): r
+            for r in subgroup_rows(scored, LABELS, 60, as_table(scored, LABELS))}  # fmt: skip
+    women, men = (rows[f"sex={name}", "Edema", "sensitivity-at-threshold"] for name in "FM")
+    assert women["threshold"] == men["threshold"]
+    sex, truth = scored.split.ehr["sex"], scored.split.labels[:, 0]
+    called = scored.predictions.scores[:, 0] >= women["threshold"]
+    assert women["value"] == pytest.approx(called[(sex == "F") & (truth == 1)].mean())
+    alarms = rows["sex=M", "Edema", "fpr-at-threshold"]["value"]
+    assert alarms == pytest.approx(called[(sex == "M") & (truth == 0)].mean())
+    gap = rows["sex", "Edema", "sensitivity-at-threshold_gap"]
+    assert gap["value"] == pytest.approx(abs(women["value"] - men["value"]))
+    assert gap["ci_low"] < gap["value"] < gap["ci_high"]

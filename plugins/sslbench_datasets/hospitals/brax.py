@@ -24,6 +24,7 @@ COLUMNS = {
     "sex": "PatientSex",
     "age": "PatientAge",
     "view": "ViewPosition",
+    "device": "Manufacturer",
     **{finding: finding for finding in CHEXPERT14},
 }
 VIEWS = {"PA": "PA", "AP": "AP", "L": "LATERAL", "LL": "LL", "RL": "LATERAL"}
@@ -43,7 +44,7 @@ class Brax(Layout[BraxOptions]):
     def draft(self, root: Path) -> Draft:
         """Every row of the master spreadsheet; a study is a patient's accession number."""
         path = find(root, TABLES)
-        table = read_csv(path, {"path": PATHS[self.options.files], **COLUMNS})
+        table = read_csv(path, {"path": PATHS[self.options.files], **COLUMNS}, optional=("device",))
         table.check_filled("path", "patient", "study")
         text = table.frame
         where = text["path"].str.lstrip("./")
@@ -52,6 +53,7 @@ class Brax(Layout[BraxOptions]):
         draft.age(text["age"], lower_ends(text["age"]))
         draft.category("sex", text["sex"], SEXES)
         draft.category("view", text["view"], VIEWS)
+        draft.text("device", text)
         draft.findings(parse_marks(text[list(CHEXPERT14)], name, path))
         draft.see(self.options.views)
         return draft

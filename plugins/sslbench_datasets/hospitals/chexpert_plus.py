@@ -16,6 +16,7 @@ import pandas as pd
 from ssl_bench.data.tables import find, gzipped_or_plain, read_csv
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.plugin.labels import CHEXPERT14
+from sslbench_datasets.attributes import ETHNICITIES, INSURANCES, RACES
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout
 from sslbench_datasets.hospitals.options import ChexpertPlusOptions
 
@@ -29,7 +30,15 @@ COLUMNS = {
     "age": "age",
     "sex": "sex",
     "split": "split",
+    "race": "race",
+    "ethnicity": "ethnicity",
+    "insurance": "insurance_type",
+    "bmi": "recent_bmi",
 }
+SOCIAL = {"race": RACES, "ethnicity": ETHNICITIES, "insurance": INSURANCES}
+OPTIONAL = (*SOCIAL, "bmi")
+"""What extracts of the table may lack."""
+
 VIEWS = {"PA": "PA", "AP": "AP", "LL": "LL", "RL": "LATERAL", "LATERAL": "LATERAL"}
 FOLDERS = {"png": ("PNG/PNG", "PNG", ""), "dicom": ("DICOM/DICOM", "DICOM", "")}
 """Where the archives of the release unpack to."""
@@ -48,7 +57,7 @@ class ChexpertPlus(Layout[ChexpertPlusOptions]):
     def draft(self, root: Path) -> Draft:
         """Every row of the table; its ``valid`` rows are the test split, for there is no other."""
         path = find(root, TABLES)
-        table = read_csv(path, COLUMNS, optional=("dicom",) if self.options.files == "png" else ())
+        table = read_csv(path, COLUMNS, optional=(*OPTIONAL, *(("dicom",) if self.options.files == "png" else ())))
         table.check_filled("path", "patient")
         text = table.frame
         name = text["path"].str.replace(r"\.[^./]+$", "", regex=True)
@@ -58,6 +67,9 @@ class ChexpertPlus(Layout[ChexpertPlusOptions]):
         draft.category("sex", text["sex"], SEXES)
         lateral = (text["side"].str.lower() == "lateral") & (text["view"] == "")
         draft.category("view", text["view"].mask(lateral, "LATERAL"), VIEWS)
+        for feature, meanings in SOCIAL.items():
+            draft.told(feature, text, meanings)
+        draft.number("bmi", text)
         draft.findings(self._labels(root, text["path"]))
         split = text["split"].str.lower()
         draft.official_split(split.mask(split == "valid", "test"), path)

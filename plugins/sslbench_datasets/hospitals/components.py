@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ssl_bench import DatasetSpec
 
 DEMOGRAPHIC = ("age", "sex", "view")
+SOCIAL = ("race", "ethnicity", "insurance", "bmi")
 
 
 def _hospital(
@@ -24,6 +25,7 @@ def _hospital(
 HOSPITALS = (
     _hospital(
         "padchest", "padchest:Padchest", "padchest:write", options="PadchestOptions",
+        features=(*DEMOGRAPHIC, "year", "device"), optional=("device",),
         published={"images": 160_868, "studies": 109_931, "patients": 67_625},
         summary="PadChest: 160,868 radiographs of 67,625 patients in Alicante (Bustos et al., MedIA 2020)",
     ),
@@ -34,11 +36,13 @@ HOSPITALS = (
     ),
     _hospital(
         "brax", "brax:Brax", "brax:write", options="BraxOptions", label_space="chexpert14",
+        features=(*DEMOGRAPHIC, "device"), optional=("device",),
         published={"images": 40_967, "studies": 24_959, "patients": 19_351},
         summary="BRAX: 40,967 radiographs of 19,351 patients in Sao Paulo (Reis et al., Sci. Data 2022)",
     ),
     _hospital(
         "chexpert-plus", "chexpert_plus:ChexpertPlus", "chexpert_plus:write", options="ChexpertPlusOptions",
+        features=(*DEMOGRAPHIC, *SOCIAL), optional=SOCIAL,
         label_space="chexpert14", published={"images": 223_228, "studies": 187_711, "patients": 64_725},
         summary="CheXpert Plus: CheXpert's patients with CheXbert's labels and demographics (Chambon et al., 2024)",
     ),

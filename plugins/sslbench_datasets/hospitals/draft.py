@@ -18,7 +18,8 @@ from ssl_bench.plugin.features import CATEGORIES
 from ssl_bench.plugin.notes import Note
 from ssl_bench.plugin.options import Options
 from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
-from sslbench_datasets.values import count_ages, count_values, parse_age
+from sslbench_datasets.attributes import by_beginning, count_untold
+from sslbench_datasets.values import count_ages, count_values, parse_age, plausible
 
 Own = TypeVar("Own", bound=Options)
 
@@ -85,6 +86,25 @@ class Draft:
         lowered = {value.lower(): ours for value, ours in meaning.items()}
         known = text.str.lower().map(lowered).astype(object)
         self._feature(feature, known, count_values(text, known, feature))
+
+    def told(self, feature: str, table: pd.DataFrame, meanings: Mapping[str, str]) -> None:
+        """A feature by how its text begins (:func:`sslbench_datasets.attributes.by_beginning`), if the table has it."""
+        if feature in table:
+            known = by_beginning(table[feature], meanings)
+            self._feature(feature, known, count_untold(table[feature], known, feature))
+
+    def text(self, feature: str, table: pd.DataFrame) -> None:
+        """A feature whose values are the file's own, if the table has it."""
+        if feature in table:
+            given = table[feature].str.strip()
+            known = given.astype(object).where(given != "", None)
+            self._feature(feature, known, {f"missing {feature}": int((given == "").sum())})
+
+    def number(self, feature: str, table: pd.DataFrame) -> None:
+        """A shared feature that is a number, if the table has it; what is implausible is missing, and counted."""
+        if feature in table:
+            known = plausible(table[feature], feature)
+            self._feature(feature, known, count_values(table[feature], known, feature))
 
     def _feature(self, name: str, values: pd.Series, counts: Mapping[str, int]) -> None:
         self.rows[name] = values.to_numpy()

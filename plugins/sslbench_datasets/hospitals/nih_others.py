@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ssl_bench.data.tables import find, read_csv, unique_rows
+from ssl_bench.data.tables import TextTable, find, read_csv, unique_rows
 from ssl_bench.errors import DataError, shortened
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout, no_patients
 from sslbench_datasets.hospitals.headers import read_headers
+from sslbench_datasets.hospitals.masks import mask_boxes
 from sslbench_datasets.hospitals.options import HeaderOptions
 from sslbench_datasets.values import parse_marks
 
@@ -116,6 +117,12 @@ class Rsna(OfNih):
         return patient.fillna(image)
 
 
+def _masks(table: TextTable) -> pd.Series:
+    """Masks as text, a row each; images without one are left out."""
+    frame = table.frame[table.frame["mask"] != "-1"]
+    return pd.Series(frame["mask"].to_numpy(), index=frame["image"].to_numpy(), dtype=str)
+
+
 class Siim(OfNih):
     """The dataset ``siim-acr``: films with masks of pneumothoraces."""
 
@@ -123,15 +130,24 @@ class Siim(OfNih):
 
     def labels(self, root: Path) -> tuple[pd.Series, pd.Series, pd.DataFrame]:
         """Pneumothorax where a mask is; the files are in trees of folders."""
-        path = find(root, ("train-rle.csv", "stage_2_train.csv"))
-        table = read_csv(path, {"image": "ImageId", "mask": "EncodedPixels"})
-        table.check_filled("image", "mask")
+        table = self._table(root)
         there = (table.frame["mask"] != "-1").astype(float)
         marks = there.groupby(table.frame["image"].to_numpy(), sort=False).max().to_frame("Pneumothorax")
         image = marks.index.to_series().reset_index(drop=True)
         places = tree_of(root, ".dcm")
         relative = image.map(places).fillna("dicom-images-train/" + image + ".dcm")
         return image, relative, marks.reset_index(drop=True)
+
+    def _table(self, root: Path) -> TextTable:
+        path = find(root, ("train-rle.csv", "stage_2_train.csv"))
+        table = read_csv(path, {"image": "ImageId", "mask": "EncodedPixels"})
+        table.check_filled("image", "mask")
+        return table
+
+    def boxes(self, root: Path) -> pd.DataFrame | None:
+        """The masks as rectangles of a grid."""
+        table = self._table(root)
+        return mask_boxes(_masks(table), "Pneumothorax", FILM, table.path)
 
 
 def tree_of(root: Path, ending: str) -> dict[str, str]:

@@ -40,6 +40,7 @@ class VindrOptions(HeaderOptions):
     """Options of ``vindr-cxr``."""
 
     readers: Readers = Field("majority", description="when the three readers of a training image agree on a finding")
+    boxes: bool = Field(False, description="read boxes; how large a film with one is stands in its header, also read")
 
 
 class BraxOptions(ViewOptions):

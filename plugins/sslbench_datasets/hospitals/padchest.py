@@ -32,8 +32,9 @@ COLUMNS = {
     "view": "Projection",
     "method": "MethodLabel",
     "labels": "Labels",
+    "device": "Manufacturer_DICOM",
 }
-OPTIONAL = ("folder", "study")
+OPTIONAL = ("folder", "study", "device")
 
 VIEWS = {"PA": "PA", "AP": "AP", "AP_horizontal": "AP", "L": "LATERAL"}
 """COSTAL films show the ribs, and EXCLUDE no chest."""
@@ -46,6 +47,7 @@ FINDINGS = (
 EXCLUDE, NOTHING = "(exclude)", "(nothing)"
 """In the table of terms: the film is of no use; the term tells of no finding."""
 
+YEAR = r"^((?:18|19|20)\d\d)"
 ITEM = r"""'[^']*'|"[^"]*\""""
 LIST = rf"\[\s*(?:(?:{ITEM}|nan)\s*(?:,\s*(?:{ITEM}|nan)\s*)*)?\]"
 """A list as Python prints it: terms with an apostrophe are in double quotes."""
@@ -79,6 +81,8 @@ class Padchest(Layout[PadchestOptions]):
         draft.age(age, years.where(years.between(0, 120, inclusive="right")))
         draft.category("sex", text["sex"], SEXES)
         draft.category("view", text["view"], VIEWS)
+        draft.text("year", pd.DataFrame({"year": text["date"].str.extract(YEAR)[0].fillna("")}))
+        draft.text("device", text)
         marks, exclude = read_terms(text["labels"], path, draft)
         draft.findings(marks)
         network = draft.rows["patient_id"].notna() & (text["method"] != "Physician")
@@ -97,7 +101,7 @@ class Padchest(Layout[PadchestOptions]):
 
 def years_of(text: pd.Series) -> pd.Series:
     """The year of ``1948``, ``1948.0`` or ``20100312``; NaN where there is none."""
-    return pd.to_numeric(text.str.extract(r"^((?:18|19|20)\d\d)")[0], errors="coerce")
+    return pd.to_numeric(text.str.extract(YEAR)[0], errors="coerce")
 
 
 def terms_table() -> pd.DataFrame:

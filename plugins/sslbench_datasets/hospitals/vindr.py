@@ -12,6 +12,7 @@ from typing import NamedTuple, get_args
 
 import pandas as pd
 
+from ssl_bench.data.boxes import SIDES
 from ssl_bench.data.tables import find, header_of, read_csv
 from ssl_bench.errors import DataError, Problems, shortened
 from ssl_bench.plugin.labels import check_values
@@ -34,6 +35,8 @@ SPELT = {"Other diseases": ("Other diseases", "Other disease"), "No Finding": ("
 
 FILES = {"train": "image_labels_train.csv", "test": "image_labels_test.csv"}
 READERS = 3
+PX = ("x_min", "y_min", "x_max", "y_max")
+"""Left, top, right and bottom of a box."""
 
 
 class Vindr(Layout[VindrOptions]):
@@ -66,6 +69,8 @@ class Vindr(Layout[VindrOptions]):
         readers = parts["train"].images.value_counts()
         draft.counts[f"training images without {READERS} readers"] = int((readers != READERS).sum())
         draft.notes.append(no_patients(len(image), "VinDr-CXR publishes none"))
+        if self.options.boxes:
+            draft.boxes = read_boxes(root, draft)
         return draft
 
     def _features(self, draft: Draft, root: Path) -> None:
@@ -75,6 +80,44 @@ class Vindr(Layout[VindrOptions]):
             draft.age(text["age"])
             draft.category("sex", text["sex"], SEXES)
         draft.category("view", pd.Series("PA", index=draft.rows.index), {"PA": "PA"})
+
+
+def read_boxes(root: Path, draft: Draft) -> pd.DataFrame:
+    """Boxes of the findings that an image has, as :attr:`ssl_bench.plugin.cohort.Cohort.boxes`.
+
+    Their sides are in px, and how large a film is stands in its header alone, which is read for films with a box. Boxes
+    of a training film are those of all readers, where these agree that the finding is there.
+
+    Raises:
+        DataError: a file is missing, or sides are no numbers.
+    """
+    home = root / "annotations" if (root / "annotations").is_dir() else root
+    columns = {"image": "image_id", "finding": "class_name", **dict(zip(SIDES, PX, strict=True))}
+    parts = [read_csv(find(home, (f"annotations_{split}.csv",)), columns) for split in FILES]
+    text = pd.concat([part.frame for part in parts], ignore_index=True)
+    text = text[text[list(SIDES)].ne("").all(axis=1)].reset_index(drop=True)
+    sides = text[list(SIDES)].apply(pd.to_numeric, errors="coerce")
+    wrong = sides.isna().any(axis=1)
+    if wrong.any():
+        raise DataError(f"boxes of {parts[0].path.parent} must be four numbers; others are of "
+                        f"{shortened(text.loc[wrong, 'image'].unique())}; download them again")  # fmt: skip
+    boxes = text[["image", "finding"]].join(sides).merge(_there(draft), on=["image", "finding"])
+    paths = draft.rows.set_index("image_id")["image_path"]
+    films = pd.Index(boxes["image"].unique())
+    size = read_headers(root, paths.loc[films].tolist(), {"width": "Columns", "height": "Rows"}).set_index(films)
+    shape = size[["width", "height"]].apply(pd.to_numeric, errors="coerce").loc[boxes["image"]].set_axis(boxes.index)
+    draft.counts["boxes on films whose header tells no size"] = int(shape.isna().any(axis=1).sum())
+    for side, of in zip(SIDES, ("width", "height", "width", "height"), strict=True):
+        boxes[side] = boxes[side] / shape[of]
+    boxes["aspect"] = shape["width"] / shape["height"]
+    return boxes.rename(columns={"image": "image_id"}).dropna().reset_index(drop=True)
+
+
+def _there(draft: Draft) -> pd.DataFrame:
+    """Image and finding of every label that is 1."""
+    rows, places = (draft.rows[draft.labels] == 1).to_numpy().nonzero()
+    names = pd.Index(draft.labels)[places]
+    return pd.DataFrame({"image": draft.rows["image_id"].to_numpy()[rows], "finding": names})
 
 
 class Part(NamedTuple):

@@ -21,6 +21,7 @@ from ssl_bench.plugin.labels import CHEXPERT14
 from ssl_bench.plugin.notes import Note
 from ssl_bench.plugin.splits import DEFAULT_SHARES, assign
 from sslbench_datasets.mimic_cxr import mimic_iv, release
+from sslbench_datasets.mimic_cxr.chart import read_events
 from sslbench_datasets.mimic_cxr.films import Noticed, read_films, read_labels, read_split, read_test_labels
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
 
@@ -42,6 +43,7 @@ class MimicCxr:
 
     def __init__(self, options: MimicCxrOptions | None = None) -> None:
         self.options = options or MimicCxrOptions()
+        self._cache: Path | None = None
 
     def locate(self, root: Path | None, cache: Path) -> Path:
         """The folder given by ``--root``.
@@ -50,6 +52,7 @@ class MimicCxr:
             UsageError: it is not given.
             DataError: it is not a folder.
         """
+        self._cache = cache / "events"
         return locate(self.name, root)
 
     def read(self, root: Path) -> Cohort:
@@ -59,7 +62,10 @@ class MimicCxr:
         frame["split"] = self._split(files, frame)
         labels, noticed = self._labels(files, frame)
         ehr, seen = mimic_iv.read_features(frame, tables, self.options.ehr_join) if tables else Noticed(frame[[]], {})
-        features = FEATURES if tables else SCAN_FEATURES
+        if self.options.items:
+            values, told = self._events(root, frame, tables)
+            ehr, seen = ehr.join(values), {**seen, **told}
+        features = (*FEATURES, *(name for name in ehr if name not in FEATURES)) if tables else SCAN_FEATURES
         counts = {what: count for what, count in {**counts, **noticed, **seen}.items() if count}
         return Cohort(
             self.name,
@@ -73,6 +79,13 @@ class MimicCxr:
             sources=sources,
             notes=_notes(root, frame, counts, with_ehr=tables is not None),
         )
+
+    def _events(self, root: Path, frame: pd.DataFrame, tables: release.Tables | None) -> Noticed:
+        """The last laboratory values and vital signs before each film."""
+        if tables is None:
+            raise UsageError(f"data.options.items needs the tables of MIMIC-IV, and there are none at {root}; add "
+                             "--ehr-root")  # fmt: skip
+        return read_events(frame, tables.patients.parents[1], self.options.items, self.options.hours, self._cache)
 
     def _files(self, root: Path) -> tuple[dict[str, Path], release.Tables | None]:
         """The files that the options need, and those of MIMIC-IV where it is there; all that are missing are told."""

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from ssl_bench import Options
 from ssl_bench.config.config import split_names
+from sslbench_datasets.mimic_cxr.items import BY_NAME
 
 View = Literal[
     "all",
@@ -29,6 +30,10 @@ View = Literal[
 """Values of ``ViewPosition``; ``all`` keeps every image, those without one included."""
 
 
+ItemName = Literal[tuple(BY_NAME)]  # type: ignore[valid-type]
+"""Laboratory values and vital signs."""
+
+
 class MimicCxrOptions(Options):
     """Options of ``mimic-cxr``."""
 
@@ -48,3 +53,7 @@ class MimicCxrOptions(Options):
     ehr_join: Literal["second", "day"] = Field(
         "second", description="whether a stay holds the second of a study, or its day (the paper's)"
     )
+    items: Annotated[tuple[ItemName, ...], BeforeValidator(split_names)] = Field(
+        (), description="laboratory values and vital signs to read, such as creatinine,heart-rate: features of a film"
+    )
+    hours: float = Field(24.0, gt=0, le=8760, description="how long before a film its last laboratory value may be")

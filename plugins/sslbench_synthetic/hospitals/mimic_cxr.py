@@ -18,6 +18,7 @@ from sslbench_synthetic.hospitals import mimic_iv
 from sslbench_synthetic.hospitals.csv_files import spread, write_csv
 from sslbench_synthetic.hospitals.films import write_films
 from sslbench_synthetic.hospitals.labels import another_labeller, chexpert_truth, reported
+from sslbench_synthetic.hospitals.mimic_events import write_events
 from sslbench_synthetic.hospitals.options import MimicCxrWriterOptions
 from sslbench_synthetic.hospitals.population import by_patient, draw_films, draw_studies, stream
 from sslbench_synthetic.hospitals.profiles import GENERAL
@@ -74,8 +75,9 @@ def write(options: MimicCxrWriterOptions, folder: Path) -> dict[str, int]:
     _write_labels(studies, options.release, folder, rng)
     linked = studies[by_patient(studies, spread(options.patients, rng)) >= UNLINKED]
     stays = mimic_iv.write(linked, options.mimic_iv, folder / "mimiciv", stream(options.seed, GENERAL, 3))
+    events = write_events(linked, folder / "mimiciv", stream(options.seed, GENERAL, 4))
     write_films(GENERAL, films, options.seed, folder)
-    return {"patients": options.patients, "studies": len(studies), "images": len(films), **stays}
+    return {"patients": options.patients, "studies": len(studies), "images": len(films), **stays, **events}
 
 
 def _identify(studies: pd.DataFrame, rng: np.random.Generator) -> None:

@@ -24,7 +24,7 @@ from sslbench_synthetic.hospitals.population import records
 from sslbench_synthetic.hospitals.visits import NIH, Visits, draw
 
 FILM = 1024
-"""Side in px of the films that boxes are drawn in, whatever the size of the copies."""
+"""Side in px of the films that boxes and masks are drawn in, whatever the size of the copies."""
 
 MISTAKEN = 0.05
 """Share of the labels that the experts give otherwise than the truth, for they see the film alone."""
@@ -70,11 +70,11 @@ def write_siim(options: WriterOptions, folder: Path) -> dict[str, int]:
 
 def _masks(film: dict[str, object]) -> list[str]:
     """The box of the pneumothorax as runs down the columns: pixels since the end of the run before, and its length."""
-    left, top, right, bottom = (round(value) for value in box_of("Pneumothorax", film))
-    height = int(str(film["height"]))
+    sides = box_of("Pneumothorax", {**film, "width": FILM, "height": FILM})
+    left, top, right, bottom = (round(value) for value in sides)
     runs, last = [], 0
     for column in range(left, right):
-        start = column * height + top
+        start = column * FILM + top
         runs.append(f"{start - last} {bottom - top}")
         last = start + bottom - top
     return [" ".join(runs)]

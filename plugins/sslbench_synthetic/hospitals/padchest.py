@@ -51,6 +51,7 @@ def write(options: WriterOptions, folder: Path) -> dict[str, int]:
         "PatientBirth": (pd.Series(year) - films["age"]).astype(float).astype(str),
         "PatientSex_DICOM": films["male"].map({1: "M", 0: "F"}),
         "Projection": films["view"].replace("LATERAL", "L").mask(horizontal, "AP_horizontal"),
+        "Manufacturer_DICOM": np.where(films["patient"] % 3 == 0, "PhilipsMedicalSystems", "ImagingDynamicsCompanyLtd"),
         "Report": "sin hallazgos, \n radiografia \"de torax\" .",
         "MethodLabel": np.where(spread(films["patient"].max(), rng)[films["patient"] - 1] < PHYSICIAN, "Physician",
                                 "RNN_model"),

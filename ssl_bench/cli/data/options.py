@@ -45,6 +45,7 @@ def configured(
     """
     from ssl_bench.cli.options import asked
     from ssl_bench.config import config as configuration
+    from ssl_bench.plan.attributes import check_named, specs_of
     from ssl_bench.plan.parts import choose_dataset
     from ssl_bench.plugin.registry import discover
 
@@ -55,4 +56,6 @@ def configured(
         **{f"data.{key}": value for key, value in data.items()},
     }
     config = configuration.load(asked(flags, settings or []), name=preset)
-    return config, choose_dataset(config, discover())
+    registry = discover()
+    check_named(config.data.attributes, specs_of(registry))
+    return config, choose_dataset(config, registry)

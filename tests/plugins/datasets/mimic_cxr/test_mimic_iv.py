@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from ssl_bench.errors import DataError
-from sslbench_datasets.mimic_cxr.mimic_iv import read_features
+from sslbench_datasets.mimic_cxr.mimic_iv import FEATURES, read_features
 from sslbench_datasets.mimic_cxr.release import Tables, find_tables
 
 SHARED = next((folder / "shared" for folder in Path(__file__).parents if (folder / "shared").is_dir()), Path("absent"))
@@ -85,7 +85,10 @@ def films_frame(films: list[dict[str, Any]]) -> pd.DataFrame:
 
 def joined(films: list[dict[str, Any]], tables: Tables, join: str) -> list[tuple]:
     frame = read_features(films_frame(films), tables, join).frame  # type: ignore[arg-type]
-    return [tuple(None if pd.isna(value) else value for value in row) for row in frame.itertuples(index=False)]
+    return [
+        tuple(None if pd.isna(value) else value for value in row)
+        for row in frame[list(FEATURES)].itertuples(index=False)
+    ]
 
 
 def write(folder: Path, name: str, columns: str, table: list[tuple]) -> Path:
