@@ -32,6 +32,10 @@ def evaluate(
         list[str] | None,
         typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
     ] = None,
+    probe_on: Annotated[
+        list[str] | None,
+        typer.Option("--probe-on", help="Other datasets to fit and test probes on: NAME=ROOT, comma-separated."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any evaluate.* key, for example evaluate.replicates=2000.")
     ] = None,
@@ -44,13 +48,15 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate the encoder of a finished run again; the rows are added to its record."""
+    from ssl_bench.config.roots import with_probes
+
     flags = asked(
         {
             "evaluate.protocols": protocols,
             "evaluate.aggregate": aggregate,
             "evaluate.label_fractions": label_fraction,
             "evaluate.label_draws": draws,
-            "evaluate.test_on": test_on or None,
+            "evaluate.test_on": with_probes(test_on, probe_on),
         },
         settings or [],
     )

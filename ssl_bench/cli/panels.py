@@ -26,8 +26,8 @@ PANELS = {
     ),
     "Search": ("trials", "rule", "sampler", "pruner", "search", "shared", "controls", "baselines"),
     "Evaluation": (
-        "protocols", "aggregate", "test_on", "refuse_contaminated", "label_fraction", "draws", "replicates", "fewest",
-        "metrics", "seed_sd", "patient_sd", "baseline", "allow_oracle",
+        "protocols", "aggregate", "test_on", "probe_on", "refuse_contaminated", "label_fraction", "draws", "replicates",
+        "fewest", "metrics", "seed_sd", "patient_sd", "baseline", "allow_oracle",
     ),
     "Page and file": ("html", "no_maps", "thumbnails", "save"),
     "Where and how": (

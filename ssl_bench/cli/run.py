@@ -112,6 +112,10 @@ def run(
         list[str] | None,
         typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
     ] = None,
+    probe_on: Annotated[
+        list[str] | None,
+        typer.Option("--probe-on", help="Other datasets to fit and test probes on: NAME=ROOT, comma-separated."),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -172,7 +176,7 @@ def run(
     """Pretrain a method on a dataset, evaluate its frozen encoder, and leave an encoder, a table and a record."""
     if features is not None and not features.strip():
         raise UsageError("--features expects names such as age,sex; for a run without EHR take method msn")
-    from ssl_bench.config.roots import data_flags, encoder_flags, folders_now, only_root
+    from ssl_bench.config.roots import data_flags, encoder_flags, folders_now, only_root, with_probes
 
     if devices is None and nodes is None:
         devices, nodes = started_outside() or (None, None)
@@ -225,7 +229,7 @@ def run(
             "seed": seed,
             "evaluate.protocols": protocols,
             "evaluate.aggregate": aggregate,
-            "evaluate.test_on": test_on or None,
+            "evaluate.test_on": with_probes(test_on, probe_on),
             "loggers": ",".join(logger) if logger else None,
         },
         settings or [],

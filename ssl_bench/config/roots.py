@@ -25,14 +25,31 @@ def external_sets(value: Any) -> Any:
     return tuple(item for part in value for item in (external_sets(part) if isinstance(part, str) else (part,)))
 
 
-def _test_set(text: str) -> dict[str, str]:
+def _test_set(text: str, flag: str = "--test-on") -> dict[str, str]:
     named, equals, root = text.partition("=")
     name, colon, mode = named.partition(":")
     if not equals or not name or not root:
         raise UsageError(
-            f"--test-on expects NAME=ROOT such as chexpert=/data/chexpert, or NAME:refit=ROOT, found '{text}'"
+            f"{flag} expects NAME=ROOT such as chexpert=/data/chexpert, or NAME:refit=ROOT, found '{text}'"
         )
     return {"name": name, "root": root, **({"mode": mode} if colon else {})}
+
+
+def with_probes(test_on: Iterable[str] | None, probe_on: Iterable[str] | None) -> list[str | dict[str, str]] | None:
+    """The datasets of ``--test-on``, and those of ``--probe-on``, which have heads of their own; None: there are none.
+
+    Raises:
+        UsageError: a text of the latter is not ``NAME=ROOT``, or says a mode.
+    """
+    texts = [part.strip() for text in probe_on or () for part in text.split(",") if part.strip()]
+    probed = [_test_set(text, "--probe-on") for text in texts]
+    for part in probed:
+        if "mode" in part:
+            named = f"{part['name']}:{part['mode']}"
+            raise UsageError(
+                f"--probe-on {named}: a probe is always fitted there; leave out the mode, or take --test-on"
+            )
+    return [*(test_on or ()), *({**part, "mode": "refit"} for part in probed)] or None
 
 
 def data_flags(given: Iterable[str] | None, root: str | None) -> dict[str, Any]:

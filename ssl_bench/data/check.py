@@ -145,7 +145,7 @@ def _splits(cohort: Cohort, *, sound: bool) -> Iterator[Finding]:
 def _labels(cohort: Cohort) -> Iterator[Finding]:
     """Values, blanks and findings that a split has nobody with."""
     if not cohort.labels:
-        yield Finding("ok", "labels", "none: it can be pretrained on, and tested on other datasets (--test-on)")
+        yield Finding("ok", "labels", "none: it can be pretrained on, and tested on other datasets (--probe-on)")
         return
     raw = cohort.frame[list(cohort.labels)]
     wrong = list(_problems("labels", lambda: check_values(raw, cohort.frame["image_id"])))

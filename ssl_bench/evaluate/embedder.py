@@ -23,7 +23,7 @@ from ssl_bench.plugin.boxes import Box
 from ssl_bench.plugin.cohort import SPLITS
 from ssl_bench.plugin.contracts import Backbone, EvalContext, Fusion, Split
 from ssl_bench.plugin.encoders import BaseEncoder, normalised
-from ssl_bench.plugin.feature_specs import FeatureSpec
+from ssl_bench.plugin.feature_specs import SHARED, FeatureSpec
 from ssl_bench.plugin.features import FeatureSchema, column_of, encode
 from ssl_bench.results.rundir import RunDirectory
 
@@ -162,7 +162,7 @@ def black_of(network: Backbone, grey: PixelStatistics) -> float | Tensor:
     return -grey.mean / grey.std
 
 
-def raw_ehr(frame: pd.DataFrame, specs: Mapping[str, FeatureSpec]) -> dict[str, npt.NDArray[Any]]:
+def raw_ehr(frame: pd.DataFrame, specs: Mapping[str, FeatureSpec] = SHARED) -> dict[str, npt.NDArray[Any]]:
     """EHR features as :class:`Split` holds them: numbers with NaN, text with None."""
     return {
         str(name): column.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -195,7 +195,7 @@ def check_evaluable(cohort: Cohort, parts: RunComponents, external: Sequence[Ext
     if not any(other.mode == "refit" for other in external):
         raise UsageError(
             f"'{cohort.name}' has no labels, so protocols need another dataset to be fitted and tested on; name one by "
-            "--test-on NAME=ROOT"
+            "--probe-on NAME=ROOT"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssl_bench.config.config import load
-from ssl_bench.config.roots import data_flags, external_sets, folders_now, only_root
+from ssl_bench.config.roots import data_flags, external_sets, folders_now, only_root, with_probes
 from ssl_bench.errors import UsageError
 
 
@@ -67,3 +67,15 @@ def test_the_folder_of_a_new_run_is_one_and_those_of_a_resumed_one_are_named() -
     assert folders_now(["./a=b", "nih14=C"]) == (("nih14=C",), "./a=b")
     with pytest.raises(UsageError, match="--root is given more than once"):
         folders_now(["/x", "/y"])
+
+
+def test_datasets_to_probe_on_have_heads_of_their_own() -> None:
+    found = with_probes(["nih14=/n"], ["shenzhen=/s, montgomery=/m"])
+    config = load({"evaluate": {"test_on": found}}, name="smoke")
+    assert [(part.name, str(part.root), part.mode) for part in config.evaluate.test_on] == [
+        ("nih14", "/n", "auto"), ("shenzhen", "/s", "refit"), ("montgomery", "/m", "refit")]  # fmt: skip
+    assert with_probes(None, None) is None
+    with pytest.raises(UsageError, match="--probe-on nih14:head: a probe is fitted there anyway"):
+        with_probes(None, ["nih14:head=/n"])
+    with pytest.raises(UsageError, match="--probe-on expects NAME=ROOT"):
+        with_probes(None, ["nih14"])

@@ -129,7 +129,8 @@ def test_boxes_of_vindr_are_shares_of_each_films_own_size(copy: Make, read: Read
     path = next(root.glob(f"*/{first['image_id']}.dicom"))
     header = pydicom.dcmread(path, stop_before_pixels=True)
     assert first["aspect"] == pytest.approx(header.Columns / header.Rows)
-    files = [pd.read_csv(root / f"annotations/annotations_{split}.csv") for split in ("train", "test")]
+    paths = [root / f"annotations/annotations_{split}.csv" for split in ("train", "test")]
+    files = [pd.read_csv(path, dtype={"image_id": str}) for path in paths]
     rows = pd.concat(files)
     own = rows[(rows["image_id"] == first["image_id"]) & (rows["class_name"] == first["finding"])].iloc[0]
     assert first["left"] == pytest.approx(own["x_min"] / header.Columns)
