@@ -124,9 +124,7 @@ class DataConfig(Section):
     split: Path | None = Field(None, description="CSV file of your own: split by patient_id, study_id or image_id")
     on_unlisted: Literal["error", "skip"] = Field("error", description="images that the split file has no split for")
     more: tuple[SourceConfig, ...] = Field((), description="further datasets that are pretrained on together with it")
-    labels: str = Field(
-        "auto", description="label space: native, chexpert14, nih14 or common7; auto: native, of several what all have"
-    )
+    labels: str = Field("auto", description="native, chexpert14, nih14, common7; auto: native, or what several share")
     uncertain: Literal["ignore", "zeros", "ones"] = Field("zeros", description="what an uncertain label (-1) becomes")
     blank: Literal["ignore", "zeros"] = Field("zeros", description="what a blank label becomes")
     size: int = Field(256, ge=16, le=4096, description="side of the prepared images in px")

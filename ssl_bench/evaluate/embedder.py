@@ -142,8 +142,12 @@ def boxes_of(prepared: PreparedData, images: npt.NDArray[Any]) -> list[Box]:
     place = pd.Series(np.arange(len(images)), index=images)
     held = boxes[boxes["image_id"].isin(place.index)]
     parts = held[PART].eq(True) if PART in held else np.zeros(len(held), bool)  # joined datasets may lack it
-    rows = zip(place[held["image_id"]], held["finding"], parts, *(held[side] for side in SIDES), strict=True)
-    return [Box(int(image), str(finding), *map(float, sides), bool(part)) for image, finding, part, *sides in rows]
+    sides = (held[side] for side in SIDES)
+    rows = zip(place[held["image_id"]], held["finding"], *sides, parts, strict=True)
+    return [
+        Box(int(image), str(finding), float(left), float(top), float(right), float(bottom), bool(part))
+        for image, finding, left, top, right, bottom, part in rows
+    ]
 
 
 def whole_images(prepared: PreparedData, network: Backbone, rows: npt.NDArray[Any]) -> Tensor:

@@ -66,7 +66,8 @@ def large_enough(values: npt.NDArray[Any], patients: npt.NDArray[Any]) -> tuple[
     """Groups (N,) without those of few patients, and a sentence on these, empty where there is none."""
     counts = pd.Series(patients).groupby(values).nunique()
     small = sorted(map(str, counts.index[counts < SMALLEST]))
-    kept = np.where(np.isin(values.astype(str), small), None, values) if small else values
+    kept = values.copy()
+    kept[np.isin(values.astype(str), small)] = None
     told = f"left out, with fewer than {SMALLEST} patients: {shortened(small)}" if small else ""
     return kept, told
 
@@ -94,7 +95,7 @@ def family_rows(scored: Scored, attribute: str, values: npt.NDArray[Any], measur
     sizes = pd.Series(scored.split.patient_ids).groupby(values).nunique()
     if len(sizes) < 3:
         return
-    largest = str(sizes.index[sizes.argmax()])
+    largest = str(sizes.idxmax())
     others = [name for name in measured.names if name != largest]
     found = [measured.macro("auroc", name, largest) for name in others]
     part = of_rows(scored, known(values))

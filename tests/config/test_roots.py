@@ -75,7 +75,7 @@ def test_datasets_to_probe_on_have_heads_of_their_own() -> None:
     assert [(part.name, str(part.root), part.mode) for part in config.evaluate.test_on] == [
         ("nih14", "/n", "auto"), ("shenzhen", "/s", "refit"), ("montgomery", "/m", "refit")]  # fmt: skip
     assert with_probes(None, None) is None
-    with pytest.raises(UsageError, match="--probe-on nih14:head: a probe is fitted there anyway"):
+    with pytest.raises(UsageError, match="--probe-on nih14:head: a probe is always fitted there"):
         with_probes(None, ["nih14:head=/n"])
     with pytest.raises(UsageError, match="--probe-on expects NAME=ROOT"):
         with_probes(None, ["nih14"])
