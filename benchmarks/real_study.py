@@ -16,6 +16,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.real_tables import ALSO, WAITING, efficiency, gaps, leakage
 from ssl_bench.compare.groups import read_groups
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.palette import BLUE, GREY, VERMILLION
@@ -40,8 +41,6 @@ SEEDS = 5
 FEWEST_SEEDS = 2
 """A configuration with fewer finished seeds waits for the sweep to go on; ``pixels`` has no seed."""
 
-WAITING = "Not finished yet."
-
 METRIC = {"auroc": "AUROC", "auprc": "AUPRC"}
 
 
@@ -58,12 +57,16 @@ def boards(runs: Path) -> Iterator[Board]:
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
     """Generated parts of the page by their name."""
     first, pixels, *claimed = values["boards"]
+    names = [entry["configuration"] for entry in rows(first, "linear")]
     return {
         "methods-linear": methods(values, first, pixels, "linear"),
         "methods-knn": methods(values, first, pixels, "knn"),
         "claim": claim(*claimed) if claimed else WAITING,
         "detectable": detectable(values, claimed[0]) if claimed else WAITING,
         "cost": cost(first),
+        "efficiency": efficiency(values, names),
+        "leakage": leakage(values, names),
+        "gaps": gaps(values, names),
         "tried": tried(),
     }
 
@@ -200,7 +203,7 @@ def _point(panel: Any, entry: Mapping[str, Any], height: float, color: str, mark
 def main(arguments: Sequence[str]) -> None:
     """Write the file from runs where they are given, and the page and the picture from the file."""
     if arguments:
-        write_study(FILE, study(list(boards(Path(arguments[0])))))
+        write_study(FILE, study(list(boards(Path(arguments[0]))), ALSO))
     values = read_study(FILE)
     for path in (PAGE, README):
         path.write_text(filled(path.read_text(encoding="utf-8"), texts(values)), encoding="utf-8")

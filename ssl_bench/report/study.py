@@ -26,32 +26,39 @@ if TYPE_CHECKING:
     from ssl_bench.report.leaderboard import Board
 
 KIND = "sslbench study"
+ALL = "all"
+"""The subgroup of the whole split."""
 SCHEMA = 1
 CLOSE = 1e-9
 """A mean over seeds in the file and that of its records may differ by this: both are sums of the same numbers."""
 
 
-def study(boards: Sequence[Board]) -> dict[str, Any]:
+def study(boards: Sequence[Board], also: Collection[str] = ()) -> dict[str, Any]:
     """The values of a study file.
 
     Args:
         boards: of the same runs, each against another baseline.
+        also: metrics to keep of the records beside those of the tables, such as the R2 of ``leakage``.
     """
     members = {(entry.name, member.path): member for board in boards for entry in board.entries
                for member in entry.line.members.values()}  # fmt: skip
-    names = {name for board in boards for name in board.metrics}
+    names = {name for board in boards for name in board.metrics} | {*also}
     runs = [{"configuration": name, "seed": one.seed, "encoder": one.encoder,
              "record": _slight(one.record, one.encoder, names)} for (name, _), one in members.items()]  # fmt: skip
     return {"kind": KIND, "schema": SCHEMA, "boards": [board_values(board) for board in boards], "runs": runs}
 
 
 def _slight(record: Mapping[str, Any], encoder: str, metrics: Collection[str]) -> dict[str, Any]:
-    """What may be shared of a record, with the numbers of an encoder on the whole test split alone."""
+    """What may be shared of a record, with an encoder's numbers on the test split: of subgroups the macro means."""
     shared = share(record)
     rows = (row for row in shared["metrics"] if row["encoder"] == encoder and row["metric"] in metrics)
     kept = {key: value for key, value in shared.items() if key not in ("files", "sha256", "trained_on")}
     return {**kept, "metrics": [{key: value for key, value in row.items() if value not in (None, "")} for row in rows
-                                if (row["split"], row["subgroup"]) == ("test", "all")]}  # fmt: skip
+                                if _counts(row)]}  # fmt: skip
+
+
+def _counts(row: Mapping[str, Any]) -> bool:
+    return bool(row["split"] == "test" and (row["subgroup"] == ALL or row["label"] == MACRO))
 
 
 def write_study(path: Path, values: Mapping[str, Any]) -> None:
@@ -104,7 +111,7 @@ def disagreements(values: Mapping[str, Any]) -> Iterator[str]:
 def of_seeds(values: Mapping[str, Any], entry: Mapping[str, Any], metric: str) -> list[float]:
     """The macro numbers of a table's row, one a seed."""
     place = {key: entry[key] for key in ("protocol", "dataset", "fitted_on")}
-    whole = {**place, "metric": metric, "label": MACRO, "fraction": 1.0}
+    whole = {**place, "metric": metric, "label": MACRO, "fraction": 1.0, "subgroup": ALL}
     rows = (row for run in values["runs"] if run["configuration"] == entry["configuration"]
             for row in run["record"]["metrics"])  # fmt: skip
     return [float(row["value"]) for row in rows if all(row.get(key) == value for key, value in whole.items())]
