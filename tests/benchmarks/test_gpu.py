@@ -63,8 +63,8 @@ def test_it_ends_in_time_and_keeps_what_it_has(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     planted(monkeypatch, FINE, gpu.Job("endless", "all", endless), FINE)
-    assert measured(tmp_path / "gpu.json", "--seconds", "1") == {"fine one": ""}
-    assert "stopped after 1 s" in capsys.readouterr().out
+    assert measured(tmp_path / "gpu.json", "--seconds", "4") == {"fine one": ""}
+    assert "stopped after 4 s" in capsys.readouterr().out
     planted(monkeypatch, FINE)
     monkeypatch.setattr(gpu, "at_most", lambda seconds: nullcontext())
     assert measured(tmp_path / "gpu.json", "--seconds", "0") == {"fine one": "not measured: out of time"}
