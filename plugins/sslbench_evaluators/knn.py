@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from ssl_bench.evaluate.neighbours import knn_scores
+from ssl_bench.evaluate.streamed import mean_of
 from ssl_bench.plugin.contracts import EvalContext, Predictions
 from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
 from sslbench_evaluators.options import KnnOptions
@@ -21,14 +22,14 @@ class Knn:
     def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
         """Score every held-out split against the training split."""
         train = context.splits["train"]
-        features = torch.tensor(train.embeddings, device=context.device)
         labels = torch.tensor(train.labels, device=context.device)
-        mean = features.mean(dim=0) if self.options.centre else torch.zeros_like(features[0])
+        centre = mean_of(train.embeddings, context.device) if self.options.centre else None
         counts = sorted({min(count, len(labels)) for count in self.options.neighbours})
         scores = {}
         for name, split in held_out(context).items():
-            query = torch.tensor(split.embeddings, device=context.device)
-            near = knn_scores(features - mean, labels, query - mean, counts, self.options.temperature)
+            near = knn_scores(
+                train.embeddings, labels, split.embeddings, counts, self.options.temperature, centre=centre
+            )
             scores[name] = torch.where(has_both_classes(labels), near, torch.nan).cpu().numpy()
         chosen = best_by_validation(scores["validate"], context.splits["validate"].labels)
         for name, of_split in scores.items():

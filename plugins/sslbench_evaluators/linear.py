@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
+from ssl_bench.evaluate.probe import fit_rows, predict_logits
+from ssl_bench.evaluate.streamed import Standardised
 from ssl_bench.plugin.contracts import EvalContext, Predictions, Split
 from ssl_bench.stats.logits import probabilities
 from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
@@ -30,16 +31,14 @@ class Linear:
 
     def evaluate(self, context: EvalContext) -> Iterator[Predictions]:
         """Fit on train, choose on validate, predict every held-out split once."""
-        features, labels = (
-            torch.tensor(table, device=context.device)
-            for table in (self.features(context.splits["train"]), context.splits["train"].labels)
-        )
-        mean, deviation = standardiser(features)
-        weights, bias = fit_logistic((features - mean) / deviation, labels, self.options.strengths)
+        train = context.splits["train"]
+        rows = Standardised(self.features(train), context.device)
+        labels = torch.tensor(train.labels, device=context.device)
+        weights, bias = fit_rows(rows, labels, self.options.strengths)
         scores = {}
         for name, split in held_out(context).items():
-            unseen = torch.tensor(self.features(split), device=context.device)
-            logits = predict_logits((unseen - mean) / deviation, weights, bias)
+            parts = rows.like(self.features(split)).blocks()
+            logits = torch.cat([predict_logits(block, weights, bias) for _, block in parts], dim=1)
             logits = torch.where(has_both_classes(labels), logits, torch.nan)
             scores[name] = probabilities(logits.cpu().numpy())
         chosen = best_by_validation(scores["validate"], context.splits["validate"].labels)

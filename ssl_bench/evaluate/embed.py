@@ -52,14 +52,17 @@ def embed(
         DataError: features are not finite; the message names the images.
     """
     cast("nn.Module", encoder).to(source.device).eval()
-    share, parts = own_share(), []
+    share, found = own_share(), np.empty((0, 0), np.float32)
     batch_size = batch_size or (CPU_IMAGES if source.device.type == "cpu" else DEVICE_IMAGES)
     for start in range(0, len(rows), batch_size * share.world):
         block = rows[start : start + batch_size * share.world]
         images = source.read(block[share.part(len(block))])
         view = whole_view(images, encoder.image_size, mean=grey.mean, std=grey.std)
-        parts.append(gather_rows(encoder(view, tokens=False).pooled.float())[: len(block)].cpu().numpy())
-    return finite(np.concatenate(parts), names, rows)
+        features = gather_rows(encoder(view, tokens=False).pooled.float())[: len(block)].cpu().numpy()
+        if not start:
+            found = np.empty((len(rows), features.shape[1]), np.float32)
+        found[start : start + len(block)] = features
+    return finite(found, names, rows)
 
 
 @torch.inference_mode()

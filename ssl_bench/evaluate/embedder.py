@@ -25,6 +25,7 @@ from ssl_bench.plugin.contracts import Backbone, EvalContext, Fusion, Split
 from ssl_bench.plugin.encoders import BaseEncoder, normalised
 from ssl_bench.plugin.feature_specs import SHARED, FeatureSpec
 from ssl_bench.plugin.features import FeatureSchema, column_of, encode
+from ssl_bench.results.mapped import is_mapped, mapped
 from ssl_bench.results.rundir import RunDirectory
 
 
@@ -130,7 +131,8 @@ class Embedder:
         arrays = {"image_id": images, "patient_id": patients, "embeddings": found,
                   "fingerprint": np.array(prepared.fingerprint)}  # fmt: skip
         if is_first():
-            self.run.write_embeddings(self.encoder, file, arrays)
+            path = self.run.write_embeddings(self.encoder, file, arrays)
+            return mapped(path, "embeddings") if is_mapped(path) else found
         return found
 
 

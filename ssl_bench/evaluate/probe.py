@@ -14,11 +14,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.evaluate.streamed import Standardised, is_large
 
 TOLERANCE = 1e-7
 """A head is done when its estimated distance from the optimum is this share of its objective."""
@@ -58,16 +60,101 @@ def fit_logistic(features: Tensor, labels: Tensor, strengths: Sequence[float]) -
     labels = labels.to(features)
     _check(features, labels, strengths)
     mean = features.mean(dim=0)
-    basis, spectrum = _eigenbasis(features - mean)
+    basis, spectrum = _eigenbasis((features - mean).T @ (features - mean), len(features))
     design = torch.cat([(features - mean) @ basis, torch.ones_like(features[:, :1])], dim=1)  # (N, D + 1)
+    return _fit_all(Whole(design), labels, strengths, mean, basis, spectrum)
+
+
+def fit_rows(features: Standardised, labels: Tensor, strengths: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The same for features as a matrix or, where that would be large, in blocks."""
+    if is_large(features.table):
+        return fit_streamed(features, labels, strengths)
+    return fit_logistic(features.whole(), labels, strengths)
+
+
+def fit_streamed(features: Standardised, labels: Tensor, strengths: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The same for features that come in blocks: memory grows with the heads of a turn, not with the features.
+
+    Args:
+        features: (N, D) in blocks.
+        labels: (N, L) on their device.
+        strengths: S values of scikit-learn's C.
+
+    Returns:
+        Weights (S, L, D) and bias (S, L).
+
+    Raises:
+        DataError: as :func:`fit_logistic`.
+    """
+    for rows, block in features.blocks():
+        labels = labels.to(block)
+        _check(block, labels[rows], strengths, first=rows.start)
+    mean = sum((block.sum(dim=0) for _, block in features.blocks()), labels.new_zeros(())) / len(features)
+    squares = sum(((block - mean).T @ (block - mean) for _, block in features.blocks()), labels.new_zeros(()))
+    basis, spectrum = _eigenbasis(squares, len(features))
+    return _fit_all(Streamed(features, mean, basis), labels, strengths, mean, basis, spectrum)
+
+
+class Design(Protocol):
+    """Features in the eigenbasis of their covariance, with a last column of ones: (N, D + 1)."""
+
+    def across(self, heads: Tensor) -> Tensor:
+        """Logits (A, N) of heads (A, D + 1)."""
+
+    def gathered(self, residual: Tensor) -> Tensor:
+        """Sums (A, D + 1) of the rows, weighted by residuals (A, N)."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A design as one matrix (N, D + 1)."""
+
+    rows: Tensor
+
+    def across(self, heads: Tensor) -> Tensor:
+        """Logits (A, N) of heads (A, D + 1)."""
+        return heads @ self.rows.T
+
+    def gathered(self, residual: Tensor) -> Tensor:
+        """Sums (A, D + 1) of the rows, weighted by residuals (A, N)."""
+        return residual @ self.rows
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A design whose rows come in blocks; the heads are turned into the features' own axes, not the features."""
+
+    features: Standardised
+    mean: Tensor
+    basis: Tensor
+
+    def across(self, heads: Tensor) -> Tensor:
+        """Logits (A, N) of heads (A, D + 1)."""
+        turned, logits = heads[:, :-1] @ self.basis.T, heads.new_empty(len(heads), len(self.features))
+        for rows, block in self.features.blocks():
+            logits[:, rows] = turned @ (block - self.mean).T + heads[:, -1:]
+        return logits
+
+    def gathered(self, residual: Tensor) -> Tensor:
+        """Sums (A, D + 1) of the rows, weighted by residuals (A, N)."""
+        total = residual.new_zeros(len(residual), len(self.mean))
+        for rows, block in self.features.blocks():
+            total += residual[:, rows] @ (block - self.mean)
+        return torch.cat([total @ self.basis, residual.sum(dim=1, keepdim=True)], dim=1)
+
+
+def _fit_all(
+    design: Design, labels: Tensor, strengths: Sequence[float], mean: Tensor, basis: Tensor, spectrum: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weights (S, L, D) and bias (S, L), in the features' own axes, as many heads at once as memory is meant for."""
     mixed = [k for k, column in enumerate(labels.T) if (column == 1).any() and (column == 0).any()]
     heads = [(s, k) for s in range(len(strengths)) for k in mixed]
-    weights = features.new_zeros(len(strengths), labels.shape[1], features.shape[1])
-    bias = features.new_zeros(len(strengths), labels.shape[1])
-    turn = max(1, BUDGET // len(features))
+    weights = labels.new_zeros(len(strengths), labels.shape[1], len(mean))
+    bias = labels.new_zeros(len(strengths), labels.shape[1])
+    turn = max(1, BUDGET // len(labels))
     for part in (heads[i : i + turn] for i in range(0, len(heads), turn)):
         row, column = (list(index) for index in zip(*part, strict=True))
-        cost = features.new_tensor([strengths[s] for s in row])[:, None]
+        cost = labels.new_tensor([strengths[s] for s in row])[:, None]
         fitted = _fit(design, spectrum, labels.T[column], cost)  # (A, D + 1)
         weights[row, column] = fitted[:, :-1] @ basis.T
         bias[row, column] = fitted[:, -1] - weights[row, column] @ mean
@@ -79,29 +166,35 @@ def predict_logits(features: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
     return torch.einsum("nd,sld->snl", features.to(weights), weights) + bias[:, None]
 
 
-def _check(features: Tensor, labels: Tensor, strengths: Sequence[float]) -> None:
+def _check(features: Tensor, labels: Tensor, strengths: Sequence[float], first: int = 0) -> None:
     if features.ndim != 2 or labels.ndim != 2 or len(features) != len(labels):
         raise DataError(f"expected features (N, D) and labels (N, L), found {features.shape} and {labels.shape}")
-    broken = (~features.isfinite().all(dim=1)).nonzero()[:, 0].tolist()
+    broken = ((~features.isfinite().all(dim=1)).nonzero()[:, 0] + first).tolist()
     if broken:
         raise DataError(f"expected finite features, found others in rows {shortened(broken)}; check the encoder")
-    odd = ((labels != 0) & (labels != 1) & ~labels.isnan()).any(dim=1).nonzero()[:, 0].tolist()
+    wrong = ((labels != 0) & (labels != 1) & ~labels.isnan()).any(dim=1)
+    odd = (wrong.nonzero()[:, 0] + first).tolist()
     if odd:
         raise DataError(f"expected labels 0, 1 or NaN (unknown), found others in rows {shortened(odd)}; map them first")
     if not all(strength > 0 for strength in strengths):
         raise DataError(f"expected positive strengths, found {shortened(list(strengths))}")
 
 
-def _eigenbasis(centred: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvectors (D, D) and eigenvalues (D + 1,) of the covariance; the last value is the bias's."""
-    values, vectors = torch.linalg.eigh((centred.T @ centred).double().cpu() / len(centred))
-    return vectors.to(centred), torch.cat([values.clamp(min=0), torch.ones(1)]).to(centred)
+def _eigenbasis(squares: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """Eigenvectors (D, D) and eigenvalues (D + 1,) of the covariance, whose last value is the bias's.
+
+    Args:
+        squares: (D, D) products of the centred rows, summed.
+        rows: their number.
+    """
+    values, vectors = torch.linalg.eigh(squares.double().cpu() / rows)
+    return vectors.to(squares), torch.cat([values.clamp(min=0), torch.ones(1)]).to(squares)
 
 
-def _fit(design: Tensor, spectrum: Tensor, labels: Tensor, cost: Tensor) -> Tensor:
-    """Fitted heads (A, D + 1), bias last; design (N, D + 1), spectrum (D + 1,), labels (A, N), cost (A, 1)."""
-    result = design.new_zeros(len(labels), design.shape[1])
-    heads = _Heads.start(design, labels, cost)
+def _fit(design: Design, spectrum: Tensor, labels: Tensor, cost: Tensor) -> Tensor:
+    """Fitted heads (A, D + 1), bias last; design of N rows, spectrum (D + 1,), labels (A, N), cost (A, 1)."""
+    result = spectrum.new_zeros(len(labels), len(spectrum))
+    heads = _Heads.start(design, labels, cost, len(spectrum))
     for _ in range(STEPS):
         guess = heads.inverse_hessian(spectrum)
         distance = (heads.gradient**2 * guess).sum(dim=1) / 2  # half the squared Newton decrement, (A,)
@@ -144,17 +237,17 @@ class _Heads:
     past: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, design: Tensor, labels: Tensor, cost: Tensor) -> _Heads:
+    def start(cls, design: Design, labels: Tensor, cost: Tensor, width: int) -> _Heads:
         """Heads that predict each label's share of positives."""
         against = (1 - 2 * labels).nan_to_num()
-        penalty = torch.ones_like(design[0])
+        penalty = cost.new_ones(width)
         penalty[-1] = 0
-        weights = design.new_zeros(len(labels), design.shape[1])
+        weights = cost.new_zeros(len(labels), width)
         weights[:, -1] = labels.nanmean(dim=1).logit()
-        logits = weights[:, -1:].repeat(1, len(design))
+        logits = weights[:, -1:].repeat(1, labels.shape[1])
         residual = _residual(against, logits)
         place = torch.arange(len(labels), device=labels.device)
-        return cls(place, against, cost, penalty, weights, cost * (residual @ design), logits, residual)
+        return cls(place, against, cost, penalty, weights, cost * design.gathered(residual), logits, residual)
 
     def objective(self) -> Tensor:
         """C * sum(log loss) + |w|^2 / 2, (A,): the probability of the true class is 1 - |p - y|."""
@@ -174,13 +267,13 @@ class _Heads:
                 setattr(self, name, getattr(self, name)[moving])
             self.past = [(step[moving], change[moving], inverse[moving]) for step, change, inverse in self.past]
 
-    def step(self, design: Tensor, guess: Tensor) -> None:
+    def step(self, design: Design, guess: Tensor) -> None:
         """Move every head along its own direction, each as far as suits it; guess (A, D + 1) of the inverse Hessian."""
         direction = self.direction(guess)
-        far, self.logits, self.residual = self.search(direction, direction @ design.T)
+        far, self.logits, self.residual = self.search(direction, design.across(direction))
         step = far * direction
         self.weights = self.weights + step
-        gradient = self.cost * (self.residual @ design) + self.penalty * self.weights
+        gradient = self.cost * design.gathered(self.residual) + self.penalty * self.weights
         change = gradient - self.gradient
         product = _dot(step, change)
         inverse = torch.where(product > 0, 1 / product, 0.0)  # a pair without curvature is passed over

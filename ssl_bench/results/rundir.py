@@ -21,6 +21,7 @@ from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import TORN, check_unlocked, csv_text, locked, replacing, write_json, write_text
 from ssl_bench.files import sha256 as file_hash
 from ssl_bench.results import record as record_file
+from ssl_bench.results.mapped import is_mapped, mapped
 from ssl_bench.results.record import SCHEMA
 
 __all__ = ["SCHEMA", "RunDirectory", "check_trained", "new_run_path", "options_in", "place_name", "prediction_file"]
@@ -191,7 +192,9 @@ class RunDirectory:
         try:
             with np.load(path, allow_pickle=False) as kept:
                 of_store = not fingerprint or "fingerprint" not in kept or str(kept["fingerprint"]) == fingerprint
-                return kept["embeddings"] if of_store and np.array_equal(kept["image_id"], images) else None
+                if not (of_store and np.array_equal(kept["image_id"], images)):
+                    return None
+                return mapped(path, "embeddings") if is_mapped(path) else kept["embeddings"]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from ssl_bench.errors import DataError
-from ssl_bench.evaluate import neighbours
+from ssl_bench.evaluate import neighbours, streamed
 from ssl_bench.evaluate.neighbours import knn_scores
 
 NAN = float("nan")
@@ -39,6 +39,21 @@ def test_equals_the_definition_across_chunks(monkeypatch, temperature):
     found = knn_scores(train, labels, query, [1, 10, 200], temperature)
     assert found.shape == (3, 50, 3)
     np.testing.assert_allclose(found, one_by_one(train, labels, query, [1, 10, 200], temperature), atol=2e-5)
+
+
+@pytest.mark.parametrize("block", [3, 20, 64, 199])
+def test_blocks_of_training_rows_and_queries_change_nothing(monkeypatch, block):
+    train, labels, query = drawn()
+    centre = train.mean(dim=0)
+    wanted = one_by_one(train - centre, labels, query - centre, [1, 10, 200], 0.07)
+    monkeypatch.setattr(neighbours, "CHUNK", 7)
+    monkeypatch.setattr(streamed, "BLOCK", block)
+    found = knn_scores(train.numpy(), labels, query.numpy(), [1, 10, 200], 0.07, centre=centre)
+    np.testing.assert_allclose(found, wanted, atol=2e-5)
+    broken = train.clone()
+    broken[123, 0] = np.nan
+    with pytest.raises(DataError, match=r"^expected finite training embeddings, found others in rows 123$"):
+        knn_scores(broken, labels, query, [1])
 
 
 def test_only_the_direction_of_embeddings_counts():

@@ -5,8 +5,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from ssl_bench.errors import DataError
-from ssl_bench.evaluate import probe
-from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
+from ssl_bench.evaluate import probe, streamed
+from ssl_bench.evaluate.probe import fit_logistic, fit_rows, fit_streamed, predict_logits, standardiser
+from ssl_bench.evaluate.streamed import Standardised, mean_of
 
 STRENGTHS = (1e-4, 1e-2, 1.0, 100.0)
 
@@ -137,3 +138,49 @@ def test_bad_input_is_refused():
     features[5, 5] = torch.inf
     with pytest.raises(DataError, match="rows 5"):
         fit_logistic(features, labels, STRENGTHS)
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+@pytest.mark.parametrize("unknown", [0.0, 0.3])
+def test_features_in_blocks_give_the_optimum_of_a_matrix(monkeypatch, unknown, offset):
+    features, labels = drawn(unknown=unknown)
+    table = (features * torch.logspace(-2, 2, 24) + offset).numpy()
+    mean, deviation = standardiser(torch.tensor(table))
+    wanted = fit_logistic((torch.tensor(table) - mean) / deviation, labels, STRENGTHS)
+    monkeypatch.setattr(streamed, "WHOLE", 1)
+    monkeypatch.setattr(streamed, "BLOCK", 97)
+    monkeypatch.setattr(probe, "BUDGET", 5 * len(table))
+    rows = Standardised(table, "cpu")
+    torch.testing.assert_close(rows.mean, mean, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(rows.deviation, deviation, rtol=1e-4, atol=0)
+    fitted = fit_rows(rows, labels, STRENGTHS)
+    exact = rows.whole()
+    compare(exact, labels, STRENGTHS, *fitted)
+    probabilities = [torch.sigmoid(predict_logits(exact, *heads)) for heads in (fitted, wanted)]
+    torch.testing.assert_close(*probabilities, rtol=0, atol=1e-4 if offset == 0 else 1e-3)
+    parts = [predict_logits(block, *fitted) for _, block in rows.like(table[:300]).blocks()]
+    torch.testing.assert_close(torch.cat(parts, dim=1), predict_logits(exact[:300], *fitted))
+
+
+def test_blocks_name_the_rows_that_are_wrong(monkeypatch):
+    monkeypatch.setattr(streamed, "BLOCK", 100)
+    features, labels = drawn()
+    rows = Standardised(features, "cpu")
+    with pytest.raises(DataError, match=r"^expected labels 0, 1 or NaN \(unknown\), found others in rows 250; map"):
+        fit_streamed(rows, torch.cat([labels[:250], labels[250:251] + 3, labels[251:]]), STRENGTHS)
+    broken = features.clone()
+    broken[333, 1] = torch.inf
+    with pytest.raises(DataError, match=r"^expected finite features, found others in rows 333; check the encoder"):
+        fit_streamed(rows.like(broken), labels, STRENGTHS)
+
+
+def test_a_constant_feature_and_the_mean_in_blocks(monkeypatch):
+    features, _ = drawn()
+    features[:, 3] = 2.0
+    whole = mean_of(features, "cpu")
+    monkeypatch.setattr(streamed, "WHOLE", 1)
+    monkeypatch.setattr(streamed, "BLOCK", 100)
+    rows = Standardised(features, "cpu")
+    torch.testing.assert_close(rows.mean, whole, rtol=1e-5, atol=1e-6)
+    assert rows.deviation[3] == 1
+    assert [len(block) for _, block in rows.like(features[:0]).blocks()] == [0]
