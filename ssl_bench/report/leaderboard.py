@@ -165,6 +165,7 @@ class Board:
         replicates: resamples of patients.
         remarks: on rows that hold one encoder, and on the findings of macro means.
         metrics: heading of every metric by its name.
+        fewest: positive and negative patients of a finding in a macro mean.
     """
 
     entries: tuple[Entry, ...]
@@ -173,6 +174,7 @@ class Board:
     replicates: int
     remarks: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=lambda: METRICS)
+    fewest: int = FEWEST
 
     @property
     def beside(self) -> dict[str, str]:
@@ -261,7 +263,7 @@ def read_board(
     remarks = dict.fromkeys(note for standing in standings for note in standing.notes)
     lines = {(standing.place, line.name): line for standing in standings for line in standing.lines}
     entries = tuple(_entries(cells, lines, reference))
-    return Board(entries, tuple(excluded), reference, replicates, tuple(remarks), headings_of(asked))
+    return Board(entries, tuple(excluded), reference, replicates, tuple(remarks), headings_of(asked), fewest)
 
 
 def expanded(paths: Iterable[Path]) -> list[Path]:

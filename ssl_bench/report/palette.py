@@ -36,8 +36,10 @@ STYLES = (
 
 
 def style(number: int) -> Style:
-    """The style of the n-th thing; they repeat after seven."""
-    return STYLES[number % len(STYLES)]
+    """The style of the n-th thing; after seven the colours come again with other dashes and markers, 49 in all."""
+    turn, place = divmod(number, len(STYLES))
+    shifted = STYLES[(place + turn) % len(STYLES)]
+    return Style(STYLES[place].color, shifted.dashes, shifted.marker)
 
 
 class LeftOut(Exception):

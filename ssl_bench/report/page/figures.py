@@ -10,28 +10,24 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from ssl_bench.compare.run import setting_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
-from ssl_bench.report.page.subgroups import Gap
-from ssl_bench.report.palette import BLACK, BLUE, GREY, LIGHT, STAMP, LeftOut, style
-from ssl_bench.report.plots.training import Series, read_log
+from ssl_bench.report.palette import BLACK, GREY, LIGHT, STAMP, STYLES, Style, style
 from ssl_bench.report.shares import Point, common, over_text, points
 from ssl_bench.report.table import MACRO
-from ssl_bench.results.rundir import RunDirectory
 
 SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross",
            "X": "x"}  # fmt: skip
-DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "dash")
-PROBES = {"probe_linear": "linear head", "probe_knn": "nearest neighbours"}
-"""Heads of the online probe by their name in a log."""
+DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "3px,2px")
+
+Looks = Mapping[str, Style]
+"""Of configurations, by name."""
 
 ROW = 34
 """Height of a line of a forest plot, in px."""
@@ -54,29 +50,47 @@ class Figure:
     spec: Mapping[str, Any]
 
 
+def looks_of(entries: Iterable[Entry]) -> dict[str, Style]:
+    """Colour, dashes and marker of every configuration, the same in all plots of a page."""
+    names: dict[str, int] = {}
+    return {name: style(names.setdefault(entry.arm.name, len(names)))
+            for entry in entries for name in (entry.arm.name, entry.name)}  # fmt: skip
+
+
+def marker(look: Style, size: int) -> dict[str, Any]:
+    """A marker in a look."""
+    return {"color": look.color, "symbol": SYMBOLS[look.marker], "size": size}
+
+
+def dash(look: Style) -> str:
+    """The dashes of a look, as Plotly names them."""
+    return DASHES[[one.dashes for one in STYLES].index(look.dashes)]
+
+
 def label(name: str, width: int = 24) -> str:
     """A name in short lines that Plotly shows as it is: it would take ``<b>`` for bold and draw links."""
     return "<br>".join(escape(line) for line in textwrap.wrap(name, width) or [""])
 
 
-def forest(entries: Sequence[Entry], baseline: str, title: str) -> Figure:
+def forest(entries: Sequence[Entry], baseline: str, title: str, looks: Looks) -> Figure:
     """Macro AUROC of every configuration with its interval, and its single runs."""
     shown = list(reversed(entries))
     rows = [label(entry.name) for entry in shown]
     cells = [entry.cells["auroc"] for entry in shown]
-    figure = _figure(len(shown), synthetic=_synthetic(entries))
+    figure = blank(len(shown), synthetic=is_synthetic(entries))
     singles = [(row, value) for row, entry in zip(rows, shown, strict=True) for value in run_values(entry, "auroc")
                if len(entry.seeds) > 1]  # fmt: skip
     figure.add_scatter(
         x=[value for _, value in singles], y=[row for row, _ in singles], mode="markers", name="single runs",
         marker={"symbol": "circle-open", "color": GREY, "size": 7}, hovertemplate="%{x:.3f}<extra>a run</extra>",
     )  # fmt: skip
-    figure.add_scatter(
-        x=[cell.interval.value for cell in cells], y=rows, mode="markers", name="value, or mean over seeds",
-        marker={"symbol": [_symbol(entry, baseline) for entry in shown], "color": BLUE, "size": 10},
-        error_x=_bars([(cell.interval.value, cell.interval.low, cell.interval.high) for cell in cells]),
-        text=[ranged(cell.interval, ".3f") for cell in cells], hovertemplate="%{y}: %{text}<extra></extra>",
-    )  # fmt: skip
+    for row, entry, cell in zip(rows, shown, cells, strict=True):
+        told = cell.interval
+        figure.add_scatter(
+            x=[told.value], y=[row], mode="markers", name=label(entry.name, 40), showlegend=False,
+            marker=marker(looks[entry.name], 10), error_x=bars([(told.value, told.low, told.high)]),
+            text=[ranged(told, ".3f")], hovertemplate="%{y}: %{text}<extra></extra>",
+        )  # fmt: skip
     base = next((entry.cells["auroc"].interval.value for entry in entries if entry.arm.name == baseline), None)
     if base is not None:
         figure.add_vline(x=base, line={"color": BLACK, "width": 1, "dash": "dot"})
@@ -84,33 +98,33 @@ def forest(entries: Sequence[Entry], baseline: str, title: str) -> Figure:
     figure.update_yaxes(categoryorder="array", categoryarray=rows)
     caption = (
         "Line: 95 % interval, where there is one. Small circles: single runs of a configuration with several seeds. "
-        f"Square and dotted line: the baseline, {baseline}. Overlapping intervals are no test; the table has the tests."
+        f"Dotted line: the baseline, {baseline}. Overlapping intervals are no test; the table has the tests."
     )
-    return Figure(title, caption, f"{title}. The numbers are in the table of results.", _spec(figure))
+    return Figure(title, caption, f"{title}. The numbers are in the table of results.", spec_of(figure))
 
 
-def pareto(entries: Sequence[Entry], title: str) -> Figure | None:
+def pareto(entries: Sequence[Entry], title: str, looks: Looks) -> Figure | None:
     """Macro AUROC against the operations of an image, with the front; None where fewer than two encoders have both."""
     known = [(entry, flops, value) for entry in entries if not entry.line.blind
              and (flops := entry.footprint("image_flops"))
              and (value := entry.cells["auroc"].interval.value) is not None]  # fmt: skip
     if len(known) < 2:
         return None
-    figure = _figure(9, synthetic=_synthetic(entries))
+    figure = blank(9, synthetic=is_synthetic(entries))
     front = on_front([(flops, value) for _, flops, value in known])
     figure.add_scatter(x=[x / 1e9 for x, _ in front], y=[y for _, y in front], mode="lines", name="Pareto front",
                        line={"color": GREY, "dash": "dot", "shape": "hv"}, hoverinfo="skip")  # fmt: skip
-    for number, (entry, flops, value) in enumerate(known):
-        look, interval = style(number), entry.cells["auroc"].interval
+    for entry, flops, value in known:
+        interval = entry.cells["auroc"].interval
         figure.add_scatter(
             x=[flops / 1e9], y=[value], mode="markers", name=label(entry.name, 40),
-            marker={"color": look.color, "symbol": SYMBOLS[look.marker], "size": 10},
-            error_y=_bars([(value, interval.low, interval.high)]), hovertemplate="%{x:.3g} GFLOP: %{y:.3f}",
+            marker=marker(looks[entry.name], 10), error_y=bars([(value, interval.low, interval.high)]),
+            hovertemplate="%{x:.3g} GFLOP: %{y:.3f}",
         )  # fmt: skip
     figure.update_xaxes(type="log", title_text="GFLOP an image (log)")
     figure.update_yaxes(title_text="macro AUROC")
     caption = "Line: 95 % interval. Dotted: encoders that no other one beats with as few operations; it is no test."
-    return Figure(title, caption, f"{title}. The numbers are in the table of results.", _spec(figure))
+    return Figure(title, caption, f"{title}. The numbers are in the table of results.", spec_of(figure))
 
 
 def on_front(points_: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -122,29 +136,27 @@ def on_front(points_: Iterable[tuple[float, float]]) -> list[tuple[float, float]
     return front
 
 
-def efficiency(entries: Sequence[Entry], title: str) -> Figure | None:
+def efficiency(entries: Sequence[Entry], title: str, looks: Looks) -> Figure | None:
     """Macro AUROC against the share of the training patients whose labels were used; None where all were."""
     drawn = efficiency_points(entries)
     ticks = sorted({share for found in drawn.values() for share, _ in found})
     if ticks in ([], [1.0]):
         return None
-    figure = _figure(9, synthetic=_synthetic(entries))
-    for number, (name, found) in enumerate(drawn.items()):
+    figure = blank(9, synthetic=is_synthetic(entries))
+    for name, found in drawn.items():
         means = {share: mean(v for s, v in found if s == share) for share in sorted({share for share, _ in found})}
-        look = style(number)
         named = {"legendgroup": name, "name": label(name, 40)}
-        marker = {"color": look.color, "symbol": SYMBOLS[look.marker], "size": 9}
-        figure.add_scatter(x=list(means), y=list(means.values()), mode="lines+markers", marker=marker, **named,
-                           line={"color": look.color, "dash": DASHES[number % len(DASHES)]},
+        figure.add_scatter(x=list(means), y=list(means.values()), mode="lines+markers", **named,
+                           marker=marker(looks[name], 9), line={"color": looks[name].color, "dash": dash(looks[name])},
                            hovertemplate="%{x:.1%} of the patients: %{y:.3f}")  # fmt: skip
         figure.add_scatter(x=[share for share, _ in found], y=[value for _, value in found], mode="markers",
-                           showlegend=False, marker={**marker, "size": 5, "opacity": 0.5}, hoverinfo="skip",
+                           showlegend=False, marker={**marker(looks[name], 5), "opacity": 0.5}, hoverinfo="skip",
                            **named)  # fmt: skip
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{100 * share:g} %" for share in ticks],
                         title_text="share of labelled training patients")  # fmt: skip
     figure.update_yaxes(title_text="macro AUROC")
     caption = f"Line: mean over seeds and draws. Small points: each seed and draw. Means {efficiency_set(entries)}."
-    return Figure(title, caption, f"{title}. The numbers are in the table below it.", _spec(figure))
+    return Figure(title, caption, f"{title}. The numbers are in the table below it.", spec_of(figure))
 
 
 def efficiency_points(entries: Sequence[Entry]) -> dict[str, list[tuple[float, float]]]:
@@ -170,44 +182,6 @@ def _share_points(entry: Entry) -> list[Point]:
     ]  # fmt: skip
 
 
-def probe_curves(entries: Sequence[Entry]) -> list[Figure]:
-    """The online probe over the training, a figure for each of its heads that any run has looked through."""
-    arms = list({entry.arm.name: entry.arm for entry in entries if not entry.untrained}.values())
-    logs = [(arm.name, _logged(member.path)) for arm in arms for member in arm.members]
-    names = list(dict.fromkeys(name for name, _ in logs))
-    figures = []
-    for probe, head in PROBES.items():
-        lines = [(name, series) for name, series in logs if probe in series]
-        if not lines:
-            continue
-        figure = _figure(9, synthetic=_synthetic(entries))
-        for place, (name, series) in enumerate(lines):
-            known, look = np.isfinite(series[probe]), style(names.index(name))
-            figure.add_scatter(
-                x=series["epoch"][known].tolist(), y=series[probe][known].tolist(), mode="lines+markers",
-                name=label(name, 40), legendgroup=name, showlegend=name not in [before for before, _ in lines[:place]],
-                line={"color": look.color, "dash": DASHES[names.index(name) % len(DASHES)]},
-                marker={"color": look.color, "symbol": SYMBOLS[look.marker], "size": 6},
-                hovertemplate="epoch %{x:.3g}: %{y:.3f}",
-            )  # fmt: skip
-        figure.update_xaxes(title_text="epoch")
-        figure.update_yaxes(title_text="macro AUROC, validation images")
-        title = f"Online probe, {head}"
-        caption = (
-            "A line is a run. Validation images while the encoder is trained: they choose nothing, and rank nothing."
-        )
-        figures.append(Figure(title, caption, f"{title}. The numbers are in log.jsonl of each run.", _spec(figure)))
-    return figures
-
-
-def _logged(run: Path) -> Series:
-    """The log of a run, empty where it has none."""
-    try:
-        return read_log(RunDirectory(run).log)
-    except LeftOut:
-        return {}
-
-
 def run_values(entry: Entry, metric: str) -> list[float]:
     """The macro metric of each run, in the order of the seeds."""
     rows = [row for member in entry.line.members.values() for row in member.rows(entry.place)]
@@ -215,36 +189,12 @@ def run_values(entry: Entry, metric: str) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def gap_figure(gaps: Sequence[Gap], title: str, *, synthetic: bool) -> Figure | None:
-    """Gaps of every configuration by attribute, one line each; None where no gap has a value."""
-    shown = [gap for gap in reversed(gaps) if gap.value is not None]
-    if not shown:
-        return None
-    rows = [label(gap.name) for gap in shown]
-    figure = _figure(len({gap.name for gap in shown}) * 1.4, synthetic=synthetic)
-    for number, attribute in enumerate(dict.fromkeys(gap.attribute for gap in gaps if gap.value is not None)):
-        of = [(row, gap) for row, gap in zip(rows, shown, strict=True) if gap.attribute == attribute]
-        look = style(number)
-        figure.add_scatter(
-            x=[gap.value for _, gap in of], y=[row for row, _ in of], mode="markers", name=escape(attribute),
-            marker={"color": look.color, "symbol": SYMBOLS[look.marker], "size": 10},
-            error_x=_bars([(gap.value, gap.low, gap.high) for _, gap in of]), text=[gap.note for _, gap in of],
-            hovertemplate="%{y}: %{x:.3f} (%{text})",
-        )  # fmt: skip
-    figure.update_layout(scattermode="group")
-    figure.update_xaxes(title_text="gap in macro AUROC", rangemode="tozero")
-    figure.update_yaxes(categoryorder="array", categoryarray=list(dict.fromkeys(rows)))
-    caption = (
-        "A gap is the highest minus the lowest group; that they were chosen as the extremes is not in its interval. Of "
-        "several seeds: the mean of their gaps, without interval."
-    )
-    return Figure(title, caption, f"{title}. The numbers are in the table below it.", _spec(figure))
-
-
-def _figure(rows: float, *, synthetic: bool) -> go.Figure:
+def blank(rows: float, *, synthetic: bool) -> go.Figure:
+    """A plot with room for so many lines, and the stamp of synthetic data; its ground is the page's."""
     figure = go.Figure()
     figure.update_layout(
-        template="none", height=int(ROW * rows) + 130, margin={"l": 10, "r": 10, "t": 24, "b": 40}, hovermode="closest",
+        template="none", paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        height=int(ROW * rows) + 130, margin={"l": 10, "r": 10, "t": 24, "b": 40}, hovermode="closest",
         font={"family": "system-ui, sans-serif", "size": 13}, legend={"orientation": "h", "y": -0.25, "yref": "paper"},
     )  # fmt: skip
     figure.update_layout(legend={"y": 0, "yref": "container", "yanchor": "bottom", "x": 0})
@@ -256,7 +206,7 @@ def _figure(rows: float, *, synthetic: bool) -> go.Figure:
     return figure
 
 
-def _bars(values: Iterable[tuple[float | None, float | None, float | None]]) -> dict[str, Any]:
+def bars(values: Iterable[tuple[float | None, float | None, float | None]]) -> dict[str, Any]:
     """Error bars of values with their low and high ends; none where there is no interval."""
     up, down = [], []
     for value, low, high in values:
@@ -266,13 +216,11 @@ def _bars(values: Iterable[tuple[float | None, float | None, float | None]]) -> 
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "width": 4, "thickness": 1.5}
 
 
-def _symbol(entry: Entry, baseline: str) -> str:
-    return "square" if entry.arm.name == baseline else "diamond"
-
-
-def _synthetic(entries: Iterable[Entry]) -> bool:
+def is_synthetic(entries: Iterable[Entry]) -> bool:
+    """Whether any of the numbers says nothing about patients."""
     return any(member.record["synthetic"] for entry in entries for member in entry.arm.members)
 
 
-def _spec(figure: go.Figure) -> dict[str, Any]:
+def spec_of(figure: go.Figure) -> dict[str, Any]:
+    """Data and layout as plain values."""
     return dict(json.loads(figure.to_json()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache as once
 from importlib.resources import files
 from pathlib import Path
@@ -12,21 +14,26 @@ from typing import Any
 import itables.options
 from plotly.offline import get_plotlyjs
 
+from ssl_bench.compare.ranking import ranking
 from ssl_bench.files import write_text
 from ssl_bench.report.leaderboard import Board, Entry
+from ssl_bench.report.page.curves import training_curves
 from ssl_bench.report.page.figures import (
     Figure,
+    Looks,
     efficiency,
     efficiency_points,
     forest,
-    gap_figure,
+    is_synthetic,
+    looks_of,
     pareto,
-    probe_curves,
 )
+from ssl_bench.report.page.gaps import gap_figure, group_figure
 from ssl_bench.report.page.grid import grid
 from ssl_bench.report.page.maps import maps
+from ssl_bench.report.page.order import heat_map, ranks, stability
 from ssl_bench.report.page.provenance import provenance
-from ssl_bench.report.page.subgroups import gaps
+from ssl_bench.report.page.subgroups import gaps, groups
 from ssl_bench.report.page.thumbnails import check_permitted, thumbnails
 from ssl_bench.report.palette import STAMP
 from ssl_bench.report.report import templates
@@ -60,8 +67,6 @@ def write_page(board: Board, path: Path, *, maps: bool = True, cache: Path | Non
 
 def contents(board: Board, map_json: dict[str, Any] | None, left_out: list[str]) -> dict[str, Any]:
     """Everything that the template shows."""
-    places = board.by_place()
-    plots = [forest(entries, board.baseline.name, f"Macro AUROC, {_where(entries[0])}") for entries in places.values()]
     return {
         "synthetic": board.synthetic,
         "stamp": STAMP,
@@ -69,32 +74,88 @@ def contents(board: Board, map_json: dict[str, Any] | None, left_out: list[str])
         "baseline": board.baseline.name,
         "grid": grid(board),
         "excluded": board.excluded,
-        "forests": plots,
-        "efficiency": [pair for entries in places.values() if (pair := _efficiency(entries)) is not None],
-        "pareto": [figure for entries in places.values()
-                   if (figure := pareto(entries, f"Quality against operations, {_where(entries[0])}")) is not None],
-        "probes": probe_curves(board.entries),
-        "gaps": [gap for entries in places.values() if (gap := _gaps(entries)) is not None],
+        "parts": parts(board),
         "map": map_json,
         "origins": [provenance(entries) for entries in board.by_arm()],
         "left_out": left_out,
         **_libraries(),
-    }  # fmt: skip
+    }
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A plot with the table of its numbers, where it has one of its own."""
+
+    figure: Figure | None
+    numbers: Table | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the page: its anchor, heading and word in the navigation, and what is in it."""
+
+    anchor: str
+    title: str
+    short: str
+    shown: tuple[Shown, ...]
+
+
+def parts(board: Board) -> list[Part]:
+    """The parts with plots, without those that would be empty."""
+    looks, places = looks_of(board.entries), list(board.by_place().values())
+    ordered = [one for entries in places for one in _order(board, entries, looks)]
+    found = [
+        Part("plots", "Forest plot", "Forest plot", tuple(
+            Shown(forest(of, board.baseline.name, f"Macro AUROC, {_where(of[0])}", looks)) for of in places)),
+        Part("findings", "Findings", "Findings", tuple(one for of in places for one in _heat(of))),
+        Part("ranks", "How firm the order is", "Ranks", tuple(ordered)),
+        Part("pareto", "Quality against operations", "Operations", tuple(
+            Shown(figure) for of in places
+            if (figure := pareto(of, f"Quality against operations, {_where(of[0])}", looks)) is not None)),
+        Part("efficiency", "Label efficiency", "Label efficiency", tuple(
+            one for of in places if (one := _efficiency(of, looks)) is not None)),
+        Part("training", "Training", "Training", tuple(
+            Shown(figure) for figure in training_curves(board.entries, looks))),
+        Part("subgroups", "Subgroups", "Subgroups", tuple(one for of in places for one in _gaps(of, looks))),
+    ]  # fmt: skip
+    return [part for part in found if part.shown]
+
+
+def figures(board: Board) -> list[Figure]:
+    """All plots of the page but the map, which shows images one by one."""
+    return [one.figure for part in parts(board) for one in part.shown if one.figure is not None]
+
+
+def _heat(entries: list[Entry]) -> Iterator[Shown]:
+    found = heat_map(entries, f"AUROC by finding, {_where(entries[0])}", synthetic=is_synthetic(entries))
+    if found:
+        yield Shown(*found, "AUROC of each finding by configuration")
+
+
+def _order(board: Board, entries: list[Entry], looks: Looks) -> Iterator[Shown]:
+    found = ranking([entry.line for entry in entries], entries[0].place, board.replicates, board.fewest)
+    if found:
+        where, synthetic = _where(entries[0]), is_synthetic(entries)
+        yield Shown(ranks(found, looks, f"Ranks, {where}", synthetic=synthetic))
+        yield Shown(*stability(found, f"Stability of ranks, {where}", synthetic=synthetic), "Ranks over resamples")
 
 
 def _where(entry: Entry) -> str:
     return f"{entry.place[0]} on {entry.data}"
 
 
-def _efficiency(entries: list[Entry]) -> tuple[Figure, Table] | None:
-    figure = efficiency(entries, f"Label efficiency, {_where(entries[0])}")
+def _efficiency(entries: list[Entry], looks: Looks) -> Shown | None:
+    figure = efficiency(entries, f"Label efficiency, {_where(entries[0])}", looks)
     if not figure:
         return None
     points = efficiency_points(entries)
     shares = sorted({share for found in points.values() for share, _ in found})
     rows = [(name, *(_mean_text([v for s, v in found if s == share]) for share in shares))
             for name, found in points.items()]  # fmt: skip
-    return figure, Table(("configuration", *(f"{100 * share:g} %" for share in shares)), tuple(rows))
+    table = Table(("configuration", *(f"{100 * share:g} %" for share in shares)), tuple(rows))
+    told = "Macro AUROC by share of labelled training patients: mean (range over seeds and draws)"
+    return Shown(figure, table, told)
 
 
 def _mean_text(values: list[float]) -> str:
@@ -104,14 +165,18 @@ def _mean_text(values: list[float]) -> str:
     return f"{mean(values):.3f}{ends}"
 
 
-def _gaps(entries: list[Entry]) -> tuple[Figure | None, Table] | None:
+def _gaps(entries: list[Entry], looks: Looks) -> Iterator[Shown]:
     found = list(gaps(entries))
     if not found:
-        return None
-    synthetic = any(member.record["synthetic"] for entry in entries for member in entry.arm.members)
-    figure = gap_figure(found, f"Subgroup gaps, {_where(entries[0])}", synthetic=synthetic)
+        return
+    where, synthetic = _where(entries[0]), is_synthetic(entries)
+    points = group_figure(list(groups(entries)), looks, f"Subgroups, {where}", synthetic=synthetic)
+    if points:
+        yield Shown(points)
+    figure = gap_figure(found, looks, f"Subgroup gaps, {where}", synthetic=synthetic)
     rows = tuple((gap.name, gap.attribute, gap.groups, gap.text, gap.note) for gap in found)
-    return figure, Table(("configuration", "attribute", "macro AUROC of the groups", "gap", "note"), rows)
+    head = ("configuration", "attribute", "macro AUROC of the groups", "gap", "note")
+    yield Shown(figure, Table(head, rows), "Macro AUROC by subgroup and its gaps")
 
 
 def map_data(board: Board, left_out: list[str], cache: Path | None) -> dict[str, Any] | None:

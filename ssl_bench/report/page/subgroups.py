@@ -1,4 +1,4 @@
-"""Macro AUROC of subgroups and their gaps, by configuration."""
+"""Macro AUROC of subgroups with their counts, and gaps between them, by configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Gap:
     Attributes:
         name: of the configuration.
         attribute: ``sex``.
-        groups: macro AUROC of every group, as text; over several seeds the mean.
+        groups: macro AUROC of every group with its patients, as text; over several seeds the mean.
         value, low, high: of the gap; over several seeds the mean without ends.
         note: which groups, or why there is no value.
     """
@@ -63,10 +63,47 @@ def _rows(member: Run, entry: Entry) -> list[Row]:
     ]  # fmt: skip
 
 
-def _groups(rows: Sequence[Row], attribute: str) -> str:
-    found: dict[str, list[float]] = {}
+@dataclass(frozen=True)
+class Group:
+    """One group of one configuration.
+
+    Attributes:
+        name: of the configuration.
+        attribute, group: ``sex``, ``F``.
+        value, low, high: macro AUROC; over several seeds the mean without ends.
+        patients: in the group.
+    """
+
+    name: str
+    attribute: str
+    group: str
+    value: float
+    low: float | None
+    high: float | None
+    patients: int
+
+
+def groups(entries: Sequence[Entry]) -> Iterator[Group]:
+    """Every group of every attribute that has a value."""
+    for entry in entries:
+        rows = [row for member in entry.line.members.values() for row in _rows(member, entry)]
+        yield from _of_rows(entry.name, rows)
+
+
+def _of_rows(name: str, rows: Sequence[Row]) -> Iterator[Group]:
+    found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        name = row["subgroup"]
-        if name.startswith(f"{attribute}=") and row["value"] is not None:
-            found.setdefault(name.removeprefix(f"{attribute}="), []).append(row["value"])
-    return ", ".join(f"{name}\N{NO-BREAK SPACE}{mean(values):.3f}" for name, values in found.items())
+        attribute, equals, group = row["subgroup"].partition("=")
+        if equals and row["value"] is not None and row["metric"] == "auroc":
+            found.setdefault((attribute, group), []).append(row)
+    for (attribute, group), of in found.items():
+        low, high = (of[0]["ci_low"], of[0]["ci_high"]) if len(of) == 1 else (None, None)
+        value = mean(row["value"] for row in of)
+        yield Group(name, attribute, group, value, low, high, int(of[0].get("n_patients") or 0))
+
+
+def _groups(rows: Sequence[Row], attribute: str) -> str:
+    return ", ".join(
+        f"{one.group}\N{NO-BREAK SPACE}{one.value:.3f} ({one.patients:,} patients)"
+        for one in _of_rows("", rows) if one.attribute == attribute
+    )  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.leaderboard_text import print_board
-from ssl_bench.report.page.figures import on_front, pareto
+from ssl_bench.report.page.figures import looks_of, on_front, pareto
 from ssl_bench.report.page.grid import grid
 from ssl_bench.results.rundir import RunDirectory
 
@@ -38,7 +38,7 @@ def test_sizes_stand_in_the_table_and_in_a_figure(
     assert rows["small"][at["pretraining images"]].text == "1,200"
     assert rows["big"][at["pretraining images"]].text == "-"
     assert rows["random"][at["pretraining images"]].text == "0"
-    figure = pareto(board.entries, "Quality")
+    figure = pareto(board.entries, "Quality", looks_of(board.entries))
     assert figure
     front = figure.spec["data"][0]
     assert front["x"][-1] == 30
@@ -49,7 +49,7 @@ def test_sizes_stand_in_the_table_and_in_a_figure(
 
 def test_no_figure_where_nothing_was_counted(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     board = read_board([write_arm(tmp_path, "small", 0, 1.0)], replicates=100)
-    assert pareto(board.entries, "Quality") is None
+    assert pareto(board.entries, "Quality", looks_of(board.entries)) is None
     assert "GFLOP an image" not in grid(board).columns
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.report.leaderboard import read_board
-from ssl_bench.report.page.figures import probe_curves
+from ssl_bench.report.page.curves import training_curves
+from ssl_bench.report.page.figures import looks_of
 from ssl_bench.report.page.page import write_page
 
 
@@ -28,7 +29,9 @@ def test_every_run_has_a_line_and_every_configuration_one_name(tmp_path: Path, w
     runs.append(probed(write_arm(tmp_path, "dino", 0, 2.0), [0.5, 0.55]))
     runs.append(write_arm(tmp_path, "byol", 0, 2.0))  # without a log
     board = read_board(runs, replicates=50)
-    (figure,) = probe_curves(board.entries)
+    loss, figure = training_curves(board.entries, looks_of(board.entries))
+    assert (loss.title, len(loss.spec["data"])) == ("Loss", 3)
+    assert all(line["y"] == [1.0] * len(line["y"]) for line in loss.spec["data"])
     assert figure.title == "Online probe, linear head"
     lines = {(line["name"], tuple(line["x"]), tuple(line["y"])) for line in figure.spec["data"]}
     assert lines == {
@@ -37,12 +40,12 @@ def test_every_run_has_a_line_and_every_configuration_one_name(tmp_path: Path, w
     assert sum(line["showlegend"] for line in figure.spec["data"]) == 2
     page = tmp_path / "board.html"
     write_page(board, page, maps=False)
-    assert '<a href="#probe">Online probe</a>' in page.read_text()
+    assert '<a href="#training">Training</a>' in page.read_text()
 
 
-def test_without_a_probe_there_is_no_section(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+def test_without_a_probe_there_is_no_figure_of_it(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     board = read_board([probed(write_arm(tmp_path, "msn", 0, 1.0), [None, None])], replicates=50)
-    assert probe_curves(board.entries) == []
+    assert [one.title for one in training_curves(board.entries, looks_of(board.entries))] == ["Loss"]
     page = tmp_path / "board.html"
     write_page(board, page, maps=False)
-    assert "#probe" not in page.read_text()
+    assert "Online probe" not in page.read_text()
