@@ -30,7 +30,10 @@ Looks = Mapping[str, Style]
 """Of configurations, by name."""
 
 ROW = 34
-"""Height of a line of a forest plot, in px."""
+"""Height of a row of a forest plot, in px."""
+
+LINE = 17
+"""Height of a line of a name beside it, in px: names of several lines must not meet."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,17 @@ def label(name: str, width: int = 24) -> str:
     return "<br>".join(escape(line) for line in textwrap.wrap(name, width) or [""])
 
 
+def tall(labels: Sequence[str]) -> float:
+    """Height of a plot in rows of ``ROW`` px, each as high as the label of most lines, so that labels do not meet."""
+    return len(labels) * max(1.0, LINE / ROW * max(text.count("<br>") + 1 for text in labels))
+
+
 def forest(entries: Sequence[Entry], baseline: str, title: str, looks: Looks) -> Figure:
     """Macro AUROC of every configuration with its interval, and its single runs."""
     shown = list(reversed(entries))
     rows = [label(entry.name) for entry in shown]
     cells = [entry.cells["auroc"] for entry in shown]
-    figure = blank(len(shown), synthetic=is_synthetic(entries))
+    figure = blank(tall(rows), synthetic=is_synthetic(entries))
     singles = [(row, value) for row, entry in zip(rows, shown, strict=True) for value in run_values(entry, "auroc")
                if len(entry.seeds) > 1]  # fmt: skip
     figure.add_scatter(

@@ -77,7 +77,7 @@ def grid(board: Board) -> Grid:
             for entry, row in zip(board.entries, rows, strict=True)
         ),
         tuple(Filter(name, columns.index(name), _values(row[name] for row in rows)) for name in facets),
-        {name: cell.text for name, cell in rows[0].items() if name not in kept and not cell.number},
+        {name: cell.text for name, cell in rows[0].items() if not (name in kept or cell.number or cell.text == "-")},
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page import thumbnails
+from ssl_bench.report.page.figures import LINE, ROW, label, tall
 from ssl_bench.report.page.grid import grid
 from ssl_bench.report.page.page import map_data, write_page
 from ssl_bench.report.page.provenance import public_config
@@ -107,6 +108,19 @@ def test_a_mark_stands_beside_its_difference_with_interval_and_p(
     assert cell.text == f"{test.difference.value:+.3f} †"
     assert cell.small == (f"[{test.difference.low:+.3f}, {test.difference.high:+.3f}]", "p < 0.001")
     assert cell.order == test.difference.value
+
+
+def test_what_no_row_has_is_not_said_of_all_rows(board: Board) -> None:
+    shown = grid(board)
+    assert {"budget", "rule"}.isdisjoint(shown.common)
+    assert "-" not in shown.common.values()
+
+
+def test_a_row_of_the_forest_plot_is_as_high_as_its_name() -> None:
+    assert tall(["msn", "simclr"]) == 2
+    names = [label("msn-ehr (age, sex; concat), ehr.control=shuffled"), label("msn")]
+    assert names[0].count("<br>") == 2
+    assert tall(names) * ROW == 2 * 3 * LINE
 
 
 def test_names_are_text_and_no_markup(page: Path, read: Reader) -> None:
