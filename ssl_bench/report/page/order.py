@@ -9,7 +9,7 @@ import numpy as np
 
 from ssl_bench.compare.ranking import Ranking
 from ssl_bench.report.leaderboard import Entry
-from ssl_bench.report.page.figures import SYMBOLS, Figure, blank, label, spec_of
+from ssl_bench.report.page.figures import SYMBOLS, Figure, blank, label, spec_of, tall
 from ssl_bench.report.palette import GREY, Style, readable
 from ssl_bench.report.sections import Table
 from ssl_bench.report.table import MACRO
@@ -39,10 +39,11 @@ def heat_map(entries: Sequence[Entry], title: str, *, synthetic: bool) -> tuple[
     labels, values = finding_values(entries)
     if len(labels) < 2 or len(entries) < 2:
         return None
-    figure = blank(len(entries) + 2, synthetic=synthetic)
+    names = [label(entry.name) for entry in entries]
+    figure = blank(tall(names) + 2, synthetic=synthetic)
     texts = [[_text(value) for value in row] for row in values]
     figure.add_heatmap(
-        z=values, x=[label(readable(name), 16) for name in labels], y=[label(entry.name) for entry in entries],
+        z=values, x=[label(readable(name), 16) for name in labels], y=names,
         text=texts, texttemplate="%{text}", colorscale=SCALE, hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
         colorbar={"title": {"text": "AUROC"}, "thickness": 12},
     )  # fmt: skip
@@ -60,7 +61,8 @@ def _text(value: float | None) -> str:
 def ranks(found: Ranking, looks: Mapping[str, Style], title: str, *, synthetic: bool) -> Figure:
     """Mean ranks with their range over resamples, and bars that join what the test does not tell apart."""
     rows = len(found.names)
-    figure = blank(rows + 1, synthetic=synthetic)
+    names = [label(name) for name in found.names]
+    figure = blank(tall(names) + 1, synthetic=synthetic)
     for number, name in enumerate(found.names):
         look = looks[name]
         value, low, high = float(found.ranks[number]), float(found.low[number]), float(found.high[number])
@@ -75,9 +77,9 @@ def ranks(found: Ranking, looks: Mapping[str, Style], title: str, *, synthetic: 
         x = rows + 0.5 + 0.3 * place
         figure.add_scatter(x=[x, x], y=[first - 0.15, last + 0.15], mode="lines", showlegend=False,
                            line={"color": GREY, "width": 5}, hoverinfo="skip", name="not told apart")  # fmt: skip
-    figure.update_xaxes(title_text="mean rank by macro AUROC (1: highest)", tickvals=list(range(1, rows + 1)))
-    figure.update_yaxes(tickvals=list(range(rows)), ticktext=[label(name) for name in found.names],
-                        range=[rows - 0.5, -0.5])  # fmt: skip
+    figure.update_xaxes(title_text="mean rank by macro AUROC (1: highest)", tickvals=list(range(1, rows + 1)),
+                        range=[0.5, rows + 0.7 + 0.3 * len(found.cliques)])  # fmt: skip
+    figure.update_yaxes(tickvals=list(range(rows)), ticktext=names, range=[rows - 0.5, -0.5])  # fmt: skip
     beyond = f" {found.left_out} lower configurations are not in it." if found.left_out else ""
     caption = (
         f"Ranks on resamples of patients and findings; lines hold 95 % of them. Grey bars at the right join "
@@ -90,11 +92,12 @@ def ranks(found: Ranking, looks: Mapping[str, Style], title: str, *, synthetic: 
 def stability(found: Ranking, title: str, *, synthetic: bool) -> tuple[Figure, Table]:
     """How often each configuration has each rank, as a heat map and as text."""
     rows = len(found.names)
-    figure = blank(rows + 2, synthetic=synthetic)
+    names = [label(name) for name in found.names]
+    figure = blank(tall(names) + 2, synthetic=synthetic)
     texts = [[f"{100 * share:.0f} %" if share >= 0.005 else "" for share in row] for row in found.shares]
     figure.add_heatmap(
         z=np.round(found.shares, 4).tolist(), x=[str(place + 1) for place in range(rows)],
-        y=[label(name) for name in found.names], text=texts, texttemplate="%{text}", colorscale=SCALE, zmin=0, zmax=1,
+        y=names, text=texts, texttemplate="%{text}", colorscale=SCALE, zmin=0, zmax=1,
         hovertemplate="%{y}: rank %{x} in %{z:.1%}<extra></extra>", showscale=False,
     )  # fmt: skip
     figure.update_xaxes(title_text="rank", type="category")
