@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from ssl_bench.cli.door import LONE, not_utf8
 from ssl_bench.cli.panels import grouped
 from ssl_bench.errors import UsageError
 
@@ -20,8 +21,10 @@ class Command(TyperCommand):
         """Parse, after a look at what is there twice: the parser would take the last one without a word.
 
         Raises:
-            UsageError: naming the options.
+            UsageError: naming the options, or an argument whose bytes are no text.
         """
+        for argument in filter(LONE.search, args):
+            raise UsageError(not_utf8(argument))
         if not ctx.resilient_parsing:
             values, _, found = self.make_parser(ctx).parse_args(args=list(args))
             order: list[Any] = list(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -73,8 +74,22 @@ def passed(app: Callable[[], object]) -> None:
         leave("" if silent else str(error), error.exit_code, f"error of another process on {socket.gethostname()}")
     except OSError as error:
         leave(sentence(error), DataError.exit_code)
+    except UnicodeEncodeError as error:
+        if not LONE.search(str(error.object)):
+            raise
+        leave(not_utf8(str(error.object)), DataError.exit_code)
     except KeyboardInterrupt:
         leave("nothing finished is lost", Interrupted.exit_code, "interrupted")
+
+
+LONE = re.compile("[\ud800-\udfff]")
+"""What Python puts for a byte of a name that is no text in UTF-8."""
+
+
+def not_utf8(name: str) -> str:
+    """The sentence for a name of a file or folder whose bytes are no text."""
+    whole = " ".join(name.split())
+    return f"the name '{escaped(whole[:200])}' is not written in UTF-8, so no file of a run can hold it; rename it"
 
 
 def leave(told: str, code: int, what: str = "error") -> None:

@@ -10,11 +10,11 @@ import numpy as np
 
 from ssl_bench.compare.agreement import check_record, measured
 from ssl_bench.compare.beside import beside, beside_drawn, chance, direction
-from ssl_bench.compare.lines import Line, Refused, by_seed
+from ssl_bench.compare.lines import Line, Refused, by_seed, guessing
 from ssl_bench.compare.pairs import check_alike
 from ssl_bench.compare.run import Run, Setting
 from ssl_bench.errors import DataError, HandledError
-from ssl_bench.results.rows import MACRO
+from ssl_bench.results.rows import GUESSES, MACRO
 from ssl_bench.stats.bootstrap import Floats
 from ssl_bench.stats.family import BLIND, SAME, Test
 from ssl_bench.stats.intervals import (
@@ -235,6 +235,9 @@ class GroupComparison:
         """The difference of two rows in the macro metric, paired by seed."""
         if line.blind or reference.blind:
             return Test(Difference(None), None, BLIND)
+        constant = next((one.name for one in (line, reference) if guessing(one, self.place)), None)
+        if constant is not None:
+            return Test(Difference(None), None, f"{constant} {GUESSES}")
         if line.same(reference):
             return Test(Difference(None), None, f"{line.name} and {reference.name} hold {SAME}")
         if not (self.has(line, metric) and self.has(reference, metric)):

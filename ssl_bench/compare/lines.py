@@ -39,6 +39,15 @@ class Line:
         return bool(mine & others)
 
 
+def guessing(line: Line, place: Setting) -> bool:
+    """Whether every encoder of a row gives all images the same features, so that its numbers are those of guessing."""
+    return all(_guesses(member, place) for member in line.members.values())
+
+
+def _guesses(member: Run, place: Setting) -> bool:
+    return any(row.get("note") == CONSTANT for row in member.rows(place))
+
+
 def by_seed(line: Line, other: Line) -> Mapping[int, Run]:
     """Encoders of a row by the seed that they are paired by; one that no seed changes by every seed of the other."""
     return dict.fromkeys(other.members, *line.members.values()) if line.fixed else line.members
@@ -94,7 +103,7 @@ def _told(
     if 0 < len(alone) < len(runs):
         yield (f"{arm.name}: {len(runs)} runs hold {_count(len(alone))} by {place[0]}; a replicate is a new "
                "pretraining, so each counts once")  # fmt: skip
-    guess = [member for member in alone.values() if any(row.get("note") == CONSTANT for row in member.rows(place))]
+    guess = [member for member in alone.values() if _guesses(member, place)]
     if guess:
         yield (f"{arm.name}: {len(guess)} of {_count(len(alone))} give every image the same features; what stands for "
                f"them by {place[0]} is guessing")  # fmt: skip

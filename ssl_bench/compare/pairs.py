@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.errors import DataError, UsageError, shortened
-from ssl_bench.results.rows import MACRO, table_differences
+from ssl_bench.results.rows import CONSTANT, GUESSES, MACRO, table_differences
 from ssl_bench.results.rundir import RunDirectory, options_in, place_name, prediction_file
 from ssl_bench.results.scored import SCORED, same_names
 from ssl_bench.results.standing import standing
@@ -37,6 +37,11 @@ class RunScores:
     def identity(self) -> str:
         """Hash of its weights, or of its features; empty where the record has none."""
         return str(self.record.get("encoders", {}).get(self.encoder, {}).get("sha256", ""))
+
+    def guesses(self, protocol: str) -> bool:
+        """Whether the encoder's features are constant, so that numbers by a protocol are those of guessing."""
+        return any(row.get("note") == CONSTANT for row in self.record["metrics"]
+                   if (row["encoder"], row["protocol"]) == (self.encoder, protocol.split(",")[0]))  # fmt: skip
 
 
 def run_scores(path: Path, *, validated: bool = False) -> RunScores:
@@ -101,13 +106,17 @@ def compare_runs(
         reason = untestable(base, other, protocol)
         for row in table_differences(first, second, replicates, seed, fewest, metrics):
             p = {"p": None, "delong_p": None} if reason else {"delong_p": _delong(first, second, row)}
-            yield {"protocol": protocol, **row, **p, "untested": reason}
+            ends = [key for key in row if key.endswith(("_low", "_high"))] if reason.endswith(GUESSES) else []
+            yield {"protocol": protocol, **row, **dict.fromkeys(ends), **p, "untested": reason}
 
 
 def untestable(base: RunScores, other: RunScores, protocol: str) -> str:
     """Why nothing can differ between two runs by a protocol; empty where it can."""
     if any(protocol.split(",")[0] in run.record.get("without_encoder", ()) for run in (base, other)):
         return BLIND
+    guess = next((run.run.name for run in (base, other) if run.guesses(protocol)), "")
+    if guess:
+        return f"{guess} {GUESSES}"
     return SAME if same_scores(base, other, protocol) else ""
 
 

@@ -99,6 +99,7 @@ def moved(config: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
     data, evaluate = dict(config["data"]), dict(config["evaluate"])
     data["more"], evaluate["test_on"] = ([dict(part) for part in parts or ()] for parts in
                                          (data.get("more"), evaluate.get("test_on")))  # fmt: skip
+    places: dict[int, str] = {}
     for text in given:
         name, equals, root = text.partition("=")
         if not (name and equals and root):
@@ -112,7 +113,11 @@ def moved(config: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"--root {text}: the run has {len(found)} datasets '{name}', in {_roots(found)}; a folder "
                              "of one name cannot stand for both")  # fmt: skip
         for part in found:
-            part["root"] = root
+            if places.setdefault(id(part), root) != root:
+                raise UsageError(f"--root says two folders for '{name}', {places[id(part)]} and {root}; say one")
+    for part in (data, *data["more"], *evaluate["test_on"]):
+        if id(part) in places:
+            part["root"] = places[id(part)]
     return {**config, "data": data, "evaluate": evaluate}
 
 

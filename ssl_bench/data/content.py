@@ -47,6 +47,9 @@ KINDS: tuple[tuple[bytes, str, str], ...] = (
 )
 """How files begin that are taken for CSV, what they are, and what to do."""
 
+LARGE, PACKED = 1 << 28, 200
+"""Bytes from which on a file is looked at, and the most that text becomes smaller; tables become 3 to 30 times so."""
+
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -88,6 +91,8 @@ def content_of(path: Path, encoding: str = "", told: str = "") -> Content:
         DataError: the file is empty, cut off, something other than text, or in another encoding than it should be.
     """
     packed = _head(path, packed=False)[:2] == b"\x1f\x8b"
+    if packed:
+        _refuse_inflating(path)
     head = _head(path, packed=packed)
     if not head:
         raise DataError(f"{path} is empty; {FETCH}")
@@ -129,6 +134,16 @@ def _head(path: Path, *, packed: bool) -> bytes:
             return file.read(HEAD)
     except BROKEN as error:
         raise unreadable(path, error) from error
+
+
+def _refuse_inflating(path: Path) -> None:
+    """A small file that unpacks to gigabytes is no table, whoever sent it; gzip says at its end how long it was."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 4))
+        unpacked = int.from_bytes(file.read(), "little")
+    if unpacked > max(LARGE, PACKED * size):
+        raise DataError(f"{path} has {size:,} bytes and unpacks to {unpacked:,}, as no table does; {FETCH}")
 
 
 def _refuse_other_kinds(path: Path, head: bytes) -> None:

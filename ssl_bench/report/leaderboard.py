@@ -17,7 +17,7 @@ from ssl_bench.compare.cleared import NOTE, unready_line
 from ssl_bench.compare.contaminated import legends
 from ssl_bench.compare.group_comparison import admitted
 from ssl_bench.compare.groups import RunGroup, groups_of
-from ssl_bench.compare.lines import Line, Refused, lines_of
+from ssl_bench.compare.lines import Line, Refused, guessing, lines_of
 from ssl_bench.compare.run import Record, Setting, settings_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.pretrain.health import LEGEND
@@ -349,11 +349,12 @@ def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Setting, str], Line], r
                 found.setdefault(cell.arm, {})[cell.metric] = cell
         base = next((of for name, of in found.items() if lines[place, name].arm is reference), {})
         ranked = sorted(found.items(), key=lambda item: -_value(item[1], "auroc", float("-inf")))
-        ready = [name for name, _ in ranked if not unready_line(lines[place, name])]
+        guess = {name for name in found if guessing(lines[place, name], place)}
+        ready = [name for name, _ in ranked if not unready_line(lines[place, name]) and name not in guess]
         for name, of_arm in ranked:
             line = lines[place, name]
             rank = ready.index(name) + 1 if name in ready and len(ready) > 1 and not line.blind else None
-            differs = line.arm is not reference and not line.blind
+            differs = line.arm is not reference and not line.blind and name not in guess
             differences = {metric: _difference_to(of_arm, base, metric) if differs else None for metric in of_arm}
             yield Entry(line, place, rank, of_arm, differences)
 

@@ -12,6 +12,7 @@ from ssl_bench.report.palette import STAMP
 from ssl_bench.report.paper import Cell
 from ssl_bench.report.table import METRICS, plain_console
 from ssl_bench.report.tuned import TUNING, UNTUNED
+from ssl_bench.results.rows import CONSTANT
 from ssl_bench.stats.intervals import Interval
 
 COLUMNS = ("", "configuration", "backbone", "seeds")
@@ -87,6 +88,8 @@ def ranged(interval: Interval, form: str) -> str:
     """A value with its interval where it has one."""
     if interval.value is None:
         return "-"
+    if interval.note == CONSTANT:
+        return "constant"
     if interval.low is None or interval.high is None:
         return f"{interval.value:{form}}"
     return f"{interval.value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"

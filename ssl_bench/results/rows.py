@@ -32,6 +32,9 @@ MACRO = "macro"
 CONSTANT = "constant features"
 """The note of a number of an encoder that gives every image the same features."""
 
+GUESSES = "gives every image the same features, so it guesses"
+"""Why a row of such an encoder is compared with nothing."""
+
 UNCOUNTED = ("n_known", "n_known_patients", "n_positive", "n_positive_patients", "n_negative", "n_negative_patients")
 """Counts that a number has none of where an evaluator gave it directly."""
 

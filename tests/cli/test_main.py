@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ssl_bench.cli import app, plugins
 from ssl_bench.cli.door import guarded, passed
@@ -174,6 +176,19 @@ def test_fault_36_a_terminal_that_lacks_letters_gets_their_numbers() -> None:
 
 def paths() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def test_fault_36_a_name_that_is_no_text_is_a_sentence(sslbench: Cli, tmp_path: Path) -> None:
+    answer = sslbench("run", "--preset", "smoke", "--out", f"{tmp_path}/sur\udcff")
+    assert answer.code == 2
+    assert answer.sentence.startswith(f"the name '{tmp_path}/sur\\udcff' is not written in UTF-8")
+    films = tmp_path / "films"
+    films.mkdir()
+    for number in range(3):
+        Image.linear_gradient("L").save(os.fsencode(films) + b"/\xff%d.png" % number, "PNG")
+    answer = sslbench("run", "--preset", "smoke", "--dry-run", "--method", "simclr", "--data", f"table={films}")
+    assert answer.code in (2, 3)
+    assert "is not written in UTF-8, so no file of a run can hold it; rename it" in answer.err
 
 
 def test_help_lists_the_commands(sslbench: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file, save_file
 
 from ssl_bench.evaluate.features import read_features
 from ssl_bench.evaluate.provided import name_of
@@ -78,3 +80,45 @@ def test_run_then_evaluate_then_compare_and_no_other_key_is_taken(
     assert refused.code == 2
     assert "evaluate.* keys only" in refused.sentence
     assert json.loads((run / "record.json").read_text()) == added
+
+
+def test_an_encoder_whose_features_are_constant_is_said_under_the_table_and_gets_no_difference(
+    sslbench: Callable[..., Any], tiny_nih: Callable[..., Path], tmp_path: Path
+) -> None:
+    given = ("run", "--data", "nih14", "--root", tiny_nih(), "--preset", "smoke", "--method")
+    assert sslbench(*given, "random", "--eval", "knn", "--out", tmp_path / "first").code == 0
+    weights = load_file(tmp_path / "first" / "encoder" / "model.safetensors")
+    flat = {name: torch.zeros_like(value) if name == "norm.weight" else value for name, value in weights.items()}
+    flat["norm.bias"] = torch.arange(len(flat["norm.bias"]), dtype=torch.float32)
+    save_file(flat, tmp_path / "flat.safetensors")
+
+    sentence = "the trained encoder gives all images of the test split the same features"
+    answer = sslbench(*given, "pretrained", "--eval", "linear", "--init", tmp_path / "flat.safetensors",
+                      "--out", tmp_path / "run")  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert " ".join(answer.out.split()).count(sentence) == 1
+    assert "trained - random" not in answer.out
+    table = answer.out[: answer.out.index("note")]
+    assert re.search(r"trained .* constant", table)
+    assert "0.500 [0.500, 0.500]" not in table
+    again = sslbench("evaluate", tmp_path / "run", "--eval", "knn")
+    assert again.code == 0, again.err
+    assert sentence in " ".join(again.out.split())
+    shown = sslbench("leaderboard", tmp_path / "run")
+    for rows in shown.out.split("macro means")[1:3]:  # linear and knn: no rank, no interval, no difference, no mark
+        (cells,) = (line.split("│") for line in rows.splitlines() if "pretrained" in line and "seeds" not in line
+                    and "│" in line and line.count("│") > 8)  # fmt: skip
+        assert [cells[place].strip().strip("§? ") for place in (1, 5, 7, 8, 10)] == [
+            "-",
+            "constant",
+            "-",
+            "constant",
+            "-",
+        ]
+    assert "give every image the same features; what stands for them by linear is guessing" in " ".join(
+        shown.out.split()
+    )
+    against = json.loads(sslbench("compare", tmp_path / "first", tmp_path / "run", "--json").out)["comparisons"]
+    told = [row for comparison in against for row in comparison.get("rows", [comparison])]
+    assert told
+    assert all((row["p"], row["ci_low"]) == (None, None) and "so it guesses" in row["untested"] for row in told)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ssl_bench.data.content import read_text
+from ssl_bench.data.content import content_of, read_text
 from ssl_bench.data.tables import Written, read_csv
 from ssl_bench.errors import DataError, UsageError
 
@@ -161,3 +161,12 @@ def test_lists_are_text_too(tmp_path: Path) -> None:
     assert read_text(put(tmp_path, b"")) == ""
     with pytest.raises(DataError, match="is not in UTF-8"):
         read_text(put(tmp_path, "ä".encode("cp1252")))
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    packed = gzip.compress(b"a,b\n" + bytes(1000))
+    (tmp_path / "t.csv.gz").write_bytes(packed[:-4] + (3 << 30).to_bytes(4, "little"))
+    with pytest.raises(DataError, match=r"has \d+ bytes and unpacks to 3,221,225,472, as no table does"):
+        content_of(tmp_path / "t.csv.gz")
+    (tmp_path / "t.csv.gz").write_bytes(packed)
+    assert content_of(tmp_path / "t.csv.gz").compression == "gzip"
