@@ -15,6 +15,7 @@ import torch
 
 from ssl_bench.data.joined import join
 from ssl_bench.data.preparing import prepare_store
+from ssl_bench.data.sharded import SHARDED, ShardedSource, is_sharded
 from ssl_bench.data.source import ImageSource, JoinedSource, PixelStatistics, Source, count_greys, statistics_of
 from ssl_bench.data.splits import check_not_empty
 from ssl_bench.data.stated import stated_grey
@@ -86,10 +87,13 @@ def prepare_data(plan: Plan, device: torch.device, progress: Progress) -> Prepar
     lengths = [len(store.images) for store in stores.values()]
     starts = np.cumsum([0, *lengths[:-1]])
     rows = np.concatenate([rows + start for (_, rows), start in zip(parts.values(), starts, strict=True)])
-    sources = [ImageSource(store.images, device, data.residency) for store in stores.values()]
+    sharded = is_sharded(data.residency)
+    residency = "disk" if sharded else "auto" if data.residency == SHARDED else data.residency
+    sources = [ImageSource(store.images, device, residency) for store in stores.values()]
     grey = stated_grey(plan.config.backbone.init, trains=plan.parts.method.component.trains)
     grey = grey or _grey(list(stores.values()), starts, rows[pretraining_positions(plan, cohort)])
-    source = sources[0] if len(sources) == 1 else JoinedSource(sources, lengths)
+    source: Source = sources[0] if len(sources) == 1 else JoinedSource(sources, lengths)
+    source = ShardedSource(source, sum(lengths)) if sharded else source
     files = [path for name, store in stores.items() for path in picture_files(plan, store, plan.sources[name])]
     return PreparedData(cohort, tuple(stores.values()), rows, source, grey, rejections(stores), tuple(files), data.fit)
 

@@ -140,7 +140,7 @@ class DataConfig(Section):
     on_bad: Literal["error", "quarantine"] = Field("error", description="what an unreadable image does")
     bad_limit: float = Field(0.01, ge=0, le=1, description="largest share of unreadable images to quarantine")
     pixel_limit: int = Field(100_000_000, gt=0, description="an image of more pixels is refused")
-    residency: Literal["auto", "device", "ram", "disk"] = Field("auto", description="where the images live")
+    residency: Literal["auto", "device", "ram", "disk", "sharded"] = Field("auto", description="where images live")
     pretrain_on: Literal["train", "all"] = Field("train", description="splits whose images are pretrained on")
     allow_test_in_pretraining: bool = Field(False, description="open the leakage gate (kept on the record)")
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from torch import Tensor
 from ssl_bench.build.modules import build_backbone, build_method
 from ssl_bench.build.prepared import PreparedData, prepare_data
 from ssl_bench.config.config import load
-from ssl_bench.data.source import BatchStream
+from ssl_bench.data.source import BatchStream, ImageSource
 from ssl_bench.distributed import rank, rank_zero_first
 from ssl_bench.errors import Interrupted, UsageError
 from ssl_bench.evaluate.embed import embed
@@ -113,9 +114,20 @@ def work(folder: Path, root: Path) -> None:
         material = rank_zero_first(lambda: prepare_data(plan, fabric.device, lambda done, total: None))
         found: dict[str, Any] = {name: trained(plans[name], material, fabric, folder / f"{name}-2") for name in METHODS}
         found["embedded"] = embedded(plan, material)
+        sharing = with_shares(plans["simclr"])
+        shares = rank_zero_first(lambda: prepare_data(sharing, fabric.device, lambda done, total: None))
+        found["held"] = shares.source.held.clone()
+        found["simclr, shared"] = trained(sharing, shares, fabric, folder / "simclr-shared")
+        found["embedded, shared"] = embedded(plan, shares)
         for name, told in (("alone", [Told()]), ("cut", [Told(stop_at=3), Told()])):
             found[name] = [again(plan, material, fabric, RunDirectory(folder / name), teller) for teller in told]
         torch.save(found, folder / f"{rank()}.pt")
+
+
+def with_shares(plan: Plan) -> Plan:
+    """The plan with images of which each process holds its share."""
+    data = plan.config.data.model_copy(update={"residency": "sharded"})
+    return replace(plan, config=plan.config.model_copy(update={"data": data}))
 
 
 def again(plan: Plan, material: PreparedData, fabric: Any, run: RunDirectory, told: Told) -> str:
@@ -188,6 +200,26 @@ def test_embedding_is_shared_and_returns_each_image_once(
     for process in both[1]:
         assert process["embedded"].shape == (ROWS, 16)
         torch.testing.assert_close(torch.from_numpy(process["embedded"]), torch.from_numpy(wanted))
+
+
+def test_processes_that_hold_half_of_the_images_each_train_and_embed_as_with_all(
+    both: Any, material: PreparedData
+) -> None:
+    images = torch.from_numpy(np.array(material.stores[0].images))
+    for number, process in enumerate(both[1]):
+        assert torch.equal(process["held"], images[number::2])
+        plain, shared = process["simclr"], process["simclr, shared"]
+        assert shared["losses"] == plain["losses"]
+        assert all(torch.equal(shared["state"][key], value) for key, value in plain["state"].items())
+        np.testing.assert_array_equal(process["embedded, shared"], process["embedded"])
+
+
+def test_one_process_shares_with_nobody(material: PreparedData, tiny_nih: Callable[..., Path], both: Any) -> None:
+    plan = with_shares(planned("simclr", tiny_nih(patients=20), both[0], 1))
+    alone = prepare_data(plan, torch.device("cpu"), lambda done, total: None)
+    assert isinstance(alone.source, ImageSource)
+    rows = np.array([3, 0, 5])
+    assert torch.equal(alone.source.read(rows), material.source.read(rows))
 
 
 def test_processes_that_somebody_else_started_must_be_as_many_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
