@@ -64,7 +64,7 @@ def run_scores(path: Path, *, validated: bool = False) -> RunScores:
         whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"
         if row["encoder"] == encoder and whole:
             kept = directory.checked(directory.predictions(encoder, *prediction_file(row)), record)
-            table = in_unit_of(read_predictions(kept), row, kept)
+            table = in_unit_of(read_predictions(kept, own=True), row, kept)
             chosen = validation_of(directory, row, record, table.labels) if validated else None
             tables[place_name(row, internal)] = replace(table, validation=chosen)
     return RunScores(path, encoder, record, tables)
@@ -78,7 +78,7 @@ def validation_of(
     path = directory.predictions(row["encoder"], *prediction_file({**internal, "dataset": internal["fitted_on"]}))
     if not path.is_file():
         return None
-    table = in_unit_of(read_predictions(directory.checked(path, record)), row, path)
+    table = in_unit_of(read_predictions(directory.checked(path, record), own=True), row, path)
     return table.select(labels) if set(labels) <= set(table.labels) else None
 
 

@@ -83,12 +83,13 @@ class PredictionTable:
         return replace(self, **parts, studies=None if self.studies is None else self.studies[rows])
 
 
-def read_predictions(path: Path, *, named: bool = False) -> PredictionTable:
+def read_predictions(path: Path, *, named: bool = False, own: bool = False) -> PredictionTable:
     """Predictions with columns ``image_id, patient_id, y_<label>, p_<label>`` (and ``study_id`` to aggregate by).
 
     Args:
         path: CSV or Parquet; a blank ``y`` is an unknown label.
         named: every row must name its study, which they will be joined by.
+        own: a run wrote it, whose ids were judged with its data (``data.similar_ids``), and not by their looks here.
 
     Raises:
         DataError: all problems at once: columns, duplicate images, values that are no numbers.
@@ -97,8 +98,9 @@ def read_predictions(path: Path, *, named: bool = False) -> PredictionTable:
     labels = _labels(frame, path)
     problems = Problems()
     needed = ("image_id", "patient_id", *(["study_id"] if named and "study_id" in frame.columns else []))
-    problems.run(lambda: check_named(frame, needed, path))
-    problems.run(lambda: check_one_spelling(frame, "patient_id", path))
+    if not own:
+        problems.run(lambda: check_named(frame, needed, path))
+        problems.run(lambda: check_one_spelling(frame, "patient_id", path))
     problems.run(lambda: _check_unique(frame, path))
     before = len(problems)
     truth = numbers(frame, [f"y_{label}" for label in labels], problems)

@@ -128,6 +128,11 @@ def test_values_that_people_write_are_named(tmp_path: Path, change: dict[str, ob
     assert "\n" not in str(error.value)
 
 
+def test_ids_that_a_run_was_told_to_keep_are_kept_in_its_predictions(tmp_path: Path) -> None:
+    table(patient_id=["12", "12.0", "NA", "3"]).to_csv(tmp_path / "a.csv", index=False)
+    assert read_predictions(tmp_path / "a.csv", own=True).patients.tolist() == ["12", "12.0", "NA", "3"]
+
+
 def test_words_for_missing_values_are_unknown_labels() -> None:
     frame = pd.DataFrame({"image_id": list("abcde"), "y": ["1", "NA", "nan", "None", ""]})
     problems = Problems()
