@@ -62,7 +62,7 @@ def commands() -> Iterator[str]:
     from ssl_bench.cli import app
 
     yield "# Commands\n"
-    yield "Made from the program; `sslbench COMMAND -h` prints the same. `-h` and `--help` are on every command.\n"
+    yield "Generated from the program; `sslbench COMMAND -h` prints the same. Every command accepts `-h` and `--help`.\n"
     yield from group(typer.main.get_command(app), "sslbench")
 
 
@@ -98,8 +98,8 @@ def configuration() -> Iterator[str]:
     from ssl_bench.config.config import RunConfig
 
     yield "# Configuration\n"
-    yield "Any key can be set by `--set KEY=VALUE`, in a file of `--config`, or in `settings` of `ssl_bench.run`."
-    yield "Layers: defaults, preset, recipe, files, flags; later ones are on top.\n"
+    yield "Any key can be set with `--set KEY=VALUE`, in a `--config` file, or in `settings` of `ssl_bench.run`."
+    yield "The layers are defaults, preset, recipe, files, flags; later ones override earlier ones.\n"
     yield from section(RunConfig(), "")
 
 
@@ -126,7 +126,7 @@ def components() -> Iterator[str]:
     from ssl_bench.plugin.registry import discover
 
     yield "# Components and their options\n"
-    yield "Made from what is installed; `sslbench show KIND NAME` prints the same.\n"
+    yield "Generated from the installed components; `sslbench show KIND NAME` prints the same.\n"
     kind = ""
     for offer in discover().offers():
         values = component_values(offer)
@@ -137,7 +137,7 @@ def components() -> Iterator[str]:
         yield f"{values['summary']}\n"
         yield "\n".join(f"* {title}: {cell(text)}" for title, text in values["traits"].items()) + "\n"
         if values["options"]:
-            yield "| key | default | what |\n|---|---|---|"
+            yield "| key | default | meaning |\n|---|---|---|"
             rows = ((one["key"], json.dumps(one["default"], default=str), one["help"]) for one in values["options"])
             yield "\n".join(f"| `{key}` | `{cell(value)}` | {cell(text)} |" for key, value, text in rows) + "\n"
 
@@ -145,8 +145,8 @@ def components() -> Iterator[str]:
 def python() -> Iterator[str]:
     """The functions and objects of the API, and what an author of plugins imports."""
     yield "# Python\n"
-    yield "`import ssl_bench` loads no torch. The [notebook](../tutorials/notebook.md) goes through the functions.\n"
-    yield "## Runs and boards\n"
+    yield "`import ssl_bench` loads no torch. The [notebook](../tutorials/notebook.md) walks through the functions.\n"
+    yield "## Runs and leaderboards\n"
     for name in (
         "run",
         "load_run",
@@ -160,8 +160,8 @@ def python() -> Iterator[str]:
     ):
         yield f"::: ssl_bench.api.{name}\n"
     yield "::: ssl_bench.api.encoder.FrozenEncoder\n"
-    yield "## For authors of plugins\n"
-    yield "[Hooks](../hooks.md) describes every field of a descriptor.\n"
+    yield "## For plugin authors\n"
+    yield "[Hooks](../hooks.md) documents every field of a descriptor.\n"
     for name in ("Method", "Fusion", "Evaluator"):
         yield f"::: ssl_bench.plugin.contracts.{name}\n"
 
