@@ -62,7 +62,7 @@ def commands() -> Iterator[str]:
     from ssl_bench.cli import app
 
     yield "# Commands\n"
-    yield "Generated from the program; `sslbench COMMAND -h` prints the same. Every command accepts `-h` and `--help`.\n"
+    yield "Generated from the program; `sslbench COMMAND -h` prints the same. Every command takes `-h` and `--help`.\n"
     yield from group(typer.main.get_command(app), "sslbench")
 
 
