@@ -31,8 +31,8 @@ PANELS = {
     ),
     "Page and file": ("html", "no_maps", "thumbnails", "save"),
     "Where and how": (
-        "out", "cache", "logger", "resume", "allow_inexact_resume", "launcher", "launcher_set", "jobs", "retry_failed",
-        "dry_run", "quiet", "as_json", "help",
+        "out", "cache", "roots", "logger", "resume", "allow_inexact_resume", "launcher", "launcher_set", "jobs",
+        "retry_failed", "dry_run", "quiet", "as_json", "help",
     ),
 }  # fmt: skip
 """Options by panel, by the name of their parameter."""

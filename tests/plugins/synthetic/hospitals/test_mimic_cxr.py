@@ -73,7 +73,11 @@ def test_columns_are_the_genuine_ones(root: Path, name: str) -> None:
 def test_both_layouts_of_mimic_iv(hospital: Callable[..., Path], release: str) -> None:
     tables = hospital("mimic-cxr", mimic_iv=release) / "mimiciv"
     folder, header = ADMISSIONS[release]
-    assert {path.name for path in tables.iterdir()} == {folder, "icu"}
+    assert {path.name for path in tables.iterdir()} == {
+        folder,
+        "hosp",
+        "icu",
+    }
     assert ",".join(read(tables / folder / "patients.csv.gz").columns) == PATIENTS
     assert ",".join(read(tables / folder / "admissions.csv.gz").columns) == header
 
