@@ -74,6 +74,13 @@ class Leaderboard:
 
         return list(write_page(self.board, Path(path), maps=maps, cache=cache))
 
+    def write_figures(self, folder: Path | str) -> list[Path]:
+        """Write each plot of the page as SVG, its text as text, and PDF, as wide as a printed page's text."""
+        from ssl_bench.report.page.page import figures
+        from ssl_bench.report.page.printed import write_figures
+
+        return write_figures(figures(self.board), Path(folder))
+
     def _shown(self) -> pd.DataFrame:
         frame = self.frame
         return frame[[name for name in SHOWN if name in frame]]

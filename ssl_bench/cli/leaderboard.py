@@ -20,6 +20,9 @@ def leaderboard(
         ),
     ],
     html: Annotated[Path | None, typer.Option(help="File to write: a page with tables, plots and provenance.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for each plot of the page as SVG (text as text) and PDF, for a paper.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="Configuration, or one of its runs, that others are tested against. [random]")
     ] = None,
@@ -52,7 +55,13 @@ def leaderboard(
     if thumbnails and (no_maps or not html):
         raise UsageError("--thumbnails belongs to the map of a page; add --html FILE and leave out --no-maps")
     if [path.suffix for path in runs if path.is_file()] == [".json"]:
-        _of_study(runs, {"--html": html, "--metric": metrics, "--save": save}, baseline, protocols, as_json)
+        _of_study(
+            runs,
+            {"--html": html, "--figures": figures, "--metric": metrics, "--save": save},
+            baseline,
+            protocols,
+            as_json,
+        )
         return
     if html and html.is_dir():
         raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
@@ -69,6 +78,7 @@ def leaderboard(
         from ssl_bench.cli.options import cache_folder
 
         left_out = found.write_html(html, maps=not no_maps, cache=cache_folder(cache) if thumbnails else None)
+    drawn = found.write_figures(figures) if figures else []
     if as_json:
         from ssl_bench.report.machine import print_json
 
@@ -81,6 +91,8 @@ def leaderboard(
         print(f"not on the page: {reason}")
     if html:
         print(f"the page is in {html}")
+    if figures:
+        print(f"{len(drawn)} files of plots are in {figures}")
 
 
 def _of_study(

@@ -29,7 +29,7 @@ PANELS = {
         "protocols", "aggregate", "test_on", "probe_on", "refuse_contaminated", "label_fraction", "draws", "replicates",
         "fewest", "metrics", "seed_sd", "patient_sd", "baseline", "allow_oracle",
     ),
-    "Page and file": ("html", "no_maps", "thumbnails", "save"),
+    "Page and file": ("html", "figures", "no_maps", "thumbnails", "save"),
     "Where and how": (
         "out", "cache", "roots", "logger", "resume", "allow_inexact_resume", "launcher", "launcher_set", "jobs",
         "retry_failed", "dry_run", "quiet", "as_json", "help",

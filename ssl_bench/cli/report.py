@@ -18,6 +18,9 @@ def report(
     share: Annotated[
         Path | None, typer.Option(help="New folder for a report to pass on: no path, host, user or id is in it.")
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for each picture as SVG (text as text) and PDF, for a paper.")
+    ] = None,
 ) -> None:
     """Write report.md, report.html and the pictures of a finished run again; no data, training or GPU is needed."""
     from ssl_bench.files import new_folder
@@ -29,11 +32,11 @@ def report(
 
     if share:
         with new_folder(share) as unfinished:
-            written = write_report(RunDirectory(run), unfinished)
+            written = write_report(RunDirectory(run), unfinished, figures)
         print(f"{share / 'report.md'} and {share / 'report.html'}, with {len(written.pictures)} pictures")
         return
     try:
-        written = write_report(RunDirectory(run))
+        written = write_report(RunDirectory(run), figures=figures)
     except OSError as error:
         raise UsageError(f"the report cannot be written in {run} ({error}); make the folder writable") from None
     for reason in written.left_out:

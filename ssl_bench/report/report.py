@@ -16,7 +16,7 @@ from ssl_bench.files import write_text
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, by_share, calibration, evaluations
 from ssl_bench.report.palette import STAMP, LeftOut
-from ssl_bench.report.plots.canvas import Picture, drawing, save, subject
+from ssl_bench.report.plots.canvas import Picture, drawing, print_figure, save, subject
 from ssl_bench.report.plots.curves import roc_and_pr
 from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve
@@ -69,12 +69,13 @@ class Written:
     left_out: list[str] = field(default_factory=list)
 
 
-def write_report(run: RunDirectory, shared: Path | None = None) -> Written:
+def write_report(run: RunDirectory, shared: Path | None = None, figures: Path | None = None) -> Written:
     """Write ``report.md``, ``report.html`` and ``plots/`` of a finished run; the same files give the same bytes.
 
     Args:
         run: its folder.
         shared: a new folder for a report that may leave the machine; None: one for here, in the run's folder.
+        figures: folder for each picture as SVG with text as text and as PDF, for a paper; None: without.
 
     Raises:
         UsageError: this is no run, it is not finished, or another version wrote its record.
@@ -84,7 +85,7 @@ def write_report(run: RunDirectory, shared: Path | None = None) -> Written:
     check_trained(record, run.path)
     written, out = Written(), shared or run.path
     shown = share(record) if shared else record
-    content = contents(shown, _Gallery(run, record, written, out))
+    content = contents(shown, _Gallery(run, record, written, out, figures))
     for ending in ("md", "html"):
         path = out / f"report.{ending}"
         text = templates().get_template(f"report.{ending}.jinja").render(content)
@@ -96,8 +97,10 @@ def write_report(run: RunDirectory, shared: Path | None = None) -> Written:
 class _Gallery:
     """Draws pictures, keeps them, and notes those that cannot be drawn."""
 
-    def __init__(self, run: RunDirectory, record: Mapping[str, Any], written: Written, out: Path) -> None:
-        self.run, self.record, self.written, self.out = run, record, written, out
+    def __init__(
+        self, run: RunDirectory, record: Mapping[str, Any], written: Written, out: Path, figures: Path | None
+    ) -> None:
+        self.run, self.record, self.written, self.out, self.figures = run, record, written, out, figures
 
     def training(self) -> list[Shown]:
         return self._kept("training curves", lambda: [training_curves(self.run.log, self.record)])
@@ -151,6 +154,8 @@ class _Gallery:
 
     def _show(self, picture: Picture) -> Shown:
         svg = save(picture, self.out / PLOTS)
+        if self.figures:
+            print_figure(picture.figure, picture.name, self.figures)
         self.written.pictures.append(picture.name)
         return Shown(picture.name, picture.title, picture.caption, b64encode(svg).decode())
 

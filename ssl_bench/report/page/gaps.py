@@ -25,7 +25,7 @@ def group_figure(groups: Sequence[Group], looks: Looks, title: str, *, synthetic
         of = [one for one in groups if one.name == name]
         figure.add_scatter(
             x=[one.value for one in of], y=[row[one.attribute, one.group] for one in of], mode="markers",
-            name=label(name, 40), marker=marker(looks[name], 9),
+            orientation="h", name=label(name, 40), marker=marker(looks[name], 9),
             error_x=bars([(one.value, one.low, one.high) for one in of]), hovertemplate="%{y}: %{x:.3f}",
         )  # fmt: skip
     figure.update_layout(scattermode="group")
@@ -50,8 +50,8 @@ def gap_figure(gaps: Sequence[Gap], looks: Looks, title: str, *, synthetic: bool
         of = [gap for gap in shown if gap.name == name]
         figure.add_scatter(
             x=[gap.value for gap in of], y=[escape(gap.attribute) for gap in of], mode="markers", name=label(name, 40),
-            marker=marker(looks[name], 9), error_x=bars([(gap.value, gap.low, gap.high) for gap in of]),
-            text=[escape(gap.note) for gap in of], hovertemplate="%{y}: %{x:.3f} (%{text})",
+            orientation="h", marker=marker(looks[name], 9), text=[escape(gap.note) for gap in of],
+            error_x=bars([(gap.value, gap.low, gap.high) for gap in of]), hovertemplate="%{y}: %{x:.3f} (%{text})",
         )  # fmt: skip
     figure.update_layout(scattermode="group")
     figure.update_xaxes(title_text="gap in macro AUROC", rangemode="tozero")

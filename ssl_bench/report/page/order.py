@@ -17,6 +17,9 @@ from ssl_bench.report.table import MACRO
 SCALE = "Cividis"
 """Of heat maps: the same to readers with and without colour vision (Nuñez et al., PLoS ONE, 2018)."""
 
+STEP = 0.3
+"""Ranks between two of the bars that join what is not told apart."""
+
 
 def finding_values(entries: Sequence[Entry]) -> tuple[list[str], list[list[float | None]]]:
     """Findings, and the AUROC of each by configuration, mean over its seeds; None where it has none."""
@@ -74,11 +77,11 @@ def ranks(found: Ranking, looks: Mapping[str, Style], title: str, *, synthetic: 
             hovertemplate=f"mean rank %{{x:.2f}}, 95 % of resamples {low:.1f} to {high:.1f}",
         )  # fmt: skip
     for place, (first, last) in enumerate(found.cliques):
-        x = rows + 0.5 + 0.3 * place
+        x = rows + 0.5 + STEP * place
         figure.add_scatter(x=[x, x], y=[first - 0.15, last + 0.15], mode="lines", showlegend=False,
                            line={"color": GREY, "width": 5}, hoverinfo="skip", name="not told apart")  # fmt: skip
     figure.update_xaxes(title_text="mean rank by macro AUROC (1: highest)", tickvals=list(range(1, rows + 1)),
-                        range=[0.5, rows + 0.7 + 0.3 * len(found.cliques)])  # fmt: skip
+                        range=[0.5, rows + 0.7 + STEP * len(found.cliques)])  # fmt: skip
     figure.update_yaxes(tickvals=list(range(rows)), ticktext=names, range=[rows - 0.5, -0.5])  # fmt: skip
     beyond = f" {found.left_out} lower configurations are not in it." if found.left_out else ""
     caption = (
@@ -94,7 +97,7 @@ def stability(found: Ranking, title: str, *, synthetic: bool) -> tuple[Figure, T
     rows = len(found.names)
     names = [label(name) for name in found.names]
     figure = blank(tall(names) + 2, synthetic=synthetic)
-    texts = [[f"{100 * share:.0f} %" if share >= 0.005 else "" for share in row] for row in found.shares]
+    texts = [[_share(share) for share in row] for row in found.shares]
     figure.add_heatmap(
         z=np.round(found.shares, 4).tolist(), x=[str(place + 1) for place in range(rows)],
         y=names, text=texts, texttemplate="%{text}", colorscale=SCALE, zmin=0, zmax=1,
@@ -108,6 +111,10 @@ def stability(found: Ranking, title: str, *, synthetic: bool) -> tuple[Figure, T
     return Figure(title, caption, f"{title}. The numbers are in the table below it.", spec_of(figure)), table
 
 
+def _share(share: float) -> str:
+    return "" if share == 0 else "< 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+
+
 def _row(found: Ranking, number: int) -> tuple[str, ...]:
     ends = f"{found.low[number]:.1f} to {found.high[number]:.1f}"
-    return found.names[number], f"{found.ranks[number]:.2f}", ends, f"{100 * found.shares[number, 0]:.0f} %"
+    return found.names[number], f"{found.ranks[number]:.2f}", ends, _share(found.shares[number, 0]) or "0 %"

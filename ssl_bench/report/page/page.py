@@ -130,7 +130,7 @@ def figures(board: Board) -> list[Figure]:
 def _heat(entries: list[Entry]) -> Iterator[Shown]:
     found = heat_map(entries, f"AUROC by finding, {_where(entries[0])}", synthetic=is_synthetic(entries))
     if found:
-        yield Shown(*found, "AUROC of each finding by configuration")
+        yield Shown(*found, f"AUROC of each finding by configuration, {_where(entries[0])}")
 
 
 def _order(board: Board, entries: list[Entry], looks: Looks) -> Iterator[Shown]:
@@ -138,7 +138,8 @@ def _order(board: Board, entries: list[Entry], looks: Looks) -> Iterator[Shown]:
     if found:
         where, synthetic = _where(entries[0]), is_synthetic(entries)
         yield Shown(ranks(found, looks, f"Ranks, {where}", synthetic=synthetic))
-        yield Shown(*stability(found, f"Stability of ranks, {where}", synthetic=synthetic), "Ranks over resamples")
+        figure, table = stability(found, f"Stability of ranks, {where}", synthetic=synthetic)
+        yield Shown(figure, table, f"Ranks over resamples, {where}")
 
 
 def _where(entry: Entry) -> str:
@@ -154,8 +155,8 @@ def _efficiency(entries: list[Entry], looks: Looks) -> Shown | None:
     rows = [(name, *(_mean_text([v for s, v in found if s == share]) for share in shares))
             for name, found in points.items()]  # fmt: skip
     table = Table(("configuration", *(f"{100 * share:g} %" for share in shares)), tuple(rows))
-    told = "Macro AUROC by share of labelled training patients: mean (range over seeds and draws)"
-    return Shown(figure, table, told)
+    told = "macro AUROC by share of labelled training patients: mean (range over seeds and draws)"
+    return Shown(figure, table, f"{_where(entries[0])}: {told}")
 
 
 def _mean_text(values: list[float]) -> str:
@@ -176,7 +177,7 @@ def _gaps(entries: list[Entry], looks: Looks) -> Iterator[Shown]:
     figure = gap_figure(found, looks, f"Subgroup gaps, {where}", synthetic=synthetic)
     rows = tuple((gap.name, gap.attribute, gap.groups, gap.text, gap.note) for gap in found)
     head = ("configuration", "attribute", "macro AUROC of the groups", "gap", "note")
-    yield Shown(figure, Table(head, rows), "Macro AUROC by subgroup and its gaps")
+    yield Shown(figure, Table(head, rows), f"Macro AUROC by subgroup and its gaps, {where}")
 
 
 def map_data(board: Board, left_out: list[str], cache: Path | None) -> dict[str, Any] | None:

@@ -166,6 +166,7 @@ def drawing() -> Iterator[None]:
 
 METADATA: Mapping[str, Mapping[str, Any]] = {
     "png": {"Software": "sslbench"}, "svg": {"Date": None, "Creator": "sslbench"},
+    "pdf": {"CreationDate": None, "Creator": "sslbench"},
 }  # fmt: skip
 """No time and no version: the same picture gives the same bytes."""
 
@@ -184,3 +185,20 @@ def save(picture: Picture, folder: Path, ending: str = "svg") -> bytes:
     with replacing(folder / f"{picture.name}.{ending}") as temporary:
         temporary.write_bytes(content)
     return content
+
+
+FOR_PAPER: Mapping[str, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42}
+"""Text stays text, so that a publisher can set it in another type, and a reader can search and copy it."""
+
+
+def print_figure(figure: Figure, stem: str, folder: Path) -> list[Path]:
+    """Write a figure for a paper, as ``<stem>.svg`` and ``<stem>.pdf``; returns both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / f"{stem}.{ending}" for ending in ("svg", "pdf")]
+    ours: Any = FOR_PAPER
+    with mpl.rc_context(ours):
+        for path in written:
+            with replacing(path) as temporary:
+                ending = path.suffix.removeprefix(".")
+                figure.savefig(temporary, format=ending, dpi=DPI, metadata=METADATA[ending])
+    return written

@@ -1,10 +1,37 @@
 // What is drawn and moved on the page; the work is DataTables' and Plotly's.
 const QUIET = { displaylogo: false, responsive: true, displayModeBar: false };
 
-for (const holder of document.querySelectorAll(".plot > script")) {
-  const { data, layout } = JSON.parse(holder.textContent);
-  Plotly.newPlot(holder.parentElement, data, layout, QUIET);
+// A dark screen has light ink: what is drawn in black or grey changes, colours of configurations stay.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let printing = false;
+const LIGHT_INK = { "#000000": "#f2f2f2", "#595959": "#b8b8b8" };
+const inked = (trace) => JSON.parse(JSON.stringify(trace), (key, value) => (key === "color" && LIGHT_INK[value]) || value);
+function scheme(layout) {
+  const night = dark.matches && !printing, ink = night ? "#e8e8e8" : "#222", grid = night ? "#3a3d42" : "#e5e5e5";
+  const axis = { gridcolor: grid, linecolor: night ? "#8a8a8a" : "#bfbfbf", tickfont: { color: ink } };
+  const shapes = (layout.shapes || []).map((shape) => ({ ...shape, line: { ...shape.line, color: ink } }));
+  const notes = (layout.annotations || []).map((note) => ({ ...note, font: { ...note.font, color: night ? "#ff9d57" : "#b34e00" } }));
+  return { ...layout, font: { ...layout.font, color: ink }, xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis }, shapes, annotations: notes };
 }
+const plots = [...document.querySelectorAll(".plot > script")].map((holder) => ({ place: holder.parentElement, ...JSON.parse(holder.textContent) }));
+function plotAll() {
+  for (const { place, data, layout } of plots) Plotly.react(place, dark.matches && !printing ? data.map(inked) : data, scheme(layout), QUIET);
+}
+plotAll();
+dark.addEventListener("change", plotAll);
+
+// On paper nothing can be opened, and paper is light.
+const closed = [];
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details:not([open])").forEach((one) => { one.open = true; closed.push(one); });
+  printing = true;
+  if (dark.matches) plotAll();
+});
+addEventListener("afterprint", () => {
+  closed.splice(0).forEach((one) => { one.open = false; });
+  printing = false;
+  if (dark.matches) plotAll();
+});
 
 const plain = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
 
@@ -66,8 +93,8 @@ if (source) {
         customdata: rows, text: told, hovertemplate: "%{text}<extra></extra>", marker: { color: value.color, symbol: value.symbol, size: 7, opacity: 0.85, line: { color: "#444", width: 0.5 } } };
     }).filter((trace) => trace.x.length);
     const bare = { showticklabels: false, zeroline: false, showgrid: false, showline: true, mirror: true, linecolor: "#BFBFBF" };
-    Plotly.react(plot, traces, { height: 520, margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", xaxis: bare, yaxis: bare,
-      font: { family: "system-ui, sans-serif", size: 13 }, legend: { orientation: "h", title: { text: escaped(colour.name) } } }, QUIET);
+    Plotly.react(plot, traces, scheme({ height: 520, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", xaxis: bare, yaxis: bare,
+      font: { family: "system-ui, sans-serif", size: 13 }, legend: { orientation: "h", title: { text: escaped(colour.name) } } }), QUIET);
   }
   function show(event) {
     const shown = maps[encoder.value], row = event.points[0].customdata;
@@ -80,6 +107,7 @@ if (source) {
   }
   encoder.addEventListener("change", () => { offer(); draw(); });
   variable.addEventListener("change", draw);
+  dark.addEventListener("change", draw);
   offer();
   draw();
   plot.on("plotly_hover", show);

@@ -14,6 +14,7 @@ import pytest
 
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.page.page import write_page
+from ssl_bench.results.rundir import RunDirectory
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -119,3 +120,54 @@ def test_everything_is_drawn_and_fits_a_narrow_screen(browser: Any, full: Path) 
     assert "F (" in legend
     assert "unknown (1)" in legend
     assert wrong == []
+
+
+def quiet_tab(browser: Any, path: Path, width: int, scheme: str) -> Any:
+    """A page without the policy that forbids scripts of others, such as the one that checks it."""
+    tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    tab.goto(path.as_uri())
+    return tab
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("which", ["board", "full", "report"])
+def test_axe_finds_nothing(
+    browser: Any, page: Path, full: Path, wide: RunDirectory, which: str, width: int, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    path = {"board": page, "full": full, "report": wide.path / "report.html"}[which]
+    tab = quiet_tab(browser, path, width, scheme)
+    if which != "report":
+        tab.wait_for_selector("html[data-drawn]", timeout=60_000)
+    found = axe.Axe().run(tab).response["violations"]
+    assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found] == []
+    tab.close()
+
+
+def test_a_dark_screen_has_light_ink_and_the_same_colours(browser: Any, page: Path) -> None:
+    shown = {}
+    for scheme in ("light", "dark"):
+        tab = quiet_tab(browser, page, 1280, scheme)
+        tab.wait_for_selector("html[data-drawn]", timeout=60_000)
+        ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        ink = tab.evaluate("document.querySelector('.plot').layout.font.color")
+        colours = tab.evaluate("[...document.querySelector('.plot').data].map((one) => one.marker.color)")
+        shown[scheme] = (ground, ink, colours)
+        tab.close()
+    assert shown["light"][:2] == ("rgb(255, 255, 255)", "#222")
+    assert shown["dark"][:2] == ("rgb(22, 24, 27)", "#e8e8e8")
+    assert [one for one in shown["dark"][2] if one not in ("#f2f2f2", "#b8b8b8")] == [
+        one for one in shown["light"][2] if one not in ("#000000", "#595959")]  # fmt: skip
+
+
+def test_details_are_open_on_paper_and_closed_again(browser: Any, page: Path) -> None:
+    tab = quiet_tab(browser, page, 1280, "dark")
+    tab.wait_for_selector("html[data-drawn]", timeout=60_000)
+    assert tab.locator("details[open]").count() == 0
+    tab.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator("details[open]").count() == tab.locator("details").count() > 1
+    assert tab.evaluate("document.querySelector('.plot').layout.font.color") == "#222"
+    tab.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert tab.locator("details[open]").count() == 0
+    tab.close()
