@@ -35,9 +35,16 @@ def mean_text(numbers: Sequence[float]) -> str:
     return f"{fmean(numbers):.3f}" + (f" ± {stdev(numbers):.3f}" if len(numbers) > 1 else "")
 
 
-def efficiency(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    """Macro AUROC of the linear probe on shares of the training patients, over the findings that every draw has."""
-    found = {(name, seed): _draws(rows) for name in names for seed, rows in enumerate(of_seeds(values, name, "linear"))}
+def efficiency(values: Mapping[str, Any], names: Sequence[str], least: float = 0.0) -> str:
+    """Macro AUROC of the linear probe on shares of the training patients, over the findings that every draw has.
+
+    Args:
+        values: of the study.
+        names: of the configurations.
+        least: smaller shares are left out, and with them what their draws do not hold.
+    """
+    found = {(name, seed): {at: draw for at, draw in _draws(rows).items() if at[0] >= least}
+             for name in names for seed, rows in enumerate(of_seeds(values, name, "linear"))}  # fmt: skip
     shares = sorted({share for of in found.values() for share, _ in of})
     labels = sorted(set.intersection(*({*draw} for of in found.values() for draw in of.values())))
     if len(shares) < 2 or any({share for share, _ in of} != {*shares} for of in found.values()):
@@ -48,7 +55,7 @@ def efficiency(values: Mapping[str, Any], names: Sequence[str]) -> str:
         means = ([fmean(draw[label] for (at, _), draw in of.items() if at == share for label in labels) for of in seeds]
                  for share in shares)  # fmt: skip
         lines.append(_line(name, map(mean_text, means)))
-    return "\n".join([*lines, "", f"Mean over the {len(labels)} findings that every draw has: {', '.join(labels)}."])
+    return "\n".join([*lines, "", f"Findings that every draw has: {', '.join(labels)}."])
 
 
 def _draws(rows: Rows) -> dict[tuple[float, int], dict[str, float]]:

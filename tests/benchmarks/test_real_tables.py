@@ -26,7 +26,14 @@ def test_few_labels_are_compared_over_the_findings_that_every_draw_has() -> None
     )
     text = efficiency(values, ["msn"])
     assert "| `msn` | 0.700 ± 0.071 | 0.800 ± 0.000 |" in text
-    assert text.endswith("Mean over the 1 findings that every draw has: Mass.")
+    assert text.endswith("Findings that every draw has: Mass.")
+
+
+def test_smaller_shares_take_no_finding_from_larger_ones() -> None:
+    rows = [linear(label, share, 0, value) for label, value in (("Mass", 0.6), ("Edema", 0.8)) for share in (0.1, 1.0)]
+    values = study([*rows, linear("Mass", 0.01, 0, 0.5)])
+    assert "| `msn` | 0.500 | 0.600 | 0.600 |" in efficiency(values, ["msn"])
+    assert "| `msn` | 0.700 | 0.700 |" in efficiency(values, ["msn"], least=0.1)
 
 
 def test_a_finding_of_few_patients_does_not_count() -> None:
