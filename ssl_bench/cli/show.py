@@ -40,8 +40,9 @@ def show(
     for recipe, choices in getattr(component, "recipes", {}).items():
         print(f"recipe {recipe}: {choices.summary}")
     options = options_of(component)
+    print(f"\nexample\n  {example(component)}")
     if not options:
-        print("no options")
+        print("\nno options")
         return
     told = (component.options_model().__doc__ or "").strip().splitlines()[0]
     print(f"\noptions ({told})")
@@ -52,6 +53,30 @@ def show(
         print(f"  {option['key']} = {default}{aside}\n      {option['help']}".rstrip())
         if option["tuned"]:
             print(f"      tuned: {option['tuned']}")
+
+
+EXAMPLES = {
+    "method": "sslbench run --method {name}",
+    "fusion": "sslbench run --method msn-ehr --features age,sex --fusion {name}",
+    "dataset": "sslbench run --method msn --data {name} --root FOLDER",
+    "backbone": "sslbench run --method msn --backbone {name}",
+    "encoder": "sslbench run --encoder {name}=FILE",
+    "evaluator": "sslbench evaluate RUN --eval {name}",
+    "metric": "sslbench leaderboard RUNS --metric {name}",
+    "launcher": "sslbench sweep sweeps/demo.yaml --launcher {name}",
+    "logger": "sslbench run --logger {name}",
+}
+"""A command that uses a component, by its kind."""
+
+
+def example(component: Component) -> str:
+    """A command that uses a component, with its first option that ``--set`` reaches at its default."""
+    told = EXAMPLES[component.kind].format(name=component.name)
+    if not told.startswith("sslbench run "):
+        return told
+    options = [one for one in options_of(component) if place_of(component) and isinstance(one["default"], int | float)]
+    setting = f" --set {options[0]['key']}={_text(options[0]['default'])}" if options else ""
+    return f"{told}{setting}"
 
 
 def options_of(component: Component) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 import yaml
 from pydantic import Field
 
 from ssl_bench import MethodSpec, Options
-from ssl_bench.cli import show
+from ssl_bench.cli import app, show
 from ssl_bench.config.config import assignment, load
 from ssl_bench.plan.parts import choose_parts
 from ssl_bench.plugin.components import KINDS
@@ -38,6 +39,18 @@ def test_a_method_shows_what_a_tune_searches(sslbench: Cli) -> None:
 def test_a_descriptor_shows_its_features(sslbench: Cli) -> None:
     assert "features: age, sex\n" in sslbench("show", "method", "msn-ehr").out
     assert "features: age, sex, view\n" in sslbench("show", "dataset", "nih14").out
+
+
+def test_an_example_uses_the_component_and_is_a_command(sslbench: Cli, registry: Registry) -> None:
+    assert set(show.EXAMPLES) == set(KINDS)
+    out = sslbench("show", "method", "msn").out
+    assert "\nexample\n  sslbench run --method msn --set method.prototypes=1024\n" in out
+    assert "\nexample\n  sslbench leaderboard RUNS --metric ece\n" in sslbench("show", "metric", "ece").out
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for told in show.EXAMPLES.values():
+        _, command, *words = told.split()
+        known = {flag for param in commands[command].params for flag in param.opts}
+        assert {word for word in words if word.startswith("--")} <= known
 
 
 def test_a_component_without_options_says_so(sslbench: Cli) -> None:
