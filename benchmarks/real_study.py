@@ -41,6 +41,12 @@ SEEDS = 5
 FEWEST_SEEDS = 2
 """A configuration with fewer finished seeds waits for the sweep to go on; ``pixels`` has no seed."""
 
+NAMES = {
+    "pixels": "16 x 16 pixels", "random": "untrained encoder", "supervised": "supervised", "simclr": "SimCLR",
+    "vicreg": "VICReg", "moco-v3": "MoCo v3", "simsiam": "SimSiam",
+}  # fmt: skip
+"""Of configurations and methods, as their authors write them; the others are written in capitals."""
+
 METRIC = {"auroc": "AUROC", "auprc": "AUPRC"}
 
 
@@ -187,9 +193,7 @@ def picture(board: Mapping[str, Any], path: Path) -> None:
 
 def named(entry: Mapping[str, Any]) -> str:
     """A configuration as people call it."""
-    told = {"pixels": "16 x 16 pixels", "random": "untrained encoder"}.get(
-        entry["configuration"], entry["method"].upper()
-    )
+    told = NAMES.get(entry["configuration"], NAMES.get(entry["method"], entry["method"].upper()))
     features = "" if entry["features"] == "none" else f" with {entry['features']}"
     return f"{told}{features}{' of others' * (CONTROL in entry['configuration'])} ({len(entry['seeds'])})"
 
