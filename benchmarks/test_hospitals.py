@@ -6,6 +6,7 @@ so its peak memory, interpreter and imports included, is its own too. Times are 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -72,12 +73,17 @@ def write_padchest(root: Path) -> Path:
     return root
 
 
+def _digits(split: str, number: int) -> str:
+    """32 hexadecimal digits, as VinDr-CXR names its images."""
+    return hashlib.sha256(f"{split} {number}".encode()).hexdigest()[:32]
+
+
 def write_vindr(root: Path) -> Path:
     """The label files of VinDr-CXR: 45,000 rows of readers, and 3,000 of the consensus."""
     rng = np.random.default_rng(0)
     (root / "annotations").mkdir(parents=True)
     for split, images, readers in (("train", TRAIN, READERS), ("test", TEST, 1)):
-        names = [f"{split}{number:027x}" for number in range(images) for _ in range(readers)]
+        names = [_digits(split, number) for number in range(images) for _ in range(readers)]
         marks = pd.DataFrame(rng.random((len(names), len(FINDINGS))) < 0.05, columns=list(FINDINGS)).astype(int)
         marks = marks.rename(columns={"No Finding": "No finding"})
         reader = {"rad_id": [f"R{1 + number % readers}" for number in range(len(names))]} if readers > 1 else {}
