@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from ssl_bench.report.table import MACRO
+from ssl_bench.results.row import MACRO
 
 FEWEST_PATIENTS = 5
 """Positive and negative test patients of a finding that counts, as in the tables with intervals."""

@@ -15,7 +15,8 @@ import pandas as pd
 
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.page.page import write_page
-from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
+from ssl_bench.results.record import SCHEMA, Record
+from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.stats.bootstrap import point
 
 LABELS = tuple(f"Finding {number}" for number in range(6))
@@ -52,14 +53,14 @@ def _write(path: Path, configuration: int, seed: int, truth: Any, ids: list[str]
             columns = pd.DataFrame(scores, columns=[f"p_{label}" for label in LABELS])
             run.write_predictions(encoder, *prediction_file(rows[-1]), pd.concat([frame, truths, columns], axis=1))
     run.write_config({"seed": seed})
-    run.write_record({
+    run.write_record(Record.model_validate({
         "schema": SCHEMA, "synthetic": False, "notes": [], "method": f"method-{configuration}", "fusion": None,
         "features": [], "options": {}, "data": {"name": "toy", "labels": list(LABELS)},
         "encoders": {"trained": {"sha256": f"{configuration}-{seed}"}, "random": {"sha256": f"random-{seed}"}},
         "config": {"seed": seed, "method": {"name": f"method-{configuration}"}, "data": {"name": "toy"},
                    "backbone": {"name": "vit-micro"}, "evaluate": {"replicates": 1000}},
         "metrics": rows, "comparisons": [],
-    })  # fmt: skip
+    }))  # fmt: skip
 
 
 def _rows(same: dict[str, Any], truth: Any, scores: Any) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
@@ -33,6 +33,7 @@ from ssl_bench.results.environment import environment
 from ssl_bench.results.export import export_encoder
 from ssl_bench.results.identity import identities
 from ssl_bench.results.ledger import planned, write_patients
+from ssl_bench.results.record import Cost, Environment, Footprint, Pretraining, Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.sameness import check_resumed, content_of
 
@@ -52,7 +53,7 @@ def execute(
     allow_inexact: bool = False,
     fabric: Fabric | None = None,
     size: Estimate | None = None,
-) -> dict[str, Any]:
+) -> Record | None:
     """Run a plan to its record.
 
     Several processes train and embed together; then the first one goes on alone.
@@ -67,7 +68,7 @@ def execute(
         size: of the plan, where it has been counted before.
 
     Returns:
-        The record, as written to ``record.json``; an empty one on all processes but the first.
+        The record, as written to ``record.json``; None on all processes but the first.
     """
     began = time.monotonic()
     fabric = fabric or build_fabric(plan.config.pretrain)
@@ -102,7 +103,7 @@ def execute(
         embed_together(plan, run, encoders, prepared, reporter.stage, externals)
         shutdown()
         if not speaks:
-            return {}
+            return None
     for path in export_encoder(next(iter(encoders.values())), prepared.grey, run.encoder):
         run.remember(path)
     rows, comparisons = evaluate(plan, run, encoders, prepared, reporter.stage, reuse=together, externals=externals)
@@ -115,14 +116,13 @@ def execute(
         reporter.warn(note)
     seconds |= {"evaluate": time.monotonic() - evaluating, "total": time.monotonic() - began}
     about = describe(plan, prepared, summary, externals)
-    about["notes"] += edge_notes(rows, about["options"].get("evaluator", {}))
-    record = {
-        **about, "environment": environment(), "cost": cost(plan, size),
-        "pretraining": asdict(summary) if summary else None, "seconds": seconds,
-        "footprints": footprints(encoders, about["trained_on"]["images"]),
-        "encoders": identities(encoders, run, where), "metrics": rows, "comparisons": comparisons,
-    }  # fmt: skip
-    record["notes"] += [*collapsed, *unhealthy]
+    edges = edge_notes(rows, about.options_of("evaluator"))
+    record = about.but(
+        notes=(*about.notes, *edges, *collapsed, *unhealthy), environment=Environment(**environment()),
+        cost=cost(plan, size), pretraining=Pretraining(**asdict(summary)) if summary else None, seconds=seconds,
+        footprints=footprints(encoders, about.trained_on.images if about.trained_on else None),
+        encoders=identities(encoders, run, where), metrics=tuple(rows), comparisons=tuple(comparisons),
+    )  # fmt: skip
     run.write_record(record)
     return record
 
@@ -134,23 +134,23 @@ def embedded(prepared: PreparedData, externals: Sequence[PreparedExternal]) -> s
     return next(other.external.name for other in externals if other.external.mode == "refit")
 
 
-def footprints(encoders: Mapping[str, Backbone], images: int | None) -> dict[str, Any]:
+def footprints(encoders: Mapping[str, Backbone], images: int | None) -> dict[str, Footprint]:
     """Size and cost of each encoder of a table; the baselines were given no image."""
     return {name: footprint(cast("nn.Module", encoder), images if name == TRAINED else 0)
             for name, encoder in encoders.items()}  # fmt: skip
 
 
-def cost(plan: Plan, size: Estimate | None = None) -> dict[str, Any]:
+def cost(plan: Plan, size: Estimate | None = None) -> Cost:
     """Crops of an image and floating-point operations of the training, so that rows of a table can be weighed."""
     size = size or estimate(plan)
     crops = sum(group.count for group in size.views) if plan.steps else 0
-    return {
-        "crops_per_image": crops,
-        "step_flops": size.step_flops,
-        "flops": size.step_flops * plan.steps,
-        "encoder_parameters": size.encoder_parameters,
-        "trainable_parameters": size.trainable_parameters,
-    }
+    return Cost(
+        crops_per_image=crops,
+        step_flops=size.step_flops,
+        flops=size.step_flops * plan.steps,
+        encoder_parameters=size.encoder_parameters,
+        trainable_parameters=size.trainable_parameters,
+    )
 
 
 def write_contents(run: RunDirectory, content: pd.DataFrame, externals: Sequence[PreparedExternal]) -> None:

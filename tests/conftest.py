@@ -138,8 +138,9 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
             probabilities, and those of 60 validation images are kept; ``one_class``: none shows the last finding).
     """
     from ssl_bench.plugin.contracts import Predictions, Split
+    from ssl_bench.results.record import SCHEMA, Record
     from ssl_bench.results.rows import Origin, Scored, metric_rows
-    from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
+    from ssl_bench.results.rundir import RunDirectory, prediction_file
 
     labels, images = more.get("labels", ("Edema", "Mass_50%")), more.get("images", 120)
     path = folder / f"{method}-{seed}{more.get('suffix', '')}"
@@ -149,7 +150,7 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
     ids = np.array([f"i{number}" for number in range(images)])
     patients = np.array([f"p{number // 2}" for number in range(images)])
     split = Split("test", ids, patients, np.zeros((images, 1)), truth, np.arange(images))
-    rows: list[dict[str, Any]] = []
+    rows: list[Any] = []
     for protocol in more.get("protocols", ("linear",)):
         baselines = {name: more[name] for name in ("random", "pixels") if name in more} or {"random": 0.2}
         for encoder, strength in {"trained": signal, **baselines}.items():
@@ -166,18 +167,18 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
             if "validated" in more:
                 chosen = frame.tail(60).assign(image_id=[f"v{number}" for number in range(60)])
                 chosen = chosen.assign(**{f"y_{labels[-1]}": 0.0}) if more["validated"] == "one_class" else chosen
-                run.write_predictions(encoder, *prediction_file({**found[0], "split": "validate"}), chosen)
+                run.write_predictions(encoder, *prediction_file(found[0].but(split="validate")), chosen)
     run.write_config({"seed": seed})
     config = {
         "seed": seed, "method": {"name": method}, "data": {"name": "toy", "root": str(path)},
         "backbone": {"name": "vit-micro"}, "pretrain": {"epochs": more.get("epochs", 2), "threads": seed},
         **({"evaluate": {"replicates": more["replicates"]}} if "replicates" in more else {}),
     }  # fmt: skip
-    run.write_record({
+    run.write_record(Record.model_validate({
         "schema": SCHEMA, "synthetic": False, "notes": [], "method": method, "fusion": None, "features": [],
         "options": {"evaluator": more.get("options", {})},
         "config": config, "data": {"name": "toy", "labels": list(labels)}, "metrics": rows, "comparisons": [],
-    })  # fmt: skip
+    }))  # fmt: skip
     return path
 
 

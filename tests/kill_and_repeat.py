@@ -56,7 +56,7 @@ def metrics(home: Path) -> Contents:
     """The rows of the record, and which files are there."""
     from ssl_bench.results.rundir import RunDirectory
 
-    rows = RunDirectory(home / "run").read_record()["metrics"]
+    rows = RunDirectory(home / "run").read_record().metrics
     return {"rows": sorted(map(str, rows)), "files": sorted(files(home / "run"))}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ from ssl_bench.api.shown import table_html, table_text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ssl_bench.compare.pairs import RunPair
 
 SAYING = (
     "a difference speaks of these two encoders, not of their methods: runs of one method that differ in the seed alone "
@@ -25,34 +26,39 @@ class Comparison:
     """Differences of runs to the first.
 
     Attributes:
-        values: as ``sslbench compare --json`` prints them.
+        pairs: every run with the first.
+        together: what was tested together.
         replicates: resamples of patients.
     """
 
-    values: Mapping[str, Any]
+    pairs: tuple[RunPair, ...]
+    together: tuple[str, ...]
     replicates: int
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """As ``sslbench compare --json`` prints them."""
+        return {"note": SAYING, "comparisons": [one.as_json() for one in self.pairs], "notes": list(self.together)}
 
     @property
     def frame(self) -> pd.DataFrame:
         """A row a difference: ``run``, ``against``, ``protocol``, ``label``, ``metric``, ``value``, interval, ``p``."""
         import pandas as pd
 
-        rows = [{"run": one["run"], "against": one["against"], **row}
-                for one in self.values["comparisons"] for row in one["rows"]]  # fmt: skip
+        rows = [{"run": one.run, "against": one.against, **row.as_json()} for one in self.pairs for row in one.rows]
         return pd.DataFrame(rows)
 
     @property
     def notes(self) -> list[str]:
         """What a reader must know of the differences."""
-        of_pairs = [note for one in self.values["comparisons"] for note in one["notes"]]
-        return [*of_pairs, *self.values["notes"], self.values["note"]]
+        return [*(note for one in self.pairs for note in one.notes), *self.together, SAYING]
 
     def _shown(self) -> pd.DataFrame:
         frame = self.frame
         return frame.loc[frame["label"] == "macro", [name for name in SHOWN if name in frame]]
 
     def __repr__(self) -> str:
-        return f"Comparison of {len(self.values['comparisons']) + 1} runs"
+        return f"Comparison of {len(self.pairs) + 1} runs"
 
     def __str__(self) -> str:
         return table_text(repr(self), self._shown(), self.notes)
@@ -99,7 +105,7 @@ def compare_runs(
     asked = usual(discover(), metrics)
     result = compare_all([run_scores(path, validated=bool(asked)) for path in paths], replicates, seed, min_patients,
                          asked)  # fmt: skip
-    macro = [row for one in result["comparisons"] for row in one["rows"]
-             if (row["label"], row["metric"]) == ("macro", "auroc") and not row["untested"]]  # fmt: skip
-    result["notes"] += list(filter(None, (of_pair(row, seed_sd, seeds) for row in macro[:1])))
-    return Comparison({"note": SAYING, **result}, replicates)
+    macro = [row for one in result.pairs for row in one.rows
+             if (row.label, row.metric) == ("macro", "auroc") and not row.untested]  # fmt: skip
+    power = [of_pair(row.percentile_low, row.percentile_high, seed_sd, seeds) for row in macro[:1]]
+    return Comparison(result.pairs, (*result.notes, *filter(None, power)), replicates)

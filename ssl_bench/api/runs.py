@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ssl_bench.api.encoder import FrozenEncoder
+    from ssl_bench.results.record import MetricRow, Record
     from ssl_bench.results.rundir import RunDirectory
 
 WHOLE = {"split": "test", "subgroup": "all", "fraction": 1.0}
@@ -38,8 +39,8 @@ class Run:
         return RunDirectory(self.path)
 
     @cached_property
-    def record(self) -> Mapping[str, Any]:
-        """All that the run says of itself; ``docs/record.md`` has the keys.
+    def record(self) -> Record:
+        """All that the run says of itself: ``record.data.name``; ``docs/record.md`` has the names.
 
         Raises:
             UsageError: there is no finished run.
@@ -50,23 +51,22 @@ class Run:
     @property
     def metrics(self) -> pd.DataFrame:
         """A row a number: ``encoder``, ``dataset``, ``protocol``, ``label``, ``metric``, ``value``, ``ci_low``, ..."""
-        return _frame(self.record["metrics"])
+        return _frame(row.as_json() for row in self.record.metrics)
 
     @property
     def comparisons(self) -> pd.DataFrame:
         """A row a difference between two encoders of the run, on the same resamples of patients."""
-        return _frame(self.record["comparisons"])
+        return _frame(row.as_json() for row in self.record.comparisons)
 
     @property
     def notes(self) -> list[str]:
         """What a reader of the numbers must know."""
-        return [str(note) for note in self.record["notes"]]
+        return [str(note) for note in self.record.notes]
 
     @property
     def config(self) -> Mapping[str, Any]:
         """The configuration as resolved."""
-        config: Mapping[str, Any] = self.record["config"]
-        return config
+        return self.record.config
 
     @property
     def log(self) -> pd.DataFrame:
@@ -107,15 +107,15 @@ class Run:
         from ssl_bench.errors import UsageError, shortened
         from ssl_bench.results.rundir import prediction_file
 
-        asked = {"protocol": protocol, "encoder": encoder, "dataset": dataset or self.record["data"]["name"],
+        asked = {"protocol": protocol, "encoder": encoder, "dataset": dataset or self.record.data.name,
                  "fraction": fraction, "draw": draw, "subgroup": "all", "split": "test"}  # fmt: skip
-        row = next((one for one in self.record["metrics"] if _is(one, asked)), None)
+        row = next((one for one in self.record.metrics if _is(one, asked)), None)
         if row is None:
-            known = dict.fromkeys(f"{one['protocol']} of {one['encoder']} on {one['dataset']}"
-                                  for one in self.record["metrics"])  # fmt: skip
+            known = dict.fromkeys(f"{one.protocol} of {one.encoder} on {one.dataset}"
+                                  for one in self.record.metrics)  # fmt: skip
             raise UsageError(f"{self.path} has no predictions of {protocol} of {encoder} on {asked['dataset']}; it has "
                              f"{shortened([*known])}")  # fmt: skip
-        kept = {**row.get("kept_as", row), "split": split}
+        kept = row.kept.but(split=split)
         path = self.directory.predictions(encoder, *prediction_file(kept))
         return pd.read_parquet(self.directory.checked(path, self.record))
 
@@ -138,7 +138,7 @@ class Run:
 
         from ssl_bench.errors import UsageError, unknown
 
-        name = f"{dataset or self.record['data']['name']}-{split}"
+        name = f"{dataset or self.record.data.name}-{split}"
         path = self.directory.embeddings(encoder, name)
         if not path.is_file():
             known = [f"{kept.parent.name}/{kept.stem}" for kept in self.path.glob("embeddings/*/*.npz")]
@@ -195,11 +195,11 @@ def load_run(path: Path | str) -> Run:
     return found
 
 
-def _is(row: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    return all(row.get(key) == value for key, value in asked.items())
+def _is(row: MetricRow, asked: Mapping[str, Any]) -> bool:
+    return all(row.named(key) == value for key, value in asked.items())
 
 
-def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame([dict(row) for row in rows])

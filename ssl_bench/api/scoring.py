@@ -14,6 +14,7 @@ from ssl_bench.api.shown import table_html, table_text
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ssl_bench.results.row import Measurement
     from ssl_bench.stats.measures import Gauge
     from ssl_bench.stats.predictions import PredictionTable
 
@@ -26,22 +27,28 @@ class Score:
 
     Attributes:
         name: of the model.
-        rows: a number each, as ``sslbench score --json`` prints them.
+        measured: a number each.
         notes: what a reader must know.
         counted: images or studies, and patients, in words.
     """
 
     name: str
-    rows: Sequence[Mapping[str, Any]]
+    measured: Sequence[Measurement]
     notes: Sequence[str]
     counted: str
+    unit: Mapping[str, str]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The numbers, as ``sslbench score --json`` prints them."""
+        return [{**self.unit, **row.as_json()} for row in self.measured]
 
     @property
     def frame(self) -> pd.DataFrame:
         """A row a number: ``label``, ``metric``, ``value``, ``ci_low``, ``ci_high``, counts, ``chance``, ``note``."""
         import pandas as pd
 
-        frame = pd.DataFrame([dict(row) for row in self.rows])
+        frame = pd.DataFrame(self.rows)
         return frame[[name for name in SHOWN if name in frame]]
 
     def __repr__(self) -> str:
@@ -114,17 +121,16 @@ def _scored(
     given = read_predictions(predictions, named=joined)
     if validation:
         given = replace(given, validation=read_predictions(validation, named=joined))
-    table = in_unit_of(given, {"aggregate": aggregate or "none"}, predictions)
+    table = in_unit_of(given, aggregate or "none", predictions)
     directory = RunDirectory(out) if out else None
     called = name or predictions.stem
     with directory.claimed() if directory else nullcontext():
-        unit = {"unit": table.unit, "aggregate": table.aggregate}
-        rows = [{**unit, **row} for row in table_rows(table, replicates, seed, asked)]
+        rows = list(table_rows(table, replicates, seed, asked))
         notes = [*notes_on(table), *not_measured(table, asked)]
         if directory:
             Scores(predictions, called, given, rows, seed, replicates, notes, table.aggregate).write(directory)
     counted = f"{len(table.ids)} {'studies' if joined else 'rows'} of {len(set(table.patients))} patients"
-    return Score(called, rows, notes, counted)
+    return Score(called, rows, notes, counted, {"unit": table.unit, "aggregate": table.aggregate})
 
 
 def notes_on(table: PredictionTable) -> list[str]:

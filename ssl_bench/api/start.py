@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ssl_bench.ranks import started_outside
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from ssl_bench.plan.parts import RunComponents
     from ssl_bench.plan.plan import Plan
     from ssl_bench.report.terminal import Terminal
+    from ssl_bench.results.record import Record
     from ssl_bench.results.rundir import RunDirectory
 
-    Tell = Callable[[Terminal, Mapping[str, Any]], None]
+    Tell = Callable[[Terminal, Record], None]
     """Shows the result of a run: its terminal and its record."""
 
 
-def silent(terminal: Terminal, record: Mapping[str, Any]) -> None:
+def silent(terminal: Terminal, record: Record) -> None:
     """Show nothing."""
 
 
@@ -168,8 +169,10 @@ def carry_out(
             record = execute(
                 plan, directory, terminal, resume=resume, allow_inexact=allow_inexact, fabric=fabric, size=size
             )
+        if record is None:
+            return
         tell(terminal, record)
-        for failure in tell_observers(record, directory.path):
+        for failure in tell_observers(record.as_json(), directory.path):
             terminal.warn(failure)
         if report:
             leave_report(directory, terminal)

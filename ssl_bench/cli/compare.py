@@ -32,9 +32,10 @@ def compare(
     if as_json:
         print(json.dumps(found.values, indent=2))
         return
+    from ssl_bench.api.comparing import SAYING
     from ssl_bench.report.table import print_comparison
 
-    for comparison in found.values["comparisons"]:
+    for comparison in found.pairs:
         print_comparison(comparison, replicates)
-    for note in (*found.values["notes"], found.values["note"]):
+    for note in (*found.together, SAYING):
         print(f"note: {note}")

@@ -56,7 +56,7 @@ def embed(
             )
         network = load_encoder(chosen, registry)
         card = encoder_card(chosen.encoder, network, registry.get("encoder", name))
-        wanted.append(Wanted(name, network, card))
+        wanted.append(Wanted(name, network, card.as_json()))
     cohort = read_cohort(config, dataset, cache_folder(cache))
     with Preparing(len(cohort), max(item.network.image_size for item in wanted)) as preparing:
         found = write_features(

@@ -71,7 +71,7 @@ def evaluate(
     directory = RunDirectory(run)
     record = directory.read_record()
     check_trained(record, run)
-    config = resolve([moved(record["config"], roots or ()), flags])
+    config = resolve([moved(record.config, roots or ()), flags])
 
     from ssl_bench.api.start import leave_report
     from ssl_bench.cli.run import show

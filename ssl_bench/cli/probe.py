@@ -63,12 +63,12 @@ def probe(
     with directory.claimed() if directory else nullcontext():
         measured = Probe(name, tables, chosen, seed, replicates, _device(), usual(registry, None))
         rows = measured.run(directory, progress)
-        record = {**measured.record(embeddings, rows, began), **told}
-        record["config"] |= declared
+        record = measured.record(embeddings, rows, began).but(**told)
+        record = record.but(config=record.config | declared)
         if directory:
             write_probe(directory, record)
     if as_json:
-        print(json.dumps(record, indent=2))
+        print(json.dumps(record.as_json(), indent=2))
         return
     from ssl_bench.report.probed import print_probe
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +30,7 @@ from ssl_bench.ranks import started_outside
 if TYPE_CHECKING:
     from ssl_bench.config.config import RunConfig
     from ssl_bench.report.terminal import Terminal
+    from ssl_bench.results.record import Record
 
 
 def run(
@@ -276,7 +276,7 @@ def tell_plan(config: RunConfig, cache: Path, out: Path | None, *, resume: bool,
             print_plan(plan)
 
 
-def show(terminal: Terminal, record: Mapping[str, Any], *, as_json: bool) -> None:
+def show(terminal: Terminal, record: Record, *, as_json: bool) -> None:
     """Print the result of a run."""
     if as_json:
         from ssl_bench.report.machine import print_json, result_values

@@ -51,6 +51,6 @@ def score(
         return
     from ssl_bench.report.table import print_scores
 
-    print_scores(f"{predictions.name}: {found.counted}", found.rows, found.notes)
+    print_scores(f"{predictions.name}: {found.counted}", found.measured, found.notes)
     if out:
         print(f"predictions and record.json are in {out}")

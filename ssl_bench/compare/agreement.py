@@ -8,7 +8,7 @@ import numpy as np
 
 from ssl_bench.compare.run import Run, Setting
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.results.rows import MACRO
+from ssl_bench.results.row import MACRO
 from ssl_bench.stats.bootstrap import Floats, point
 from ssl_bench.stats.intervals import NAMES
 from ssl_bench.stats.predictions import PredictionTable, fitted
@@ -32,11 +32,11 @@ def check_record(member: Run, place: Setting, labels: Sequence[str], found: Mapp
     column = {label: number for number, label in enumerate(labels)}
     wrong = []
     for (label, metric), row in member.by_place[place].items():
-        names = row["macro_labels"] if label == MACRO else [label]
+        names = row.macro_labels if label == MACRO else [label]
         columns = [column[name] for name in names if name in column]
         values = found[metric][columns]
         here = float(values.mean()) if len(columns) == len(names) and len(values) else float("nan")
-        kept = float("nan") if row["value"] is None else float(row["value"])
+        kept = float("nan") if row.value is None else float(row.value)
         if not (np.isnan(here) and np.isnan(kept)) and not abs(here - kept) <= AGREE:
             wrong.append(f"{metric} of {label} {kept:.6f} on the record, {here:.6f} by its predictions")
     if wrong:

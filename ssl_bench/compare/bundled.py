@@ -21,7 +21,9 @@ from ssl_bench.compare.run import table_of
 from ssl_bench.errors import DataError, HandledError, UsageError, shortened
 from ssl_bench.files import new_folder, sha256, write_json
 from ssl_bench.plugin.registry import Registry
-from ssl_bench.results import record as record_file
+from ssl_bench.results import record_file
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import Measurement, MetricRow
 from ssl_bench.results.rows import table_rows
 from ssl_bench.results.rundir import RunDirectory, check_trained, prediction_file
 from ssl_bench.results.shared import share
@@ -31,9 +33,6 @@ from ssl_bench.stats.predictions import in_unit_of
 KIND = "sslbench bundle"
 SCHEMA = 1
 MANIFEST = "bundle.json"
-BUNDLED = "bundled"
-"""Key of a record that came in a bundle."""
-
 CLOSE = 1e-6
 """A number of a record and the same computed again may differ by this: processors sum in different orders."""
 
@@ -41,9 +40,6 @@ COMPARED = ("value", "ci_low", "ci_high")
 IDENTITY = ("encoder", "dataset", "fitted_on", "protocol", "split", "subgroup", "fraction", "draw")
 SAMPLES = 1000
 """Resamples where a configuration names none, as of predictions from elsewhere."""
-
-Record = Mapping[str, Any]
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -106,21 +102,21 @@ def write_bundle(
 
 
 def _datasets(record: Record) -> list[str]:
-    return list(dict.fromkeys(str(row["dataset"]) for row in record["metrics"]))
+    return list(dict.fromkeys(str(row.dataset) for row in record.metrics))
 
 
 def may_share(record: Record, dataset: str, registry: Registry) -> bool:
     """Whether predictions by image of a dataset may be passed on: it is generated, or its plugin says so."""
-    data = record["data"]
-    if dataset == data["name"]:
-        if len(data.get("datasets", ())) > 1:  # what may be done with one says nothing of the others
+    data = record.data
+    if dataset == data.name:
+        if len(data.datasets) > 1:  # what may be done with one says nothing of the others
             return False
-        name, synthetic = str(record["config"]["data"].get("name", dataset)), bool(record["synthetic"])
+        name, synthetic = record.settings.data.name or dataset, record.synthetic
     else:
-        part = next((part for part in record.get("external", ()) if part["name"] == dataset), None)
+        part = next((part for part in record.external if part.name == dataset), None)
         if part is None:
             return False
-        name, synthetic = str(part.get("dataset", dataset)), bool(part.get("synthetic"))
+        name, synthetic = part.dataset or dataset, part.synthetic
     if synthetic:
         return True
     try:
@@ -133,18 +129,18 @@ def _write_run(run: RunDirectory, record: Record, out: RunDirectory, free: set[s
     """One run of a bundle; returns its line in the manifest."""
     shared = share(record)
     out.path.mkdir()
-    out.write_config(shared["config"])
-    for row, told in zip(record["metrics"], shared["metrics"], strict=True):  # its options without words: another key
-        source = run.predictions(row["encoder"], *prediction_file(row))
-        target = out.predictions(row["encoder"], *prediction_file(told))
-        if row["dataset"] in free and source.is_file() and not target.is_file():
+    out.write_config(shared.config)
+    for row, told in zip(record.metrics, shared.metrics, strict=True):  # its options without words: another key
+        source = run.predictions(row.encoder, *prediction_file(row))
+        target = out.predictions(row.encoder, *prediction_file(told))
+        if row.dataset in free and source.is_file() and not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run.checked(source, record), target)
             out.remember(target)
-    record_file.write(out.record, {**shared, BUNDLED: True, "files": dict(out.hashes)})
+    record_file.write(out.record, shared.but(bundled=True, files=dict(out.hashes)))
     files = {**out.hashes, out.record.name: sha256(out.record)}
-    return {"method": shared["method"], "seed": shared["config"].get("seed"), "data": shared["data"].get("name"),
-            "splits_sha256": shared["data"].get("splits_sha256"), "files": dict(sorted(files.items()))}  # fmt: skip
+    return {"method": shared.method, "seed": shared.config.get("seed"), "data": shared.data.name,
+            "splits_sha256": shared.data.splits_sha256, "files": dict(sorted(files.items()))}  # fmt: skip
 
 
 def check_manifest(folder: Path) -> None:
@@ -190,7 +186,7 @@ def follows(path: Path, record: Record, whole: set[Path]) -> Record:
         DataError: the bundle was changed, or numbers of the run do not follow from its predictions.
     """
     inside = (path.parent / MANIFEST).is_file()
-    if not inside and not record.get(BUNDLED):
+    if not inside and not record.bundled:
         return record
     if inside and path.parent not in whole:
         check_manifest(path.parent)
@@ -198,7 +194,7 @@ def follows(path: Path, record: Record, whole: set[Path]) -> Record:
     return rescored(path, record)
 
 
-def rescored(path: Path, record: Record) -> dict[str, Any]:
+def rescored(path: Path, record: Record) -> Record:
     """The record of a bundled run with those rows alone that were computed again here.
 
     Args:
@@ -208,43 +204,45 @@ def rescored(path: Path, record: Record) -> dict[str, Any]:
     Raises:
         DataError: its predictions are not in the bundle, or a number does not follow from them.
     """
-    run, kept, wrong = RunDirectory(path), [], []
-    replicates = int(record["config"].get("evaluate", {}).get("replicates") or SAMPLES)
+    run = RunDirectory(path)
+    kept: list[MetricRow] = []
+    wrong: list[str] = []
+    replicates = record.settings.evaluate.replicates or SAMPLES
     for rows in _by_file(run, record):
         new = _again(run, rows[0], record, replicates)
         for row in rows:
-            told = new.get((row["label"], row["metric"]))
+            told = new.get((row.label, row.metric))
             wrong += [] if told is None else list(_differences(row, told))
             kept += [] if told is None else [row]
     if wrong:
         raise DataError(f"{path}: {shortened(wrong, 3)}; its numbers do not follow from its predictions")
     if not kept:
         raise DataError(f"{path}: no predictions are in the bundle, so none of its numbers can be computed again")
-    return {**record, "metrics": kept, "comparisons": []}
+    return record.but(metrics=tuple(kept), comparisons=())
 
 
-def _by_file(run: RunDirectory, record: Record) -> Iterator[list[Row]]:
+def _by_file(run: RunDirectory, record: Record) -> Iterator[list[MetricRow]]:
     """AUROC and AUPRC of all images of a test split, together with the others from the same predictions."""
-    found: dict[tuple[Any, ...], list[Row]] = {}
-    for row in record["metrics"]:
-        whole = (row["split"], row["subgroup"]) == ("test", "all") and row["metric"] in NAMES
-        if whole and run.predictions(row["encoder"], *prediction_file(row)).is_file():
-            found.setdefault(tuple(row.get(name) for name in IDENTITY), []).append(row)
+    found: dict[tuple[Any, ...], list[MetricRow]] = {}
+    for row in record.metrics:
+        whole = (row.split, row.subgroup) == ("test", "all") and row.metric in NAMES
+        if whole and run.predictions(row.encoder, *prediction_file(row)).is_file():
+            found.setdefault(tuple(row.named(name) for name in IDENTITY), []).append(row)
     yield from found.values()
 
 
-def _again(run: RunDirectory, first: Row, record: Record, replicates: int) -> dict[tuple[str, str], Row]:
-    path = run.checked(run.predictions(first["encoder"], *prediction_file(first)), record)
+def _again(run: RunDirectory, first: MetricRow, record: Record, replicates: int) -> dict[tuple[str, str], Measurement]:
+    path = run.checked(run.predictions(first.encoder, *prediction_file(first)), record)
     try:
         table = table_of(pd.read_parquet(path))
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} cannot be read ({error}); get the bundle again") from None
-    rows = table_rows(in_unit_of(table, first, path), replicates, int(first["seed"]))
-    return {(row["label"], row["metric"]): row for row in rows}
+    rows = table_rows(in_unit_of(table, first.aggregate, path), replicates, first.seed)
+    return {(row.label, row.metric): row for row in rows}
 
 
-def _differences(row: Row, again: Row) -> Iterator[str]:
+def _differences(row: MetricRow, again: Measurement) -> Iterator[str]:
     for name in COMPARED:
-        told, here = row[name], again[name]
+        told, here = row.named(name), again.named(name)
         if (told is None) != (here is None) or (told is not None and abs(told - here) > CLOSE):
-            yield f"{row['metric']} of {row['label']} ({row['encoder']}, {row['protocol']}): {name} {told}, here {here}"
+            yield f"{row.metric} of {row.label} ({row.encoder}, {row.protocol}): {name} {told}, here {here}"

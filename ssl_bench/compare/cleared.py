@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from ssl_bench.compare.group_comparison import GroupComparison
 from ssl_bench.compare.lines import Line
 from ssl_bench.compare.pairs import PIXELS
 from ssl_bench.pretrain.health import unready
-from ssl_bench.results.rows import MACRO
+from ssl_bench.results.row import MACRO, Comparison
 
 UNCLEAR = "§"
 """The mark of a result that does not."""
@@ -20,7 +19,7 @@ NOTE = (
 )
 
 
-def unclear_encoder(differences: Iterable[Mapping[str, Any]], encoder: str, metric: str) -> bool:
+def unclear_encoder(differences: Iterable[Comparison], encoder: str, metric: str) -> bool:
     """Whether an encoder's macro mean does not clear the thumbnails of its own run, where these were measured.
 
     Args:
@@ -29,8 +28,8 @@ def unclear_encoder(differences: Iterable[Mapping[str, Any]], encoder: str, metr
         metric: ``auroc`` or ``auprc``.
     """
     wanted = (encoder, PIXELS, MACRO, metric)
-    rows = [row for row in differences if (row["encoder"], row["against"], row["label"], row["metric"]) == wanted]
-    return any(row["ci_low"] is None or row["ci_low"] <= 0 for row in rows)
+    rows = [row for row in differences if (row.encoder, row.against, row.label, row.metric) == wanted]
+    return any(row.ci_low is None or row.ci_low <= 0 for row in rows)
 
 
 def unready_line(line: Line) -> bool:

@@ -14,7 +14,8 @@ from ssl_bench.compare.lines import Line, Refused, by_seed, guessing
 from ssl_bench.compare.pairs import check_alike
 from ssl_bench.compare.run import Run, Setting
 from ssl_bench.errors import DataError, HandledError
-from ssl_bench.results.rows import GUESSES, MACRO
+from ssl_bench.results.row import MACRO
+from ssl_bench.results.rows import GUESSES
 from ssl_bench.stats.bootstrap import Floats
 from ssl_bench.stats.family import BLIND, SAME, Test
 from ssl_bench.stats.intervals import (
@@ -206,8 +207,8 @@ class GroupComparison:
     def _one(self, member: Run, metric: str, value: float) -> Interval:
         """Of the record where it is of the same findings, else measured anew."""
         row = member.row(self.place, MACRO, metric)
-        if row is not None and set(row["macro_labels"]) == set(self.held(metric)):
-            return Interval(value, row["ci_low"], row["ci_high"], note=row["note"])
+        if row is not None and set(row.macro_labels) == set(self.held(metric)):
+            return Interval(value, row.ci_low, row.ci_high, note=row.note)
         one = self._alike(self.drawn(member, metric), metric)
         parts = macro_parts(one.values, one.replicates, one.base, self.fewest)
         return macro_interval(parts) if self._unit(metric) else macro_difference(parts)
@@ -216,7 +217,7 @@ class GroupComparison:
         """The value of one finding: of the record, or of a metric that was asked for measured anew."""
         if metric in NAMES:
             row = member.row(self.place, label, metric)
-            return Interval(row["value"], row["ci_low"], row["ci_high"], note=row["note"]) if row else Interval(None)
+            return Interval(row.value, row.ci_low, row.ci_high, note=row.note) if row else Interval(None)
         if label not in self.labels:
             return Interval(None, note="not in all rows")
         one, k = self.drawn(member, metric), self.labels.index(label)

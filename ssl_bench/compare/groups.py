@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench.compare.run import Record, Run, Setting, runs_of, slim
+from ssl_bench.compare.run import Run, Setting, runs_of, slim
 from ssl_bench.errors import UsageError
-from ssl_bench.results.rundir import RunDirectory, options_in
+from ssl_bench.results.record import Record
+from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.scored import adopted
 from ssl_bench.results.shared import speakable
 from ssl_bench.results.standing import RANDOM
@@ -106,7 +107,7 @@ def _identity(member: Run) -> dict[str, Any]:
     An encoder that was not pretrained in its run, and is not declared to be a seed of some pretraining, is an arm by
     itself: that files share a name makes them no replicates.
     """
-    config = member.record["config"]
+    config = member.record.config
     flat: dict[str, Any] = {}
     sections = ("data", "backbone") if member.baseline else tuple(config)
     for section in sections:
@@ -122,7 +123,7 @@ def _identity(member: Run) -> dict[str, Any]:
             kept = {key: part for key, part in kept.items() if key not in GIVEN}
         flat |= {f"{section}.{key}".rstrip("."): part for key, part in kept.items()}
     if member.baseline:
-        return {"arm": member.encoder, **flat, **options_in(member.record, "method").get(member.encoder, {})}
+        return {"arm": member.encoder, **flat, **member.record.options_of("method").get(member.encoder, {})}
     alone = {} if member.replicate else {ENCODER: member.identity or member.path.name}
     return {"arm": member.declared or _called(member.record), **flat, **alone}
 
@@ -159,15 +160,15 @@ def _differing(
 
 def _options(member: Run, protocols: Sequence[str]) -> dict[str, Any]:
     """Options of the protocols whose rows a run has, as far as its record tells them: ``{"knn.neighbours": [5]}``."""
-    measured = dict.fromkeys(row["protocol"] for row in member.record["metrics"])
-    told = {name: options_in(member.record, "evaluator").get(name, {}) for name in measured}
+    measured = dict.fromkeys(row.protocol for row in member.record.metrics)
+    told = {name: member.record.options_of("evaluator").get(name, {}) for name in measured}
     shown = [name for name in measured if not protocols or name in protocols]
     return {f"{name}.{key}": value for name in shown for key, value in told[name].items()}
 
 
 def _called(record: Record) -> str:
-    features = f" ({', '.join(record['features'])}; {record['fusion']})" if record["features"] else ""
-    return f"{record['method']}{features}"
+    features = f" ({', '.join(record.features)}; {record.fusion})" if record.features else ""
+    return f"{record.method}{features}"
 
 
 def _names(groups: Sequence[Sequence[Run]], protocols: Sequence[str]) -> list[str]:

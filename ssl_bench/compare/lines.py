@@ -45,7 +45,7 @@ def guessing(line: Line, place: Setting) -> bool:
 
 
 def _guesses(member: Run, place: Setting) -> bool:
-    return any(row.get("note") == CONSTANT for row in member.rows(place))
+    return any(row.note == CONSTANT for row in member.rows(place))
 
 
 def by_seed(line: Line, other: Line) -> Mapping[int, Run]:
@@ -90,7 +90,7 @@ def lines_of(arms: Iterable[RunGroup], place: Setting, refused: Refused | None =
             for member in own.values():
                 seen.setdefault(member.values(place), []).append((lines[-1], member))
         notes += _told(arm, alone, own, twin, place)
-    if any(place[0] in member.record.get("without_encoder", ()) for _, found in here for member in found.values()):
+    if any(place[0] in member.record.without_encoder for _, found in here for member in found.values()):
         return _blind(here, place)
     return lines, list(dict.fromkeys(notes))
 
@@ -150,7 +150,7 @@ def _blind(here: Sequence[tuple[RunGroup, Mapping[int, Run]]], place: Setting) -
     groups: dict[str, tuple[RunGroup, Run]] = {}
     for arm, found in here:
         for member in found.values():
-            groups.setdefault(", ".join(member.record["features"]), (arm, member))
+            groups.setdefault(", ".join(member.record.features), (arm, member))
     several = len(groups) > 1
     lines = [Line(arm, {member.seed: member}, f"every encoder{f' ({features})' if several else ''}", blind=True)
              for features, (arm, member) in groups.items()]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.errors import DataError, UsageError, shortened
-from ssl_bench.results.rows import CONSTANT, GUESSES, MACRO, table_differences
-from ssl_bench.results.rundir import RunDirectory, options_in, place_name, prediction_file
-from ssl_bench.results.scored import SCORED, same_names
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO, Comparison, MetricRow, Number, Part
+from ssl_bench.results.rows import CONSTANT, GUESSES, table_differences
+from ssl_bench.results.rundir import RunDirectory, place_name, prediction_file
+from ssl_bench.results.scored import same_names
 from ssl_bench.results.standing import standing
 from ssl_bench.stats.family import BLIND, SAME, Test, adjust, described, mark
 from ssl_bench.stats.intervals import FEWEST, NAMES, Difference
@@ -24,24 +26,66 @@ PIXELS = "pixels"
 """The thumbnails: what training has to clear. No seed changes them."""
 
 
+class RunDifference(Part):
+    """A number of one run minus that of another by one protocol; ``untested`` says why it has no p."""
+
+    protocol: str
+    metric: str
+    label: str
+    value: Number | None
+    ci_low: Number | None = None
+    ci_high: Number | None = None
+    percentile_low: Number | None = None
+    percentile_high: Number | None = None
+    note: str = ""
+    p: Number | None = None
+    delong_p: Number | None = None
+    untested: str = ""
+    p_holm: Number | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class RunPair:
+    """All differences of a run to another."""
+
+    run: str
+    against: str
+    notes: tuple[str, ...]
+    rows: tuple[RunDifference, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``sslbench compare --json`` prints it."""
+        rows = [row.as_json() for row in self.rows]
+        return {"run": self.run, "against": self.against, "notes": list(self.notes), "rows": rows}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Runs compared with the first of them, and what was tested together."""
+
+    pairs: tuple[RunPair, ...]
+    notes: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class RunScores:
     """Predictions of a run's encoder on its test split, and on those of other datasets, by protocol."""
 
     run: Path
     encoder: str
-    record: dict[str, Any]
+    record: Record
     tables: dict[str, PredictionTable]
 
     @property
     def identity(self) -> str:
         """Hash of its weights, or of its features; empty where the record has none."""
-        return str(self.record.get("encoders", {}).get(self.encoder, {}).get("sha256", ""))
+        return self.record.identity_of(self.encoder)
 
     def guesses(self, protocol: str) -> bool:
         """Whether the encoder's features are constant, so that numbers by a protocol are those of guessing."""
-        return any(row.get("note") == CONSTANT for row in self.record["metrics"]
-                   if (row["encoder"], row["protocol"]) == (self.encoder, protocol.split(",")[0]))  # fmt: skip
+        return any(row.note == CONSTANT for row in self.record.metrics
+                   if (row.encoder, row.protocol) == (self.encoder, protocol.split(",")[0]))  # fmt: skip
 
 
 def run_scores(path: Path, *, validated: bool = False) -> RunScores:
@@ -57,28 +101,28 @@ def run_scores(path: Path, *, validated: bool = False) -> RunScores:
     """
     directory = RunDirectory(path)
     record = directory.read_record()
-    rows = [row for row in record["metrics"] if row["split"] == "test" and row["label"] == MACRO]
-    encoder = standing(record, [row["encoder"] for row in rows])
-    tables, internal = {}, record["data"]["name"] if "data" in record else rows[0]["dataset"] if rows else ""
+    rows = [row for row in record.metrics if row.split == "test" and row.label == MACRO]
+    encoder = standing(record, [row.encoder for row in rows])
+    tables, internal = {}, record.data.name or (rows[0].dataset if rows else "")
     for row in rows:
-        whole = row["fraction"] == 1.0 and row["subgroup"] == "all" and row["metric"] == "auroc"
-        if row["encoder"] == encoder and whole:
-            kept = directory.checked(directory.predictions(encoder, *prediction_file(row)), record)
-            table = in_unit_of(read_predictions(kept, own=True), row, kept)
+        whole = row.fraction == 1.0 and row.subgroup == "all" and row.metric == "auroc"
+        if row.encoder == encoder and whole:
+            kept = directory.checked(directory.predictions(encoder, *prediction_file(row.kept)), record)
+            table = in_unit_of(read_predictions(kept, own=True), row.aggregate, kept)
             chosen = validation_of(directory, row, record, table.labels) if validated else None
             tables[place_name(row, internal)] = replace(table, validation=chosen)
     return RunScores(path, encoder, record, tables)
 
 
 def validation_of(
-    directory: RunDirectory, row: Mapping[str, Any], record: Mapping[str, Any], labels: tuple[str, ...]
+    directory: RunDirectory, row: MetricRow, record: Record, labels: tuple[str, ...]
 ) -> PredictionTable | None:
     """The predictions of the validation images by the protocol behind a row; None where none of these findings is."""
-    internal = {**row.get("kept_as", row), "split": "validate"}
-    path = directory.predictions(row["encoder"], *prediction_file({**internal, "dataset": internal["fitted_on"]}))
+    internal = row.kept.but(split="validate", dataset=row.kept.fitted_on)
+    path = directory.predictions(row.encoder, *prediction_file(internal))
     if not path.is_file():
         return None
-    table = in_unit_of(read_predictions(directory.checked(path, record), own=True), row, path)
+    table = in_unit_of(read_predictions(directory.checked(path, record), own=True), row.aggregate, path)
     return table.select(labels) if set(labels) <= set(table.labels) else None
 
 
@@ -89,7 +133,7 @@ def compare_runs(
     seed: int,
     fewest: int = FEWEST,
     metrics: Sequence[Gauge] = (),
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[RunDifference]:
     """Other minus base, for every protocol that both have; ``untested`` says why a protocol has no p.
 
     Raises:
@@ -106,13 +150,14 @@ def compare_runs(
         reason = untestable(base, other, protocol)
         for row in table_differences(first, second, replicates, seed, fewest, metrics):
             p = {"p": None, "delong_p": None} if reason else {"delong_p": _delong(first, second, row)}
-            ends = [key for key in row if key.endswith(("_low", "_high"))] if reason.endswith(GUESSES) else []
-            yield {"protocol": protocol, **row, **dict.fromkeys(ends), **p, "untested": reason}
+            ends = ("ci_low", "ci_high", "percentile_low", "percentile_high") if reason.endswith(GUESSES) else ()
+            told = row.but(**dict.fromkeys(ends), **p)
+            yield RunDifference(protocol=protocol, **told.as_json(), untested=reason)
 
 
 def untestable(base: RunScores, other: RunScores, protocol: str) -> str:
     """Why nothing can differ between two runs by a protocol; empty where it can."""
-    if any(protocol.split(",")[0] in run.record.get("without_encoder", ()) for run in (base, other)):
+    if any(protocol.split(",")[0] in run.record.without_encoder for run in (base, other)):
         return BLIND
     guess = next((run.run.name for run in (base, other) if run.guesses(protocol)), "")
     if guess:
@@ -133,52 +178,52 @@ def same_scores(base: RunScores, other: RunScores, protocol: str) -> bool:
 
 def compare_all(
     runs: Sequence[RunScores], replicates: int, seed: int, fewest: int = FEWEST, metrics: Sequence[Gauge] = ()
-) -> dict[str, Any]:
-    """Every run minus the first: ``comparisons`` with adjusted p, and ``notes`` on what was tested together.
+) -> Compared:
+    """Every run minus the first, with adjusted p.
 
     Raises:
         UsageError, DataError: as :func:`compare_runs`.
     """
-    tables = same_names([(SCORED in run.record, run.tables) for run in runs])
+    tables = same_names([(run.record.scored, run.tables) for run in runs])
     base, *others = [replace(run, tables=own) for run, own in zip(runs, tables, strict=True)]
     found = []
     for number, other in enumerate(others):
-        rows = list(compare_runs(base, other, replicates, seed, fewest, metrics))
-        for row in rows:
-            twin = next((one for one in others[:number] if same_scores(one, other, row["protocol"])), None)
-            if twin is not None and not row["untested"]:
-                row.update(p=None, delong_p=None, untested=f"{SAME} as {twin.run}, which is tested above")
+        rows = []
+        for row in compare_runs(base, other, replicates, seed, fewest, metrics):
+            twin = next((one for one in others[:number] if same_scores(one, other, row.protocol)), None)
+            told = f"{SAME} as {twin.run}, which is tested above" if twin else ""
+            rows.append(row.but(p=None, delong_p=None, untested=told) if told and not row.untested else row)
         notes = [*other_findings(base, other), *other_options(base, other)]
-        notes += [f"{row['protocol']}: not tested: {row['untested']}" for row in rows if row["untested"]]
-        found.append(
-            {"run": str(other.run), "against": str(base.run), "notes": list(dict.fromkeys(notes)), "rows": rows}
-        )
-    return {"comparisons": found, "notes": adjust_all(found, str(base.run))}
+        notes += [f"{row.protocol}: not tested: {row.untested}" for row in rows if row.untested]
+        found.append(RunPair(str(other.run), str(base.run), tuple(dict.fromkeys(notes)), tuple(rows)))
+    return adjust_all(found, str(base.run))
 
 
-def adjust_all(found: Sequence[dict[str, Any]], reference: str) -> list[str]:
-    """Add ``p_holm`` and ``mark`` to the rows, and say which tests were made together.
+def adjust_all(found: Sequence[RunPair], reference: str) -> Compared:
+    """The pairs with ``p_holm`` and ``mark`` in their rows, and which tests were made together.
 
     Macro means and single findings are families of their own, for each metric.
     """
     told: list[str] = []
-    pairs = [(one["run"], row) for one in found for row in one["rows"]]
-    for metric in dict.fromkeys(row["metric"] for _, row in pairs):
+    pairs = [(one.run, row) for one in found for row in one.rows]
+    marked: dict[int, RunDifference] = {}
+    for metric in dict.fromkeys(row.metric for _, row in pairs):
         for of_macro in (True, False):
-            family = [(run, row) for run, row in pairs if (row["metric"], row["label"] == MACRO) == (metric, of_macro)]
+            family = [(run, row) for run, row in pairs if (row.metric, row.label == MACRO) == (metric, of_macro)]
             tests = [_test(run, row) for run, row in family]
             for (_, row), test, p in zip(family, tests, adjust(tests), strict=True):
-                row["p_holm"], row["mark"] = p, mark(test, p)
+                marked[id(row)] = row.but(p_holm=p, mark=mark(test, p))
             if metric == NAMES[0] and of_macro:
                 told += described(reference, tests)
             elif metric == NAMES[0] and (made := sum(test.made for test in tests)):
                 told.append(f"p of {made} single findings is adjusted in a family of their own")
-    return told
+    adjusted = tuple(replace(one, rows=tuple(marked[id(row)] for row in one.rows)) for one in found)
+    return Compared(adjusted, tuple(told))
 
 
-def _test(run: str, row: Mapping[str, Any]) -> Test:
-    called = f"{run} by {row['protocol']}"
-    return Test(Difference(row["value"], p=row["p"]), "encoders", called=called, metric=row["metric"])
+def _test(run: str, row: RunDifference) -> Test:
+    called = f"{run} by {row.protocol}"
+    return Test(Difference(row.value, p=row.p), "encoders", called=called, metric=row.metric)
 
 
 def other_findings(base: RunScores, other: RunScores) -> list[str]:
@@ -200,7 +245,7 @@ def other_options(base: RunScores, other: RunScores) -> list[str]:
     notes = []
     both = [name.split(",")[0] for name in base.tables if name in other.tables]
     for protocol in dict.fromkeys(both):
-        told = [options_in(run.record, "evaluator").get(protocol, {}) for run in (base, other)]
+        told = [run.record.options_of("evaluator").get(protocol, {}) for run in (base, other)]
         keys = [key for key in told[0] if told[1].get(key, told[0][key]) != told[0][key]]
         for key in keys:
             first, second = (f"{options[key]} in {run.run}" for options, run in zip(told, (base, other), strict=True))
@@ -253,11 +298,11 @@ def _sorted(table: PredictionTable) -> PredictionTable:
     return table.rows(np.argsort(table.ids))
 
 
-def _delong(first: PredictionTable, second: PredictionTable, row: dict[str, Any]) -> float | None:
+def _delong(first: PredictionTable, second: PredictionTable, row: Comparison) -> float | None:
     """DeLong's p where it holds: AUROC of one finding, one image a patient, two images of each class."""
-    if row["metric"] != "auroc" or row["label"] == MACRO or len(set(first.patients)) < len(first.patients):
+    if row.metric != "auroc" or row.label == MACRO or len(set(first.patients)) < len(first.patients):
         return None
-    column = first.labels.index(row["label"])
+    column = first.labels.index(row.label)
     truth = first.truth[:, column]
     if min((truth == 1).sum(), (truth == 0).sum()) < 2:
         return None

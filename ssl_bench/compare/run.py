@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +15,12 @@ from pyarrow.parquet import ParquetFile
 
 from ssl_bench.compare.pairs import PIXELS, validation_of
 from ssl_bench.errors import DataError
-from ssl_bench.results.rows import MACRO
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.results.standing import ENCODERS, RANDOM, standing
 from ssl_bench.stats.intervals import NAMES
 from ssl_bench.stats.predictions import PredictionTable, in_unit_of
-
-Record = Mapping[str, Any]
-Row = Mapping[str, Any]
 
 Setting = tuple[str, str, str]
 """Protocol, dataset that was tested, dataset that was fitted on."""
@@ -40,9 +38,9 @@ class Run:
     @property
     def seed(self) -> int:
         """Of the pretraining: the declared one of an encoder from elsewhere, else the run's."""
-        config = self.record["config"]
-        declared = config.get("pretraining_seed") if self.declared else None
-        return int(config["seed"] if declared is None else declared)
+        asked = self.record.settings
+        declared = asked.pretraining_seed if self.declared else None
+        return asked.seed if declared is None else declared
 
     @property
     def baseline(self) -> bool:
@@ -57,34 +55,34 @@ class Run:
     @property
     def declared(self) -> str:
         """The pretraining method that an encoder from elsewhere is declared to be of; empty: none is."""
-        return "" if self.baseline else str(self.record["config"].get("group") or "")
+        return "" if self.baseline else self.record.settings.group or ""
 
     @property
     def replicate(self) -> bool:
         """Whether another seed is another encoder: it was pretrained or initialised in its run, or is declared so."""
-        trained = "probed" not in self.record and self.record.get("pretraining", True) is not None
+        trained = self.record.probed is None and self.record.pretrained
         return self.baseline or trained or bool(self.declared)
 
     @property
     def identity(self) -> str:
         """Hash of its weights, or of its features; empty where the record has none."""
-        return str(self.record.get("encoders", {}).get(self.encoder, {}).get("sha256", ""))
+        return self.record.identity_of(self.encoder)
 
     @cached_property
-    def by_place(self) -> dict[Setting, dict[tuple[str, str], Row]]:
+    def by_place(self) -> dict[Setting, dict[tuple[str, str], MetricRow]]:
         """Rows of the whole test split, fitted with the labels of all training patients, by label and metric."""
-        found: dict[Setting, dict[tuple[str, str], Row]] = {}
-        for row in self.record["metrics"]:
-            whole = (row["encoder"], row["split"], row["subgroup"], row["fraction"])
-            if whole == (self.encoder, "test", "all", 1.0) and row["metric"] in NAMES:
-                found.setdefault(setting_of(row), {})[row["label"], row["metric"]] = row
+        found: dict[Setting, dict[tuple[str, str], MetricRow]] = {}
+        for row in self.record.metrics:
+            whole = (row.encoder, row.split, row.subgroup, row.fraction)
+            if whole == (self.encoder, "test", "all", 1.0) and row.metric in NAMES:
+                found.setdefault(setting_of(row), {})[row.label, row.metric] = row
         return found
 
-    def rows(self, place: Setting) -> list[Row]:
+    def rows(self, place: Setting) -> list[MetricRow]:
         """Its rows of one place."""
         return list(self.by_place.get(place, {}).values())
 
-    def row(self, place: Setting, label: str, metric: str) -> Row | None:
+    def row(self, place: Setting, label: str, metric: str) -> MetricRow | None:
         """One of them."""
         return self.by_place.get(place, {}).get((label, metric))
 
@@ -92,7 +90,7 @@ class Run:
         """All numbers of a place: predictions that are the same have the same."""
         if place not in self._values:
             rows = sorted(self.by_place[place].items())
-            self._values[place] = tuple((label, metric, row["value"]) for (label, metric), row in rows)
+            self._values[place] = tuple((label, metric, row.value) for (label, metric), row in rows)
         return self._values[place]
 
     def predictions(self, place: Setting, *, validated: bool = False) -> PredictionTable:
@@ -106,8 +104,8 @@ class Run:
             DataError: they are gone, damaged, or others than the record was written with.
         """
         first, run = next(iter(self.by_place[place].values())), RunDirectory(self.path)
-        path = run.checked(run.predictions(self.encoder, *prediction_file(first)), self.record)
-        table = in_unit_of(read_kept(path), first, path)
+        path = run.checked(run.predictions(self.encoder, *prediction_file(first.kept)), self.record)
+        table = in_unit_of(read_kept(path), first.aggregate, path)
         return replace(table, validation=validation_of(run, first, self.record, table.labels)) if validated else table
 
 
@@ -143,9 +141,9 @@ def _table(names: Sequence[str], column: Callable[[str], npt.NDArray[Any]]) -> P
     return PredictionTable(labels, ids, patients, truth, scores, studies)
 
 
-def setting_of(row: Row) -> Setting:
+def setting_of(row: MetricRow) -> Setting:
     """Protocol and datasets of a row."""
-    return row["protocol"], row["dataset"], row.get("fitted_on", row["dataset"])
+    return row.protocol, row.dataset, row.fitted_on
 
 
 def settings_of(members: Iterable[Run]) -> list[Setting]:
@@ -157,14 +155,14 @@ def settings_of(members: Iterable[Run]) -> list[Setting]:
 
 def slim(record: Record) -> Record:
     """A record without the rows that no ranking shows: with thousands of runs they would fill the memory."""
-    rows = [row for row in record["metrics"] if row["split"] == "test"
-            and (row["subgroup"] == "all" or row["label"] == MACRO)]  # fmt: skip
-    return {**record, "metrics": rows, "comparisons": []}
+    rows = [row for row in record.metrics if row.split == "test"
+            and (row.subgroup == "all" or row.label == MACRO)]  # fmt: skip
+    return record.but(metrics=tuple(rows), comparisons=())
 
 
 def runs_of(path: Path, record: Record) -> list[Run]:
     """The encoder that stands for a run, and the baselines beside it."""
-    present = {row["encoder"] for row in record["metrics"]}
+    present = {row.encoder for row in record.metrics}
     baselines = sorted(present.difference(ENCODERS), key=lambda name: (name != RANDOM, name))
     shown = dict.fromkeys([standing(record, present), *baselines]) if present else {}
     return [Run(path, record, encoder) for encoder in shown]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plugin.notes import Note
+from ssl_bench.results.row import Comparison, MetricRow
 from ssl_bench.results.rows import CONSTANT
 from ssl_bench.results.rundir import RunDirectory
 
@@ -37,9 +37,7 @@ def constant_encoders(run: RunDirectory, encoders: Iterable[str], dataset: str) 
     return [_note(encoder) for encoder in encoders if _collapsed(run, encoder, f"{dataset}-test")]
 
 
-def meaningful(
-    comparisons: Iterable[dict[str, Any]], notes: Iterable[Note], frozen: Collection[str]
-) -> list[dict[str, Any]]:
+def meaningful(comparisons: Iterable[Comparison], notes: Iterable[Note], frozen: Collection[str]) -> list[Comparison]:
     """The differences that say something: none of guessing minus an encoder, which looks like a result.
 
     Args:
@@ -49,12 +47,10 @@ def meaningful(
     """
     constant = {str(note.numbers["encoder"]) for note in notes}
     return [row for row in comparisons
-            if row["protocol"] not in frozen or not constant & {row["encoder"], row["against"]}]  # fmt: skip
+            if row.protocol not in frozen or not constant & {row.encoder, row.against}]  # fmt: skip
 
 
-def without_claim(
-    rows: Iterable[dict[str, Any]], notes: Iterable[Note], frozen: Collection[str]
-) -> list[dict[str, Any]]:
+def without_claim(rows: Iterable[MetricRow], notes: Iterable[Note], frozen: Collection[str]) -> list[MetricRow]:
     """Rows of the record; those of guessing keep their value, which predictions give, and get a note for an interval.
 
     Args:
@@ -64,7 +60,7 @@ def without_claim(
     """
     constant = {str(note.numbers["encoder"]) for note in notes}
     ends = dict.fromkeys(("ci_low", "ci_high", "percentile_low", "percentile_high"))
-    return [{**row, **ends, "note": CONSTANT} if row["protocol"] in frozen and row["encoder"] in constant else row
+    return [row.but(**ends, note=CONSTANT) if row.protocol in frozen and row.encoder in constant else row
             for row in rows]  # fmt: skip
 
 

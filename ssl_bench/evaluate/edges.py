@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ssl_bench.plugin.notes import Note
-from ssl_bench.results.rows import MACRO
+from ssl_bench.results.row import MACRO, MetricRow
 
 Options = Mapping[str, Mapping[str, Any]]
 
 
-def edge_notes(rows: Iterable[Mapping[str, Any]], options: Options) -> list[Note]:
+def edge_notes(rows: Iterable[MetricRow], options: Options) -> list[Note]:
     """A note for each encoder and protocol whose chosen setting is the first or last of the values to choose from.
 
     Args:
@@ -20,11 +20,11 @@ def edge_notes(rows: Iterable[Mapping[str, Any]], options: Options) -> list[Note
     """
     found: dict[str, Note] = {}
     for row in rows:
-        if (row["split"], row["label"], row["subgroup"], row["fraction"]) != ("test", MACRO, "all", 1.0):
+        if (row.split, row.label, row.subgroup, row.fraction) != ("test", MACRO, "all", 1.0):
             continue
-        for name, value, end in _at_edge(row["settings"], options.get(row["protocol"], {})):
-            told = f"{row['protocol']} chose the {end} {name} of its grid, {value:g}, for the {row['encoder']} encoder"
-            numbers = {"protocol": row["protocol"], "encoder": row["encoder"], name: value}
+        for name, value, end in _at_edge(row.settings, options.get(row.protocol, {})):
+            told = f"{row.protocol} chose the {end} {name} of its grid, {value:g}, for the {row.encoder} encoder"
+            numbers = {"protocol": row.protocol, "encoder": row.encoder, name: value}
             found.setdefault(told, Note("edge", f"{told}; a wider grid may do better", numbers=numbers))
     return list(found.values())
 

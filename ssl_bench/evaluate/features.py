@@ -182,7 +182,7 @@ def _of_run(path: Path) -> dict[str, FeatureTable]:
     run, only = run_of(path)
     record = run.read_record()
     folder = run.path / "embeddings"
-    name, labels = record["data"]["name"], tuple(record["data"]["labels"])
+    name, labels = record.data.name, record.data.labels
     try:
         cohort = pd.read_parquet(run.cohort).set_index("image_id", drop=False)
     except (OSError, ValueError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.contracts import Backbone, Metric, Predictions
 from ssl_bench.results.describe import without_encoder
+from ssl_bench.results.row import Comparison, MetricRow
 from ssl_bench.results.rows import (
     Origin,
     Scored,
@@ -50,7 +51,7 @@ def evaluate(
     *,
     reuse: bool = False,
     externals: Sequence[PreparedExternal] = (),
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[MetricRow], list[Comparison]]:
     """Metric rows of every encoder and protocol, and the differences of the trained encoder to the baselines.
 
     Args:
@@ -125,10 +126,10 @@ class Found:
     blind: frozenset[str] = frozenset()
     metrics: Sequence[Gauge] = ()
     aggregates: Mapping[str, str] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[MetricRow] = field(default_factory=list)
     scored: dict[tuple[Any, ...], tuple[Scored, tuple[str, ...], PredictionTable | None]] = field(default_factory=dict)
 
-    def add(self, results: Iterable[Scored | dict[str, Any]], protocol: str, fitting: Fitting) -> None:
+    def add(self, results: Iterable[Scored | MetricRow], protocol: str, fitting: Fitting) -> None:
         """Everything that one protocol yields for one training set.
 
         Raises:
@@ -144,7 +145,7 @@ class Found:
                     if name in fitting.images:
                         check_images(item, fitting.images[name])
                     predicted[name] = item
-                elif item.get("split") not in fitting.images or item.get("split") in fitting.places:
+                elif item.split not in fitting.images or item.split in fitting.places:
                     self.rows.append(item)
         for name, item in predicted.items():
             for place in fitting.places.get(name, ()):
@@ -161,7 +162,7 @@ class Found:
         aggregate = self.aggregates.get(item.origin.dataset, IMAGES)
         item = of_studies(item, labels, aggregate)
         if validation is not None:
-            validation = in_unit_of(validation, asdict(item.origin), f"{item.origin.fitted_on}, split validate")
+            validation = in_unit_of(validation, item.origin.aggregate, f"{item.origin.fitted_on}, split validate")
         origin, predictions = item.origin, item.predictions
         whole = predictions.split == "test" and predictions.fraction == 1.0
         self.rows += metric_rows(item, labels, self.replicates, self.metrics if whole else (), validation)
@@ -170,9 +171,9 @@ class Found:
         where = (origin.protocol, origin.fitted_on, origin.dataset, predictions.split)
         self.scored[(origin.encoder, *where, predictions.fraction, predictions.draw)] = item, labels, validation
 
-    def differences(self) -> list[dict[str, Any]]:
+    def differences(self) -> list[Comparison]:
         """Trained minus each baseline, protocol by protocol on the same training patients."""
-        rows: list[dict[str, Any]] = []
+        rows: list[Comparison] = []
         names = [name for name in dict.fromkeys(encoder for encoder, *_ in self.scored) if name != TRAINED]
         for (encoder, *key), (first, labels, validation) in self.scored.items():
             if encoder != TRAINED or first.origin.protocol in self.blind:
@@ -194,7 +195,7 @@ def _chosen_on(validation: Scored | None, place: Place) -> PredictionTable | Non
                     place.labels)  # fmt: skip
 
 
-def _results(chosen: ResolvedComponent, origin: Origin, subset: Subset) -> Iterator[Scored | dict[str, Any]]:
+def _results(chosen: ResolvedComponent, origin: Origin, subset: Subset) -> Iterator[Scored | MetricRow]:
     """What one protocol yields, predictions checked and direct metrics as rows."""
     context, fraction, draw = subset.context, subset.fraction, subset.draw
     if not chosen.component.fits:  # of no share, though a part of the training split is all that was asked for
@@ -207,7 +208,7 @@ def _results(chosen: ResolvedComponent, origin: Origin, subset: Subset) -> Itera
             yield scored
         elif isinstance(item, Metric):
             row = plain_row(origin, split_of(context.splits, origin, item.split), item)
-            yield {**row, "fraction": fraction, "draw": draw}
+            yield row.but(fraction=fraction, draw=draw)
 
 
 def keep_predictions(run: RunDirectory, scored: Scored, labels: tuple[str, ...]) -> None:

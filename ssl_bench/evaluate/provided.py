@@ -18,6 +18,8 @@ from ssl_bench.plugin.components import EvaluatorSpec
 from ssl_bench.plugin.contracts import Backbone, EvalContext, Metric, Predictions
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.identity import of_features
+from ssl_bench.results.record import SCHEMA, Data, Record, Size
+from ssl_bench.results.row import MetricRow
 from ssl_bench.results.rows import (
     Origin,
     Scored,
@@ -28,11 +30,9 @@ from ssl_bench.results.rows import (
     prediction_frame,
     split_of,
 )
-from ssl_bench.results.rundir import SCHEMA, RunDirectory, prediction_file
+from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.results.subgroups import subgroup_rows
 from ssl_bench.stats.measures import Gauge
-
-Row = dict[str, Any]
 
 
 def choose_protocols(names: Sequence[str], registry: Registry) -> list[ResolvedComponent]:
@@ -83,14 +83,14 @@ class Probe:
     device: str
     metrics: Sequence[Gauge] = ()
 
-    def run(self, out: RunDirectory | None, tell: Callable[[str], None]) -> list[Row]:
+    def run(self, out: RunDirectory | None, tell: Callable[[str], None]) -> list[MetricRow]:
         """Rows of the record; predictions are kept in ``out``, and ``tell`` is told what a protocol warns of.
 
         Raises:
             PluginError: scores of other images or labels than those of the split.
             DataError: scores that are not finite.
         """
-        rows, notices = list[Row](), Notices(tell)
+        rows, notices = list[MetricRow](), Notices(tell)
         for encoder, table in self.tables.items():
             nothing = cast("Backbone", None)  # no evaluator is here that needs it
             context = EvalContext(table.splits(), table.labels, nothing, self.device, self.seed)
@@ -110,7 +110,7 @@ class Probe:
         item: Predictions | Metric,
         out: RunDirectory | None,
         held: Sequence[Predictions],
-    ) -> Iterator[Row]:
+    ) -> Iterator[MetricRow]:
         split = split_of(context.splits, origin, item.split)
         if isinstance(item, Metric):
             yield plain_row(origin, split, item)
@@ -127,33 +127,34 @@ class Probe:
         if split.name == "test":
             yield from subgroup_rows(scored, labels, self.replicates, next(iter(chosen), None))
 
-    def record(self, source: Path, rows: list[Row], began: float) -> dict[str, Any]:
+    def record(self, source: Path, rows: Sequence[MetricRow], began: float) -> Record:
         """What a run's record says, as far as there is something to say of embeddings alone."""
         first = next(iter(self.tables.values()))
         counts = first.frame.groupby("split").agg(images=("image_id", "size"), patients=("patient_id", "nunique"))
-        splits = {str(name): {key: int(value) for key, value in row.items()} for name, row in counts.iterrows()}
-        return {
-            "schema": SCHEMA,
-            "probed": source.name,
-            "synthetic": False,
-            "notes": [],
-            "method": f"embeddings of {source.parent.name if source.is_dir() else source.name}",
-            "fusion": None,
-            "features": [],
-            "config": {
-                "seed": self.seed,
-                "evaluate": {"protocols": [chosen.name for chosen in self.protocols], "replicates": self.replicates},
-            },
-            "options": {
-                EvaluatorSpec.kind: {chosen.name: chosen.options.model_dump(mode="json") for chosen in self.protocols}
-            },
-            "data": {"name": self.name, "labels": list(first.labels), "splits": splits},
-            "pretraining": None,
-            "encoders": {name: of_features(*table.named) for name, table in self.tables.items()},
-            "metrics": rows,
-            "comparisons": [],
-            "seconds": {"total": time.monotonic() - began},
+        splits = {str(name): Size(images=int(row["images"]), patients=int(row["patients"]))
+                  for name, row in counts.iterrows()}  # fmt: skip
+        config = {
+            "seed": self.seed,
+            "evaluate": {"protocols": [chosen.name for chosen in self.protocols], "replicates": self.replicates},
         }
+        options = {chosen.name: chosen.options.model_dump(mode="json") for chosen in self.protocols}
+        return Record(
+            version=SCHEMA,
+            probed=source.name,
+            synthetic=False,
+            notes=(),
+            method=f"embeddings of {source.parent.name if source.is_dir() else source.name}",
+            fusion=None,
+            features=(),
+            config=config,
+            options={EvaluatorSpec.kind: options},
+            data=Data(name=self.name, labels=tuple(first.labels), splits=splits),
+            pretraining=None,
+            encoders={name: of_features(*table.named) for name, table in self.tables.items()},
+            metrics=tuple(rows),
+            comparisons=(),
+            seconds={"total": time.monotonic() - began},
+        )
 
 
 def name_of(source: Path) -> tuple[str, dict[str, Any]]:
@@ -163,8 +164,9 @@ def name_of(source: Path) -> tuple[str, dict[str, Any]]:
     if (source / IMAGES).is_file():
         return data_of(source)
     record = run_of(source)[0].read_record()
-    told: dict[str, Any] = {key: record[key] for key in ("synthetic", "notes", "encoders") if key in record}
-    return str(record["data"]["name"]), told
+    kept = record.model_fields_set & {"synthetic", "notes", "encoders"}
+    told: dict[str, Any] = {key: getattr(record, key) for key in sorted(kept)}
+    return record.data.name, told
 
 
 def declaration(group: str | None, seed: int | None) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def declaration(group: str | None, seed: int | None) -> dict[str, Any]:
     return {"group": group, "pretraining_seed": seed} if group else {}
 
 
-def write_probe(out: RunDirectory, record: Mapping[str, Any]) -> None:
+def write_probe(out: RunDirectory, record: Record) -> None:
     """Finish the folder: configuration, record and rows."""
-    out.write_config({"probed": record["probed"], **record["config"]})
+    out.write_config({"probed": record.probed, **record.config})
     out.write_record(record)

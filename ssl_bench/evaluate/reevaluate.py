@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from ssl_bench.build.modules import build_backbone
 from ssl_bench.build.prepared import PreparedData, PreparedExternal, prepare_data, prepare_external
@@ -21,10 +21,14 @@ from ssl_bench.plugin.notes import Note
 from ssl_bench.plugin.weights import read_weights
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.pretrain.loop import ProgressReporter
-from ssl_bench.results.describe import ByKind, describe_external, image_notes, resolved, without_encoder
+from ssl_bench.results.describe import ByKind, components_of, describe_external, image_notes, resolved, without_encoder
 from ssl_bench.results.identity import identities
-from ssl_bench.results.rundir import RunDirectory, options_in
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MetricRow, Part
+from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.sameness import check_same_content, content_of
+
+OnePart = TypeVar("OnePart", bound=Part)
 
 KEY = ("encoder", "against", "dataset", "fitted_on", "split", "protocol", "subgroup", "fraction", "draw", "label",
        "metric")  # fmt: skip
@@ -34,7 +38,7 @@ EXTERNAL_KEY = ("name", "mode")
 """What makes two descriptions of another dataset the same."""
 
 
-def reevaluate(plan: Plan, run: RunDirectory, reporter: ProgressReporter) -> dict[str, Any]:
+def reevaluate(plan: Plan, run: RunDirectory, reporter: ProgressReporter) -> Record:
     """Add rows to the record of a finished run; a number that is there already is replaced.
 
     Args:
@@ -55,43 +59,51 @@ def reevaluate(plan: Plan, run: RunDirectory, reporter: ProgressReporter) -> dic
     fabric = build_fabric(plan.config.pretrain)
     reporter.stage(f"preparing {len(plan.cohort):,} images")
     prepared = prepare_data(plan, fabric.device, reporter.prepared)
-    check_same_content(run, record["data"].get("content"), content_of(prepared))
+    check_same_content(run, record.data.content, content_of(prepared))
     externals = prepare_external(plan, prepared, reporter.prepared, reporter.stage)
     check_same_external(run, record, externals)
     described = describe_external(plan, externals)
-    for note in [
+    notes = [*record.notes]
+    for note in (
         *image_notes(plan, prepared, externals),
         *(note for external in plan.external for note in external.notes),
-    ]:
-        if note not in record["notes"]:
-            record["notes"].append(note)
-    record["notes"] += [note for note in other_replicates(record, plan) if note not in record["notes"]]
+        *other_replicates(record, plan),
+    ):
+        if note not in notes:
+            notes.append(note)
     networks = encoders(plan, run, record, prepared)
     rows, comparisons = evaluate(plan, run, networks, prepared, reporter.stage, reuse=True, externals=externals)
     collapsed = constant_encoders(run, networks, prepared.cohort.name)
     on_features = frozen(plan.parts.evaluators)
     rows, comparisons = without_claim(rows, collapsed, on_features), meaningful(comparisons, collapsed, on_features)
-    record["notes"] += [note for note in collapsed if note not in record["notes"]]
-    for kind, options in options_of(plan).items():
-        record["options"].setdefault(kind, {}).update(options)
-    record["components"] = merged(record["components"], plan.components, ("kind", "name"))
-    record["downstream_fusion"] = plan.parts.downstream.name if plan.parts.downstream else record["downstream_fusion"]
-    record["encoders"] = identities(networks, run, prepared.cohort.name) | record.get("encoders", {})
-    record["without_encoder"] = sorted({*record.get("without_encoder", ()), *without_encoder(plan)})
-    record["external"] = merged(record.get("external", []), described, EXTERNAL_KEY)
-    record["metrics"] = merged(record["metrics"], rows)
+    notes += [note for note in collapsed if note not in notes]
+    new = record.but(
+        options=with_options(record, options_of(plan)),
+        components=merged(record.components, components_of(plan), ("kind", "name")),
+        downstream_fusion=plan.parts.downstream.name if plan.parts.downstream else record.downstream_fusion,
+        encoders=identities(networks, run, prepared.cohort.name) | record.encoders,
+        without_encoder=tuple(sorted({*record.without_encoder, *without_encoder(plan)})),
+        external=merged(record.external, described, EXTERNAL_KEY),
+        metrics=merged(record.metrics, rows),
+        comparisons=merged(record.comparisons, comparisons),
+    )
     units = unit_notes(plan.aggregates, plan.config.evaluate.aggregate)
-    record["notes"] = [*(note for note in record["notes"] if note.code != BY_STUDY), *units]
-    told = edge_notes(record["metrics"], options_in(record, EvaluatorSpec.kind))
-    record["notes"] = [*(note for note in record["notes"] if note.code != "edge"), *told]
-    record["comparisons"] = merged(record["comparisons"], comparisons)
+    edges = edge_notes(new.metrics, new.options_of(EvaluatorSpec.kind))
+    kept = [note for note in notes if note.code not in (BY_STUDY, "edge")]
+    new = new.but(notes=(*kept, *units, *edges))
     for other in externals:
         run.write_content(content_of(other.prepared), f"{other.external.name}-{other.external.mode}")
-    run.write_record(record)
-    return record
+    run.write_record(new)
+    return new
 
 
-def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
+def with_options(record: Record, new: ByKind) -> ByKind:
+    """The options of a record with those of components that are measured again."""
+    kinds = dict.fromkeys((*record.options, *new))
+    return {kind: {**record.options.get(kind, {}), **new.get(kind, {})} for kind in kinds}
+
+
+def check_same_options(record: Record, plan: Plan) -> None:
     """Refuse to measure a part of a protocol's rows with other options than the rest: one record, one protocol.
 
     Raises:
@@ -100,9 +112,9 @@ def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
     options = options_of(plan)
     for chosen in plan.parts.evaluators:
         asked = options[EvaluatorSpec.kind][chosen.name]
-        kept = options_in(record, EvaluatorSpec.kind).get(chosen.name, asked)
+        kept = record.options_of(EvaluatorSpec.kind).get(chosen.name, asked)
         changed = [f"{key} {kept.get(key)} (now {value})" for key, value in asked.items() if kept.get(key) != value]
-        rows = [row for row in record["metrics"] if row["protocol"] == chosen.name] if changed else []
+        rows = [row for row in record.metrics if row.protocol == chosen.name] if changed else []
         staying = dict.fromkeys(_where(row) for row in rows if not _due(row, plan, record, fits=chosen.component.fits))
         if staying:
             raise UsageError(
@@ -111,7 +123,7 @@ def check_same_options(record: Mapping[str, Any], plan: Plan) -> None:
             )
 
 
-def check_same_baselines(record: Mapping[str, Any], plan: Plan) -> None:
+def check_same_baselines(record: Record, plan: Plan) -> None:
     """Refuse a baseline with other options than the one that has rows: kept embeddings would be taken for it.
 
     Raises:
@@ -119,14 +131,14 @@ def check_same_baselines(record: Mapping[str, Any], plan: Plan) -> None:
     """
     for chosen in plan.parts.baselines:
         asked = chosen.options.model_dump(mode="json")
-        kept = options_in(record, MethodSpec.kind).get(chosen.name, asked)
+        kept = record.options_of(MethodSpec.kind).get(chosen.name, asked)
         if kept != asked:
             raise UsageError(
                 f"baseline '{chosen.name}' was measured with {kept}, found {asked}; leave evaluate.baselines as it is"
             )
 
 
-def check_same_unit(record: Mapping[str, Any], plan: Plan) -> None:
+def check_same_unit(record: Record, plan: Plan) -> None:
     """Refuse to add rows by study beside rows by image of the same dataset, or the other way round.
 
     Raises:
@@ -134,12 +146,12 @@ def check_same_unit(record: Mapping[str, Any], plan: Plan) -> None:
     """
     asked = {part.name: part.component.fits for part in plan.parts.evaluators}
     staying: dict[str, str] = {}
-    for row in record["metrics"]:
-        kept, wanted = row.get("aggregate", IMAGES), plan.aggregates.get(row["dataset"], IMAGES)
-        direct = row.get("n_known") is None  # a number of the evaluator's own, which is of images whatever is asked
-        due = row["protocol"] in asked and _due(row, plan, record, fits=asked[row["protocol"]])
+    for row in record.metrics:
+        kept, wanted = row.aggregate, plan.aggregates.get(row.dataset, IMAGES)
+        direct = row.n_known is None  # a number of the evaluator's own, which is of images whatever is asked
+        due = row.protocol in asked and _due(row, plan, record, fits=asked[row.protocol])
         if kept != wanted and not direct and not due:
-            staying.setdefault(f"{row['protocol']} on {row['dataset']}", kept)
+            staying.setdefault(f"{row.protocol} on {row.dataset}", kept)
     if staying:
         kept = next(iter(staying.values()))
         raise UsageError(
@@ -154,37 +166,37 @@ def options_of(plan: Plan) -> ByKind:
     return resolved((part.name, part) for part in (*plan.parts.evaluators, *fusions, *plan.parts.baselines))
 
 
-def _where(row: Mapping[str, Any]) -> str:
-    share = "" if row["fraction"] == 1.0 else f" at label fraction {row['fraction']:g}, draw {row['draw']}"
-    return f"{row['dataset']} (fitted on {row['fitted_on']}){share}"
+def _where(row: MetricRow) -> str:
+    share = "" if row.fraction == 1.0 else f" at label fraction {row.fraction:g}, draw {row.draw}"
+    return f"{row.dataset} (fitted on {row.fitted_on}){share}"
 
 
-def _due(row: Mapping[str, Any], plan: Plan, record: Mapping[str, Any], *, fits: bool) -> bool:
+def _due(row: MetricRow, plan: Plan, record: Record, *, fits: bool) -> bool:
     """Whether a row will be measured again."""
     settings = plan.config.evaluate
-    mode = "refit" if row["fitted_on"] == row["dataset"] else "head"
-    external = {part["name"] for part in record.get("external", [])}
-    there = row["dataset"] not in external or (row["dataset"], mode) in {(one.name, one.mode) for one in plan.external}
-    drawn = row["draw"] < (settings.label_draws if row["fraction"] < 1 else 1)
-    return there and (not fits or (row["fraction"] in settings.label_fractions and drawn))
+    mode = "refit" if row.fitted_on == row.dataset else "head"
+    external = {part.name for part in record.external}
+    there = row.dataset not in external or (row.dataset, mode) in {(one.name, one.mode) for one in plan.external}
+    drawn = row.draw < (settings.label_draws if row.fraction < 1 else 1)
+    return there and (not fits or (row.fraction in settings.label_fractions and drawn))
 
 
-def other_replicates(record: Mapping[str, Any], plan: Plan) -> list[Note]:
+def other_replicates(record: Record, plan: Plan) -> list[Note]:
     """A note where intervals come from another number of resamples than the run's own."""
     asked = plan.config.evaluate
-    if asked.replicates == record["config"]["evaluate"]["replicates"]:
+    if asked.replicates == record.settings.evaluate.replicates:
         return []
     told = f"{', '.join(asked.protocols)}: evaluated again, intervals from {asked.replicates} resamples of patients"
     return [Note("other-resamples", told, numbers={"resamples": asked.replicates})]
 
 
-def check_same_external(run: RunDirectory, record: Mapping[str, Any], externals: Sequence[PreparedExternal]) -> None:
+def check_same_external(run: RunDirectory, record: Record, externals: Sequence[PreparedExternal]) -> None:
     """Refuse to mix rows of two different datasets under one name.
 
     Raises:
         UsageError: naming what differs from the data that were tested on before, in which images.
     """
-    before = {_key(part, EXTERNAL_KEY): part.get("content") for part in record.get("external", [])}
+    before = {(part.name, part.mode): part.content for part in record.external}
     for other in externals:
         external = other.external
         kept = before.get((external.name, external.mode))
@@ -192,12 +204,12 @@ def check_same_external(run: RunDirectory, record: Mapping[str, Any], externals:
         check_same_content(run, kept, content_of(other.prepared), of=external.name, name=table)
 
 
-def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any], prepared: PreparedData) -> dict[str, Backbone]:
+def encoders(plan: Plan, run: RunDirectory, record: Record, prepared: PreparedData) -> dict[str, Backbone]:
     """The encoders of the run's table: the trained one from its ``encoder/`` folder, and the baselines."""
     found = baselines(plan, prepared)
     if plan.parts.encoder is not None:
         return {TRAINED: build_backbone(plan), **found}
-    if any(row["encoder"] == TRAINED for row in record["metrics"]):
+    if any(row.encoder == TRAINED for row in record.metrics):
         trained = build_backbone(plan, initial=True)
         for name in ("config.json", "model.safetensors"):
             run.checked(run.encoder / name, record)
@@ -206,14 +218,12 @@ def encoders(plan: Plan, run: RunDirectory, record: Mapping[str, Any], prepared:
     return found
 
 
-def merged(
-    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], names: Sequence[str] = KEY
-) -> list[dict[str, Any]]:
+def merged(old: Sequence[OnePart], new: Sequence[OnePart], names: Sequence[str] = KEY) -> tuple[OnePart, ...]:
     """Old rows, those that were measured anew replaced where they stood, and then the other new ones."""
-    fresh = {_key(row, names): dict(row) for row in new}
-    kept = [fresh.pop(_key(row, names), dict(row)) for row in old]
-    return [*kept, *fresh.values()]
+    fresh = {_key(row, names): row for row in new}
+    kept = [fresh.pop(_key(row, names), row) for row in old]
+    return (*kept, *fresh.values())
 
 
-def _key(row: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in names)
+def _key(row: Part, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(row.named(name) for name in names)

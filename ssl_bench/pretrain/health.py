@@ -9,6 +9,8 @@ from statistics import fmean
 from typing import Any
 
 from ssl_bench.plugin.notes import Note
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO, MetricRow
 
 LOW_RANK = 4.0
 """A centred effective rank of the evaluated encoder below this means that few directions tell images apart."""
@@ -27,10 +29,10 @@ LEGEND = (
     "validation images than those of the random encoder; the notes of its runs say which"
 )
 
-Row = Mapping[str, Any]
+Entry = Mapping[str, Any]
 
 
-def health_notes(log: Path, rows: Iterable[Row]) -> list[Note]:
+def health_notes(log: Path, rows: Iterable[MetricRow]) -> list[Note]:
     """A note on a trained encoder that is not healthy at the end of its training, else nothing.
 
     Args:
@@ -45,9 +47,9 @@ def health_notes(log: Path, rows: Iterable[Row]) -> list[Note]:
     return [Note(CODE, text, numbers={key: value for _, numbers in found for key, value in numbers.items()})]
 
 
-def unready(record: Row) -> bool:
+def unready(record: Record) -> bool:
     """Whether a record says that its training was not long enough."""
-    return any(isinstance(note, Note) and note.code == CODE for note in record.get("notes", ()))
+    return any(note.code == CODE for note in record.notes)
 
 
 def read_entries(log: Path) -> list[dict[str, Any]]:
@@ -60,7 +62,7 @@ def read_entries(log: Path) -> list[dict[str, Any]]:
 Complaint = tuple[str, dict[str, float]]
 
 
-def _loss(entries: Sequence[Row]) -> list[Complaint]:
+def _loss(entries: Sequence[Entry]) -> list[Complaint]:
     losses = [float(entry["loss"]) for entry in entries if "loss" in entry]
     if len(losses) < 2:
         return []
@@ -70,7 +72,7 @@ def _loss(entries: Sequence[Row]) -> list[Complaint]:
     return [(f"the loss began at {first:.4g} and ended at {last:.4g}", {"loss_first": first, "loss_last": last})]
 
 
-def _rank(entries: Sequence[Row]) -> list[Complaint]:
+def _rank(entries: Sequence[Entry]) -> list[Complaint]:
     # Alignment is of the fixed validation images alone: without them the rank is of a method's own features.
     ranks = [float(entry["effective_rank"]) for entry in entries if "alignment" in entry]
     if not ranks or ranks[-1] >= LOW_RANK:
@@ -79,8 +81,8 @@ def _rank(entries: Sequence[Row]) -> list[Complaint]:
     return [(sentence, {"effective_rank": ranks[-1], "lowest_rank": LOW_RANK})]
 
 
-def _neighbours(rows: Iterable[Row]) -> list[Complaint]:
-    values = {row["encoder"]: row["value"] for row in rows if _compared(row)}
+def _neighbours(rows: Iterable[MetricRow]) -> list[Complaint]:
+    values = {row.encoder: row.value for row in rows if _compared(row)}
     trained, random = values.get("trained"), values.get("random")
     if trained is None or random is None or trained >= random:
         return []
@@ -88,8 +90,8 @@ def _neighbours(rows: Iterable[Row]) -> list[Complaint]:
     return [(sentence, {"knn": trained, "knn_random": random})]
 
 
-def _compared(row: Row) -> bool:
+def _compared(row: MetricRow) -> bool:
     """Whether a row is the macro AUROC of all validation images by nearest neighbours among all training images."""
-    wanted = {"protocol": "knn", "split": "validate", "label": "macro", "metric": "auroc", "subgroup": "all"}
-    internal_rows = row.get("dataset") == row.get("fitted_on") and row.get("fraction", 1.0) == 1.0
-    return internal_rows and all(row.get(key) == value for key, value in wanted.items())
+    wanted = ("knn", "validate", MACRO, "auroc", "all", 1.0)
+    found = (row.protocol, row.split, row.label, row.metric, row.subgroup, row.fraction)
+    return found == wanted and row.dataset == row.fitted_on

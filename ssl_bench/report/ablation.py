@@ -7,35 +7,36 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ssl_bench.config.arms import NONE
-from ssl_bench.report.text import p_cell, units
-from ssl_bench.results.rows import MACRO
+from ssl_bench.report.text import p_cell
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO
 from ssl_bench.results.rundir import place_name
 
 LEAKAGE = "leakage"
 """The protocol that tells what a frozen encoder knows about people."""
 
 
-def people(record: Mapping[str, Any], encoder: str) -> dict[str, float]:
+def people(record: Record, encoder: str) -> dict[str, float]:
     """What a run's encoder tells of the people of its own dataset: R2 of the age, AUROC of sex and views, by name."""
     return {
-        f"{row['label']} {'R2' if row['metric'] == 'r2' else 'AUROC'}": row["value"]
-        for row in record["metrics"]
-        if place_name(row, record["data"]["name"]) == LEAKAGE and row["encoder"] == encoder
-        and row["metric"] in ("r2", "auroc") and row["value"] is not None
+        f"{row.label} {'R2' if row.metric == 'r2' else 'AUROC'}": row.value
+        for row in record.metrics
+        if place_name(row, record.data.name) == LEAKAGE and row.encoder == encoder
+        and row.metric in ("r2", "auroc") and row.value is not None
     }  # fmt: skip
 
 
-def macro_auroc(record: Mapping[str, Any], encoder: str, protocol: str) -> float | None:
+def macro_auroc(record: Record, encoder: str, protocol: str) -> float | None:
     """Test macro AUROC of a run's encoder by a protocol, as :func:`place_name` calls it."""
-    for row in record["metrics"]:
-        place = place_name(row, record["data"]["name"])
-        found = (row["encoder"], place, row["split"], row["label"], row["metric"], row["subgroup"])
-        if found == (encoder, protocol, "test", MACRO, "auroc", "all") and row["fraction"] == 1.0:
-            return None if row["value"] is None else float(row["value"])
+    for row in record.metrics:
+        place = place_name(row, record.data.name)
+        found = (row.encoder, place, row.split, row.label, row.metric, row.subgroup)
+        if found == (encoder, protocol, "test", MACRO, "auroc", "all") and row.fraction == 1.0:
+            return None if row.value is None else float(row.value)
     return None
 
 
-def arm_row(records: Sequence[Mapping[str, Any]], encoder: str, protocols: Sequence[str]) -> dict[str, Any]:
+def arm_row(records: Sequence[Record], encoder: str, protocols: Sequence[str]) -> dict[str, Any]:
     """One line of the table: macro AUROC of every seed and protocol, and the mean of what the encoder tells."""
     values = {name: [macro_auroc(record, encoder, name) for record in records] for name in protocols}
     told = [people(record, encoder) for record in records]
@@ -55,8 +56,9 @@ def _heading(result: Mapping[str, Any]) -> Iterator[str]:
     data = result["data"] + (" (SYNTHETIC DATA)" if result["synthetic"] else "")
     yield f"# Ablation: {result['method']} with {result['fusion']} on {data}"
     yield ""
+    units = "studies" if result.get("unit") == "study" else "images"
     yield (
-        f"{result['seeds']} paired seeds; test split, {result['n_images']} {units([result])} of "
+        f"{result['seeds']} paired seeds; test split, {result['n_images']} {units} of "
         f"{result['n_patients']} patients; macro AUROC of protocol {result['protocol']}."
     )
 

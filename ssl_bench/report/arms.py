@@ -13,6 +13,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.plan.plan import CONTROL
 from ssl_bench.plugin.notes import Note
 from ssl_bench.report.ablation import arm_row
+from ssl_bench.results.record import Record
 from ssl_bench.results.standing import ENCODERS, RANDOM
 from ssl_bench.stats.intervals import FEWEST
 from ssl_bench.stats.resampled import resampled
@@ -55,8 +56,8 @@ def summarise(planned: Sequence[AblationCell], config: RunConfig, fewest: int = 
         "schema": 1,
         "method": config.method.name,
         "fusion": _fusion(planned, runs),
-        "data": record["data"]["name"],
-        "synthetic": record["synthetic"],
+        "data": record.data.name,
+        "synthetic": record.synthetic,
         "seeds": seeds,
         "protocol": protocol,
         "n_images": len(table.ids),
@@ -70,7 +71,7 @@ def summarise(planned: Sequence[AblationCell], config: RunConfig, fewest: int = 
             *found_by(found, max(seeds, SEEDS)),
             over_findings([*measured.values()], fewest),
             *_other(fewest),
-            *map(str, _kept(record["notes"])),
+            *map(str, _kept(record.notes)),
         ],
         "cells": [str(cell.folder) for cell in planned],
     }
@@ -81,7 +82,7 @@ def _key(cell: AblationCell) -> tuple[str, str]:
 
 
 def _fusion(planned: Sequence[AblationCell], runs: Mapping[AblationCell, RunScores]) -> str:
-    return next(str(runs[cell].record["fusion"]) for cell in planned if cell.arm != NONE)
+    return next(str(runs[cell].record.fusion) for cell in planned if cell.arm != NONE)
 
 
 def _rows(keys: Sequence[tuple[str, str]], runs: Mapping[AblationCell, RunScores]) -> list[dict[str, Any]]:
@@ -97,9 +98,9 @@ def _rows(keys: Sequence[tuple[str, str]], runs: Mapping[AblationCell, RunScores
     return rows
 
 
-def _baselines(record: Mapping[str, Any]) -> list[str]:
+def _baselines(record: Record) -> list[str]:
     """The encoders of a run that it did not train."""
-    return [name for name in dict.fromkeys(row["encoder"] for row in record["metrics"]) if name not in ENCODERS]
+    return [name for name in dict.fromkeys(row.encoder for row in record.metrics) if name not in ENCODERS]
 
 
 def _plain(one: Contrast) -> dict[str, Any]:

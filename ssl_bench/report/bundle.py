@@ -20,8 +20,10 @@ from ssl_bench.files import new_folder, sha256, write_text
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, evaluations
 from ssl_bench.report.report import BLANKS, templates
-from ssl_bench.report.table import MACRO, METRICS, caption, on_test
-from ssl_bench.results import record as record_file
+from ssl_bench.report.table import METRICS, caption, on_test
+from ssl_bench.results import record_file
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.shared import share
 
@@ -57,31 +59,31 @@ def write_bundle(run: RunDirectory, out: Path, licence: str = UNDECIDED) -> list
         raise UsageError(f"a licence is named as on the Hugging Face hub (apache-2.0, cc-by-4.0), found '{licence}'")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} holds something already; give a new folder")
-    if card := record.get("encoder"):
+    if card := record.encoder:
         raise UsageError(
-            f"the encoder of {run.path} is '{card['name']}', the weights of others; share them from their source"
+            f"the encoder of {run.path} is '{card.name}', the weights of others; share them from their source"
         )
     config = check_encoder(run.encoder)
     check_kept(run, record)
     record = share(record)
-    texts = {"README.md": model_card(record, config, licence), "use.py": usage(config, record["config"]["data"])}
+    texts = {"README.md": model_card(record, config, licence), "use.py": usage(config, record.config["data"])}
     with new_folder(out) as folder:
         for name in ("config.json", "model.safetensors"):
             shutil.copyfile(run.encoder / name, folder / name)
-        write_text(folder / "config.yaml", yaml.safe_dump(record["config"], sort_keys=False))
+        write_text(folder / "config.yaml", yaml.safe_dump(record.config, sort_keys=False))
         record_file.write(folder / "record.json", record)
         for name, text in texts.items():
             write_text(folder / name, text)
     return [out / name for name in FILES]
 
 
-def check_kept(run: RunDirectory, record: Mapping[str, Any]) -> None:
+def check_kept(run: RunDirectory, record: Record) -> None:
     """Encoder, predictions and embeddings are those that the record speaks of; the latter two may be gone.
 
     Raises:
         DataError: naming the first file that is another one, or is gone.
     """
-    for place in record.get("files", {}):
+    for place in record.files or {}:
         path = run.path / place
         if place.startswith("encoder/") or (place.startswith(("predictions/", "embeddings/")) and path.is_file()):
             run.checked(path, record)
@@ -99,11 +101,11 @@ def check_encoder(folder: Path) -> dict[str, Any]:
     return config
 
 
-def head_of_card(record: Mapping[str, Any], licence: str) -> str:
+def head_of_card(record: Record, licence: str) -> str:
     """The card's head for the hub, as YAML: licence, task, and a result for each protocol and test set."""
     terms = {"license": licence} | ({"license_name": "not-chosen"} if licence == UNDECIDED else {})
     results = [result for evaluation in evaluations(record) if (result := _result(evaluation)) is not None]
-    index = [{"name": str(record["method"]), "results": results}] if results else []
+    index = [{"name": str(record.method), "results": results}] if results else []
     values = {
         **terms, "library_name": "timm", "pipeline_tag": "image-feature-extraction",
         "tags": ["timm", "chest-x-ray", "self-supervised-learning", "sslbench"], "model-index": index,
@@ -114,8 +116,8 @@ def head_of_card(record: Mapping[str, Any], licence: str) -> str:
 def _result(evaluation: Evaluation) -> dict[str, Any] | None:
     """Macro means of the trained encoder at one place; None where it has none there."""
     rows = {metric: evaluation.row("trained", MACRO, metric) for metric in HUB_METRICS}
-    metrics = [{"type": HUB_METRICS[metric], "value": round(row["value"], 4), "name": f"macro {METRICS[metric]}"}
-               for metric, row in rows.items() if row is not None and row["value"] is not None]  # fmt: skip
+    metrics = [{"type": HUB_METRICS[metric], "value": round(row.value, 4), "name": f"macro {METRICS[metric]}"}
+               for metric, row in rows.items() if row is not None and row.value is not None]  # fmt: skip
     if not metrics:
         return None
     slug = re.sub(r"[^a-z0-9-]+", "-", evaluation.dataset.lower()).strip("-") or "dataset"
@@ -125,7 +127,7 @@ def _result(evaluation: Evaluation) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def model_card(record: Mapping[str, Any], config: Mapping[str, Any], licence: str = UNDECIDED) -> str:
+def model_card(record: Record, config: Mapping[str, Any], licence: str = UNDECIDED) -> str:
     """What the encoder is, what it was trained and measured on, and what it is not for, as Markdown."""
     found = evaluations(record)
     text = (
@@ -137,8 +139,8 @@ def model_card(record: Mapping[str, Any], config: Mapping[str, Any], licence: st
             encoder=config,
             size=config["pretrained_cfg"]["input_size"][-1],
             width=config["num_features"],
-            data=record["data"],
-            caption=caption(record).splitlines()[0] if on_test(record["metrics"]) else "",
+            data=record.data,
+            caption=caption(record).splitlines()[0] if on_test(record.metrics) else "",
             macro=sections.macro_table(found),
             findings=[(evaluation.name, sections.finding_table(evaluation)) for evaluation in found],
             run=summary.run_table(record),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ssl_bench.report.table import MACRO, METRICS, on_test
+from ssl_bench.report.table import METRICS, on_test
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO, Comparison, MetricRow, RowIdentity
 from ssl_bench.results.rundir import place_name
-
-Row = Mapping[str, Any]
 
 CALIBRATION = ("brier", "ece")
 
@@ -38,13 +38,13 @@ class Evaluation:
     fraction: float
     draw: int
     internal: str
-    rows: tuple[Row, ...]
-    differences: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
+    differences: tuple[Comparison, ...]
 
     @property
     def name(self) -> str:
         """``linear``, or ``linear, tested on chexpert, 1 % of the training patients, draw 2``."""
-        parts = [place_name(vars(self), self.internal)]
+        parts = [place_name(self, self.internal)]
         if self.fraction != 1.0:
             parts.append(f"{self.fraction * 100:g} % of the training patients, draw {self.draw}")
         return ", ".join(parts)
@@ -68,45 +68,45 @@ class Evaluation:
     @property
     def encoders(self) -> list[str]:
         """The encoders in the record's order."""
-        return list(dict.fromkeys(str(row["encoder"]) for row in self.rows))
+        return list(dict.fromkeys(str(row.encoder) for row in self.rows))
 
     @property
     def labels(self) -> list[str]:
         """The labels in the record's order, the macro mean last."""
-        return list(dict.fromkeys(str(row["label"]) for row in self.rows))
+        return list(dict.fromkeys(str(row.label) for row in self.rows))
 
-    def row(self, encoder: str, label: str, metric: str) -> Row | None:
+    def row(self, encoder: str, label: str, metric: str) -> MetricRow | None:
         """The one row of an encoder, label and metric."""
         wanted = (encoder, label, metric)
-        return next((row for row in self.rows if (row["encoder"], row["label"], row["metric"]) == wanted), None)
+        return next((row for row in self.rows if (row.encoder, row.label, row.metric) == wanted), None)
 
-    def of_label(self, label: str) -> list[Row]:
+    def of_label(self, label: str) -> list[MetricRow]:
         """All rows of a label."""
-        return [row for row in self.rows if row["label"] == label]
+        return [row for row in self.rows if row.label == label]
 
 
-def evaluations(record: Mapping[str, Any]) -> list[Evaluation]:
+def evaluations(record: Record) -> list[Evaluation]:
     """The evaluations of a record on test splits: of the run's own dataset, and then of each other one.
 
     Rows of subgroups are left to tables of their own. A protocol without a macro mean (``leakage``: AUROC of sex and
     view) tells of no findings: see :func:`other_rows`.
     """
-    groups: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
+    groups: dict[tuple[Any, ...], tuple[list[MetricRow], list[Comparison]]] = {}
     telling = _of_findings(record)
-    for name in ("metrics", "comparisons"):
-        for row in on_test(record[name]):
-            key = _identity(row)
-            if row["metric"] in METRICS and key in telling:
-                groups.setdefault(key, {"metrics": [], "comparisons": []})[name].append(row)
+    for row in on_test(record.metrics):
+        if row.metric in METRICS and _identity(row) in telling:
+            groups.setdefault(_identity(row), ([], []))[0].append(row)
+    for difference in on_test(record.comparisons):
+        if difference.metric in METRICS and _identity(difference) in groups:
+            groups[_identity(difference)][1].append(difference)
     found = [
         Evaluation(
             **dict(zip(IDENTITY, key, strict=True)),
-            internal=record["data"]["name"],
-            rows=tuple(group["metrics"]),
-            differences=tuple(group["comparisons"]),
+            internal=record.data.name,
+            rows=tuple(rows),
+            differences=tuple(differences),
         )
-        for key, group in groups.items()
-        if group["metrics"]
+        for key, (rows, differences) in groups.items()
     ]
     places = list(dict.fromkeys((one.dataset, one.fitted_on) for one in found))
     return sorted(found, key=lambda one: (one.external, places.index((one.dataset, one.fitted_on))))
@@ -120,40 +120,40 @@ def by_share(found: Sequence[Evaluation]) -> list[list[Evaluation]]:
     return [group for group in groups.values() if len({evaluation.fraction for evaluation in group}) > 1]
 
 
-def calibration(record: Mapping[str, Any], evaluation: Evaluation) -> dict[tuple[str, str], Row]:
+def calibration(record: Record, evaluation: Evaluation) -> dict[tuple[str, str], MetricRow]:
     """Expected calibration error by encoder and label; empty where the scores are no probabilities."""
     return {
-        (row["encoder"], row["label"]): row
-        for row in on_test(record["metrics"])
-        if row["metric"] == CALIBRATION[1] and _identity(row) == _identity_of(evaluation)
+        (row.encoder, row.label): row
+        for row in on_test(record.metrics)
+        if row.metric == CALIBRATION[1] and _identity(row) == _identity_of(evaluation)
     }
 
 
-def other_rows(record: Mapping[str, Any]) -> list[Row]:
+def other_rows(record: Record) -> list[MetricRow]:
     """Rows of the test splits besides the AUROC and AUPRC of findings, for example cluster indices.
 
     Calibration is shown as its mean over findings; single findings are in the record.
     """
     telling = _of_findings(record)
-    rows = [row for row in on_test(record["metrics"]) if row["metric"] not in METRICS or _identity(row) not in telling]
-    return [row for row in rows if row["metric"] not in CALIBRATION or row["label"] == MACRO]
+    rows = [row for row in on_test(record.metrics) if row.metric not in METRICS or _identity(row) not in telling]
+    return [row for row in rows if row.metric not in CALIBRATION or row.label == MACRO]
 
 
-def _of_findings(record: Mapping[str, Any]) -> set[tuple[Any, ...]]:
+def _of_findings(record: Record) -> set[tuple[Any, ...]]:
     """The evaluations whose AUROC and AUPRC are of findings: those with a macro mean."""
-    rows = on_test(record["metrics"])
-    return {_identity(row) for row in rows if row["label"] == MACRO and row["metric"] in METRICS}
+    rows = on_test(record.metrics)
+    return {_identity(row) for row in rows if row.label == MACRO and row.metric in METRICS}
 
 
-def _identity(row: Row) -> tuple[Any, ...]:
-    return tuple(row[field] for field in IDENTITY)
+def _identity(row: RowIdentity) -> tuple[Any, ...]:
+    return tuple(getattr(row, field) for field in IDENTITY)
 
 
 def _identity_of(evaluation: Evaluation) -> tuple[Any, ...]:
     return tuple(getattr(evaluation, field) for field in IDENTITY)
 
 
-def named(row: Row, internal: str) -> str:
+def named(row: MetricRow, internal: str) -> str:
     """The name of the evaluation that a row belongs to."""
     dataset, fitted_on, protocol, fraction, draw = _identity(row)
     return Evaluation(dataset, fitted_on, protocol, fraction, draw, internal, (), ()).name

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from rich.table import Table
 
@@ -21,14 +20,15 @@ from ssl_bench.report.table import (
     own_tables,
     plain_console,
 )
+from ssl_bench.results.record import Record
 
 
-def fraction_table(record: Mapping[str, Any]) -> Table | None:
+def fraction_table(record: Record) -> Table | None:
     """Macro AUROC by share of the training patients' labels: mean and range over draws; None where all were used.
 
     All points are means over the findings that each of them holds: a share that lacks a finding is another quantity.
     """
-    found = points(internal_rows(on_test(record["metrics"]), record), ("protocol", "encoder"))
+    found = points(internal_rows(on_test(record.metrics), record), ("protocol", "encoder"))
     shares = sorted({one.share for one in found})
     if shares in ([], [1.0]):
         return None
@@ -53,13 +53,13 @@ def ranged(values: Sequence[float]) -> str:
     return f"{fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
-def print_result(record: Mapping[str, Any], path: Path, seconds: float) -> None:
+def print_result(record: Record, path: Path, seconds: float) -> None:
     """Print the tables of a finished run to standard output, and how many seconds the command took."""
     console = plain_console()
     console.print(macro_table(record))
     # one that tells of findings, and so has a macro mean; leakage does not
-    own = internal_rows(on_all_labels(record["metrics"]), record)
-    protocols = list(dict.fromkeys(row["protocol"] for row in own if is_macro(row)))
+    own = internal_rows(on_all_labels(record.metrics), record)
+    protocols = list(dict.fromkeys(row.protocol for row in own if is_macro(row)))
     if protocols:
         console.print(label_table(record, protocols[0]))
     low_label = fraction_table(record)

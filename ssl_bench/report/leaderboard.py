@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 from ssl_bench.compare.beside import others
 from ssl_bench.compare.bundled import follows
@@ -18,13 +17,14 @@ from ssl_bench.compare.contaminated import legends
 from ssl_bench.compare.group_comparison import admitted
 from ssl_bench.compare.groups import RunGroup, groups_of
 from ssl_bench.compare.lines import Line, Refused, guessing, lines_of
-from ssl_bench.compare.run import Record, Setting, settings_of, slim
+from ssl_bench.compare.run import Setting, settings_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.pretrain.health import LEGEND
 from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells
 from ssl_bench.report.place_notes import headings_of, held_notes
 from ssl_bench.report.table import METRICS
 from ssl_bench.report.tuned import SELECTED_ON_TEST, selected_on_test, tuning_notes, tuning_texts
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.standing import RANDOM
 from ssl_bench.stats.family import described
@@ -63,7 +63,7 @@ class Entry:
         return self.line.name
 
     @property
-    def record(self) -> Mapping[str, Any]:
+    def record(self) -> Record:
         """Of the first run; the others differ in the seed alone."""
         return self.arm.members[0].record
 
@@ -85,29 +85,29 @@ class Entry:
     @property
     def method(self) -> str:
         """The method's name, or the baseline's."""
-        return self.arm.members[0].encoder if self.untrained else str(self.record["method"])
+        return self.arm.members[0].encoder if self.untrained else str(self.record.method)
 
     @property
     def features(self) -> str:
         """EHR features that were joined in pretraining."""
-        return "none" if self.untrained else ", ".join(self.record["features"]) or "none"
+        return "none" if self.untrained else ", ".join(self.record.features) or "none"
 
     @property
     def fusion(self) -> str:
         """How they were joined."""
-        return "none" if self.untrained else str(self.record["fusion"] or "none")
+        return "none" if self.untrained else str(self.record.fusion or "none")
 
     @property
     def backbone(self) -> str:
         """The image encoder; a dash where embeddings came without one."""
-        return str(self.record["config"].get("backbone", {}).get("name", "-"))
+        return self.record.settings.backbone.name
 
     @property
     def data(self) -> str:
         """The dataset that was tested, and where the protocol was fitted if not there."""
         _, dataset, fitted_on = self.place
         row = next(iter(next(iter(self.line.members.values())).by_place[self.place].values()))
-        unit = f", by study ({row['aggregate']})" if row.get("unit") == "study" else ""
+        unit = f", by study ({row.aggregate})" if row.unit == "study" else ""
         return (dataset if fitted_on == dataset else f"{dataset} (fitted on {fitted_on})") + unit
 
     @property
@@ -117,19 +117,19 @@ class Entry:
 
     def cost(self, key: str) -> float | None:
         """Mean over the runs of a number in the record's ``cost``; None where nothing was trained."""
-        return self._mean(member.record.get("cost", {}).get(key) for member in self.arm.members)
+        return self._mean(getattr(member.record.cost, key, None) for member in self.arm.members)
 
     def footprint(self, key: str) -> float | None:
         """Size, operations of an image, input, width or pretraining images of the encoder; None where unknown."""
         member = self.arm.members[0]
-        value = member.record.get("footprints", {}).get(member.encoder, {}).get(key)
+        value = getattr(member.record.footprint_of(member.encoder), key)
         return None if value is None else float(value)
 
     @property
     def hours(self) -> float | None:
         """Mean wall time of pretraining; None where nothing was trained."""
-        summaries = [member.record.get("pretraining") or {} for member in self.arm.members]
-        seconds = self._mean(summary.get("seconds") for summary in summaries)
+        summaries = [member.record.pretraining for member in self.arm.members]
+        seconds = self._mean(summary.seconds if summary else None for summary in summaries)
         return None if seconds is None else seconds / 3600
 
     def _mean(self, values: Iterable[float | None]) -> float | None:
@@ -184,7 +184,7 @@ class Board:
     @property
     def synthetic(self) -> bool:
         """Whether any of the numbers says nothing about patients."""
-        return any(member.record["synthetic"] for arm in self.arms for member in arm.members)
+        return any(member.record.synthetic for arm in self.arms for member in arm.members)
 
     @property
     def arms(self) -> list[RunGroup]:

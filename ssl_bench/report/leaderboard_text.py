@@ -24,7 +24,7 @@ def print_board(board: Board) -> None:
     if not console.is_terminal:
         console.width = 160
     for (protocol, *_), entries in board.by_place().items():
-        stamp = f" ({STAMP})" if any(member.record["synthetic"] for e in entries for member in e.arm.members) else ""
+        stamp = f" ({STAMP})" if any(member.record.synthetic for e in entries for member in e.arm.members) else ""
         console.print(f"{protocol} on {entries[0].data}{stamp}, test split, macro means")
         console.print(_table(entries, board.baseline.name))
         if board.beside:

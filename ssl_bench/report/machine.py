@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ssl_bench.plan.plan import Plan
     from ssl_bench.report.leaderboard import Board, Entry
     from ssl_bench.report.paper import Paper
+    from ssl_bench.results.record import Record
     from ssl_bench.sweep.state import State
 
 
@@ -42,9 +43,10 @@ RESULT = ("method", "fusion", "features", "synthetic", "data", "notes", "seconds
 """What ``run --json`` and ``evaluate --json`` say of a record, beside its folder."""
 
 
-def result_values(record: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def result_values(record: Record, folder: Path) -> dict[str, Any]:
     """The result of a run."""
-    return {"folder": str(folder), **{key: record.get(key) for key in RESULT}}
+    said = record.as_json() | {"notes": [str(note) for note in record.notes]}
+    return {"folder": str(folder), **{key: said.get(key) for key in RESULT}}
 
 
 def plan_values(plan: Plan) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from ssl_bench import __version__
 from ssl_bench.errors import UsageError
 from ssl_bench.files import sha256, write_json
 from ssl_bench.report.table import on_test
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
-
-Record = Mapping[str, Any]
 
 CRATE = "ro-crate-metadata.json"
 
@@ -51,33 +50,33 @@ def croissant(record: Record, table: str = "") -> dict[str, Any]:
         UsageError: mlcroissant is not installed.
     """
     mlc = _library("mlcroissant")
-    data = record["data"]
+    data = record.data
     source = mlc.FileObject(
         id="cohort", name="cohort.parquet", content_url="cohort.parquet", encoding_formats=["application/x-parquet"],
         sha256=table or "0" * 64, description="the cohort as sslbench made it of the release; not distributed",
     )  # fmt: skip
     columns = [(name, told, mlc.DataType.TEXT) for name, told in IDS.items()]
     columns += [(name, "EHR feature", mlc.DataType.FLOAT if name == "age" else mlc.DataType.TEXT)
-                for name in record["features"]]  # fmt: skip
-    columns += [(name, "finding: 1 present, 0 absent, blank unknown", mlc.DataType.FLOAT) for name in data["labels"]]
+                for name in record.features]  # fmt: skip
+    columns += [(name, "finding: 1 present, 0 absent, blank unknown", mlc.DataType.FLOAT) for name in data.labels]
     fields = [
         mlc.Field(id=f"images/{name}", name=name, description=told, data_types=kind,
                   source=mlc.Source(file_object="cohort", extract=mlc.Extract(column=name)))
         for name, told, kind in columns
     ]  # fmt: skip
     rows = mlc.RecordSet(id="images", name="images", description="a row an image", fields=fields)
-    found = mlc.Metadata(name=str(data["name"]), description=_described(record), version="1.0.0",
+    found = mlc.Metadata(name=data.name, description=_described(record), version="1.0.0",
                          distribution=[source], record_sets=[rows])  # fmt: skip
     return dict(json.loads(json.dumps(found.to_json(), default=str)))
 
 
 def _described(record: Record) -> str:
-    data = record["data"]
-    sizes = ", ".join(f"{name} {size['images']:,} images of {size['patients']:,} patients"
-                      for name, size in data.get("splits", {}).items())  # fmt: skip
-    generated = "Generated images: they say nothing about patients. " if record["synthetic"] else ""
-    hashes = f"Fingerprint {data.get('fingerprint', 'unknown')}, split {data.get('splits_sha256', 'unknown')}."
-    return f"{generated}Cohort of {data['name']}: {sizes}. {hashes}"
+    data = record.data
+    sizes = ", ".join(f"{name} {size.images:,} images of {size.patients:,} patients"
+                      for name, size in data.splits.items())  # fmt: skip
+    generated = "Generated images: they say nothing about patients. " if record.synthetic else ""
+    hashes = f"Fingerprint {data.fingerprint or 'unknown'}, split {data.splits_sha256 or 'unknown'}."
+    return f"{generated}Cohort of {data.name}: {sizes}. {hashes}"
 
 
 def described(folder: Path, sources: Mapping[str, Path]) -> None:
@@ -92,13 +91,13 @@ def described(folder: Path, sources: Mapping[str, Path]) -> None:
     for name, record in records.items():
         cohorts.setdefault(_cohort(record), name)
     for number, name in enumerate(cohorts.values(), start=1):
-        table = RunDirectory(sources[name]).read_record().get("files", {}).get("cohort.parquet", "")
+        table = (RunDirectory(sources[name]).read_record().files or {}).get("cohort.parquet", "")
         write_json(folder / f"croissant-{number}.json", croissant(records[name], str(table)))
     write_crate(folder, records)
 
 
 def _cohort(record: Record) -> str:
-    return f"#cohort-{record['data'].get('fingerprint') or record['data']['name']}"
+    return f"#cohort-{record.data.fingerprint or record.data.name}"
 
 
 def write_crate(folder: Path, records: Mapping[str, Record]) -> Path:
@@ -124,11 +123,11 @@ def write_crate(folder: Path, records: Mapping[str, Record]) -> Path:
     for name, record in records.items():
         key = _cohort(record)
         if key not in cohorts:
-            cohorts[key] = entity(key, "Dataset", name=str(record["data"]["name"]), description=_described(record))
+            cohorts[key] = entity(key, "Dataset", name=str(record.data.name), description=_described(record))
         files = [_file(crate, folder, path) for path in sorted((folder / name).rglob("*")) if path.is_file()]
-        scores = {f"{row['protocol']} macro {row['metric']}": row["value"] for row in on_test(record["metrics"])
-                  if row["label"] == "macro" and row["metric"] in ("auroc", "auprc")}  # fmt: skip
-        action = entity(f"#{name}", "CreateAction", name=f"{record['method']}, seed {record['config'].get('seed')}",
+        scores = {f"{row.protocol} macro {row.metric}": row.value for row in on_test(record.metrics)
+                  if row.label == "macro" and row.metric in ("auroc", "auprc")}  # fmt: skip
+        action = entity(f"#{name}", "CreateAction", name=f"{record.method}, seed {record.config.get('seed')}",
                         description=json.dumps(scores))  # fmt: skip
         action["instrument"], action["object"], action["result"] = software, cohorts[key], files
     for path in sorted(folder.glob("*.json")):

@@ -15,13 +15,14 @@ from ssl_bench.compare.contaminated import SEEN, UNKNOWN, legends, seen_mark
 from ssl_bench.compare.group_comparison import GroupComparison
 from ssl_bench.compare.groups import RunGroup
 from ssl_bench.compare.lines import Line, lines_of
-from ssl_bench.compare.run import Record, Setting, settings_of
+from ssl_bench.compare.run import Setting, settings_of
 from ssl_bench.errors import UsageError
 from ssl_bench.pretrain.health import LEGEND, UNREADY
 from ssl_bench.report.place_notes import at, headings_of, held_notes
-from ssl_bench.report.table import MACRO
 from ssl_bench.report.tuned import tuning_notes
 from ssl_bench.results.ledger import contaminated
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO
 from ssl_bench.stats.family import Test, adjust, described, mark
 from ssl_bench.stats.intervals import FEWEST, Interval
 from ssl_bench.stats.measures import Gauge
@@ -289,7 +290,9 @@ def _parts(cell: Cell | None) -> tuple[str, str, str, bool]:
 def footnotes(shown: Paper) -> list[str]:
     """What a reader must know of the numbers and marks."""
     records = [member.record for arm in shown.arms for member in arm.members]
-    notes = ["Data are synthetic: these numbers say nothing about patients."] * any(r["synthetic"] for r in records)
+    notes = ["Data are synthetic: these numbers say nothing about patients."] * any(
+        record.synthetic for record in records
+    )
     best = " Bold: the best of a column, which is no claim by itself." * any(cell.best for cell in shown.cells)
     notes.append(on_brackets(records, shown.replicates) + best)
     notes += shown.notes
@@ -313,7 +316,7 @@ def footnotes(shown: Paper) -> list[str]:
 
 def on_brackets(records: Iterable[Record], replicates: int) -> str:
     """How many resamples the intervals come from: those of a single run stand in its record, others are made here."""
-    own = sorted({record["config"].get("evaluate", {}).get("replicates", replicates) for record in records})
+    own = sorted({record.settings.evaluate.replicates or replicates for record in records})
     here = "" if own == [replicates] else f"; tests, and intervals over seeds, from {replicates:,}"
     return f"Brackets: 95 % intervals from {' or '.join(f'{n:,}' for n in own)} resamples of patients{here}."
 

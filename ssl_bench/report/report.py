@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ssl_bench.report.plots.reliability import reliability_plot
 from ssl_bench.report.plots.training import training_curves
 from ssl_bench.report.table import METRICS, caption, on_test
 from ssl_bench.report.text import cell
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory, check_trained
 from ssl_bench.results.shared import share
 
@@ -97,9 +98,7 @@ def write_report(run: RunDirectory, shared: Path | None = None, figures: Path | 
 class _Gallery:
     """Draws pictures, keeps them, and notes those that cannot be drawn."""
 
-    def __init__(
-        self, run: RunDirectory, record: Mapping[str, Any], written: Written, out: Path, figures: Path | None
-    ) -> None:
+    def __init__(self, run: RunDirectory, record: Record, written: Written, out: Path, figures: Path | None) -> None:
         self.run, self.record, self.written, self.out, self.figures = run, record, written, out, figures
 
     def training(self) -> list[Shown]:
@@ -115,10 +114,10 @@ class _Gallery:
         record = self._of(evaluation)
         return self._kept(f"curves of {evaluation.name}", lambda: roc_and_pr(evaluation, self.run, record))
 
-    def _of(self, evaluation: Evaluation) -> Mapping[str, Any]:
+    def _of(self, evaluation: Evaluation) -> Record:
         """The record, with the stamp of synthetic data where those of the test set are."""
-        generated = {part["name"] for part in self.record.get("external", ()) if part["synthetic"]}
-        return {**self.record, "synthetic": True} if evaluation.dataset in generated else self.record
+        generated = {part.name for part in self.record.external if part.synthetic}
+        return self.record.but(synthetic=True) if evaluation.dataset in generated else self.record
 
     def reliability(self, evaluation: Evaluation) -> list[Shown]:
         if not calibration(self.record, evaluation):
@@ -166,15 +165,15 @@ def _noted(text: str, *tables: sections.Table) -> str:
     return f"{text}; {NOTE}" if marked else text
 
 
-def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
+def contents(record: Record, gallery: _Gallery) -> dict[str, Any]:
     """Everything that the templates show."""
     found = evaluations(record)
     macro, external = (sections.macro_table(one for one in found if one.external is wanted) for wanted in (False, True))
     return {
-        "title": subject(record) + (f" ({STAMP})" if record["synthetic"] else ""),
-        "synthetic": record["synthetic"],
-        "notes": record["notes"],
-        "caption": _noted(caption(record).splitlines()[0], macro, external) if on_test(record["metrics"]) else "",
+        "title": subject(record) + (f" ({STAMP})" if record.synthetic else ""),
+        "synthetic": record.synthetic,
+        "notes": record.notes,
+        "caption": _noted(caption(record).splitlines()[0], macro, external) if on_test(record.metrics) else "",
         "macro": macro,
         "external": external,
         "evaluations": list(_evaluated(found, gallery)),
@@ -182,13 +181,13 @@ def contents(record: Mapping[str, Any], gallery: _Gallery) -> dict[str, Any]:
         "subgroups": sections.subgroup_table(record),
         "others": sections.other_table(record),
         "pretraining": summary.pretraining_table(record),
-        "training": gallery.training() if record["pretraining"] else [],
+        "training": gallery.training() if record.pretraining else [],
         "maps": gallery.maps(),
         "run": summary.run_table(record),
         "components": summary.component_table(record),
         "environment": summary.environment_table(record),
-        "seconds": record["seconds"],
-        "seed": record["config"]["seed"],
+        "seconds": record.seconds,
+        "seed": record.settings.seed,
         "left_out": gallery.written.left_out,
     }
 

@@ -8,9 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from ssl_bench.errors import shortened
-from ssl_bench.report.table import MACRO
-
-Row = Mapping[str, Any]
+from ssl_bench.results.row import MACRO, MetricRow
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Point:
 
     key: tuple[Any, ...]
     share: float
-    macro: Row
+    macro: MetricRow
     values: Mapping[str, float]
 
     def over(self, labels: Sequence[str]) -> float:
@@ -34,7 +32,7 @@ class Point:
         return fmean(self.values[label] for label in labels)
 
 
-def points(rows: Iterable[Row], key: Sequence[str], metric: str = "auroc") -> list[Point]:
+def points(rows: Iterable[MetricRow], key: Sequence[str], metric: str = "auroc") -> list[Point]:
     """The macro means of rows of one metric that have a value.
 
     Args:
@@ -42,16 +40,17 @@ def points(rows: Iterable[Row], key: Sequence[str], metric: str = "auroc") -> li
         key: names of the columns that set points of one share and draw apart.
         metric: whose rows are read.
     """
-    of: dict[tuple[Any, ...], dict[str, Row]] = {}
+    of: dict[tuple[Any, ...], dict[str, MetricRow]] = {}
     for row in rows:
-        if row["metric"] == metric:
-            place = (*(row[name] for name in key), row["fraction"], row.get("draw", 0))
-            of.setdefault(place, {})[row["label"]] = row
+        if row.metric == metric:
+            place = (*(row.named(name) for name in key), row.fraction, row.draw)
+            of.setdefault(place, {})[row.label] = row
     found = []
     for place, by_label in of.items():
         macro = by_label.get(MACRO)
-        if macro is not None and macro["value"] is not None:
-            values = {label: by_label[label]["value"] for label in macro["macro_labels"] if label in by_label}
+        if macro is not None and macro.value is not None:
+            values = {label: value for label in macro.macro_labels
+                      if label in by_label and (value := by_label[label].value) is not None}  # fmt: skip
             found.append(Point(place[:-2], place[-2], macro, values))
     return found
 

@@ -19,7 +19,9 @@ from ssl_bench.compare.cleared import UNCLEAR
 from ssl_bench.errors import DataError, UsageError, unknown
 from ssl_bench.files import write_text
 from ssl_bench.report.machine import board_values, plain
-from ssl_bench.report.table import MACRO, interval_text, plain_console, signed_text
+from ssl_bench.report.table import Measured, interval_text, plain_console, signed_text
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO
 from ssl_bench.results.shared import share
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ def study(boards: Sequence[Board], also: Collection[str] = ()) -> dict[str, Any]
     return {"kind": KIND, "schema": SCHEMA, "boards": [board_values(board) for board in boards], "runs": runs}
 
 
-def _slight(record: Mapping[str, Any], encoder: str, metrics: Collection[str]) -> dict[str, Any]:
+def _slight(record: Record, encoder: str, metrics: Collection[str]) -> dict[str, Any]:
     """What may be shared of a record, with an encoder's numbers on the test split: of subgroups the macro means."""
-    shared = share(record)
+    public = share(record)
+    shared = public.as_json() | {"notes": [str(note) for note in public.notes]}
     rows = (row for row in shared["metrics"] if row["encoder"] == encoder and row["metric"] in metrics)
     kept = {key: value for key, value in shared.items() if key not in ("files", "sha256", "trained_on")}
     return {**kept, "metrics": [{key: value for key, value in row.items() if value not in (None, "")} for row in rows
@@ -173,7 +176,12 @@ def _texts(metrics: Mapping[str, Any], name: str) -> tuple[str, str, str]:
     cell = metrics.get(name)
     if cell is None or cell["value"] is None:
         return "-", "-", "-"
-    return f"{interval_text(cell)}{UNCLEAR * cell['not_above_pixels']}", spread_text(cell), difference_text(cell)
+    shown = interval_text(Measured(cell["value"], cell["ci_low"], cell["ci_high"]))
+    return (
+        f"{shown}{UNCLEAR * cell['not_above_pixels']}",
+        spread_text(cell),
+        difference_text(cell),
+    )
 
 
 def spread_text(cell: Mapping[str, Any]) -> str:
@@ -185,5 +193,5 @@ def difference_text(cell: Mapping[str, Any]) -> str:
     """A difference to the baseline with its interval and adjusted p."""
     if cell["difference"] is None:
         return "-"
-    row = {"value": cell["difference"], "ci_low": cell["difference_low"], "ci_high": cell["difference_high"]}
+    row = Measured(cell["difference"], cell["difference_low"], cell["difference_high"])
     return signed_text(row) + ("" if cell["p_holm"] is None else f", p = {cell['p_holm']:.3f}")

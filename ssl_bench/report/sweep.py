@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
-from ssl_bench.report.table import interval_text, plain_console
+from ssl_bench.report.table import Measured, interval_text, plain_console
 from ssl_bench.results.standing import ENCODERS
 from ssl_bench.sweep.state import State
 
@@ -61,7 +61,8 @@ def result_text(state: State) -> str:
         return "-" if state.phase == "done" else ""
     encoder = state.result["encoder"]
     untrained = "" if encoder in ENCODERS else f" ({encoder})"
-    return f"{state.result['protocol']}{untrained} {interval_text(state.result)}"
+    shown = interval_text(Measured(state.result["value"], state.result.get("ci_low"), state.result.get("ci_high")))
+    return f"{state.result['protocol']}{untrained} {shown}"
 
 
 def summary(states: Mapping[str, State]) -> str:

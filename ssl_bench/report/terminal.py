@@ -14,6 +14,7 @@ from ssl_bench.pretrain.loggers import Loggers
 from ssl_bench.report.fractions import print_result
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 QUIET_S = 10.0
@@ -92,7 +93,7 @@ class Terminal:
         """Print a warning."""
         self.console.print(f"warning: {sentence}")
 
-    def show(self, record: Mapping[str, Any]) -> None:
+    def show(self, record: Record) -> None:
         """Print the result of the run."""
         print_result(record, self.directory.path, time.monotonic() - self._opened)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from ssl_bench.errors import escaped
+from ssl_bench.results.row import RowIdentity
 
 LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "†": r"$^{\dagger}$", "*": r"$^{*}$",
@@ -25,9 +25,9 @@ def latex(text: object) -> str:
     return "".join(LATEX.get(letter, letter) for letter in str(text))
 
 
-def units(rows: Iterable[Mapping[str, Any]]) -> str:
+def units(rows: Iterable[RowIdentity]) -> str:
     """What rows of a record count: ``images``, or ``studies`` where these were scored."""
-    return "studies" if any(row.get("unit") == "study" for row in rows) else "images"
+    return "studies" if any(row.unit == "study" for row in rows) else "images"
 
 
 def count_text(number: int | None) -> str:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ssl_bench.report.palette import BLUE, GREY, VERMILLION, style
-from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height
+from ssl_bench.report.plots.canvas import Grid, Headed, Picture, Sheet, grid_height
 
 COLUMNS = 3
 """Panels beside each other."""
@@ -23,7 +23,7 @@ def budget_curves(found: Mapping[str, Any]) -> Iterator[Picture]:
     if not any(len(curve) > 1 for curve in curves.values()):
         return
     grid = Grid(rows=1, columns=1, height=2.6, left=0.55, bottom=0.4 + 0.18 * math.ceil(len(curves) / 3), top=0.2)
-    sheet = Sheet(found, "Quality against budget", grid_height(grid))
+    sheet = Sheet(headed(found), "Quality against budget", grid_height(grid))
     (panel,) = sheet.panels(grid)
     for number, curve in enumerate(curves.values()):
         _draw(panel, curve, number)
@@ -38,6 +38,11 @@ def budget_curves(found: Mapping[str, Any]) -> Iterator[Picture]:
         "the other trials, so it ends where all have been drawn. It says nothing of patients or seeds."
     )
     yield Picture("tune-budget", "Quality against budget", caption, sheet.figure)
+
+
+def headed(found: Mapping[str, Any]) -> Headed:
+    """What stands above the pictures of a tune."""
+    return Headed(str(found["subject"]), bool(found["synthetic"]))
 
 
 def _draw(panel: Axes, curve: list[dict[str, float]], number: int) -> None:
@@ -56,7 +61,7 @@ def scatter(study: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Pict
         return
     columns = min(COLUMNS, len(keys))
     grid = Grid(rows=math.ceil(len(keys) / columns), columns=columns, height=1.35, left=0.5, gap_x=0.35, gap_y=0.55)
-    sheet = Sheet(found, f"Trials of {study['name']}", grid_height(grid))
+    sheet = Sheet(headed(found), f"Trials of {study['name']}", grid_height(grid))
     for panel, key in zip(sheet.panels(grid), keys, strict=False):
         _panel(panel, key, study, done)
     for panel in sheet.panels(grid)[len(keys) :]:

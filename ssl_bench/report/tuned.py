@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from ssl_bench.compare.groups import RunGroup
 from ssl_bench.config.tuned import ORACLE
+from ssl_bench.results.record import Record
+from ssl_bench.results.settings import TuningSettings
 
 TUNING = ("budget", "rule")
 """Headings of the columns."""
@@ -19,28 +20,28 @@ SELECTED_ON_TEST = (
 )
 
 
-def tuning_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
+def tuning_of(record: Record) -> TuningSettings:
     """How the options of a run were chosen; empty where no tune chose them."""
-    return record.get("config", {}).get("tuning") or {}
+    return record.settings.tuning or TuningSettings()
 
 
-def selected_on_test(record: Mapping[str, Any]) -> bool:
+def selected_on_test(record: Record) -> bool:
     """Whether the test split has selected the options of a run."""
-    return tuning_of(record).get("rule") == ORACLE
+    return tuning_of(record).rule == ORACLE
 
 
 def tuning_texts(arm: RunGroup) -> tuple[str, str]:
     """Budget and rule behind the options of an arm; dashes where no tune chose them."""
     own = [member.record for member in arm.members
-           if not member.baseline or member.record.get("method") == member.encoder]  # fmt: skip
+           if not member.baseline or member.record.method == member.encoder]  # fmt: skip
     found = [tuning_of(record) for record in own]
     budgets, rules = (dict.fromkeys(_text(one, key) for one in found) for key in TUNING)
     return " / ".join(budgets) or UNTUNED, " / ".join(rules) or UNTUNED
 
 
-def _text(tuning: Mapping[str, Any], key: str) -> str:
-    pruned = f", pruned by {tuning['pruner']}" if key == "budget" and tuning.get("pruner", "none") != "none" else ""
-    return f"{tuning.get(key) or UNTUNED}{pruned}"
+def _text(tuning: TuningSettings, key: str) -> str:
+    pruned = f", pruned by {tuning.pruner}" if key == "budget" and tuning.pruner not in (None, "none") else ""
+    return f"{tuning.named(key) or UNTUNED}{pruned}"
 
 
 def tuning_notes(arms: Iterable[RunGroup]) -> list[str]:

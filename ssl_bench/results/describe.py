@@ -18,7 +18,7 @@ from ssl_bench.plugin.labels import space_of
 from ssl_bench.plugin.notes import Note
 from ssl_bench.results.encoder_card import encoder_card
 from ssl_bench.results.ledger import planned
-from ssl_bench.results.rundir import SCHEMA
+from ssl_bench.results.record import SCHEMA, Data, EncoderCard, External, Record, RecordedComponent, Size
 from ssl_bench.results.sameness import content_of
 from ssl_bench.results.training import Summary
 
@@ -56,69 +56,83 @@ def _left_out(cohort: Cohort, rejected: Mapping[str, str], what: str) -> list[No
     return [Note("left-out", text, numbers=numbers, details=rows["image_id"].tolist())]
 
 
-def describe_external(plan: Plan, externals: Sequence[PreparedExternal]) -> list[dict[str, Any]]:
+def describe_external(plan: Plan, externals: Sequence[PreparedExternal]) -> list[External]:
     """The part of a record that says what else the encoders were tested on."""
     return [
-        {
+        External(
             **replace(other.external, cohort=other.prepared.cohort).describe(),
-            "fingerprint": other.prepared.fingerprint,
-            "content": content_hashes(content_of(other.prepared)),
-            "rejected": dict(other.prepared.rejected),
-            "component": plan.external_components[other.external.dataset.name],
-            "options": other.external.dataset.options.model_dump(mode="json"),
-        }
+            fingerprint=other.prepared.fingerprint,
+            content=content_hashes(content_of(other.prepared)),
+            rejected=dict(other.prepared.rejected),
+            component=RecordedComponent(**plan.external_components[other.external.dataset.name]),
+            options=other.external.dataset.options.model_dump(mode="json"),
+        )
         for other in externals
     ]
 
 
 def describe(
     plan: Plan, prepared: PreparedData, summary: Summary | None, externals: Sequence[PreparedExternal] = ()
-) -> dict[str, Any]:
-    """The part of a record that says what was run on what."""
+) -> Record:
+    """The record of a run before there are any numbers: what was run on what."""
+    parts, config = plan.parts, plan.config
+    return Record(
+        version=SCHEMA,
+        synthetic=plan.synthetic,
+        notes=(*plan.notes, *image_notes(plan, prepared, externals), *(summary.changes if summary else ())),
+        method=parts.method.name,
+        fusion=parts.fusion.name if parts.fusion else None,
+        features=tuple(parts.features),
+        ehr_columns=tuple(plan.schema.columns),
+        ehr_fills=dict(plan.schema.fills),
+        recipe=config.recipe,
+        encoder=described_encoder(plan),
+        trained_on=planned(plan).describe(),
+        rates_from=whose_rates(config, parts.method.component, parts.backbone),
+        config=config.model_dump(mode="json"),
+        downstream_fusion=parts.downstream.name if parts.downstream else None,
+        options=resolved(used(plan)),
+        components=components_of(plan),
+        without_encoder=without_encoder(plan),
+        data=described_data(plan, prepared),
+        external=tuple(describe_external(plan, externals)),
+        metrics=(),
+    )
+
+
+def components_of(plan: Plan) -> tuple[RecordedComponent, ...]:
+    """Where every component of a run comes from."""
+    return tuple(RecordedComponent(**part) for part in plan.components)
+
+
+def described_data(plan: Plan, prepared: PreparedData) -> Data:
+    """The run's own data as they were used."""
     cohort = prepared.cohort
     counts = cohort.frame.groupby("split").agg(images=("image_id", "size"), patients=("patient_id", "nunique"))
-    return {
-        "schema": SCHEMA,
-        "synthetic": plan.synthetic,
-        "notes": [*plan.notes, *image_notes(plan, prepared, externals), *(summary.changes if summary else ())],
-        "method": plan.parts.method.name,
-        "fusion": plan.parts.fusion.name if plan.parts.fusion else None,
-        "features": list(plan.parts.features),
-        "ehr_columns": list(plan.schema.columns),
-        "ehr_fills": dict(plan.schema.fills),
-        "recipe": plan.config.recipe,
-        "encoder": described_encoder(plan),
-        "trained_on": planned(plan).describe(),
-        "rates_from": whose_rates(plan.config, plan.parts.method.component, plan.parts.backbone),
-        "config": plan.config.model_dump(mode="json"),
-        "downstream_fusion": plan.parts.downstream.name if plan.parts.downstream else None,
-        "options": resolved(used(plan)),
-        "components": plan.components,
-        "without_encoder": without_encoder(plan),
-        "data": {
-            "name": cohort.name,
-            "fingerprint": prepared.fingerprint,
-            "content": content_hashes(content_of(prepared)),
-            "splits_sha256": plan.manifest["sha256"],
-            "official_split": cohort.official_split,
-            "splits": {str(name): {key: int(value) for key, value in row.items()} for name, row in counts.iterrows()},
-            "labels": list(cohort.labels),
-            "label_space": space_of(cohort.labels, single=len(plan.sources) == 1),
-            "datasets": list(plan.sources),
-            "counts": dict(cohort.counts),
-            "rejected": dict(prepared.rejected),
-            "grey": asdict(prepared.grey),
+    return Data(
+        name=cohort.name,
+        fingerprint=prepared.fingerprint,
+        content=content_hashes(content_of(prepared)),
+        splits_sha256=plan.manifest["sha256"],
+        official_split=cohort.official_split,
+        splits={
+            str(name): Size(images=int(row["images"]), patients=int(row["patients"])) for name, row in counts.iterrows()
         },
-        "external": describe_external(plan, externals),
-    }
+        labels=tuple(cohort.labels),
+        label_space=space_of(cohort.labels, single=len(plan.sources) == 1),
+        datasets=tuple(plan.sources),
+        counts=dict(cohort.counts),
+        rejected=dict(prepared.rejected),
+        grey=asdict(prepared.grey),
+    )
 
 
-def without_encoder(plan: Plan) -> list[str]:
+def without_encoder(plan: Plan) -> tuple[str, ...]:
     """Protocols that look at no encoder, so their numbers are the same for every one of them."""
-    return [part.name for part in plan.parts.evaluators if not part.component.sees_encoder]
+    return tuple(part.name for part in plan.parts.evaluators if not part.component.sees_encoder)
 
 
-def described_encoder(plan: Plan) -> dict[str, Any] | None:
+def described_encoder(plan: Plan) -> EncoderCard | None:
     """The card of weights of others; None where the run has an encoder of its own."""
     parts, choice = plan.parts, plan.config.backbone.encoder
     if parts.encoder is None or choice is None or parts.encoder_component is None:

@@ -14,27 +14,26 @@ from ssl_bench.config.config import EncoderChoice
 from ssl_bench.files import sha256
 from ssl_bench.plugin.components import EncoderSpec
 from ssl_bench.plugin.encoders import BaseEncoder
+from ssl_bench.results.record import EncoderCard, Footprint
 
-Card = dict[str, Any]
 
-
-def encoder_card(choice: EncoderChoice, network: BaseEncoder, component: EncoderSpec) -> Card:
+def encoder_card(choice: EncoderChoice, network: BaseEncoder, component: EncoderSpec) -> EncoderCard:
     """Name, terms and input of an encoder, with the hash of its file; no path."""
-    return {
-        "name": choice.name,
-        "file": choice.path.name,
-        "sha256": content_hash(choice.path),
-        "licence": component.licence or None,
-        "revision": component.revision or None,
-        "source": component.source or None,
-        "verified": component.verified,
-        "trained_on": None if component.trained_on is None else list(component.trained_on),
-        "preprocessing": network.preprocessing.describe(),
-        "pooling": network.pooling,
-        "width": network.dim,
-        "parameters": sum(value.numel() for value in network.parameters()) or None,
-        "image_flops": image_flops(network),
-    }
+    return EncoderCard(
+        name=choice.name,
+        file=choice.path.name,
+        sha256=content_hash(choice.path),
+        licence=component.licence or None,
+        revision=component.revision or None,
+        source=component.source or None,
+        verified=component.verified,
+        trained_on=None if component.trained_on is None else tuple(component.trained_on),
+        preprocessing=network.preprocessing.describe(),
+        pooling=network.pooling,
+        width=network.dim,
+        parameters=sum(value.numel() for value in network.parameters()) or None,
+        image_flops=image_flops(network),
+    )
 
 
 def content_hash(path: Path) -> str:
@@ -47,7 +46,7 @@ def content_hash(path: Path) -> str:
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
-def footprint(network: nn.Module, images: int | None) -> Card:
+def footprint(network: nn.Module, images: int | None) -> Footprint:
     """What an encoder costs in use and what it was given, so that rows of a table can be weighed.
 
     Args:
@@ -55,13 +54,13 @@ def footprint(network: nn.Module, images: int | None) -> Card:
         images: of its pretraining; None: unknown.
     """
     encoder = cast("Any", network)
-    return {
-        "parameters": sum(value.numel() for value in network.parameters()) or None,
-        "image_flops": image_flops(network),
-        "image_size": encoder.image_size,
-        "width": encoder.dim,
-        "pretraining_images": images,
-    }
+    return Footprint(
+        parameters=sum(value.numel() for value in network.parameters()) or None,
+        image_flops=image_flops(network),
+        image_size=encoder.image_size,
+        width=encoder.dim,
+        pretraining_images=images,
+    )
 
 
 @torch.inference_mode()

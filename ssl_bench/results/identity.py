@@ -14,15 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ssl_bench.plugin.cohort import SPLITS
+from ssl_bench.results.record import Identity
 from ssl_bench.results.rundir import RunDirectory
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ssl_bench.plugin.contracts import Backbone
-
-Identity = dict[str, str]
-"""``sha256`` and what it is ``of``: weights, features or predictions."""
 
 
 def identities(encoders: Mapping[str, Backbone], run: RunDirectory, dataset: str) -> dict[str, Identity]:
@@ -49,7 +47,7 @@ def of_weights(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iden
         tensor = weights[name].detach().cpu().contiguous()
         told.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         told.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return {"sha256": told.hexdigest(), "of": "weights"}
+    return Identity(sha256=told.hexdigest(), of="weights")
 
 
 def of_features(ids: npt.NDArray[Any], features: npt.NDArray[Any]) -> Identity:
@@ -67,7 +65,7 @@ def _of_numbers(ids: npt.NDArray[Any], numbers: npt.NDArray[Any], what: str) -> 
     order = np.argsort(ids.astype(str))
     told = sha256("\n".join(ids[order].astype(str)).encode())
     told.update(np.ascontiguousarray(numbers[order], dtype=np.float64).tobytes())
-    return {"sha256": told.hexdigest(), "of": what}
+    return Identity(sha256=told.hexdigest(), of=what)
 
 
 def _of_kept(run: RunDirectory, encoder: str, dataset: str) -> Identity:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ssl_bench.data.families import comparable, family
 from ssl_bench.errors import DataError, HandledError, shortened
 from ssl_bench.plugin.cohort import SPLITS
+from ssl_bench.results.record import Record, TrainedOn, TrainedSource
 from ssl_bench.results.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -81,17 +82,14 @@ class Ledger:
         tested = None if patients is None else frozenset(map(str, patients))
         return any(_holds(source, dataset, tested, manifest) for source in self.sources)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> TrainedOn:
         """As a record has it: without patients."""
-        return {
-            "complete": self.complete,
-            "images": self.images,
-            "datasets": [
-                {"name": one.name, "splits": list(one.splits), "splits_sha256": one.manifest, "images": one.images,
-                 "test_patients": one.tests}
-                for one in self.sources
-            ],
-        }  # fmt: skip
+        sources = tuple(
+            TrainedSource(name=one.name, splits=one.splits, splits_sha256=one.manifest, images=one.images,
+                          test_patients=one.tests)
+            for one in self.sources
+        )  # fmt: skip
+        return TrainedOn(complete=self.complete, images=self.images, datasets=sources)
 
 
 UNKNOWN = Ledger(complete=False)
@@ -142,41 +140,39 @@ def of_weights(path: Path) -> Ledger:
         kept = json.loads((folder / "config.json").read_text(encoding="utf-8"))["sha256"]
     except (HandledError, OSError, ValueError, KeyError, TypeError):
         return UNKNOWN
-    if record.get("files", {}).get("encoder/model.safetensors") != kept:
+    if (record.files or {}).get("encoder/model.safetensors") != kept:
         return UNKNOWN  # the folder was given other weights
     return of_record(record, run.path)
 
 
-def of_record(record: Mapping[str, Any], path: Path | None = None) -> Ledger:
+def of_record(record: Record, path: Path | None = None) -> Ledger:
     """Of a record, with patients where its run still has them."""
-    told = record.get("trained_on")
+    told = record.trained_on
     if told is None:
         return _older(record)
     patients = _patients(path, record) if path else {}
     sources = tuple(
-        Source(one["name"], tuple(one.get("splits") or ()), one.get("splits_sha256") or "", one.get("images"),
-               one.get("test_patients"), patients.get((one["name"], one.get("splits_sha256") or "")))
-        for one in told["datasets"]
+        Source(one.name, one.splits or (), one.splits_sha256 or "", one.images, one.test_patients,
+               patients.get((one.name, one.splits_sha256 or "")))
+        for one in told.datasets
     )  # fmt: skip
-    return Ledger(sources, bool(told["complete"]))
+    return Ledger(sources, told.complete)
 
 
-def _older(record: Mapping[str, Any]) -> Ledger:
+def _older(record: Record) -> Ledger:
     """Of a record that states nothing: by its configuration."""
-    config, card = record.get("config", {}), record.get("encoder")
+    asked, card = record.settings, record.encoder
     if card:
-        names = card.get("trained_on")
-        return UNKNOWN if names is None else Ledger(tuple(map(Source, names)))
-    if "probed" in record:
+        return UNKNOWN if card.trained_on is None else Ledger(tuple(map(Source, card.trained_on)))
+    if record.probed is not None:
         return UNKNOWN
-    found = UNKNOWN if config.get("backbone", {}).get("init") else Ledger()
-    if record.get("pretraining", True) is None:
+    found = UNKNOWN if asked.backbone.init else Ledger()
+    if not record.pretrained:
         return found
-    data, section = record.get("data", {}), config.get("data", {})
-    names = [part["name"] for part in (section, *section.get("more", ())) if "name" in part] or [data.get("name", "")]
     # Unless the gate was opened, no test patient was there.
-    tests = None if section.get("allow_test_in_pretraining") else 0
-    sha = data.get("splits_sha256") or NO_HASH
+    tests = None if asked.data.allow_test_in_pretraining else 0
+    sha = record.data.splits_sha256 or NO_HASH
+    names = asked.data.names or [record.data.name]
     return found.joined(Ledger(tuple(Source(name, manifest=sha, tests=tests) for name in names)))
 
 
@@ -188,24 +184,23 @@ def write_patients(run: RunDirectory, ledger: Ledger) -> None:
         run.write_kept_json(FILE, kept)
 
 
-def _patients(path: Path, record: Mapping[str, Any]) -> dict[tuple[str, str], frozenset[str]]:
+def _patients(path: Path, record: Record) -> dict[tuple[str, str], frozenset[str]]:
     """By dataset and manifest; empty where the file is gone or another than the record was written with."""
     run = RunDirectory(path)
-    if not (path / FILE).is_file() or FILE not in record.get("files", {}):
+    if not (path / FILE).is_file() or FILE not in (record.files or {}):
         return {}
     parts = json.loads(run.checked(path / FILE, record).read_text(encoding="utf-8"))
     return {(part["name"], part["splits_sha256"]): frozenset(part["patients"]) for part in parts}
 
 
-def tested_datasets(record: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+def tested_datasets(record: Record, name: str) -> list[tuple[str, str]]:
     """The datasets behind the name of a test set in a record, each with the hash of its splits."""
-    for other in record.get("external", ()):
-        if other.get("name") == name:
-            return [(other.get("dataset", name), other.get("splits_sha256", ""))]
-    data, section = record.get("data", {}), record.get("config", {}).get("data", {})
-    names = [part["name"] for part in (section, *section.get("more", ())) if "name" in part]
-    home = name == data.get("name") and names
-    return [(one, data.get("splits_sha256") or NO_HASH) for one in (names if home else [name])]
+    for other in record.external:
+        if other.name == name:
+            return [(other.dataset or name, other.splits_sha256)]
+    names = record.settings.data.names
+    home = name == record.data.name and names
+    return [(one, record.data.splits_sha256 or NO_HASH) for one in (names if home else [name])]
 
 
 def refuse_seen(plan: Plan) -> None:

@@ -1,106 +1,295 @@
-"""``record.json``: written with a hash of itself and of every file it speaks of, and read back whole or refused."""
+"""The record of a run as types: what was run on what, every number, every difference. No torch.
+
+:mod:`ssl_bench.results.record_file` reads and writes it; ``docs/record.schema.json`` is made of these models.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any
 
-from ssl_bench.errors import DataError, UsageError
-from ssl_bench.files import write_json
-from ssl_bench.plugin.notes import note_of, parts_of
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from ssl_bench.plugin.notes import Note, note_of
+from ssl_bench.results.row import MACRO, Comparison, Count, MetricRow, Number, Part, Truth
+from ssl_bench.results.settings import Settings
+
+__all__ = ["MACRO", "SCHEMA", "Comparison", "MetricRow", "Note", "Part", "Record", "Settings"]
 
 SCHEMA = 2
 """Version of ``record.json``; docs/record.md describes it."""
 
-BEFORE = 1
-"""The version before it, whose options are by name alone and whose notes are bare sentences; it has no hashes."""
-
-SHAPES: dict[str, type] = {
-    "metrics": list, "comparisons": list, "notes": list, "features": list, "components": list, "external": list,
-    "config": dict, "data": dict, "options": dict, "files": dict, "environment": dict, "seconds": dict,
+NOTE_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "code": {"type": "string"}, "text": {"type": "string"}, "numbers": {"type": "object"},
+        "details": {"type": "array", "items": {"type": "string"}}, "shown": {"type": "string"},
+    },
+    "required": ["code", "text"],
 }  # fmt: skip
-"""What stands under a key of a record that has it."""
+
+RecordedNote = Annotated[
+    Note,
+    PlainValidator(note_of),
+    PlainSerializer(lambda note: note_of(note).parts()),
+    WithJsonSchema(NOTE_SCHEMA),
+]
+"""A note, in the file a table of its parts."""
 
 
-def write(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record with its own hash; its notes in parts.
+class Size(Part):
+    """Images and patients of a split."""
 
-    Raises:
-        ValueError: a number is NaN or infinite.
-    """
-    notes = {"notes": parts_of(record["notes"])} if "notes" in record else {}
-    body = {key: value for key, value in {**record, **notes}.items() if key != "sha256"}
-    write_json(path, {**body, "sha256": digest(body)})
+    images: Count
+    patients: Count = 0
 
 
-def digest(body: Mapping[str, Any]) -> str:
-    """Hash of a record's values, whatever the order of its keys."""
-    return _digest_of_parsed(json.loads(json.dumps(body, allow_nan=False)))  # a number as a key is text in JSON
+class Data(Part):
+    """The run's own data."""
+
+    name: str = ""
+    """as in the rows"""
+    fingerprint: str | None = None
+    """of the prepared images"""
+    content: dict[str, str] | None = None
+    """hashes of pixels, labels, features and split of all images"""
+    splits_sha256: str | None = None
+    """of the split manifest (``splits.json``)"""
+    official_split: Truth = False
+    """whether the split is the dataset's own"""
+    splits: dict[str, Size] = {}
+    labels: tuple[str, ...] = ()
+    label_space: str | None = None
+    datasets: tuple[str, ...] = ()
+    """those that it consists of"""
+    counts: dict[str, Any] = {}
+    """what the reader noticed"""
+    rejected: dict[str, Any] = {}
+    """images that were left out, with the reason"""
+    grey: dict[str, Any] = {}
+    """mean and deviation of the grey values"""
 
 
-def _digest_of_parsed(body: Mapping[str, Any]) -> str:
-    """As :func:`digest`, of what was read from JSON and need not be written and read once more."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+class RecordedComponent(Part):
+    """Where a component comes from."""
+
+    kind: str = ""
+    name: str = ""
+    distribution: str = ""
+    version: str = ""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A record as it was written; its notes are :class:`ssl_bench.plugin.notes.Note`.
+class External(Part):
+    """Another dataset that was tested on."""
 
-    Raises:
-        UsageError: another version wrote it.
-        DataError: it is damaged, no record, or was changed after it was written.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is damaged ({error}); restore it, or run again") from None
-    if not isinstance(record, dict):
-        raise DataError(f"{path} is damaged (it holds no table of keys); restore it, or run again")
-    schema = record.get("schema")
-    if schema not in (SCHEMA, BEFORE) or isinstance(schema, bool):
-        raise UsageError(
-            f"{path} has schema {json.dumps(schema)}, this version reads schema {SCHEMA}; use the version of sslbench "
-            "that wrote it"
-        )
-    found = record.pop("sha256", None)
-    if schema == SCHEMA and found != _digest_of_parsed(record):
-        raise DataError(f"{path} is not what a run wrote: its values differ from the hash in it; restore it, or run "
-                        "again")  # fmt: skip
-    try:
-        return _whole(record if schema == SCHEMA else _upgraded(record))
-    except (TypeError, KeyError, AttributeError) as error:
-        told = " ".join(str(error).split())
-        raise DataError(f"{path} is damaged ({told}); restore it, or run again") from None
+    name: str = ""
+    """as in the rows"""
+    dataset: str = ""
+    mode: str = ""
+    """``head``: protocols fitted on the run's own dataset; ``refit``: on this one"""
+    synthetic: Truth = False
+    labels: tuple[str, ...] = ()
+    splits: dict[str, Size] = {}
+    splits_sha256: str = ""
+    official_split: Truth = False
+    counts: dict[str, Any] = {}
+    fingerprint: str | None = None
+    content: dict[str, str] | None = None
+    rejected: dict[str, Any] = {}
+    component: RecordedComponent | None = None
+    options: dict[str, Any] = {}
 
 
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number of a record")
+class TrainedSource(Part):
+    """A dataset of the pretraining."""
+
+    name: str = ""
+    splits: tuple[str, ...] | None = ()
+    """those that were seen; empty: unknown"""
+    splits_sha256: str | None = ""
+    """hash of the split manifest; empty: none is there"""
+    images: Count | None = None
+    """null: unknown"""
+    test_patients: Count | None = None
+    """patients of its own test split that were seen; null: unknown"""
 
 
-def _whole(record: dict[str, Any]) -> dict[str, Any]:
-    """The record with notes to read.
+class TrainedOn(Part):
+    """What the encoder was pretrained on."""
 
-    Raises:
-        TypeError: something of another kind stands under a key.
-    """
-    if not isinstance(record.get("metrics", []), list) or "metrics" not in record:
-        raise TypeError("it has no rows of metrics")
-    for key, kind in SHAPES.items():
-        if key in record and not isinstance(record[key], kind):
-            raise TypeError(f"'{key}' must be a {kind.__name__}, found {type(record[key]).__name__}")
-    for row in (*record["metrics"], *record.get("comparisons", ())):
-        if not isinstance(row, dict):
-            raise TypeError(f"a row of metrics must be a table, found {type(row).__name__}")
-    return {**record, **({"notes": [note_of(note) for note in record["notes"]]} if "notes" in record else {})}
+    complete: Truth
+    """nothing else was; false: unknown"""
+    images: Count | None = None
+    datasets: tuple[TrainedSource, ...] = ()
 
 
-def _upgraded(record: dict[str, Any]) -> dict[str, Any]:
-    """A record of the version before as one of this."""
-    kinds = {part["name"]: part["kind"] for part in record.get("components", ())}
-    options: dict[str, dict[str, Any]] = {}
-    for name, values in record.get("options", {}).items():
-        options.setdefault(kinds.get(name, "evaluator"), {})[name] = values
-    return {**record, "schema": SCHEMA, **({"options": options} if "options" in record else {})}
+class EncoderCard(Part):
+    """Weights of others."""
+
+    name: str = ""
+    file: str = ""
+    sha256: str = ""
+    licence: str | None = None
+    revision: str | None = None
+    source: str | None = None
+    verified: Truth = False
+    """whether the facts were verified with the weights"""
+    trained_on: tuple[str, ...] | None = None
+    """null: unknown"""
+    preprocessing: dict[str, Any] = {}
+    pooling: str = ""
+    width: Count | None = None
+    parameters: Count | None = None
+    image_flops: Number | None = None
+    """null: not counted"""
+
+
+class Footprint(Part):
+    """What an encoder costs in use and what it was given."""
+
+    parameters: Count | None = None
+    image_flops: Number | None = None
+    """floating-point operations of one image, forward; null where the graph runs outside of torch"""
+    image_size: Count | None = None
+    """px"""
+    width: Count | None = None
+    """of the features"""
+    pretraining_images: Count | None = None
+    """null: unknown"""
+
+
+class Environment(Part):
+    """Where the run happened."""
+
+    packages: dict[str, str | None] = {}
+    python: str | None = None
+    platform: str | None = None
+    processor: str | None = None
+    cores: Count | None = None
+    threads: Count | None = None
+    gpu: str | None = None
+    git_commit: str | None = None
+    """of the suite's own checkout; null for an installed package"""
+    git_changed: Truth | None = None
+    """whether the code differs from that commit"""
+
+
+class Cost(Part):
+    """Operations and parameters of the training."""
+
+    crops_per_image: Count | None = None
+    step_flops: Number | None = None
+    """floating-point operations of a step, counted on the shapes, forward and backward"""
+    flops: Number | None = None
+    """of the training"""
+    encoder_parameters: Count | None = None
+    trainable_parameters: Count | None = None
+
+
+class Pretraining(Part):
+    """What pretraining did."""
+
+    steps: Count = 0
+    images_seen: Count = 0
+    crops_seen: Count = 0
+    seconds: Number = 0.0
+    """training time of this process"""
+    images_per_second: Number = 0.0
+    precision: str = ""
+    device: str = ""
+    resumed_at: Count = 0
+    """step; 0: it was not resumed"""
+    final: dict[str, Any] = {}
+    """the last log entry"""
+    optimizer: str = ""
+    changes: tuple[str, ...] = ()
+    """what a resume changed"""
+    processes: Count = 1
+    chosen: dict[str, Any] = {}
+    """the step whose encoder is evaluated, where that is not the last"""
+
+
+class Identity(Part):
+    """What makes two encoders the same."""
+
+    sha256: str = ""
+    of: str = ""
+    """weights, features or predictions"""
+
+
+class Record(Part):
+    """All that a run says of itself, and its numbers."""
+
+    version: Count = Field(SCHEMA, alias="schema")
+    """version of this description"""
+    probed: str | None = None
+    """the file whose embeddings or predictions were measured; there is no run behind them"""
+    scored: Truth = False
+    """whether these are predictions of a model from elsewhere"""
+    bundled: Truth = False
+    """whether the record came in a bundle"""
+    synthetic: Truth = False
+    """true where the images are generated: such numbers say nothing about patients"""
+    notes: tuple[RecordedNote, ...] = ()
+    """what a reader must know"""
+    method: str = ""
+    fusion: str | None = None
+    features: tuple[str, ...] = ()
+    """EHR features that were joined in pretraining"""
+    ehr_columns: tuple[str, ...] = ()
+    """of the EHR vector"""
+    ehr_fills: dict[str, Any] = {}
+    """values that replaced missing ones, learnt on the training split"""
+    recipe: str = ""
+    encoder: EncoderCard | None = None
+    """weights of others; null where the run built its encoder"""
+    trained_on: TrainedOn | None = None
+    rates_from: str | None = None
+    """whose rate and weight decay these are"""
+    config: dict[str, Any] = {}
+    """the resolved configuration, every key"""
+    downstream_fusion: str | None = None
+    """the fusion that protocols join EHR by"""
+    options: dict[str, dict[str, dict[str, Any]]] = {}
+    """resolved options by kind and name"""
+    components: tuple[RecordedComponent, ...] = ()
+    without_encoder: tuple[str, ...] = ()
+    """protocols that look at no encoder"""
+    data: Data = Data()
+    external: tuple[External, ...] = ()
+    environment: Environment = Environment()
+    cost: Cost | None = None
+    pretraining: Pretraining | None = None
+    """null where nothing was trained"""
+    seconds: dict[str, Number] = {}
+    """wall time by stage"""
+    footprints: dict[str, Footprint] = {}
+    """by encoder"""
+    encoders: dict[str, Identity] = {}
+    """identity of each encoder by its name in the rows"""
+    metrics: tuple[MetricRow, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    files: dict[str, str] | None = None
+    """SHA-256 of every file beside the record that the numbers come from; a record of the first version knows none"""
+
+    @property
+    def settings(self) -> Settings:
+        """The parts of the configuration that readers look into."""
+        return Settings.model_validate(self.config)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the run trained its encoder; the first records say nothing of runs that did not."""
+        return "pretraining" not in self.model_fields_set or self.pretraining is not None
+
+    def options_of(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
+        """Resolved options of the components of a kind by name; none where the record has none."""
+        return self.options.get(kind, {})
+
+    def identity_of(self, encoder: str) -> str:
+        """Hash of an encoder's weights, or of its features; empty where the record has none."""
+        return self.encoders[encoder].sha256 if encoder in self.encoders else ""
+
+    def footprint_of(self, encoder: str) -> Footprint:
+        """Size and cost of an encoder, as far as the record knows them."""
+        return self.footprints.get(encoder, Footprint())

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ssl_bench.errors import DataError, PluginError, shortened
 from ssl_bench.plugin.contracts import Metric, Predictions, Split
+from ssl_bench.results.row import MACRO, Comparison, Measurement, MetricRow, RowIdentity
 from ssl_bench.stats.bootstrap import patient_rows
 from ssl_bench.stats.intervals import (
     FEWEST,
@@ -26,8 +27,6 @@ from ssl_bench.stats.intervals import (
 from ssl_bench.stats.intervals import Metric as Measured
 from ssl_bench.stats.measures import Gauge, measured
 from ssl_bench.stats.predictions import IMAGES, PredictionTable, fitted, unit_of
-
-MACRO = "macro"
 
 CONSTANT = "constant features"
 """The note of a number of an encoder that gives every image the same features."""
@@ -137,22 +136,22 @@ def metric_rows(
     replicates: int,
     metrics: Sequence[Gauge] = (),
     validation: PredictionTable | None = None,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[MetricRow]:
     """Rows of one protocol's predictions: AUROC, AUPRC, and those of ``metrics`` that apply to them."""
     table = replace(as_table(scored, labels), validation=validation)
     if not scored.predictions.probabilities:
         metrics = [gauge for gauge in metrics if gauge.component.needs != "probabilities"]
     chosen_on = scored.origin.fitted_on if scored.origin.fitted_on != scored.origin.dataset else ""
     for row in table_rows(table, replicates, scored.origin.seed, metrics):
-        note = row["note"]
-        if chosen_on and "threshold" in row and row["value"] is not None:
+        note = row.note
+        if chosen_on and "threshold" in row.model_fields_set and row.value is not None:
             note = "; ".join(filter(None, (note, f"threshold chosen on validation images of {chosen_on}")))
-        yield {**identity(scored), **row, "note": note}
+        yield MetricRow(**identity(scored).as_json(), **row.but(note=note).as_json())
 
 
 def table_rows(
     table: PredictionTable, replicates: int, seed: int, metrics: Sequence[Gauge] = ()
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Measurement]:
     """One row for each label and the macro mean, for each metric."""
     denominators = Denominators(table)
     scores, base = np.nan_to_num(table.scores), supports(table.known, table.patients)
@@ -179,18 +178,18 @@ def rows_of(
     denominators: Denominators,
     chance: float | Literal["prevalence"] | None,
     cuts: Sequence[float | None] | None = None,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Measurement]:
     """One row for each label and the macro mean, of one metric; ``cuts`` are the thresholds of the labels."""
     for k, (label, interval) in enumerate(zip(labels, found.labels, strict=True)):
         told = {**_interval(interval), **denominators.of((k,), chance)}
         if cuts is not None:
             told |= _cut(cuts[k], interval.note)
-        yield {"label": label, "metric": metric, **told}
+        yield Measurement(label=label, metric=metric, **told)
     held, every = ([labels[k] for k in columns] for columns in (found.held, found.defined))
-    yield {
-        "label": MACRO, "metric": metric, **_interval(found.macro), **denominators.of(found.held, chance),
-        "macro_labels": held, "value_all": found.whole, "all_labels": every,
-    }  # fmt: skip
+    yield Measurement(
+        label=MACRO, metric=metric, **_interval(found.macro), **denominators.of(found.held, chance),
+        macro_labels=tuple(held), value_all=found.whole, all_labels=tuple(every),
+    )  # fmt: skip
 
 
 def _cut(threshold: float | None, note: str) -> dict[str, Any]:
@@ -235,7 +234,7 @@ class Denominators:
         return {**counts, "prevalence": float(np.mean(shares)) if shares else None}
 
 
-def plain_row(origin: Origin, split: Split, metric: Metric) -> dict[str, Any]:
+def plain_row(origin: Origin, split: Split, metric: Metric) -> MetricRow:
     """The row of a number that an evaluator gave directly.
 
     Raises:
@@ -246,13 +245,19 @@ def plain_row(origin: Origin, split: Split, metric: Metric) -> dict[str, Any]:
             f"protocol '{origin.protocol}' gave {metric.metric} = {metric.value} for '{metric.label}' of split "
             f"'{metric.split}'; where it is undefined it must give none, with a note"
         )
-    ends = (metric.ci_low, metric.ci_high, metric.percentile_low, metric.percentile_high)
-    interval = _interval(Interval(metric.value, *ends, note=metric.note))
+    ends = map(_number, (metric.ci_low, metric.ci_high, metric.percentile_low, metric.percentile_high))
+    low, high, percentile_low, percentile_high = ends
+    interval = _interval(Interval(_number(metric.value), low, high, percentile_low, percentile_high, note=metric.note))
     size = {"n_images": len(split.labels), "n_patients": len(set(split.patient_ids)), **dict.fromkeys(UNCOUNTED)}
-    return {
-        **asdict(origin), "split": metric.split, "subgroup": "all", "fraction": 1.0, "draw": 0, "settings": {},
-        "label": metric.label, "metric": metric.metric, **interval, **size, "chance": None,
-    }  # fmt: skip
+    return MetricRow(
+        **asdict(origin), split=metric.split, subgroup="all", fraction=1.0, draw=0, settings={},
+        label=metric.label, metric=metric.metric, **interval, **size, chance=None,
+    )  # fmt: skip
+
+
+def _number(value: float | None) -> float | None:
+    """A number of whatever library as one that JSON knows."""
+    return value if value is None or isinstance(value, int) else float(value)
 
 
 def difference_rows(
@@ -262,15 +267,15 @@ def difference_rows(
     replicates: int,
     metrics: Sequence[Gauge] = (),
     validation: tuple[PredictionTable | None, PredictionTable | None] = (None, None),
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Comparison]:
     """First encoder minus second, of one protocol in one run."""
-    shared = {"encoder": first.origin.encoder, "against": second.origin.encoder}
+    shared = {**identity(first).as_json(), "against": second.origin.encoder}
     pair = [replace(as_table(one, labels), validation=chosen)
             for one, chosen in zip((first, second), validation, strict=True)]  # fmt: skip
     if not (first.predictions.probabilities and second.predictions.probabilities):
         metrics = [gauge for gauge in metrics if gauge.component.needs != "probabilities"]
     for row in table_differences(pair[0], pair[1], replicates, first.origin.seed, metrics=metrics):
-        yield {**identity(first), **shared, **row}
+        yield Comparison(**shared, **row.as_json())
 
 
 def table_differences(
@@ -280,7 +285,7 @@ def table_differences(
     seed: int,
     fewest: int = FEWEST,
     metrics: Sequence[Gauge] = (),
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Comparison]:
     """First minus second on the same rows and the same resamples of patients, for each label and the macro mean."""
     known = np.where(np.isnan(first.known), np.nan, second.known)
     pair = np.nan_to_num(first.scores), np.nan_to_num(second.scores)
@@ -296,20 +301,20 @@ def table_differences(
     for metric, of_metric in found.items():
         for label, interval in (*zip(first.labels, of_metric.labels, strict=True), (MACRO, of_metric.macro)):
             p = interval.p if isinstance(interval, Difference) else None
-            yield {"metric": metric, "label": label, **_interval(interval), "p": p}
+            yield Comparison(metric=metric, label=label, **_interval(interval), p=p)
 
 
-def identity(scored: Scored) -> dict[str, Any]:
+def identity(scored: Scored) -> RowIdentity:
     """What all rows of one set of predictions on all images share."""
     predictions = scored.predictions
-    return {
+    return RowIdentity(
         **asdict(scored.origin),
-        "split": predictions.split,
-        "subgroup": "all",
-        "fraction": predictions.fraction,
-        "draw": predictions.draw,
-        "settings": dict(predictions.settings),
-    }
+        split=predictions.split,
+        subgroup="all",
+        fraction=predictions.fraction,
+        draw=predictions.draw,
+        settings=dict(predictions.settings),
+    )
 
 
 def _interval(interval: Interval) -> dict[str, Any]:

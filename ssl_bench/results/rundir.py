@@ -20,11 +20,10 @@ import yaml
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import TORN, check_unlocked, csv_text, locked, replacing, write_json, write_text
 from ssl_bench.files import sha256 as file_hash
-from ssl_bench.results import record as record_file
+from ssl_bench.results import record_file
 from ssl_bench.results.mapped import is_mapped, mapped
-from ssl_bench.results.record import SCHEMA
-
-__all__ = ["SCHEMA", "RunDirectory", "check_trained", "new_run_path", "options_in", "place_name", "prediction_file"]
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import Located, RowIdentity
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ class RunDirectory:
     def _place(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()
 
-    def checked(self, path: Path, content: Mapping[str, Any]) -> Path:
+    def checked(self, path: Path, content: Record) -> Path:
         """A kept file, once it is known to be the one that a record speaks of.
 
         Args:
@@ -216,11 +215,11 @@ class RunDirectory:
         Raises:
             DataError: it is gone, or its bytes are others.
         """
-        expected = content.get("files", {}).get(self._place(path))
+        expected = (content.files or {}).get(self._place(path))
         if not path.is_file():
             raise DataError(f"{path} is gone, which the record of the run speaks of; restore it, or make it again by "
                             f"sslbench evaluate {self.path}")  # fmt: skip
-        if "files" in content and file_hash(path) != expected:
+        if content.files is not None and file_hash(path) != expected:
             raise DataError(f"{path} is not the file that the record of the run was written with; restore it, or make "
                             f"it again by sslbench evaluate {self.path}")  # fmt: skip
         return path
@@ -256,14 +255,14 @@ class RunDirectory:
     def _content(self, name: str) -> Path:
         return self.path / "content" / f"{name or 'run'}.parquet"
 
-    def write_record(self, content: Mapping[str, Any]) -> None:
+    def write_record(self, content: Record) -> None:
         """Write the record, with the hashes of the files that were kept, and its rows as ``metrics.csv``."""
-        write_text(self.path / "metrics.csv", csv_text(pd.DataFrame(content["metrics"])))
+        write_text(self.path / "metrics.csv", csv_text(pd.DataFrame([row.as_json() for row in content.metrics])))
         self.remember(self.path / "metrics.csv")
-        record_file.write(self.record, {**content, "files": {**content.get("files", {}), **self.hashes}})
+        record_file.write(self.record, content.but(files={**(content.files or {}), **self.hashes}))
 
-    def read_record(self) -> dict[str, Any]:
-        """The record of a finished run; its notes are :class:`ssl_bench.plugin.notes.Note`.
+    def read_record(self) -> Record:
+        """The record of a finished run.
 
         Raises:
             UsageError: this is no run, it is not finished, or another version wrote it.
@@ -274,7 +273,7 @@ class RunDirectory:
         if not self.record.is_file():
             raise UsageError(f"{self.path} holds no finished run (no record.json); finish it with --resume {self.path}")
         found = record_file.read(self.record)
-        self.hashes.update(found.get("files", {}))
+        self.hashes.update(found.files or {})
         return found
 
     def write_kept_json(self, name: str, content: Any) -> None:
@@ -287,40 +286,33 @@ class RunDirectory:
         self.write_kept_json("splits.json", manifest)
 
 
-def prediction_file(row: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def prediction_file(row: RowIdentity) -> tuple[str, dict[str, Any]]:
     """Name and key of the file with the predictions behind a row; see :meth:`RunDirectory.write_predictions`."""
-    row = row.get("kept_as", row)
-    rest = {name: row[name] for name in ("settings", "fraction", "draw")}
-    if row.get("fitted_on", row["dataset"]) != row["dataset"]:
-        rest["fitted_on"] = row["fitted_on"]
-    return f"{row['dataset']}-{row['split']}-{row['protocol']}", rest
+    rest: dict[str, Any] = {"settings": row.settings, "fraction": row.fraction, "draw": row.draw}
+    if row.fitted_on != row.dataset:
+        rest["fitted_on"] = row.fitted_on
+    return f"{row.dataset}-{row.split}-{row.protocol}", rest
 
 
-def options_in(record: Mapping[str, Any], kind: str) -> Mapping[str, Mapping[str, Any]]:
-    """Resolved options of the components of a kind by name; none where the record has none."""
-    found: Mapping[str, Mapping[str, Any]] = record.get("options", {}).get(kind, {})
-    return found
-
-
-def place_name(row: Mapping[str, Any], internal: str) -> str:
+def place_name(row: Located, internal: str) -> str:
     """``linear``, or ``linear, tested on nih14, fitted on nih14``: what is not the run's own dataset is named."""
-    parts = [row["protocol"]]
-    if row["dataset"] != internal:
-        parts.append(f"tested on {row['dataset']}")
-    if row.get("fitted_on", internal) != internal:
-        parts.append(f"fitted on {row['fitted_on']}")
+    parts = [row.protocol]
+    if row.dataset != internal:
+        parts.append(f"tested on {row.dataset}")
+    if row.fitted_on != internal:
+        parts.append(f"fitted on {row.fitted_on}")
     return ", ".join(parts)
 
 
-def check_trained(record: Mapping[str, Any], path: Path) -> None:
+def check_trained(record: Record, path: Path) -> None:
     """Refuse a folder of ``sslbench probe``, which holds predictions and no run.
 
     Raises:
         UsageError: it is one.
     """
-    if "probed" in record:
+    if record.probed is not None:
         raise UsageError(
-            f"{path} holds what sslbench probe made of {record['probed']}, and no run; it can be used by compare and "
+            f"{path} holds what sslbench probe made of {record.probed}, and no run; it can be used by compare and "
             "tables, or be probed again"
         )
 

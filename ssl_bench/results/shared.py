@@ -16,8 +16,9 @@ from pydantic import BaseModel
 
 from ssl_bench.config.config import Choice, EncoderChoice, RunConfig
 from ssl_bench.errors import HandledError
-from ssl_bench.plugin.notes import note_of
 from ssl_bench.plugin.registry import Registry, discover
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MetricRow
 
 AS_IT_IS = (
     "schema", "synthetic", "method", "fusion", "downstream_fusion", "features", "ehr_columns", "ehr_fills", "recipe",
@@ -76,12 +77,17 @@ PLACE = re.compile(r"(^|[\s(])([/~\\]|[A-Za-z]:[/\\]|\.{1,2}/)")
 """A folder of the machine among words that may hold an address (``github.com/google-research/simclr``)."""
 
 
-def share(record: Mapping[str, Any]) -> dict[str, Any]:
+def share(record: Record) -> Record:
     """The part of a record that may leave the machine.
 
     Args:
-        record: of a finished run, its notes as they are read or written.
+        record: of a finished run.
     """
+    public = {"notes": [note.public() for note in record.notes]} if "notes" in record.model_fields_set else {}
+    return Record.model_validate({**_shared(record.as_json()), **public})
+
+
+def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
     found = _some(record, AS_IT_IS)
     for key, names in PARTS.items():
         if key in record:
@@ -93,8 +99,6 @@ def share(record: Mapping[str, Any]) -> dict[str, Any]:
         found["rates_from"] = None if told is None or PLACE.search(told) else told
     if "environment" in record:  # of the system its kind alone: people name what they build
         found["environment"]["platform"] = str(record["environment"].get("platform", "")).split("-")[0]
-    if "notes" in record:
-        found["notes"] = [note_of(note).public() for note in record["notes"]]
     if "config" in record:
         found["config"] = share_config(record["config"])
     if "options" in record:
@@ -105,7 +109,7 @@ def share(record: Mapping[str, Any]) -> dict[str, Any]:
         found["external"] = [_external(part) for part in record["external"]]
     for key in ("metrics", "comparisons"):
         if key in record:
-            found[key] = [share_row(row) for row in record[key]]
+            found[key] = [_row(row) for row in record[key]]
     return found
 
 
@@ -115,10 +119,9 @@ def share_options(options: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dic
             for kind, chosen in options.items()}  # fmt: skip
 
 
-def speakable(record: Mapping[str, Any]) -> dict[str, Any]:
+def speakable(record: Record) -> Record:
     """The record with the configuration and options that may be shared, to make names of."""
-    options = {"options": share_options(record["options"])} if "options" in record else {}
-    return {**record, "config": share_config(record["config"]), **options}
+    return record.but(config=share_config(record.config), options=share_options(record.options))
 
 
 def share_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,12 +130,13 @@ def share_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _some(table: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: _texts(table[name]) for name in names if name in table}
+    found = {name: _texts(table[name]) for name in names if name in table}
+    return {name: value for name, value in found.items() if value is not None or table[name] is None}
 
 
 def _each(part: Any, names: Iterable[str]) -> Any:
     """Some keys of a table, of each table in a list, or of each in a table of tables."""
-    if isinstance(part, list):
+    if isinstance(part, list | tuple):
         return [_some(item, names) for item in part]
     if isinstance(part, Mapping) and part and all(isinstance(value, Mapping) for value in part.values()):
         return {key: _some(value, names) for key, value in part.items()}
@@ -161,7 +165,12 @@ def _external(part: Mapping[str, Any]) -> dict[str, Any]:
     return {**_dataset(part), **component, **options}
 
 
-def share_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def share_row(row: MetricRow) -> MetricRow:
+    """What of a row of metrics may be shared."""
+    return MetricRow.model_validate(_row(row.as_json()))
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     """What of a row of metrics or comparisons may be shared."""
     # A note of the core is made of counts, findings and groups; one that names a file is a plugin's.
     note = {"note": "" if FOLDER.match(str(row["note"])) else row["note"]} if "note" in row else {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
+
+from ssl_bench.results.record import Record
 
 ENCODERS = ("trained", "given")
 """Whose predictions stand for a run: ``given`` is what ``sslbench probe`` evaluated. All others are baselines."""
@@ -13,7 +14,7 @@ RANDOM = "random"
 """The encoder that was never trained, which every run is measured beside."""
 
 
-def standing(record: Mapping[str, Any], measured: Collection[str]) -> str:
+def standing(record: Record, measured: Collection[str]) -> str:
     """The encoder that stands for a run among those measured: the trained one, or the baseline that the run is."""
-    own = (*ENCODERS, str(record.get("method", RANDOM)))
+    own = (*ENCODERS, record.method or RANDOM)
     return next((name for name in own if name in measured), RANDOM)

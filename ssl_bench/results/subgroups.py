@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,8 @@ import pandas as pd
 from ssl_bench.data.subsets import restricted
 from ssl_bench.errors import shortened
 from ssl_bench.plugin.contracts import Metric
-from ssl_bench.results.rows import (
-    MACRO,
-    Denominators,
-    Scored,
-    as_table,
-    identity,
-    metric_rows,
-    plain_row,
-    rows_of,
-)
+from ssl_bench.results.row import MACRO, MetricRow
+from ssl_bench.results.rows import Denominators, Scored, as_table, identity, metric_rows, plain_row, rows_of
 from ssl_bench.stats.bootstrap import Floats
 from ssl_bench.stats.gaps import GroupMetrics
 from ssl_bench.stats.groups import groups, known
@@ -31,15 +23,13 @@ from ssl_bench.stats.predictions import PredictionTable, fitted
 from ssl_bench.stats.rates import RATES, thresholds
 from ssl_bench.stats.significance import adjusted_p
 
-Row = dict[str, Any]
-
 SMALLEST = 5
 """Patients that a group must have to stand in a table."""
 
 
 def subgroup_rows(
     scored: Scored, labels: tuple[str, ...], replicates: int, validation: PredictionTable | None = None
-) -> Iterator[Row]:
+) -> Iterator[MetricRow]:
     """Every metric of every group (``sex=F``) with its interval, and then the gap of each attribute (``sex``).
 
     Groups of fewer than :data:`SMALLEST` patients are left out, which the gap's note says. Where validation images are
@@ -52,11 +42,11 @@ def subgroup_rows(
         if not names:
             continue
         measured = group_metrics(scored, values, replicates, cuts)
-        by_group: list[Row] = []
+        by_group: list[MetricRow] = []
         for name in names:
             part = of_rows(scored, values == name)
             rows = [*metric_rows(part, labels, replicates), *_rates(part, labels, measured, name, cuts)]
-            by_group += [{**row, "subgroup": f"{attribute}={name}"} for row in rows]
+            by_group += [row.but(subgroup=f"{attribute}={name}") for row in rows]
         yield from by_group
         yield from gap_rows(scored, attribute, values, by_group, labels, measured, left)
         yield from family_rows(scored, attribute, values, measured)
@@ -78,7 +68,7 @@ def _truth(table: PredictionTable) -> tuple[Floats, Floats]:
 
 def _rates(
     part: Scored, labels: tuple[str, ...], measured: GroupMetrics, name: str, cuts: Floats | None
-) -> Iterator[Row]:
+) -> Iterator[MetricRow]:
     """Rates of one group at the thresholds that are the same for all groups."""
     if cuts is None:
         return
@@ -87,10 +77,12 @@ def _rates(
         found = measured.group(metric, name)
         told = [None if np.isnan(cut) else float(cut) for cut in cuts]
         for row in rows_of(labels, metric, found, counted, None, told):
-            yield {**identity(part), **row}
+            yield MetricRow(**identity(part).as_json(), **row.as_json())
 
 
-def family_rows(scored: Scored, attribute: str, values: npt.NDArray[Any], measured: GroupMetrics) -> Iterator[Row]:
+def family_rows(
+    scored: Scored, attribute: str, values: npt.NDArray[Any], measured: GroupMetrics
+) -> Iterator[MetricRow]:
     """Each group of three or more minus the largest one in macro AUROC: one family, whose p are adjusted by Holm."""
     sizes = pd.Series(scored.split.patient_ids).groupby(values).nunique()
     if len(sizes) < 3:
@@ -104,7 +96,7 @@ def family_rows(scored: Scored, attribute: str, values: npt.NDArray[Any], measur
         note = "; ".join(filter(None, (f"{name} minus {largest}, the largest group{p}", difference.note)))
         ends = difference.low, difference.high, difference.percentile_low, difference.percentile_high
         row = _plain(part, Metric(scored.split.name, MACRO, "auroc_against_largest", difference.value, note, *ends))
-        yield {**row, "subgroup": f"{attribute}={name}", "p": difference.p, "p_holm": p_holm}
+        yield row.but(subgroup=f"{attribute}={name}", p=difference.p, p_holm=p_holm)
 
 
 def of_rows(scored: Scored, rows: npt.NDArray[np.bool_]) -> Scored:
@@ -117,11 +109,11 @@ def gap_rows(
     scored: Scored,
     attribute: str,
     values: npt.NDArray[Any],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[MetricRow],
     labels: tuple[str, ...],
     measured: GroupMetrics,
     left: str = "",
-) -> Iterator[Row]:
+) -> Iterator[MetricRow]:
     """The highest minus the lowest group of each finding and metric, over groups that have an interval.
 
     A group with too few patients for an interval would make the gap by chance alone. Where the groups' macro means hold
@@ -139,7 +131,7 @@ def gap_rows(
         left: what is told of groups that are left out.
     """
     part = of_rows(scored, known(values))
-    for label, metric in dict.fromkeys((row["label"], row["metric"]) for row in rows):
+    for label, metric in dict.fromkeys((row.label, row.metric) for row in rows):
         found = compared(rows, label, metric)
         gap, note = Difference(None), "fewer than two groups with an interval"
         if len(found.values) > 1 and not found.labels:
@@ -157,8 +149,8 @@ def gap_rows(
         told = "; ".join(text for text in (note, found.note, gap.note, left) if text)
         ends = gap.low, gap.high, gap.percentile_low, gap.percentile_high
         row = _plain(part, Metric(scored.split.name, label, f"{metric}_gap", gap.value, told, *ends))
-        over = {"macro_labels": list(found.labels)} if label == MACRO else {}
-        yield {**row, "subgroup": attribute, **over}
+        over = {"macro_labels": found.labels} if label == MACRO else {}
+        yield row.but(subgroup=attribute, **over)
 
 
 @dataclass(frozen=True)
@@ -176,19 +168,19 @@ class Compared:
     note: str = ""
 
 
-def compared(rows: Sequence[Mapping[str, Any]], label: str, metric: str) -> Compared:
+def compared(rows: Sequence[MetricRow], label: str, metric: str) -> Compared:
     """The groups with an interval of a finding, or of the macro mean over the findings that all of them hold."""
-    of_metric = [row for row in rows if row["metric"] == metric]
-    found = [row for row in of_metric if row["label"] == label and row["ci_low"] is not None]
-    values = {row["subgroup"]: float(row["value"]) for row in found}
-    held = {tuple(row.get("macro_labels", (label,))) for row in found}
+    of_metric = [row for row in rows if row.metric == metric]
+    found = [row for row in of_metric if row.label == label and row.ci_low is not None]
+    values = {row.subgroup: float(row.value) for row in found if row.value is not None}
+    held = {row.macro_labels or (label,) for row in found}
     if len(held) < 2:
         return Compared(values, *held or ((),))
     every = dict.fromkeys(name for names in held for name in names)
     shared = tuple(name for name in every if all(name in names for names in held))
     if not shared:
         return Compared(values, ())
-    of_label = {(row["subgroup"], row["label"]): row["value"] for row in of_metric}
+    of_label = {(row.subgroup, row.label): row.value for row in of_metric if row.value is not None}
     means = {group: float(np.mean([of_label[group, name] for name in shared])) for group in values}
     count = f"over {len(shared)} of {len(every)} findings, which all {len(values)} groups hold"
     return Compared(means, shared, f"{count}: {', '.join(shared)}")
@@ -206,7 +198,7 @@ def group_metrics(
     )  # fmt: skip
 
 
-def _plain(scored: Scored, metric: Metric) -> Row:
+def _plain(scored: Scored, metric: Metric) -> MetricRow:
     predictions = scored.predictions
-    rest = {key: value for key, value in asdict(predictions).items() if key in ("settings", "fraction", "draw")}
-    return {**plain_row(scored.origin, scored.split, metric), **rest}
+    rest = {"settings": dict(predictions.settings), "fraction": predictions.fraction, "draw": predictions.draw}
+    return plain_row(scored.origin, scored.split, metric).but(**rest)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -82,16 +80,17 @@ def planned(seeds: int, seed_sd: float = SEED_SD, patient_sd: float = PATIENT_SD
     return f"{few}, so no difference of methods will be claimed; {found}" if few else found
 
 
-def of_pair(row: Mapping[str, Any], seed_sd: float = SEED_SD, seeds: int = SEEDS) -> str:
+def of_pair(low: float | None, high: float | None, seed_sd: float = SEED_SD, seeds: int = SEEDS) -> str:
     """What paired seeds would find, where one run of each method was compared: patients by these data, seeds as stated.
 
     Args:
-        row: the difference in macro AUROC with the percentiles of its resamples.
+        low: 2.5 % of the resamples of the difference in macro AUROC.
+        high: 97.5 %.
         seed_sd: standard deviation between runs of one method.
         seeds: paired.
     """
-    if row["percentile_low"] is None or row["percentile_high"] is None:
+    if low is None or high is None:
         return ""
-    patients = (row["percentile_high"] - row["percentile_low"]) / (2 * float(stats.norm.ppf(0.975)))
+    patients = (high - low) / (2 * float(stats.norm.ppf(0.975)))
     told = f"patients: SD {patients:.4f} by these data; seeds: SD {seed_sd:g} between runs, as stated"
     return power_text(Spread(2**0.5 * seed_sd, patients), seeds, told)

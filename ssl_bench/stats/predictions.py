@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -201,14 +200,14 @@ def study_names(patients: npt.NDArray[Any], studies: npt.NDArray[Any]) -> list[s
     return [f"{patient}/{study}" for patient, study in zip(patients, studies, strict=True)]
 
 
-def in_unit_of(table: PredictionTable, row: Mapping[str, Any], where: object) -> PredictionTable:
+def in_unit_of(table: PredictionTable, aggregate: str, where: object) -> PredictionTable:
     """Kept predictions of images in the unit that a row of the record was computed on.
 
     Raises:
         DataError: as :func:`by_study`.
     """
-    aggregate = row.get("aggregate", IMAGES)
-    return table if aggregate == IMAGES else by_study(table, aggregate, where)
+    chosen: Aggregate = "max" if aggregate == "max" else "mean"
+    return table if aggregate == IMAGES else by_study(table, chosen, where)
 
 
 def fitted(scores: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

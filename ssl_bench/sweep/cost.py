@@ -75,9 +75,8 @@ def recorded_step(run: RunDirectory) -> float | None:
     """Seconds of a step of a finished run."""
     if not run.record.is_file():
         return None
-    pretraining = run.read_record()["pretraining"]
-    return None if not pretraining else pretraining["images_seen"] / pretraining["steps"] / pretraining[
-        "images_per_second"]  # fmt: skip
+    found = run.read_record().pretraining
+    return found.images_seen / found.steps / found.images_per_second if found else None
 
 
 def measure_step(plan: Plan, private: Path) -> float:

@@ -76,15 +76,15 @@ def result_of(run: RunDirectory) -> dict[str, Any] | None:
         return None
     record = run.read_record()
     rows = [
-        row for row in record["metrics"]
-        if (row["split"], row["label"], row["metric"], row.get("subgroup", "all"), row["fraction"])
+        row for row in record.metrics
+        if (row.split, row.label, row.metric, row.subgroup, row.fraction)
         == ("test", "macro", "auroc", "all", 1.0)
-        and row["dataset"] == record["data"]["name"]
+        and row.dataset == record.data.name
     ]  # fmt: skip
-    order = record["config"]["evaluate"]["protocols"]
-    stands = standing(record, {row["encoder"] for row in rows})
-    rows.sort(key=lambda row: (row["encoder"] != stands, order.index(row["protocol"])))
-    return dict(rows[0]) if rows else {}
+    order = record.settings.evaluate.protocols
+    stands = standing(record, {row.encoder for row in rows})
+    rows.sort(key=lambda row: (row.encoder != stands, order.index(row.protocol)))
+    return rows[0].as_json() if rows else {}
 
 
 def progress_of(run: RunDirectory, epochs: int, batch_size: int) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ssl_bench.config.tuned import ORACLE
 from ssl_bench.errors import HandledError
+from ssl_bench.results.record import Cost
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.sweep.settings import SCHEMA
 from ssl_bench.sweep.state import result_of
@@ -68,7 +69,7 @@ def _trial(tune: Tune, study: StudyPlan, trial: Trial) -> dict[str, Any]:
 def _flops(run: Path) -> float:
     """Floating-point operations of a run's training; none of one that failed."""
     try:
-        return float(RunDirectory(run).read_record().get("cost", {}).get("flops") or 0.0)
+        return float((RunDirectory(run).read_record().cost or Cost()).flops or 0.0)
     except HandledError:
         return 0.0
 
@@ -78,7 +79,7 @@ def _synthetic(tune: Tune) -> bool:
     for study, log in tune.logs.values():
         for trial in log.trials():
             for name in (trial.runs[label] for label in study.members if trial.value is not None):
-                return bool(RunDirectory(tune.folder / "trials" / name).read_record().get("synthetic"))
+                return RunDirectory(tune.folder / "trials" / name).read_record().synthetic
     return False
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ssl_bench.config.tuned import ORACLE
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.results.rows import MACRO
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO
 from ssl_bench.results.standing import standing
 
 VALIDATION = "validation"
@@ -62,7 +62,7 @@ def rule_of(name: str, test_on: tuple[str, ...]) -> Rule:
     return Rule(name, "validate", dataset)
 
 
-def value_of(record: Mapping[str, Any], rule: Rule, protocol: str) -> float | str:
+def value_of(record: Record, rule: Rule, protocol: str) -> float | str:
     """The number that decides, or why there is none.
 
     Args:
@@ -70,17 +70,17 @@ def value_of(record: Mapping[str, Any], rule: Rule, protocol: str) -> float | st
         rule: which number.
         protocol: by which it was measured.
     """
-    dataset = record["data"]["name"]
+    dataset = record.data.name
     if rule.dataset:  # the one other dataset of a trial, by the name that it has beside the run's own
-        dataset = next((other["name"] for other in record.get("external", ())), rule.dataset)
+        dataset = next((other.name for other in record.external), rule.dataset)
     wanted = (rule.split, dataset, protocol, MACRO, METRIC, "all")
-    rows = [row for row in record["metrics"] if wanted == (
-        row["split"], row["dataset"], row["protocol"], row["label"], row["metric"], row["subgroup"])]  # fmt: skip
-    stands = standing(record, {row["encoder"] for row in rows})
-    chosen = [row for row in rows if row["encoder"] == stands]
+    rows = [row for row in record.metrics if wanted == (
+        row.split, row.dataset, row.protocol, row.label, row.metric, row.subgroup)]  # fmt: skip
+    stands = standing(record, {row.encoder for row in rows})
+    chosen = [row for row in rows if row.encoder == stands]
     if not chosen:
         return f"no macro AUROC by {protocol} on the split '{rule.split}' of {dataset}"
-    whole = max(chosen, key=lambda row: row["fraction"])
-    if whole["value"] is None:
-        return f"macro AUROC by {protocol} is undefined: {whole['note'] or 'no finding has both classes'}"
-    return float(whole["value"])
+    whole = max(chosen, key=lambda row: row.fraction)
+    if whole.value is None:
+        return f"macro AUROC by {protocol} is undefined: {whole.note or 'no finding has both classes'}"
+    return float(whole.value)

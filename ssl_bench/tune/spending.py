@@ -131,7 +131,7 @@ def hours_of(run: Path, study: StudyPlan) -> float:
     processes = study.config.pretrain.processes
     directory = RunDirectory(run)
     try:
-        return float(directory.read_record()["seconds"]["total"]) * processes / 3600
+        return float(directory.read_record().seconds["total"]) * processes / 3600
     except (HandledError, OSError):
         times = [path.stat().st_mtime for path in run.rglob("*") if path.is_file()]
         return (max(times) - min(times)) * processes / 3600 if times else 0.0

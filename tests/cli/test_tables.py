@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from ssl_bench.cli import app
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 SIGNALS = {"weak": 0.3, "strong": 2.5}
@@ -150,7 +151,7 @@ def test_a_protocol_that_looks_at_no_encoder_counts_no_test(tmp_path: Path, writ
              for name, signal in (("a", 0.3), ("b", 2.0))]  # fmt: skip
     for path in paths:
         run = RunDirectory(path)
-        run.write_record({**run.read_record(), "without_encoder": ["ehr-only"]})
+        run.write_record(Record.model_validate({**run.read_record().as_json(), "without_encoder": ["ehr-only"]}))
     text = invoke(*paths, "--eval", "linear,ehr-only")
     assert "4 tests against a" in text
     assert "ehr-only on" not in text[text.index("4 tests") :].split("\n")[0]

@@ -15,7 +15,8 @@ from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import sha256, write_json
 from ssl_bench.plugin.registry import discover
 from ssl_bench.report.leaderboard import read_board
-from ssl_bench.results import record as record_file
+from ssl_bench.results import record_file
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 WriteArm = Callable[..., Path]
@@ -29,8 +30,8 @@ def runs(write_arm: WriteArm, tmp_path: Path) -> list[Path]:
             for name, signal in (("msn", 1.0), ("dino", 1.5))]  # fmt: skip
     for path in made:
         record = RunDirectory(path).read_record()
-        data = {**record["data"], "splits_sha256": "5917", "datasets": ["toy"]}
-        RunDirectory(path).write_record({**record, "synthetic": True, "data": data})
+        data = record.data.but(splits_sha256="5917", datasets=("toy",))
+        RunDirectory(path).write_record(record.but(synthetic=True, data=data))
     return made
 
 
@@ -64,8 +65,8 @@ def test_predictions_of_patients_stay_unless_the_dataset_says_otherwise(
     assert not discover().get("dataset", "mimic-cxr").share_predictions
     assert discover().get("dataset", "nih14").share_predictions
     record = RunDirectory(run).read_record()
-    RunDirectory(run).write_record({**record, "data": {**record["data"], "name": "toy"},
-                                    "config": {**record["config"], "data": {"name": "nih14"}}})  # fmt: skip
+    config = {**record.config, "data": {"name": "nih14"}}
+    RunDirectory(run).write_record(record.but(data=record.data.but(name="toy"), config=config))
     assert write_bundle([run], tmp_path / "free", discover()).withheld == ()
     assert write_bundle([run], tmp_path / "kept", discover(), predictions=False).withheld == ("toy",)
 
@@ -80,7 +81,7 @@ def forged(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         if (row["encoder"], row["metric"], row["label"]) == ("trained", "auroc", "macro")
     )
     change(row)
-    record_file.write(run.record, record)
+    record_file.write(run.record, Record.model_validate(record))
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["runs"]["run-1"]["files"]["record.json"] = sha256(run.record)
     del manifest["sha256"]
@@ -103,7 +104,7 @@ def test_a_number_that_does_not_follow_refuses_its_run_alone(runs: list[Path], t
 def test_a_run_of_a_bundle_is_checked_by_itself_too(runs: list[Path], tmp_path: Path) -> None:
     write_bundle(runs, tmp_path / "out", discover())
     shutil.copytree(tmp_path / "out" / "run-1", tmp_path / "alone")
-    assert len(rescored(tmp_path / "alone", RunDirectory(tmp_path / "alone").read_record())["metrics"]) > 0
+    assert len(rescored(tmp_path / "alone", RunDirectory(tmp_path / "alone").read_record()).metrics) > 0
 
 
 @pytest.mark.parametrize("change", ["manifest", "record", "predictions", "gone", "added"])
@@ -130,13 +131,13 @@ def test_a_changed_bundle_is_refused(runs: list[Path], tmp_path: Path, change: s
 def test_rows_that_cannot_be_computed_again_are_not_shown(runs: list[Path], tmp_path: Path) -> None:
     run = RunDirectory(runs[0])
     record = run.read_record()
-    macro = next(row for row in record["metrics"] if row["label"] == "macro")
-    record["metrics"] += [{**macro, "subgroup": "sex", "metric": "auroc_gap", "value": 0.3}]
-    run.write_record(record)
+    macro = next(row for row in record.metrics if row.label == "macro")
+    gap = macro.but(subgroup="sex", metric="auroc_gap", value=0.3)
+    run.write_record(record.but(metrics=(*record.metrics, gap)))
     write_bundle([run.path], tmp_path / "out", discover())
     kept = RunDirectory(tmp_path / "out" / "run-1").read_record()
-    assert any(row["metric"] == "auroc_gap" for row in kept["metrics"])
-    assert not any(row["metric"] == "auroc_gap" for row in rescored(tmp_path / "out" / "run-1", kept)["metrics"])
+    assert any(row.metric == "auroc_gap" for row in kept.metrics)
+    assert not any(row.metric == "auroc_gap" for row in rescored(tmp_path / "out" / "run-1", kept).metrics)
 
 
 def test_the_command_writes_and_refuses(runs: list[Path], sslbench: Any, tmp_path: Path) -> None:

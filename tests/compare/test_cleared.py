@@ -14,6 +14,7 @@ from ssl_bench.compare.groups import read_groups
 from ssl_bench.compare.lines import lines_of
 from ssl_bench.compare.pairs import PIXELS
 from ssl_bench.report.paper import footnotes, paper
+from ssl_bench.results.row import Comparison
 
 PLACE = ("linear", "toy", "toy")
 
@@ -62,8 +63,8 @@ def test_nothing_is_marked_where_no_thumbnails_were_measured(tmp_path: Path, wri
 
 @pytest.mark.parametrize(("low", "marked"), [(0.01, False), (0.0, True), (-0.2, True), (None, True)])
 def test_an_encoder_is_marked_by_the_interval_of_its_difference(low: float | None, marked: bool) -> None:
-    row = {"encoder": "trained", "against": PIXELS, "label": "macro", "metric": "auroc", "ci_low": low}
-    beside = {**row, "against": "random", "ci_low": -1.0}
+    row = Comparison(encoder="trained", against=PIXELS, label="macro", metric="auroc", ci_low=low)
+    beside = row.but(against="random", ci_low=-1.0)
     assert unclear_encoder([beside, row], "trained", "auroc") is marked
     assert not unclear_encoder([beside], "trained", "auroc")
     assert not unclear_encoder([row], "trained", "auprc")

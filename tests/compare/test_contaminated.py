@@ -16,6 +16,7 @@ from ssl_bench.report.leaderboard_text import metric_texts
 from ssl_bench.report.paper import footnotes, paper, refuse_seen
 from ssl_bench.report.paper_text import rendered
 from ssl_bench.results.ledger import FILE, UNKNOWN, Ledger, Source, of_record, of_weights
+from ssl_bench.results.record import EncoderCard, Record
 from ssl_bench.results.rundir import RunDirectory
 
 WriteArm = Callable[..., Path]
@@ -51,7 +52,7 @@ def stating(path: Path, *sources: dict[str, Any], complete: bool = True) -> Path
     """A run whose record states what its encoder was pretrained on."""
     run = RunDirectory(path)
     stated = {"complete": complete, "datasets": list(sources)}
-    run.write_record({**run.read_record(), "trained_on": stated})
+    run.write_record(Record.model_validate({**run.read_record().as_json(), "trained_on": stated}))
     return path
 
 
@@ -96,15 +97,17 @@ def test_patients_that_a_run_keeps_acquit_or_convict(
     run.write_kept_json(FILE, [{"name": "toy", "splits_sha256": "other", "patients": patients}])
     stating_run = {"complete": True, "datasets": [{"name": "toy", "splits_sha256": "other", "test_patients": 0}]}
     record = json.loads(run.record.read_text())
-    run.write_record({**record, "trained_on": stating_run, "files": {**record["files"], **run.hashes}})
+    run.write_record(
+        Record.model_validate({**record, "trained_on": stating_run, "files": {**record["files"], **run.hashes}})
+    )
     assert marks([path])["own"] == mark
 
 
 def test_weights_of_no_run_are_unknown(tmp_path: Path) -> None:
     assert of_weights(tmp_path / "weights.pth") == UNKNOWN
-    assert of_record({"config": {"backbone": {"init": "weights.pth"}}, "pretraining": None}) == UNKNOWN
-    assert of_record({"config": {}, "probed": "x.npz"}) == UNKNOWN
-    assert of_record({"config": {}, "encoder": {"trained_on": ["nih14"]}}).seen("nih14")
+    assert of_record(Record(config={"backbone": {"init": "weights.pth"}}, pretraining=None, metrics=())) == UNKNOWN
+    assert of_record(Record(config={}, probed="x.npz", metrics=())) == UNKNOWN
+    assert of_record(Record(config={}, encoder=EncoderCard(trained_on=("nih14",)), metrics=())).seen("nih14")
 
 
 def test_runs_state_their_ledger_and_refuse(tiny_nih: Any, sslbench: Callable[..., Any], tmp_path: Path) -> None:

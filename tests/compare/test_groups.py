@@ -14,6 +14,7 @@ from ssl_bench.compare.groups import RunGroup, read_groups
 from ssl_bench.compare.lines import lines_of
 from ssl_bench.compare.pairs import compare_runs, run_scores
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.significance import over_seeds
 
@@ -90,9 +91,9 @@ def test_one_run_each_is_tested_as_encoders_like_in_compare(tmp_path: Path, writ
     bench = bench_of(read_groups(paths))
     test = bench.test(bench.lines[1], bench.lines[0], "auroc")
     rows = list(compare_runs(*(run_scores(path) for path in paths), 100, 0))
-    row = next(row for row in rows if (row["label"], row["metric"]) == ("macro", "auroc"))
+    row = next(row for row in rows if (row.label, row.metric) == ("macro", "auroc"))
     assert test.level == "encoders"
-    assert (test.difference.value, test.difference.p) == (row["value"], row["p"])
+    assert (test.difference.value, test.difference.p) == (row.value, row.p)
 
 
 def test_five_paired_seeds_are_tested_as_methods(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
@@ -137,7 +138,7 @@ def test_means_are_over_the_findings_that_all_rows_hold(tmp_path: Path, write_ar
     first = bench.lines[0]
     row = first.members[0].row(PLACE, "Edema", "auroc")
     assert row is not None
-    assert bench.values(first, "auroc") == pytest.approx([row["value"]])
+    assert bench.values(first, "auroc") == pytest.approx([row.value])
 
 
 def test_a_record_that_disagrees_with_its_predictions_is_refused(
@@ -145,10 +146,10 @@ def test_a_record_that_disagrees_with_its_predictions_is_refused(
 ) -> None:
     for number, label in enumerate(("macro", "Edema")):
         path = write_arm(tmp_path, "msn", number, 1.0)
-        record = RunDirectory(path).read_record()
+        record = RunDirectory(path).read_record().as_json()
         row = next(row for row in record["metrics"] if (row["label"], row["encoder"]) == (label, "trained"))
         row["value"] += 0.01
-        RunDirectory(path).write_record(record)
+        RunDirectory(path).write_record(Record.model_validate(record))
         with pytest.raises(DataError, match=rf"auroc of {label} 0\.\d+ on the record, 0\.\d+ by its predictions"):
             _ = bench_of(read_groups([path])).labels
 
@@ -156,7 +157,7 @@ def test_a_record_that_disagrees_with_its_predictions_is_refused(
 def with_record(path: Path, **more: Any) -> Path:
     """A run whose record says more."""
     run = RunDirectory(path)
-    run.write_record({**run.read_record(), **more})
+    run.write_record(Record.model_validate({**run.read_record().as_json(), **more}))
     return path
 
 
@@ -185,7 +186,7 @@ def test_files_of_one_name_with_other_encoders_are_never_averaged(
 
 
 def declared(path: Path, seed: int, encoder: str) -> Path:
-    config = RunDirectory(path).read_record()["config"]
+    config = RunDirectory(path).read_record().config
     config |= {"group": "msn", "pretraining_seed": seed}
     return with_record(path, config=config, pretraining=None, encoders=hashed(encoder))
 

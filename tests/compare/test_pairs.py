@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from ssl_bench.cli import app
 from ssl_bench.compare.pairs import compare_all, compare_runs, other_findings, other_options, run_scores
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.results.describe import SCHEMA
+from ssl_bench.results.record import SCHEMA, Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.intervals import measure_difference
 
@@ -22,8 +23,10 @@ LABELS = ("Edema", "Effusion")
 def test_other_options_of_a_protocol_are_said(tmp_path: Path) -> None:
     runs = [run_scores(make_run(tmp_path / f"run{seed}", seed)) for seed in (1, 2)]
     assert other_options(*runs) == []
-    for run, strength in zip(runs, (0.1, 1.0), strict=True):
-        run.record["options"] = {"evaluator": {"linear": {"strengths": [strength]}}}
+    runs = [
+        replace(run, record=run.record.but(options={"evaluator": {"linear": {"strengths": [strength]}}}))
+        for run, strength in zip(runs, (0.1, 1.0), strict=True)
+    ]
     assert other_options(*runs) == [
         f"linear: measured with different options, strengths is [0.1] in {runs[0].run} and [1.0] in {runs[1].run}"
     ]
@@ -46,22 +49,22 @@ def make_run(folder: Path, seed: int, *, labels: tuple[str, ...] = LABELS, image
         "encoder": "trained", "dataset": "toy", "split": "test", "protocol": "linear", "subgroup": "all",
         "label": "macro", "metric": "auroc", "value": 0.5, **rest,
     }  # fmt: skip
-    directory.write_record({"schema": SCHEMA, "metrics": [row], "comparisons": []})
+    directory.write_record(Record.model_validate({"schema": SCHEMA, "metrics": [row], "comparisons": []}))
     return folder
 
 
 def test_differences_equal_those_of_the_tables(tmp_path: Path) -> None:
     base, other = (run_scores(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1)))
     rows = list(compare_runs(base, other, 200, 7))
-    macro = next(row for row in rows if row["label"] == "macro" and row["metric"] == "auroc")
+    macro = next(row for row in rows if row.label == "macro" and row.metric == "auroc")
     first, second = (scores.tables["linear"] for scores in (other, base))
     order = [np.argsort(table.ids) for table in (first, second)]
     expected = measure_difference(
         first.truth[order[0]], first.scores[order[0]], second.scores[order[1]],
         patients=first.patients[order[0]], replicates=200, seed=7,
     )["auroc"].macro  # fmt: skip
-    assert macro["value"] == expected.value > 0
-    assert (macro["ci_low"], macro["ci_high"]) == (expected.low, expected.high)
+    assert macro.value == expected.value > 0
+    assert (macro.ci_low, macro.ci_high) == (expected.low, expected.high)
 
 
 def test_other_patients_of_the_same_images_are_refused(tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_other_patients_of_the_same_images_are_refused(tmp_path: Path) -> None:
 def test_delong_stands_beside_single_findings_alone(tmp_path: Path) -> None:
     base, other = (run_scores(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1)))
     rows = list(compare_runs(base, other, 200, 0))
-    by_kind = {(row["label"], row["metric"]): row["delong_p"] for row in rows}
+    by_kind = {(row.label, row.metric): row.delong_p for row in rows}
     assert by_kind["macro", "auroc"] is None
     assert by_kind["Edema", "auprc"] is None
     assert 0 < by_kind["Edema", "auroc"] < 0.05
@@ -82,41 +85,41 @@ def test_delong_stands_beside_single_findings_alone(tmp_path: Path) -> None:
 
 def test_holm_covers_all_comparisons_of_a_call(tmp_path: Path) -> None:
     result = compare_all([run_scores(make_run(tmp_path / str(seed), seed)) for seed in (3, 1, 2)], 200, 0)
-    rows = [row for comparison in result["comparisons"] for row in comparison["rows"]]
-    macro = [row for row in rows if (row["label"], row["metric"]) == ("macro", "auroc")]
-    raw = sorted(row["p"] for row in macro)
-    assert sorted(row["p_holm"] for row in macro)[0] == pytest.approx(min(1.0, 2 * raw[0]))
-    assert result["notes"][0].startswith(
+    rows = [row for comparison in result.pairs for row in comparison.rows]
+    macro = [row for row in rows if (row.label, row.metric) == ("macro", "auroc")]
+    raw = sorted(row.p for row in macro)
+    assert sorted(row.p_holm for row in macro)[0] == pytest.approx(min(1.0, 2 * raw[0]))
+    assert result.notes[0].startswith(
         f"2 tests against {tmp_path / '3'} in macro AUROC, p adjusted by Holm for their number:"
     )
-    single = [row for row in rows if row["label"] != "macro" and row["metric"] == "auroc"]
-    assert min(row["p_holm"] for row in single) == pytest.approx(min(1.0, 4 * min(row["p"] for row in single)))
-    assert "p of 4 single findings is adjusted in a family of their own" in result["notes"]
+    single = [row for row in rows if row.label != "macro" and row.metric == "auroc"]
+    assert min(row.p_holm for row in single) == pytest.approx(min(1.0, 4 * min(row.p for row in single)))
+    assert "p of 4 single findings is adjusted in a family of their own" in result.notes
 
 
 def test_one_encoder_under_several_names_is_one_hypothesis(tmp_path: Path) -> None:
     base, other, copy = (make_run(tmp_path / name, seed) for name, seed in (("a", 3), ("b", 1), ("copy", 1)))
     once, twice = (compare_all([run_scores(path) for path in paths], 200, 0) for paths in
                    ((base, other), (base, other, copy, base)))  # fmt: skip
-    first, second, itself = twice["comparisons"]
-    assert [row["p_holm"] for row in first["rows"]] == [row["p_holm"] for row in once["comparisons"][0]["rows"]]
-    assert {row["p"] for row in second["rows"]} == {row["p"] for row in itself["rows"]} == {None}
-    assert second["notes"] == [f"linear: not tested: the same encoder as {other}, which is tested above"]
-    assert itself["notes"] == ["linear: not tested: the same encoder"]
-    assert twice["notes"][0].startswith(f"1 test against {base}")
+    first, second, itself = twice.pairs
+    assert [row.p_holm for row in first.rows] == [row.p_holm for row in once.pairs[0].rows]
+    assert {row.p for row in second.rows} == {row.p for row in itself.rows} == {None}
+    assert second.notes == (f"linear: not tested: the same encoder as {other}, which is tested above",)
+    assert itself.notes == ("linear: not tested: the same encoder",)
+    assert twice.notes[0].startswith(f"1 test against {base}")
 
 
 def test_a_protocol_that_looks_at_no_encoder_is_no_test(tmp_path: Path) -> None:
     runs = [run_scores(make_run(tmp_path / name, seed)) for name, seed in (("a", 3), ("b", 1))]
-    runs[0].record["without_encoder"] = ["linear"]
+    runs[0] = replace(runs[0], record=runs[0].record.but(without_encoder=("linear",)))
     result = compare_all(runs, 200, 0)
-    assert result["notes"] == []
-    assert result["comparisons"][0]["notes"] == ["linear: not tested: the protocol looks at no encoder"]
+    assert result.notes == ()
+    assert result.pairs[0].notes == ("linear: not tested: the protocol looks at no encoder",)
 
 
 def test_common_findings_are_compared(tmp_path: Path) -> None:
     base, other = run_scores(make_run(tmp_path / "a", 3)), run_scores(make_run(tmp_path / "b", 1, labels=LABELS[:1]))
-    assert {row["label"] for row in compare_runs(base, other, 200, 0)} == {"Edema", "macro"}
+    assert {row.label for row in compare_runs(base, other, 200, 0)} == {"Edema", "macro"}
     (note,) = other_findings(base, other)
     assert note == f"linear: macro and findings over the 1 that both have; Effusion only in {tmp_path / 'a'}"
     assert other_findings(base, base) == []

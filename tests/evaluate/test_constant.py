@@ -10,6 +10,7 @@ import pytest
 
 from ssl_bench.evaluate.constant import constant_encoders, is_constant, meaningful, without_claim
 from ssl_bench.report.table import interval_text, signed_text
+from ssl_bench.results.row import Comparison, MetricRow
 from ssl_bench.results.rundir import RunDirectory
 
 BASE = np.random.default_rng(0).normal(size=(1, 16)).astype(np.float32)
@@ -45,7 +46,7 @@ def test_a_difference_to_guessing_is_no_result(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     run.write_embeddings("trained", "toy-test", {"embeddings": np.repeat(BASE, 40, 0)})
     run.write_embeddings("random", "toy-test", {"embeddings": SPREAD})
-    rows = [{"encoder": "trained", "against": "random", "protocol": protocol} for protocol in ("linear", "finetune")]
+    rows = [Comparison(encoder="trained", against="random", protocol=name) for name in ("linear", "finetune")]
     notes = constant_encoders(run, ["trained", "random"], "toy")
     assert meaningful(rows, notes, ("linear", "knn")) == rows[1:]
     assert meaningful(rows, [], ("linear", "knn")) == rows
@@ -56,10 +57,10 @@ def test_its_numbers_are_called_constant_in_the_table_and_have_no_interval(tmp_p
     run.write_embeddings("trained", "toy-test", {"embeddings": np.repeat(BASE, 40, 0)})
     notes = constant_encoders(run, ["trained"], "toy")
     ends = {"value": 0.5, "ci_low": 0.5, "ci_high": 0.5, "percentile_low": 0.5, "percentile_high": 0.5, "note": ""}
-    rows = [{"encoder": encoder, "protocol": protocol, **ends}
+    rows = [MetricRow.model_validate({"encoder": encoder, "protocol": protocol, **ends})
             for encoder in ("trained", "random") for protocol in ("linear", "finetune")]  # fmt: skip
     told = without_claim(rows, notes, ("linear", "knn"))
     assert [interval_text(row) for row in told] == ["constant", *["0.500 [0.500, 0.500]"] * 3]
     assert signed_text(told[0]) == "constant"
-    assert (told[0]["value"], told[0]["ci_low"], told[0]["percentile_high"]) == (0.5, None, None)
+    assert (told[0].value, told[0].ci_low, told[0].percentile_high) == (0.5, None, None)
     assert told[1:] == rows[1:]

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
-
 from ssl_bench.evaluate.edges import edge_notes
+from ssl_bench.results.row import MetricRow
 
 OPTIONS = {"linear": {"strengths": [0.1, 1.0, 10.0]}, "knn": {"neighbours": [10, 20], "temperature": 0.07}}
 
 
-def row(protocol: str, encoder: str = "trained", **settings: float) -> dict[str, Any]:
-    return {"protocol": protocol, "encoder": encoder, "split": "test", "label": "macro", "subgroup": "all",
-            "fraction": 1.0, "settings": settings}  # fmt: skip
+def row(protocol: str, encoder: str = "trained", **settings: float) -> MetricRow:
+    return MetricRow(protocol=protocol, encoder=encoder, split="test", label="macro", settings=settings)
 
 
 def test_a_setting_at_the_end_of_its_grid_is_said_once() -> None:

@@ -17,6 +17,7 @@ from ssl_bench.config.config import load
 from ssl_bench.evaluate.protocols import evaluate
 from ssl_bench.plan.plan import Plan, make_plan
 from ssl_bench.plugin.registry import Registry
+from ssl_bench.results.row import MetricRow
 from ssl_bench.results.rundir import RunDirectory
 
 Row = Mapping[str, Any]
@@ -41,7 +42,7 @@ class Evaluated:
         self.external = prepare_external(self.plan, self.prepared, lambda done, total: None, self.said.append)
         self.rows = self.evaluate()
 
-    def evaluate(self, *, reuse: bool = False) -> list[dict[str, Any]]:
+    def evaluate(self, *, reuse: bool = False) -> list[MetricRow]:
         encoders = {"random": build_backbone(self.plan)}
         return evaluate(
             self.plan, self.run, encoders, self.prepared, self.said.append, externals=self.external, reuse=reuse
@@ -52,7 +53,7 @@ class Evaluated:
         return pd.read_parquet(path)
 
     def values(self, **wanted: object) -> list[float | None]:
-        return [row["value"] for row in self.rows if wanted.items() <= row.items()]
+        return [row.value for row in self.rows if all(row.named(key) == value for key, value in wanted.items())]
 
 
 def nih(root: Path, **more: Any) -> dict[str, Any]:
@@ -81,11 +82,11 @@ def test_a_copy_of_the_test_images_abroad_has_the_scores_and_values_of_home(copi
 
 
 def test_rows_say_where_the_head_was_fitted_and_where_it_was_tested(copied: Evaluated) -> None:
-    away = [row for row in copied.rows if row["dataset"] == "nih14-2"]
-    assert {(row["fitted_on"], row["split"]) for row in away} == {("nih14", "test")}
-    assert {row["n_images"] for row in away if row["subgroup"] == "all"} == {24}
-    assert {"all", "sex=M", "sex"} <= {row["subgroup"] for row in away}
-    assert {row["metric"] for row in away} >= {"auroc", "auprc", "brier", "ece"}
+    away = [row for row in copied.rows if row.dataset == "nih14-2"]
+    assert {(row.fitted_on, row.split) for row in away} == {("nih14", "test")}
+    assert {row.n_images for row in away if row.subgroup == "all"} == {24}
+    assert {"all", "sex=M", "sex"} <= {row.subgroup for row in away}
+    assert {row.metric for row in away} >= {"auroc", "auprc", "brier", "ece"}
     assert set(copied.plan.external[0].cohort.frame["patient_id"].astype(int) // 1000) == {1}
 
 
@@ -113,14 +114,14 @@ def test_labels_of_a_smaller_space_are_tested_under_their_common_names(
     externals = nih(tiny_nih(**COPY), labels="common7", mode="head")
     found = Evaluated(registry, tmp_path, nih(tiny_nih()), protocols="linear", test_on=[externals])
     where = {"split": "test", "metric": "auroc", "subgroup": "all"}
-    labels = {row["label"] for row in found.rows if row["dataset"] == "nih14-2"}
+    labels = {row.label for row in found.rows if row.dataset == "nih14-2"}
     assert labels == {"Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion", "Pneumonia",
                       "Pneumothorax", "macro"}  # fmt: skip
     (away,) = found.values(**where, dataset="nih14-2", label="Pleural Effusion")
     (home,) = found.values(**where, dataset="nih14", label="Effusion")
     assert away == pytest.approx(home)
     assert away is not None
-    notes = [row["note"] for row in found.rows if row["dataset"] == "nih14-2" and row["label"] == "Edema"]
+    notes = [row.note for row in found.rows if row.dataset == "nih14-2" and row.label == "Edema"]
     assert notes
     assert all(notes), "a finding without positive images has a reason instead of a value"
 
@@ -131,14 +132,14 @@ def test_refit_equals_a_run_of_its_own(registry: Registry, tiny_nih: Make, tmp_p
         registry, tmp_path / "a", nih(tiny_nih()), protocols="linear,knn", test_on=f"nih14:refit={other}"
     )
     alone = Evaluated(registry, tmp_path / "b", nih(other), protocols="linear,knn")
-    away = [row for row in externals.rows if row["dataset"] == "nih14-2" and row["subgroup"] == "all"]
-    assert {row["fitted_on"] for row in away} == {"nih14-2"}
-    assert {row["split"] for row in away} == {"validate", "test"}
-    assert [row["label"] for row in away] == [row["label"] for row in alone.rows if row["subgroup"] == "all"]
+    away = [row for row in externals.rows if row.dataset == "nih14-2" and row.subgroup == "all"]
+    assert {row.fitted_on for row in away} == {"nih14-2"}
+    assert {row.split for row in away} == {"validate", "test"}
+    assert [row.label for row in away] == [row.label for row in alone.rows if row.subgroup == "all"]
     # The grey values are scaled as in training, so the features differ by what two trainings would.
-    values = [(row["value"], row["n_images"], row["n_positive"]) for row in away if row["metric"] == "auroc"]
-    own = [(row["value"], row["n_images"], row["n_positive"])
-           for row in alone.rows if row["metric"] == "auroc" and row["subgroup"] == "all"]  # fmt: skip
+    values = [(row.value, row.n_images, row.n_positive) for row in away if row.metric == "auroc"]
+    own = [(row.value, row.n_images, row.n_positive)
+           for row in alone.rows if row.metric == "auroc" and row.subgroup == "all"]  # fmt: skip
     assert [counts for _, *counts in values] == [counts for _, *counts in own]
     assert [value for value, *_ in values if value] == pytest.approx([value for value, *_ in own if value], abs=0.15)
 
@@ -149,7 +150,7 @@ def test_several_datasets_have_joint_rows_and_rows_of_their_own(
     first, second = tiny_nih(patients=30), tiny_nih(seed=1, patients=20, first=1001)
     found = Evaluated(registry, tmp_path, nih(first, more=[nih(second)]), protocols="linear")
     name = "nih14+nih14-2"
-    assert {(row["dataset"], row["fitted_on"]) for row in found.rows} == {
+    assert {(row.dataset, row.fitted_on) for row in found.rows} == {
         (name, name), ("nih14", name), ("nih14-2", name)
     }  # fmt: skip
     joint = found.predictions(f"{name}-test-linear").set_index("image_id")
@@ -157,8 +158,8 @@ def test_several_datasets_have_joint_rows_and_rows_of_their_own(
     assert [len(part) for part in parts] == [12, 8]
     together = pd.concat(parts).set_index("image_id")
     pd.testing.assert_frame_equal(together, joint.loc[together.index])
-    assert {row["n_images"] for row in found.rows if row["dataset"] == name and row["split"] == "test"
-            and row["subgroup"] == "all"} == {20}  # fmt: skip
+    assert {row.n_images for row in found.rows if row.dataset == name and row.split == "test"
+            and row.subgroup == "all"} == {20}  # fmt: skip
 
 
 def test_prepared_stores_are_those_of_single_runs(registry: Registry, tiny_nih: Make, tmp_path: Path) -> None:

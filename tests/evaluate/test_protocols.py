@@ -23,6 +23,7 @@ from ssl_bench.evaluate.protocols import Found, _results, due
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.components import EvaluatorSpec
 from ssl_bench.plugin.contracts import EvalContext, Metric, Predictions, Split
+from ssl_bench.results.row import MetricRow
 from ssl_bench.results.rows import Origin
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.testing.tiny import backbone
@@ -63,9 +64,9 @@ def test_a_protocols_own_interval_reaches_the_row() -> None:
     origin = Origin("trained", "tiny", "tiny", "leakage", 0)
     first, second = _results(Chosen(), origin, Subset(0.5, 1, context))  # type: ignore[arg-type]
     names = ("ci_low", "ci_high", "percentile_low", "percentile_high")
-    assert [first[name] for name in names] == [0.6, 0.8, 0.61, 0.79]
-    assert [second[name] for name in names] == [None] * 4
-    assert (first["fraction"], first["draw"]) == (0.5, 1)
+    assert [first.named(name) for name in names] == [0.6, 0.8, 0.61, 0.79]
+    assert [second.named(name) for name in names] == [None] * 4
+    assert (first.fraction, first.draw) == (0.5, 1)
 
 
 def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
@@ -91,7 +92,7 @@ def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
     assert len(seen) == 5
     origin = Origin("trained", "tiny", "tiny", "b", 0)
     (row,) = _results(free, origin, Subset(0.5, 0, context))  # type: ignore[arg-type]
-    assert (row["fraction"], row["draw"]) == (1.0, 0)
+    assert (row.fraction, row.draw) == (1.0, 0)
 
 
 def test_what_a_protocol_warns_of_is_told_with_the_stages(tmp_path: Path) -> None:
@@ -99,9 +100,9 @@ def test_what_a_protocol_warns_of_is_told_with_the_stages(tmp_path: Path) -> Non
     found = Found(RunDirectory(tmp_path), 100, Notices(told.append))
     fitting = Fitting("tiny", EvalContext({}, [], None, "cpu", 0, external={"nih14": "test"}), {}, {})  # type: ignore[arg-type]
 
-    def results() -> Iterator[dict[str, Any]]:
+    def results() -> Iterator[MetricRow]:
         warnings.warn("1 of 2 heads had not converged", stacklevel=1)
-        yield {"value": 1.0}
+        yield MetricRow(value=1.0)
 
     for _ in ("trained", "random"):
         found.add(results(), "linear", fitting)

@@ -10,19 +10,20 @@ import pytest
 from ssl_bench.errors import UsageError
 from ssl_bench.evaluate.reevaluate import check_same_options, options_of, other_replicates
 from ssl_bench.plan.plan import Plan
+from ssl_bench.results.record import Record
 
 
 def row(fraction: float = 1.0, draw: int = 0, dataset: str = "home", fitted_on: str = "home") -> dict[str, Any]:
     return {"protocol": "knn", "fraction": fraction, "draw": draw, "dataset": dataset, "fitted_on": fitted_on}
 
 
-def record(*rows: dict[str, Any]) -> dict[str, Any]:
+def record(*rows: dict[str, Any]) -> Record:
     """Of a run that was measured with k = 5, and tested on one other dataset."""
-    return {
+    return Record.model_validate({
         "options": {"evaluator": {"knn": {"neighbours": [5]}}}, "metrics": list(rows),
         "external": [{"name": "external"}],
         "config": {"evaluate": {"replicates": 1000}},
-    }  # fmt: skip
+    })  # fmt: skip
 
 
 def plan(k: int, fractions: tuple[float, ...] = (1.0,), *, mode: str = "", fits: bool = True) -> Plan:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 RANDOM = ("--method", "random")
@@ -28,7 +29,7 @@ def spoil(bench: Any) -> None:
     (bench.root / "images" / "00000007_000.png").write_text("<html>503 Service Unavailable</html>")
 
 
-def record_of(bench: Any) -> dict[str, Any]:
+def record_of(bench: Any) -> Record:
     return RunDirectory(bench.out).read_record()
 
 
@@ -58,16 +59,16 @@ def test_fault_01_truncated_or_empty_images_in_quarantine_are_listed_and_counted
     answer = bench.run(*quarantine, method=RANDOM)
     assert answer.code == 0, answer.err
     record = record_of(bench)
-    rejected = record["data"]["rejected"]
+    rejected = record.data.rejected
     assert sorted(rejected) == [TEST_IMAGE, "00000006_000.png", "00000007_000.png"]
     assert all("cannot be read" in reason for reason in rejected.values())
-    note = next(note for note in record["notes"] if "left out" in note)
+    note = next(note for note in record.notes if "left out" in note)
     assert note.startswith("3 of 120 images cannot be read and were left out (")
     assert "1 of test" in note
     assert TEST_IMAGE in note
     assert f"warning: {note}" in answer.err
-    everybody = [row for row in record["metrics"] if (row["split"], row["subgroup"]) == ("test", "all")]
-    assert {row["n_images"] for row in everybody} == {23}  # of 24
+    everybody = [row for row in record.metrics if (row.split, row.subgroup) == ("test", "all")]
+    assert {row.n_images for row in everybody} == {23}  # of 24
     assert TEST_IMAGE not in pd.read_parquet(bench.out / "cohort.parquet")["image_id"].tolist()
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 from ssl_bench.config.config import load
 from ssl_bench.plugin.contracts import Predictions, Split
 from ssl_bench.plugin.notes import Note
+from ssl_bench.results.record import MetricRow, Record
 from ssl_bench.results.rows import Origin, Scored, metric_rows
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.shared import share, share_config, share_row
@@ -107,8 +108,8 @@ def test_fault_34_no_output_holds_a_path_an_id_a_host_or_a_user(sslbench: Any, m
     assert any(text.startswith("1 of 60 images cannot be read and were left out") for text in notes)
     assert any(text.startswith("1 of 20 images of away cannot be read and were left out") for text in notes)
     local = RunDirectory(runs[0]).read_record()
-    assert any(f"{MARK}img0" in note for note in local["notes"])
-    assert len(local["notes"]) == len(shared["notes"])
+    assert any(f"{MARK}img0" in note for note in local.notes)
+    assert len(local.notes) == len(shared["notes"])
     assert "images cannot be read and were left out" in found["export/README.md"]
 
 
@@ -124,7 +125,7 @@ def test_fault_34_a_numeric_image_id_deletes_no_note() -> None:
     withheld = Note("ehr-dropout", "50% of the EHR values were withheld in training, at random", numbers={"share": 0.5})
     left = Note("left-out", "1 of 9 images cannot be read and were left out (1 of train)", details=("5",))
     record = {"notes": [withheld, left], "data": {"name": "toy", "rejected": {"5": "torn"}}, "metrics": []}
-    assert share(record)["notes"] == [withheld, left.text]
+    assert share(Record.model_validate(record)).notes == (withheld, left.text)
 
 
 def test_fault_34_what_nobody_declared_stays() -> None:
@@ -142,7 +143,7 @@ def test_fault_34_what_nobody_declared_stays() -> None:
                    "backbone": {"name": "vit-tiny", "init": MARK}, "loggers": [{"name": "wandb", "entity": MARK}],
                    "seed": 3},
     }  # fmt: skip
-    shared = share(record)
+    shared = json.loads(json.dumps(share(Record.model_validate(record)).as_json()))
     assert MARK not in json.dumps(shared)
     assert shared["options"] == {"dataset": {"table": {}, "gone": {"size": 3}}, "method": {"msn": {"prototypes": 8}}}
     assert shared["metrics"][0] == {"label": "Mass", "value": 0.5, "settings": {"strength": 1.0}, "note": ""}
@@ -162,8 +163,8 @@ def test_fault_34_counts_chance_and_threshold_of_a_row_are_shared() -> None:
     split = Split("test", rows.astype(str), rows.astype(str), np.zeros((20, 2), np.float32), truth, rows)
     scores = np.linspace(0, 1, 20)[:, None]
     for row in metric_rows(Scored(origin, split, Predictions("test", scores)), ("Mass",), 100):
-        row |= {"threshold": 0.5, "unit": "images", "n_studies": 20}
-        assert share_row(row) == row
+        told = MetricRow.model_validate(row.as_json() | {"threshold": 0.5, "unit": "images", "n_studies": 20})
+        assert share_row(told) == told
 
 
 def test_fault_34_an_encoder_and_baselines_are_shared_without_their_folders() -> None:
@@ -186,8 +187,8 @@ def test_fault_34_an_encoder_and_baselines_are_shared_without_their_folders() ->
 
 def test_fault_34_whose_rates_these_are_is_shared_and_an_address_among_them_is_no_folder() -> None:
     told = "rate: github.com/facebookresearch/dino, 0.0005 x (64/256); decay: github.com/facebookresearch/dino"
-    assert share({"rates_from": told})["rates_from"] == told
-    assert share({"rates_from": f"rate: of /home/{MARK}/x"})["rates_from"] is None
+    assert share(Record(rates_from=told, metrics=())).rates_from == told
+    assert share(Record(rates_from=f"rate: of /home/{MARK}/x", metrics=())).rates_from is None
 
 
 def test_where_weights_of_others_lie_is_of_this_machine() -> None:
@@ -195,5 +196,7 @@ def test_where_weights_of_others_lie_is_of_this_machine() -> None:
     assert share_config(config) == {"backbone": {"name": "vit-tiny", "encoder": {"name": "hf"}}}
     card = {"name": "hf", "file": f"{MARK}.pth", "sha256": "ab"}
     stated = {"complete": True, "datasets": [{"name": "nih14", "images": 3}]}
-    assert MARK not in json.dumps(share({"encoder": card, "trained_on": stated, "config": config}))
-    assert share({"trained_on": stated})["trained_on"] == stated
+    record = {"encoder": card, "trained_on": stated, "config": config, "metrics": []}
+    shared = json.loads(json.dumps(share(Record.model_validate(record)).as_json()))
+    assert MARK not in json.dumps(shared)
+    assert shared["trained_on"] == stated

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 Arm = Callable[..., Path]
@@ -78,7 +79,7 @@ def test_fault_33_embeddings_that_are_not_those_of_the_record_are_made_again(tmp
     arrays = {"image_id": images, "embeddings": np.eye(2, dtype=np.float32), "fingerprint": np.array("f")}
     path = run.write_embeddings("trained", "tiny-test", arrays)
     run.write_config({})
-    run.write_record({"schema": 2, "metrics": [], "comparisons": []})
+    run.write_record(Record.model_validate({"schema": 2, "metrics": [], "comparisons": []}))
     again = RunDirectory(tmp_path)
     again.read_record()
     found = again.read_embeddings("trained", "tiny-test", images, "f")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 # --- 20: two runs, one directory --------------------------------------------------------------------------------------
@@ -144,8 +145,8 @@ def test_fault_21_resume_with_a_changed_config_of_more_epochs_is_on_the_record(i
     assert f"warning: {note}\n" in answer.err
     record = record_of(interrupted.out)
     assert notes_of(interrupted.out) == [note]
-    assert record["config"]["pretrain"]["epochs"] == 3
-    assert (record["pretraining"]["steps"], record["pretraining"]["changes"]) == (15, [note])
+    assert record.config["pretrain"]["epochs"] == 3
+    assert (record.pretraining.steps, record.pretraining.changes) == (15, (note,))
 
 
 def test_fault_21_resume_with_a_changed_config_stays_on_the_record_when_it_is_resumed_again(
@@ -189,13 +190,13 @@ METHODS = {
 """Prototypes and EMA, center and EMA, predictor and EMA."""
 
 
-def record_of(out: Path) -> dict[str, Any]:
+def record_of(out: Path) -> Record:
     return RunDirectory(out).read_record()
 
 
 def notes_of(out: Path) -> list[str]:
     """Notes but those of settings at the end of their grid and of too short a training, which so small a run has."""
-    notes: list[str] = record_of(out)["notes"]
+    notes = record_of(out).notes
     return [note for note in notes if " of its grid, " not in note and not note.startswith("not trained long enough")]
 
 
@@ -207,9 +208,9 @@ def outcome(out: Path) -> dict[str, Any]:
     return {
         **{path.relative_to(out).as_posix(): path.read_bytes() for path in files},
         "log": [{name: value for name, value in entry.items() if name != "images_per_second"} for entry in log],
-        "metrics": record["metrics"],
-        "comparisons": record["comparisons"],
-        "notes": record["notes"],
+        "metrics": record.metrics,
+        "comparisons": record.comparisons,
+        "notes": record.notes,
     }
 
 

@@ -80,7 +80,7 @@ def test_fault_30_an_evaluation_on_other_data_is_refused_and_on_the_same_elsewhe
     new = elsewhere(bench.root, tmp_path / "other cluster")
     answer = bench.cli(*again, "--root", f"nih14={new}", "--cache", tmp_path / "other cache")
     assert answer.code == 0, answer.err
-    assert RunDirectory(bench.out).read_record()["metrics"] == first["metrics"]
+    assert RunDirectory(bench.out).read_record().metrics == first.metrics
 
 
 def test_fault_30_a_resume_on_other_data_is_refused_and_on_the_same_elsewhere_is_not(

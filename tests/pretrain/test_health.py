@@ -15,6 +15,7 @@ from ssl_bench.pretrain.health import CODE, LOW_RANK, UNREADY, health_notes, rea
 from ssl_bench.pretrain.monitors import CollapseGuard
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.paper import footnotes, paper, paper_tables
+from ssl_bench.results.row import MetricRow
 from ssl_bench.results.rundir import RunDirectory
 
 
@@ -33,10 +34,10 @@ def log(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def knn(encoder: str, value: float | None, **changes: Any) -> dict[str, Any]:
+def knn(encoder: str, value: float | None, **changes: Any) -> MetricRow:
     row = {"protocol": "knn", "split": "validate", "label": "macro", "metric": "auroc", "subgroup": "all",
            "fraction": 1.0, "dataset": "here", "fitted_on": "here"}  # fmt: skip
-    return row | {"encoder": encoder, "value": value} | changes
+    return MetricRow.model_validate(row | {"encoder": encoder, "value": value} | changes)
 
 
 def test_a_training_that_learnt_has_no_note(log: Callable[..., Path]) -> None:
@@ -105,7 +106,8 @@ def arms(tmp_path: Path, write_arm: Callable[..., Path]) -> list[Path]:
     paths = [write_arm(tmp_path, name, 0, signal) for name, signal in (("weak", 0.3), ("middle", 1.0), ("best", 2.5))]
     run = RunDirectory(paths[-1])
     record = run.read_record()
-    record["notes"].append(Note(CODE, "not trained long enough here: the loss began at 1 and ended at 2"))
+    told = Note(CODE, "not trained long enough here: the loss began at 1 and ended at 2")
+    record = record.but(notes=(*record.notes, told))
     assert unready(record)
     run.write_record(record)
     return paths

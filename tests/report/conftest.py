@@ -16,8 +16,9 @@ import pytest
 from ssl_bench.plugin.contracts import Metric, Predictions, Split
 from ssl_bench.plugin.registry import discover
 from ssl_bench.report.report import write_report
+from ssl_bench.results.record import SCHEMA, Comparison, MetricRow, Record
 from ssl_bench.results.rows import Origin, Scored, difference_rows, metric_rows, plain_row
-from ssl_bench.results.rundir import SCHEMA, RunDirectory
+from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.subgroups import subgroup_rows
 from ssl_bench.stats.measures import gauges
 
@@ -76,8 +77,8 @@ def finished_run(path: Path, *, synthetic: bool = True, protocols: tuple[str, ..
     rng = np.random.default_rng(0)
     ids = {name: frame[f"{name}_id"].to_numpy(dtype=str) for name in ("image", "patient")}
     labels = frame[list(LABELS)].to_numpy(np.float64)
-    rows: list[dict[str, Any]] = []
-    comparisons: list[dict[str, Any]] = []
+    rows: list[MetricRow] = []
+    comparisons: list[Comparison] = []
     for protocol in protocols:
         pair = []
         for encoder, signal in (("trained", 1.0), ("random", 0.3)):
@@ -97,13 +98,14 @@ def finished_run(path: Path, *, synthetic: bool = True, protocols: tuple[str, ..
     run.write_cohort(frame)
     run.write_config({"seed": 0})
     run.log.write_text("".join(json.dumps(entry) + "\n" for entry in log_lines()))
-    run.write_record({**description(synthetic), "metrics": rows, "comparisons": comparisons})
+    run.write_record(Record.model_validate({**description(synthetic), "metrics": rows, "comparisons": comparisons}))
     return run
 
 
 def widened(run: RunDirectory) -> RunDirectory:
     """The run with what else a record may hold: calibration, subgroups, two shares of labels, a leakage probe."""
     record, frame = run.read_record(), cohort()
+    rows = list(record.metrics)
     ids = {name: frame[f"{name}_id"].to_numpy(dtype=str) for name in ("image", "patient")}
     labels = frame[list(LABELS)].to_numpy(np.float64)
     sex = frame["sex"].astype(object).where(frame["sex"].notna(), None).to_numpy()
@@ -116,14 +118,14 @@ def widened(run: RunDirectory) -> RunDirectory:
         given = Predictions("test", scores, probabilities=True, settings={"strength": strength})
         scored = Scored(Origin(encoder, "tiny", "tiny", "linear", 0), split, given)
         measured = metric_rows(scored, LABELS, 100, gauges(discover(), ("brier", "ece")))
-        record["metrics"] += [row for row in measured if row["metric"] in ("brier", "ece")]
-        record["metrics"] += subgroup_rows(scored, LABELS, 100)
+        rows += [row for row in measured if row.metric in ("brier", "ece")]
+        rows += subgroup_rows(scored, LABELS, 100)
         for draw in range(2):
             less = replace(scored, predictions=replace(given, scores=scores**2 + 0.01 * draw, fraction=0.1, draw=draw))
-            record["metrics"] += metric_rows(less, LABELS, 100)
+            rows += metric_rows(less, LABELS, 100)
         probe = Origin(encoder, "tiny", "tiny", "leakage", 0)
-        record["metrics"].append(plain_row(probe, split, Metric("test", "sex=F", "auroc", 0.7, "", 0.6, 0.8)))
-    run.write_record(record)
+        rows.append(plain_row(probe, split, Metric("test", "sex=F", "auroc", 0.7, "", 0.6, 0.8)))
+    run.write_record(record.but(metrics=tuple(rows)))
     return run
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ssl_bench.report.ablation import arm_row
+from ssl_bench.results.record import Record
 
 PLACES = (("home", "home"), ("nih14", "home"), ("nih14", "nih14"))
 """Dataset that was tested, and where the protocol was fitted."""
 
 
-def record() -> dict[str, Any]:
+def record() -> Record:
     """The same rows at home and on another dataset, every place with a value of its own."""
     shared = {"encoder": "trained", "split": "test", "subgroup": "all", "fraction": 1.0}
     rows = [
@@ -19,7 +18,7 @@ def record() -> dict[str, Any]:
         for number, (dataset, fitted_on) in enumerate(PLACES)
         for protocol, label, metric in (("linear", "macro", "auroc"), ("leakage", "age", "r2"))
     ]  # fmt: skip
-    return {"data": {"name": "home"}, "metrics": rows}
+    return Record.model_validate({"data": {"name": "home"}, "metrics": rows})
 
 
 def test_rows_of_other_datasets_do_not_stand_for_the_runs_own() -> None:

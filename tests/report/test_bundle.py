@@ -25,6 +25,7 @@ from ssl_bench.data.source import PixelStatistics
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.report.bundle import FILES, write_bundle
 from ssl_bench.results.export import export_encoder
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 MakeRun = Callable[..., RunDirectory]
@@ -49,7 +50,7 @@ def run(make_run: MakeRun, tmp_path: Path) -> RunDirectory:
     record["notes"].append("1 of 9 images cannot be read and were left out (1 of train): i999")
     record["config"]["data"]["root"] = "/home/somebody/cxr"
     record["config"]["backbone"]["init"] = "/home/somebody/weights"
-    made.write_record(record)
+    made.write_record(Record.model_validate(record))
     return made
 
 
@@ -68,10 +69,10 @@ def test_a_bundle_is_whole_and_names_no_image_and_no_folder(run: RunDirectory, t
 def test_the_card_says_what_it_is_and_what_it_is_not_for(run: RunDirectory, tmp_path: Path) -> None:
     write_bundle(run, tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
-    macro = next(row for row in run.read_record()["metrics"] if row["label"] == "macro" and row["metric"] == "auroc")
+    macro = next(row for row in run.read_record().metrics if row.label == "macro" and row.metric == "auroc")
     head = yaml.safe_load(card.split("---\n")[1])
     assert (head["license"], head["license_name"], head["library_name"]) == ("other", "not-chosen", "timm")
-    for part in ("# msn-ehr with age, sex on tiny", "generated images", "Research only", f"{macro['value']:.3f} [",
+    for part in ("# msn-ehr with age, sex on tiny", "generated images", "Research only", f"{macro.value:.3f} [",
                  "sslbench 9.8.7", "one grey channel, 32 px, 32 features"):  # fmt: skip
         assert part in card, part
 
@@ -92,8 +93,8 @@ def test_the_head_of_the_card_is_one_that_the_hub_reads(run: RunDirectory, tmp_p
     write_bundle(run, tmp_path / "out", "apache-2.0")
     data = hub.ModelCard.load(tmp_path / "out" / "README.md").data
     assert (data.license, data.library_name, data.pipeline_tag) == ("apache-2.0", "timm", "image-feature-extraction")
-    macro = {row["metric"]: row["value"] for row in run.read_record()["metrics"]
-             if (row["label"], row["encoder"]) == ("macro", "trained")}  # fmt: skip
+    macro = {row.metric: row.value for row in run.read_record().metrics
+             if (row.label, row.encoder) == ("macro", "trained")}  # fmt: skip
     found = {result.metric_type: (result.dataset_name, result.metric_value) for result in data.eval_results}
     assert found == {"roc_auc": ("tiny", pytest.approx(macro["auroc"], abs=1e-4)),
                      "average_precision": ("tiny", pytest.approx(macro["auprc"], abs=1e-4))}  # fmt: skip
@@ -109,8 +110,8 @@ def test_the_script_pads_where_the_run_padded(
     run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = run.read_record()
-    record["config"]["data"]["fit"] = "pad"
-    run.write_record(record)
+    config = {**record.config, "data": {**record.config["data"], "fit": "pad"}}
+    run.write_record(record.but(config=config))
     write_bundle(run, tmp_path / "out")
     pixels = np.random.default_rng(0).integers(0, 256, (33, 70), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "film.png")
@@ -217,7 +218,7 @@ def test_fault_18_a_bundle_is_there_as_a_whole_or_not_at_all(
 def test_names_in_a_model_card_are_text_and_nothing_else(run: RunDirectory, tmp_path: Path) -> None:
     record = json.loads(run.record.read_text())
     record["data"]["name"] = "toy\n\n# Cured\x1b[2J <script>x</script> [here](https://x.example) `rm`"
-    run.write_record(record)
+    run.write_record(Record.model_validate(record))
     write_bundle(run, tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
     assert "\n# Cured" not in card

@@ -11,6 +11,7 @@ import pytest
 from ssl_bench.report.checklist import ALL, fill, markdown, values
 from ssl_bench.report.checklist.facts import FACTS
 from ssl_bench.report.checklist.items import CLAIM, GUIDELINES, TRIPOD_AI
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 MakeRun = Callable[..., RunDirectory]
@@ -40,9 +41,9 @@ def test_answers_come_from_the_record(wide: RunDirectory) -> None:
     record = wide.read_record()
     found = {answer.item.number: answer for answer in fill([wide.path], "claim").answers}
     told = {number: " ".join(known.fact.text for known in answer.known) for number, answer in found.items()}
-    macro = next(row for row in record["metrics"] if (row["encoder"], row["label"], row["metric"], row["fraction"],
-                 row["subgroup"]) == ("trained", "macro", "auroc", 1.0, "all"))  # fmt: skip
-    assert f"macro AUROC {macro['value']:.3f} [" in told["37"]
+    macro = next(row for row in record.metrics if (row.encoder, row.label, row.metric, row.fraction,
+                 row.subgroup) == ("trained", "macro", "auroc", 1.0, "all"))  # fmt: skip
+    assert f"macro AUROC {macro.value:.3f} [" in told["37"]
     assert "60 images of 30 patients" in told["19"] + told["35"]
     assert "5917" in told["19"]
     assert "torch 2.11.0" in told["23"]
@@ -61,8 +62,8 @@ def test_subgroups_are_told(wide: RunDirectory) -> None:
 def test_configurations_are_told_apart_and_folders_are_not_named(make_run: MakeRun, tmp_path: Path) -> None:
     first, second = make_run(tmp_path / "secret-a"), make_run(tmp_path / "secret-b")
     record = second.read_record()
-    record["config"]["data"]["root"] = "/home/jane/cxr"
-    second.write_record({**record, "method": "dino", "features": [], "fusion": None})
+    config = {**record.config, "data": {**record.config["data"], "root": "/home/jane/cxr"}}
+    second.write_record(record.but(config=config, method="dino", features=(), fusion=None))
     found = fill([first.path, second.path], "claim")
     assert len(found.configurations) == 2
     text = markdown(found)
@@ -78,8 +79,8 @@ def test_a_record_that_says_little_leaves_all_to_a_person(make_run: MakeRun, tmp
     run = make_run(tmp_path / "run")
     record = run.read_record()
     gone = {"environment", "components", "options", "cost", "seconds", "comparisons", "ehr_columns"}
-    kept = {key: value for key, value in record.items() if key not in gone}
-    run.write_record(kept)
+    kept = {key: value for key, value in record.as_json().items() if key not in gone}
+    run.write_record(Record.model_validate(kept))
     told = {item["item"]: item for item in values(fill([run.path], "claim"))["items"]}
     assert told["23"]["known"] == []
     assert "**write**: the record says nothing" in markdown(fill([run.path], "claim"))

@@ -15,6 +15,7 @@ from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.leaderboard_text import difference_text, metric_texts, print_board
 from ssl_bench.report.page.grid import grid
 from ssl_bench.report.paper import paper
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.predictions import PredictionTable
 
@@ -110,7 +111,7 @@ def test_points_are_means_over_the_findings_that_all_hold(tmp_path: Path, write_
     for entry in board.entries:
         row = next(iter(entry.line.members.values())).row(entry.place, "Edema", "auroc")
         assert row is not None
-        assert entry.cells["auroc"].interval.value == pytest.approx(row["value"])
+        assert entry.cells["auroc"].interval.value == pytest.approx(row.value)
     note = "Macro means by linear on toy are over 1 of 2 findings (Edema); not in all rows: Mass_50%."
     assert note in board.notes()
     other = write_arm(tmp_path, "other", 0, 1.0, labels=("Hernia",))
@@ -121,10 +122,10 @@ def test_a_row_whose_record_disagrees_with_its_predictions_is_refused(
     tmp_path: Path, write_arm: Callable[..., Path]
 ) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.5)]
-    record = RunDirectory(paths[1]).read_record()
+    record = RunDirectory(paths[1]).read_record().as_json()
     row = next(row for row in record["metrics"] if (row["label"], row["encoder"]) == ("macro", "trained"))
     row["value"] = 0.99
-    RunDirectory(paths[1]).write_record(record)
+    RunDirectory(paths[1]).write_record(Record.model_validate(record))
     board = read_board(paths, replicates=100)
     assert [(one.what, "0.990000 on the record" in one.reason) for one in board.excluded] == [
         ("dino (linear, toy)", True),
@@ -136,7 +137,7 @@ def test_rows_in_which_nothing_can_differ_are_not_ranked(tmp_path: Path, write_a
              for name, signal in (("msn", 1.0), ("dino", 1.5))]  # fmt: skip
     for path in paths:
         run = RunDirectory(path)
-        run.write_record({**run.read_record(), "without_encoder": ["ehr-only"]})
+        run.write_record(Record.model_validate({**run.read_record().as_json(), "without_encoder": ["ehr-only"]}))
     board = read_board(paths, replicates=100)
     ranks = {(entry.place[0], entry.name): entry.rank for entry in board.entries}
     assert ranks["ehr-only", "every encoder"] is None
@@ -178,7 +179,7 @@ def tuned(tmp_path: Path, write_arm: Callable[..., Path]) -> Callable[..., list[
         runs = [write_arm(tmp_path, method, 0, 1.0 + number) for number, method in enumerate(methods)]
         for run, tuning in zip(runs, methods.values(), strict=True):
             record = RunDirectory(run).read_record()
-            record["config"]["tuning"] = {**TUNED, **tuning} if tuning else None
+            record.config["tuning"] = {**TUNED, **tuning} if tuning else None
             RunDirectory(run).write_record(record)
         return runs
 

@@ -51,11 +51,11 @@ def test_two_encoders_are_tested_as_compare_does(runs: list[Path], registry: Reg
     pair = [run_scores(path, validated=True) for path in (runs[0], runs[5])]
     rows = compare_all(pair, 100, 0, metrics=gauges(registry, ASKED))["comparisons"][0]["rows"]
     for metric in ASKED:
-        row = next(row for row in rows if (row["label"], row["metric"]) == ("macro", metric))
+        row = next(row for row in rows if (row.label, row.metric) == ("macro", metric))
         test = found["strong", metric].test
         assert test is not None
         kept = (test.difference.value, test.difference.low, test.difference.high, test.difference.p)
-        assert kept == pytest.approx((row["value"], row["ci_low"], row["ci_high"], row["p"]), rel=1e-9)
+        assert kept == pytest.approx((row.value, row.ci_low, row.ci_high, row.p), rel=1e-9)
 
 
 def test_methods_are_tested_over_their_seeds(runs: list[Path], registry: Registry) -> None:
@@ -89,11 +89,11 @@ def test_single_findings_have_the_intervals_of_the_record(runs: list[Path], regi
 
     found = cells(shown([runs[0], runs[5]], registry, per_label=True), "Edema")
     rows = table_rows(run_scores(runs[5], validated=True).tables["linear"], 100, 0, gauges(registry, ASKED))
-    expected = {row["metric"]: row for row in rows if row["label"] == "Edema"}
+    expected = {row.metric: row for row in rows if row.label == "Edema"}
     for metric in ASKED:
         interval, row = found["strong", metric].interval, expected[metric]
         assert (interval.value, interval.low, interval.high) == pytest.approx(
-            (row["value"], row["ci_low"], row["ci_high"]), rel=1e-9
+            (row.value, row.ci_low, row.ci_high), rel=1e-9
         )
 
 
@@ -155,7 +155,7 @@ def test_the_option_of_both_commands(sslbench: Callable[..., Any], runs: list[Pa
 def test_chance_is_that_of_the_record_or_of_the_component(runs: list[Path], registry: Registry) -> None:
     asked = gauges(registry, [*ASKED, "balanced-accuracy"])
     found = paper(read_groups([runs[0], runs[5]]), ["linear"], per_label=True, replicates=100, asked=asked)
-    kept = {(row["label"], row["metric"]): row for row in run_scores(runs[5]).record["metrics"]}
+    kept = {(row.label, row.metric): row for row in run_scores(runs[5]).record.metrics}
     of = {gauge.name: gauge.component.chance for gauge in asked} | {"auroc": 0.5}
     for cell in found.cells:
         table = run_scores(runs[5]).tables["linear"]

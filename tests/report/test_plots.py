@@ -27,6 +27,7 @@ from ssl_bench.report.plots.points import GRID, MOST, affordable, curves, resamp
 from ssl_bench.report.plots.reliability import occupied, reliability_plot
 from ssl_bench.report.plots.training import loss_parts, read_log, short, training_curves
 from ssl_bench.report.table import METRICS
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.bootstrap import bootstrap
 from ssl_bench.stats.calibration import calibration_error
@@ -110,8 +111,8 @@ def test_forest_plot_shows_values_counts_and_reasons(reported: RunDirectory) -> 
         shown = texts(forest_plot(evaluation, record))
     effusion = evaluation.row("trained", "Effusion", "auroc")
     assert effusion is not None
-    assert f"{effusion['value']:.3f} [{effusion['ci_low']:.3f}, {effusion['ci_high']:.3f}]" in shown
-    assert f"Effusion ({effusion['n_positive_patients']})" in shown
+    assert f"{effusion.value:.3f} [{effusion.ci_low:.3f}, {effusion.ci_high:.3f}]" in shown
+    assert f"Effusion ({effusion.n_positive_patients})" in shown
     assert "Hernia (3)" in shown
     assert sum("(no interval)" in text for text in shown) == 2
     assert shown.count("one class only (0 positive and 60 negative images)") == 1
@@ -128,16 +129,16 @@ def test_chance_is_marked_for_every_finding(reported: RunDirectory, metric: str)
     for number, label in enumerate(evaluation.labels):
         row = evaluation.row("trained", label, metric)
         assert row is not None
-        assert list(marks[number - 0.5, number + 0.5]) == [row["chance"]] * 2
-        known = row["n_known"] if metric == "auprc" and label != "macro" else None
-        assert known is None or row["chance"] == pytest.approx(row["n_positive"] / known)
+        assert list(marks[number - 0.5, number + 0.5]) == [row.chance] * 2
+        known = row.n_known if metric == "auprc" and label != "macro" else None
+        assert known is None or row.chance == pytest.approx(row.n_positive / known)
 
 
 def test_long_names_stay_on_the_page(make_run: Make, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     text = run.record.read_text().replace('"Hernia"', '"Enlarged_Cardiomediastinum"')
-    record = json.loads(text)
-    record["features"] = ["age", "sex", "view", "position", "mortality", "icu"] * 2
+    features = ["age", "sex", "view", "position", "mortality", "icu"] * 2
+    record = Record.model_validate({**json.loads(text), "features": features})
     evaluation = evaluations(record)[0]
     far = Evaluation("chexpert", "tiny", "linear-paper", 0.01, 2, "tiny", evaluation.rows, evaluation.differences)
     assert far.name == "linear-paper, tested on chexpert, 1 % of the training patients, draw 2"
@@ -290,7 +291,7 @@ def test_nothing_to_lay_out_is_said(make_run: Make, tmp_path: Path, embeddings: 
     run = make_run(tmp_path / "run")
     names = np.array([f"i{number:03}" for number in range(len(embeddings))])
     run.write_embeddings("trained", "tiny-test", {"image_id": names, "embeddings": embeddings})
-    run.write_record(json.loads(run.record.read_text()))  # which speaks of these embeddings
+    run.write_record(Record.model_validate(json.loads(run.record.read_text())))  # which speaks of these embeddings
     with pytest.raises(LeftOut, match=reason):
         coordinates(run, run.read_record(), "trained")
 
@@ -319,7 +320,7 @@ def test_kept_coordinates_are_not_computed_again(tmp_path: Path) -> None:
 
 def test_the_most_prevalent_findings_are_mapped(reported: RunDirectory) -> None:
     frame = kept.read_table(reported.cohort)
-    assert prevalent(frame, reported.read_record()["data"]["labels"]) == ["Effusion", "Mass|Nodule", "Hernia"]
+    assert prevalent(frame, reported.read_record().data.labels) == ["Effusion", "Mass|Nodule", "Hernia"]
 
 
 # --- reliability and label efficiency -----------------------------------------------------------------------------
@@ -364,9 +365,9 @@ def test_the_bins_are_those_of_the_calibration_error() -> None:
 
 def test_reliability_shows_the_calibration_error_of_the_record(wide: RunDirectory) -> None:
     record = wide.read_record()
-    row = next(row for row in record["metrics"] if (row["metric"], row["label"]) == ("ece", "Effusion"))
+    row = next(row for row in record.metrics if (row.metric, row.label) == ("ece", "Effusion"))
     with drawing():
-        assert f"{row['value']:.3f}" in texts(further(wide)[0])
+        assert f"{row.value:.3f}" in texts(further(wide)[0])
 
 
 def test_draws_are_points_and_the_line_their_mean(wide: RunDirectory) -> None:
@@ -374,8 +375,8 @@ def test_draws_are_points_and_the_line_their_mean(wide: RunDirectory) -> None:
     (shares,) = by_share(evaluations(record))
     with drawing():
         panel = efficiency_curve(shares, record).figure.axes[0]
-    values = [row["value"] for row in record["metrics"] if row["encoder"] == "trained" and row["label"] == "macro"
-              and row["metric"] == "auroc" and row["fraction"] == 0.1]  # fmt: skip
+    values = [row.value for row in record.metrics if row.encoder == "trained" and row.label == "macro"
+              and row.metric == "auroc" and row.fraction == 0.1]  # fmt: skip
     points, line = panel.lines[0].get_ydata(), panel.lines[1].get_ydata()
     assert len(values) == 2
     assert set(values) <= set(np.asarray(points).tolist())

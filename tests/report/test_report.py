@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,6 +27,7 @@ from ssl_bench.report.sections import p_text
 from ssl_bench.report.table import interval_text, on_test, signed_text
 from ssl_bench.report.terminal import Terminal
 from ssl_bench.report.text import cell
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 PICTURES = (
@@ -70,28 +70,28 @@ def test_everything_is_written(reported: RunDirectory) -> None:
 
 def test_every_number_of_the_record_stands_as_in_the_terminal(reported: RunDirectory) -> None:
     record, rows = reported.read_record(), table_rows(markdown(reported))
-    for number in on_test(record["metrics"]):
-        name = cell(number["label"])
+    for number in on_test(record.metrics):
+        name = cell(number.label)
         assert any(row[0] == name and interval_text(number) in row for row in rows), number
-    for difference in on_test(record["comparisons"]):
-        name = cell(difference["label"])
-        wanted = {signed_text(difference), p_text(difference["p"])}
+    for difference in on_test(record.comparisons):
+        name = cell(difference.label)
+        wanted = {signed_text(difference), p_text(difference.p)}
         assert any(row[0] == name and wanted <= set(row) for row in rows), difference
 
 
 def test_counts_stand_beside_a_finding(reported: RunDirectory) -> None:
     first = evaluations(reported.read_record())[0].of_label("Effusion")[0]
     row = next(row for row in table_rows(markdown(reported)) if row[0] == "Effusion")
-    assert row[1:3] == [str(first["n_positive"]), str(first["n_positive_patients"])]
+    assert row[1:3] == [str(first.n_positive), str(first.n_positive_patients)]
 
 
 def test_chance_of_auprc_stands_beside_it(reported: RunDirectory) -> None:
-    text, rows = markdown(reported), reported.read_record()["metrics"]
+    text, rows = markdown(reported), reported.read_record().metrics
     for label in ("Effusion", "macro"):
-        row = next(row for row in rows if (row["label"], row["metric"], row["split"]) == (label, "auprc", "test"))
+        row = next(row for row in rows if (row.label, row.metric, row.split) == (label, "auprc", "test"))
         cells = next(cells for cells in table_rows(text) if cells[0] == label)
-        assert f"{row['chance']:.3f}" == cells[7]
-    assert f"; chance of macro AUPRC {row['chance']:.3f}; intervals from" in text
+        assert f"{row.chance:.3f}" == cells[7]
+    assert f"; chance of macro AUPRC {row.chance:.3f}; intervals from" in text
 
 
 def test_a_missing_value_shows_its_reason(reported: RunDirectory) -> None:
@@ -160,8 +160,8 @@ def test_the_page_needs_no_other_file(reported: RunDirectory) -> None:
 def test_text_from_files_is_no_markup(make_run: Make, tmp_path: Path) -> None:
     run = without_pictures(make_run(tmp_path / "run"))
     record = run.read_record()
-    record["notes"] = ["<script>alert(1)</script>"]
-    run.write_record(record)
+    told = {**record.as_json(), "notes": ["<script>alert(1)</script>"]}
+    run.write_record(Record.model_validate(told))
     write_report(run)
     assert "<script>" not in (run.path / "report.html").read_text()
     assert "<script>" not in markdown(run)
@@ -212,9 +212,9 @@ def test_a_lost_file_costs_its_pictures_alone(make_run: Make, tmp_path: Path) ->
 
 def test_a_run_without_training_has_a_report(make_run: Make, tmp_path: Path) -> None:
     run = without_pictures(make_run(tmp_path / "run"))
-    record: dict[str, Any] = run.read_record()
-    alone = [row for row in record["metrics"] if row["encoder"] == "random"]
-    run.write_record({**record, "pretraining": None, "metrics": alone, "comparisons": []})
+    record = run.read_record()
+    alone = tuple(row for row in record.metrics if row.encoder == "random")
+    run.write_record(record.but(pretraining=None, metrics=alone, comparisons=()))
     assert not [reason for reason in write_report(run).left_out if "training" in reason]
     assert "This run trained no encoder." in markdown(run)
     assert "Differences" not in markdown(run)
@@ -232,7 +232,7 @@ def test_an_unfinished_run_is_refused(copied: RunDirectory) -> None:
 
 
 def test_a_record_of_another_schema_is_refused(copied: RunDirectory) -> None:
-    record = copied.read_record()
+    record = copied.read_record().as_json()
     copied.record.write_text(json.dumps({**record, "schema": 99}))
     with pytest.raises(UsageError, match="has schema 99, this version reads schema 2; use the version of sslbench"):
         write_report(copied)
@@ -296,10 +296,10 @@ def test_shares_of_the_labels_have_tables_and_one_picture(wide: RunDirectory) ->
 def test_subgroups_and_their_gaps_have_a_table(wide: RunDirectory) -> None:
     record = wide.read_record()
     rows = {(row[0], row[5], row[6]): row for row in table_rows(markdown(wide)) if len(row) == 8}
-    macro = {(row["subgroup"], row["metric"]): row for row in record["metrics"]
-             if row["subgroup"] != "all" and row["encoder"] == "trained" and row["label"] == "macro"}  # fmt: skip
+    macro = {(row.subgroup, row.metric): row for row in record.metrics
+             if row.subgroup != "all" and row.encoder == "trained" and row.label == "macro"}  # fmt: skip
     women, gap = macro["sex=F", "auroc"], macro["sex", "auroc_gap"]
     assert rows["sex=F", "trained", "linear"][1:4] == [
-        str(women["n_images"]), str(women["n_patients"]), interval_text(women),
+        str(women.n_images), str(women.n_patients), interval_text(women),
     ]  # fmt: skip
     assert rows["sex: gap", "trained", "linear"][3] == signed_text(gap)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ssl_bench.report.fractions import fraction_table, print_result
 from ssl_bench.report.table import (
+    Measured,
     caption,
     interval_text,
     label_table,
@@ -20,6 +21,7 @@ from ssl_bench.report.table import (
     signed_text,
     title,
 )
+from ssl_bench.results.record import MetricRow, Record
 
 
 def row(protocol: str, encoder: str, label: str, metric: str, value: float | None, **more: Any) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def row(protocol: str, encoder: str, label: str, metric: str, value: float | Non
     return {**shared, "value": value, **wide, **counts, **more}
 
 
-RECORD: dict[str, Any] = {
+TOLD: dict[str, Any] = {
     "method": "msn-ehr",
     "features": ["age", "sex"],
     "fusion": "concat",
@@ -52,6 +54,12 @@ RECORD: dict[str, Any] = {
     "comparisons": [row("linear", "trained", "macro", "auroc", 0.15, against="random")],
     "seconds": {"total": 61.4},
 }  # fmt: skip
+RECORD = Record.model_validate(TOLD)
+
+
+def like(**more: Any) -> Record:
+    """The record with other values."""
+    return Record.model_validate({**TOLD, **more})
 
 
 def text(table: Table) -> list[str]:
@@ -72,7 +80,7 @@ def text(table: Table) -> list[str]:
 def test_values_with_their_intervals(
     value: float | None, low: float | None, high: float | None, plain: str, signed: str
 ) -> None:
-    cells = {"value": value, "ci_low": low, "ci_high": high}
+    cells = Measured(value, low, high)
     assert interval_text(cells) == plain
     assert signed_text(cells) == signed
 
@@ -103,9 +111,9 @@ def point(share: float, draw: int, **values: float) -> list[dict[str, Any]]:
 def test_few_labels_have_a_table_of_their_own() -> None:
     assert fraction_table(RECORD) is None
     few = [one for draw, value in enumerate((0.5, 0.6, 0.7)) for one in point(0.01, draw, Mass=value)]
-    record = {**RECORD, "metrics": [*RECORD["metrics"], *few]}
+    record = like(metrics=[*TOLD["metrics"], *few])
     assert text(macro_table(record)) == text(macro_table(RECORD))
-    table = fraction_table({**RECORD, "metrics": [*few, *point(1.0, 0, Mass=0.75)]})
+    table = fraction_table(like(metrics=[*few, *point(1.0, 0, Mass=0.75)]))
     assert table is not None
     assert "linear trained 0.600 (0.500 to 0.700) 0.750" in text(table)
 
@@ -113,7 +121,7 @@ def test_few_labels_have_a_table_of_their_own() -> None:
 def test_a_label_efficiency_table_is_over_the_findings_that_all_its_points_hold() -> None:
     """A share of one percent lacks a finding: its mean over one is not set against a mean over two."""
     rows = [*point(0.01, 0, Mass=0.6), *point(0.01, 1, Mass=0.7, Effusion=0.9), *point(1.0, 0, Mass=0.8, Effusion=0.96)]
-    table = fraction_table({**RECORD, "metrics": rows})
+    table = fraction_table(like(metrics=rows))
     assert table is not None
     assert "linear trained 0.650 (0.600 to 0.700) 0.800" in text(table)
     assert table.caption == "over the 1 of 2 findings that all points hold: Mass"
@@ -127,7 +135,7 @@ def test_scores_of_one_set_of_predictions(capsys: pytest.CaptureFixture[str]) ->
         row("given", "given", "Hernia", metric, None, n_positive=None, n_positive_patients=None, note="one class")
         for metric in ("auroc", "auprc")
     ]  # fmt: skip
-    print_scores("preds[1].csv", rows, ["these are test images"])
+    print_scores("preds[1].csv", [MetricRow.model_validate(one) for one in rows], ["these are test images"])
     lines = [" ".join(line.replace("│", " ").split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == "preds[1].csv"
     assert "Mass 7 5 0.800 [0.700, 0.900] 0.500 [0.400, 0.600]" in lines
@@ -137,7 +145,7 @@ def test_scores_of_one_set_of_predictions(capsys: pytest.CaptureFixture[str]) ->
 
 def test_title_and_caption_say_what_was_run_on_what() -> None:
     assert title(RECORD) == "msn-ehr with age, sex (concat) on synthetic (SYNTHETIC DATA), test split, seed 3"
-    assert title({**RECORD, "features": [], "synthetic": False}) == "msn-ehr on synthetic, test split, seed 3"
+    assert title(like(features=[], synthetic=False)) == "msn-ehr on synthetic, test split, seed 3"
     assert caption(RECORD).splitlines() == [
         "24 images of 12 patients; macro over 2 of 3 findings; intervals from 1000 resamples of patients",
         "note: data are synthetic: these numbers say nothing about patients",
@@ -145,7 +153,7 @@ def test_title_and_caption_say_what_was_run_on_what() -> None:
 
 
 def test_a_run_without_protocols_has_an_empty_table() -> None:
-    empty = {**RECORD, "metrics": [], "comparisons": []}
+    empty = like(metrics=[], comparisons=[])
     assert "macro over 0 of 3 findings" in caption(empty)
     assert not macro_table(empty).rows
 

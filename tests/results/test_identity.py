@@ -14,7 +14,7 @@ WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(1, dtype=torc
 def test_weights_are_known_in_any_order_and_to_the_last_bit() -> None:
     first = of_weights(CONFIG, WEIGHTS)
     assert first == of_weights(CONFIG, dict(reversed(WEIGHTS.items())))
-    assert first["of"] == "weights"
+    assert first.of == "weights"
     other = {**WEIGHTS, "a": torch.nextafter(WEIGHTS["a"], torch.tensor(torch.inf))}
     for config, weights in ((CONFIG, other), ({"architecture": "resnet"}, WEIGHTS),
                             (CONFIG, {**WEIGHTS, "a": WEIGHTS["a"].reshape(3, 2)}),

@@ -15,10 +15,10 @@ def test_a_protocol_s_own_interval_reaches_the_row() -> None:
     metric = Metric("test", "sex", "auroc", 0.7, "", 0.6, 0.8, 0.61, 0.79)
     row = plain_row(ORIGIN, SPLIT, metric)
     ends = ("value", "ci_low", "ci_high", "percentile_low", "percentile_high")
-    assert [row[name] for name in ends] == [0.7, 0.6, 0.8, 0.61, 0.79]
-    assert (row["n_images"], row["n_patients"]) == (2, 1)
+    assert [row.named(name) for name in ends] == [0.7, 0.6, 0.8, 0.61, 0.79]
+    assert (row.n_images, row.n_patients) == (2, 1)
 
 
 def test_a_number_without_interval_has_none() -> None:
     row = plain_row(ORIGIN, SPLIT, Metric("test", "age", "r2", None, "one value only"))
-    assert (row["value"], row["ci_low"], row["percentile_high"], row["note"]) == (None, None, None, "one value only")
+    assert (row.value, row.ci_low, row.percentile_high, row.note) == (None, None, None, "one value only")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ssl_bench.errors import DataError, HandledError, UsageError
 from ssl_bench.plugin.notes import Note
-from ssl_bench.results import record as record_file
-from ssl_bench.results.record import SCHEMA
+from ssl_bench.results import record_file
+from ssl_bench.results.record import SCHEMA, Comparison, MetricRow, Part, Record
 
 ROW = {"label": "macro", "metric": "auroc", "value": 0.5}
 NOTE = Note("left-out", "2 images", details=("5",))
@@ -22,22 +23,22 @@ RECORD = {"schema": SCHEMA, "metrics": [ROW], "comparisons": [], "notes": [NOTE]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    record_file.write(tmp_path / "record.json", RECORD)
+    record_file.write(tmp_path / "record.json", Record.model_validate(RECORD))
     return tmp_path / "record.json"
 
 
 def test_a_record_is_read_as_it_was_written(path: Path) -> None:
     found = record_file.read(path)
-    assert found == RECORD
-    assert found["notes"][0].details == ("5",)
+    assert found == Record.model_validate(RECORD)
+    assert found.notes[0].details == ("5",)
     record_file.write(path, found)
-    assert record_file.read(path) == RECORD
+    assert record_file.read(path) == found
 
 
 def test_layout_and_order_of_keys_are_no_part_of_it(path: Path) -> None:
     record = json.loads(path.read_text())
     path.write_text(json.dumps(dict(reversed(record.items()))))
-    assert record_file.read(path) == RECORD
+    assert record_file.read(path) == Record.model_validate(RECORD)
 
 
 def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
@@ -100,8 +101,45 @@ def test_a_record_of_the_version_before_is_read(path: Path) -> None:
            "options": {"msn": {"prototypes": 8}, "knn": {"neighbours": [5]}}}  # fmt: skip
     path.write_text(json.dumps(old))
     found = record_file.read(path)
-    assert found["schema"] == SCHEMA
-    assert found["options"] == {"method": {"msn": {"prototypes": 8}}, "evaluator": {"knn": {"neighbours": [5]}}}
-    assert found["notes"] == ["data are synthetic"]
+    assert found.version == SCHEMA
+    assert found.options == {"method": {"msn": {"prototypes": 8}}, "evaluator": {"knn": {"neighbours": [5]}}}
+    assert found.notes == ("data are synthetic",)
     record_file.write(path, found)
     assert record_file.read(path) == found
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_published_schema_is_made_of_the_models() -> None:
+    """``python -m ssl_bench.results.record_file > docs/record.schema.json`` writes it anew."""
+    assert (DOCS / "record.schema.json").read_text(encoding="utf-8") == record_file.json_schema()
+
+
+@pytest.mark.parametrize("model", [Record, MetricRow, Comparison])
+def test_every_key_is_described(model: type[Part]) -> None:
+    page = (DOCS / "record.md").read_text(encoding="utf-8")
+    known = {field.alias or name for name, field in model.model_fields.items() if not field.exclude}
+    assert not [name for name in known if f"`{name}`" not in page and not name.startswith("n_")]
+
+
+def test_what_was_not_there_stays_away_and_what_is_unknown_stays(path: Path) -> None:
+    told = {"schema": SCHEMA, "method": "msn", "metrics": [{**ROW, "later": 1}], "further": {"a": [1, None]}}
+    record = Record.model_validate(told)
+    assert (record.fusion, record.metrics[0].chance, record.comparisons) == (None, None, ())
+    assert json.loads(json.dumps(record.as_json())) == told
+    assert list(record.as_json()) == ["schema", "method", "metrics", "further"]
+
+
+def test_integers_stay_integers_and_texts_are_no_numbers() -> None:
+    assert json.dumps([MetricRow(value=value).as_json() for value in (1, 1.0)]) == '[{"value": 1}, {"value": 1.0}]'
+    for wrong in ("0.5", True, [0.5]):
+        with pytest.raises(ValidationError):
+            MetricRow.model_validate({"value": wrong})
+
+
+def test_a_record_is_never_changed() -> None:
+    record = Record(metrics=(), method="msn")
+    with pytest.raises(ValidationError):
+        record.method = "dino"  # type: ignore[misc]
+    assert (record.but(method="dino").method, record.method) == ("dino", "msn")

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.results.rundir import SCHEMA, RunDirectory, new_run_path
+from ssl_bench.results.record import SCHEMA, Record
+from ssl_bench.results.rundir import RunDirectory, new_run_path
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_only_an_unfinished_run_is_resumed(run: RunDirectory) -> None:
     with pytest.raises(UsageError, match="holds no run to resume"):
         run.check(resume=True)
     run.write_config({"seed": 1})
-    run.write_record({"metrics": []})
+    run.write_record(Record.model_validate({"metrics": []}))
     with pytest.raises(UsageError, match="holds a finished run; there is nothing to resume"):
         run.check(resume=True)
 
@@ -116,11 +117,13 @@ def test_predictions_are_keyed_by_their_settings(run: RunDirectory) -> None:
 
 def test_the_record_and_its_rows(run: RunDirectory) -> None:
     run.write_config({"seed": 1})
-    record = {"schema": SCHEMA, "metrics": [{"label": "macro", "value": 0.5}, {"label": "Mass", "value": None}]}
-    run.write_record(record)
-    found = run.read_record()
+    values = {"macro": 0.5, "Mass": None}
+    rows = [{"label": label, "metric": "auroc", "value": value} for label, value in values.items()]
+    record = {"schema": SCHEMA, "metrics": rows}
+    run.write_record(Record.model_validate(record))
+    found = run.read_record().as_json()
     assert set(found.pop("files")) == {"config.yaml", "metrics.csv"}
-    assert found == record
+    assert found == {**record, "metrics": tuple(rows)}
     rows = pd.read_csv(run.path / "metrics.csv")
     assert rows["label"].tolist() == ["macro", "Mass"]
     assert rows["value"].isna().tolist() == [False, True]
@@ -150,7 +153,7 @@ def test_fault_18_temporary_files_of_a_killed_run_are_cleared(run: RunDirectory)
 
 def test_a_record_holds_no_nan(run: RunDirectory) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        run.write_record({"metrics": [{"value": float("nan")}]})
+        run.write_record(Record.model_validate({"metrics": [{"label": "a", "metric": "b", "value": float("nan")}]}))
     assert not run.record.exists()
 
 

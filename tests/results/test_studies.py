@@ -26,7 +26,7 @@ from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.contracts import Predictions, Split
 from ssl_bench.plugin.registry import Registry
-from ssl_bench.results.describe import SCHEMA
+from ssl_bench.results.record import SCHEMA, Record
 from ssl_bench.results.rows import Origin, Scored, as_table
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.studies import of_studies
@@ -65,10 +65,10 @@ def write_run(folder: Path, aggregate: str, seed: int = 0) -> Path:
     found = Found(run, 100, Notices(print), aggregates={} if aggregate == "none" else {"tiny": aggregate})
     found._measure(scored(seed), LABELS, None)
     run.write_config({"seed": seed})
-    run.write_record({
+    run.write_record(Record.model_validate({
         "schema": SCHEMA, "metrics": found.rows, "comparisons": [], "method": f"msn{seed}", "features": [],
         "notes": [], "config": {"seed": seed}, "data": {"name": "tiny"}, "synthetic": False, "pretraining": {},
-    })  # fmt: skip
+    }))  # fmt: skip
     return folder
 
 
@@ -76,15 +76,15 @@ def write_run(folder: Path, aggregate: str, seed: int = 0) -> Path:
 def test_numbers_are_of_studies_and_kept_predictions_of_images(tmp_path: Path, aggregate: str) -> None:
     path = write_run(tmp_path / "run", aggregate)
     record = RunDirectory(path).read_record()
-    row = next(r for r in record["metrics"] if (r["subgroup"], r["label"], r["metric"]) == ("all", "Edema", "auroc"))
+    row = next(r for r in record.metrics if (r.subgroup, r.label, r.metric) == ("all", "Edema", "auroc"))
     expected = by_hand(aggregate)
-    assert row["value"] == pytest.approx(roc_auc_score(expected["y"], expected["p"]), abs=1e-12)
-    assert (row["unit"], row["aggregate"], row["n_images"], row["n_patients"]) == ("study", aggregate, 60, 30)
-    assert row["n_positive"] == (expected["y"] == 1).sum()
-    assert {r["unit"] for r in record["metrics"]} == {"study"}
-    women = next(r for r in record["metrics"] if (r["subgroup"], r["label"]) == ("sex=F", "macro"))
-    assert women["n_images"] == 30
-    assert not [r for r in record["metrics"] if r["subgroup"].startswith("view")]  # images of a study differ in it
+    assert row.value == pytest.approx(roc_auc_score(expected["y"], expected["p"]), abs=1e-12)
+    assert (row.unit, row.aggregate, row.n_images, row.n_patients) == ("study", aggregate, 60, 30)
+    assert row.n_positive == (expected["y"] == 1).sum()
+    assert {r.unit for r in record.metrics} == {"study"}
+    women = next(r for r in record.metrics if (r.subgroup, r.label) == ("sex=F", "macro"))
+    assert women.n_images == 30
+    assert not [r for r in record.metrics if r.subgroup.startswith("view")]  # images of a study differ in it
     (kept,) = (path / "predictions").rglob("*.parquet")
     table = read_kept(kept)
     assert len(table.ids) == STUDIES * EACH
@@ -97,7 +97,7 @@ def test_readers_of_kept_predictions_recompute_the_record(tmp_path: Path) -> Non
     (member,) = runs_of(path, record)
     place = ("linear", "tiny", "tiny")
     values = measured(member.predictions(place))["auroc"]
-    assert values[0] == pytest.approx(member.by_place[place]["Edema", "auroc"]["value"], abs=1e-12)
+    assert values[0] == pytest.approx(member.by_place[place]["Edema", "auroc"].value, abs=1e-12)
     table = run_scores(path).tables["linear"]
     assert (table.unit, len(table.ids)) == ("study", STUDIES)
     np.testing.assert_allclose(measured(table)["auroc"], values, atol=1e-12)
@@ -195,6 +195,6 @@ def test_thresholds_are_chosen_on_studies_too(tmp_path: Path, registry: Registry
     found = Found(RunDirectory(tmp_path), 100, Notices(print), aggregates={"tiny": "mean"})
     found.metrics = gauges(registry, ("f1",))
     found._measure(item, LABELS, as_table(item, LABELS))
-    row = next(r for r in found.rows if (r["label"], r["metric"], r["subgroup"]) == ("Edema", "f1", "all"))
-    assert np.isclose(by_hand("mean")["p"], row["threshold"], atol=1e-12).any()
-    assert not np.isclose(item.predictions.scores[:, 0], row["threshold"], atol=1e-12).any()
+    row = next(r for r in found.rows if (r.label, r.metric, r.subgroup) == ("Edema", "f1", "all"))
+    assert np.isclose(by_hand("mean")["p"], row.threshold, atol=1e-12).any()
+    assert not np.isclose(item.predictions.scores[:, 0], row.threshold, atol=1e-12).any()

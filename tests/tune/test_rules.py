@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from ssl_bench.errors import UsageError
+from ssl_bench.results.record import Record
 from ssl_bench.tune.rules import rule_of, value_of
 
 
-def record(*rows: dict[str, Any], external: tuple[str, ...] = ()) -> dict[str, Any]:
+def record(*rows: dict[str, Any], external: tuple[str, ...] = ()) -> Record:
     usual = {"encoder": "trained", "dataset": "home", "split": "validate", "protocol": "linear", "label": "macro",
              "metric": "auroc", "subgroup": "all", "fraction": 1.0, "value": 0.7, "note": ""}  # fmt: skip
-    return {"method": "simclr", "data": {"name": "home"}, "metrics": [{**usual, **row} for row in rows],
-            "external": [{"name": name} for name in external]}  # fmt: skip
+    return Record.model_validate({
+        "method": "simclr", "data": {"name": "home"}, "metrics": [{**usual, **row} for row in rows],
+        "external": [{"name": name} for name in external],
+    })  # fmt: skip
 
 
 ROWS = ({}, {"label": "Edema", "value": 0.9}, {"metric": "auprc", "value": 0.4}, {"split": "test", "value": 0.8},

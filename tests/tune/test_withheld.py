@@ -105,12 +105,12 @@ def test_test_labels_are_not_read_before_the_final_evaluation(
     assert [trial["state"] for trial in found["studies"][0]["trials"]] == ["done", "done"]
     for trial in found["studies"][0]["trials"]:
         record = RunDirectory(out / "trials" / trial["runs"]["pixels"]).read_record()
-        assert {row["split"] for row in record["metrics"]} == {"validate"}
+        assert {row.split for row in record.metrics} == {"validate"}
         assert not list((out / "trials" / trial["runs"]["pixels"]).rglob("*test*"))
     (final,) = found["studies"][0]["final"]["pixels"]["seeds"].values()
     record = RunDirectory(out / "final" / final["run"]).read_record()
-    assert "test" in {row["split"] for row in record["metrics"]}
-    assert record["config"]["tuning"]["rule"] == "validation"
+    assert "test" in {row.split for row in record.metrics}
+    assert record.config["tuning"]["rule"] == "validation"
     assert "data:image/svg+xml" in (out / "tune.html").read_text()
     assert "final runs" in told.out
 

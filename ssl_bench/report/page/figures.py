@@ -20,7 +20,7 @@ from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.palette import BLACK, GREY, LIGHT, STAMP, STYLES, Style, style
 from ssl_bench.report.shares import Point, common, over_text, points
-from ssl_bench.report.table import MACRO
+from ssl_bench.results.row import MACRO
 
 SYMBOLS = {"o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross",
            "X": "x"}  # fmt: skip
@@ -185,7 +185,7 @@ def _share_points(entry: Entry) -> list[Point]:
         one
         for member in entry.line.members.values()
         for one in points(
-            (row for row in member.record["metrics"] if (row["encoder"], row["split"], row["subgroup"])
+            (row for row in member.record.metrics if (row.encoder, row.split, row.subgroup)
              == (member.encoder, "test", "all") and setting_of(row) == entry.place), ("encoder",))
     ]  # fmt: skip
 
@@ -193,7 +193,7 @@ def _share_points(entry: Entry) -> list[Point]:
 def run_values(entry: Entry, metric: str) -> list[float]:
     """The macro metric of each run, in the order of the seeds."""
     rows = [row for member in entry.line.members.values() for row in member.rows(entry.place)]
-    values = [row["value"] for row in rows if (row["label"], row["metric"]) == (MACRO, metric)]
+    values = [row.value for row in rows if (row.label, row.metric) == (MACRO, metric)]
     return [value for value in values if value is not None]
 
 
@@ -226,7 +226,7 @@ def bars(values: Iterable[tuple[float | None, float | None, float | None]]) -> d
 
 def is_synthetic(entries: Iterable[Entry]) -> bool:
     """Whether any of the numbers says nothing about patients."""
-    return any(member.record["synthetic"] for entry in entries for member in entry.arm.members)
+    return any(member.record.synthetic for entry in entries for member in entry.arm.members)
 
 
 def spec_of(figure: go.Figure) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _map(arm: RunGroup) -> tuple[Map, npt.NDArray[Any]]:
         "seed": member.seed,
         "x": [round(float(x), 2) for x in points[:, 0]],
         "y": [round(float(y), 2) for y in points[:, 1]],
-        "variables": list(_variables(frame, member.record["data"]["labels"])),
+        "variables": list(_variables(frame, member.record.data.labels)),
     }, images
 
 

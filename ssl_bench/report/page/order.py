@@ -12,7 +12,7 @@ from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.page.figures import SYMBOLS, Figure, blank, label, spec_of, tall
 from ssl_bench.report.palette import GREY, Style, readable
 from ssl_bench.report.sections import Table
-from ssl_bench.report.table import MACRO
+from ssl_bench.results.row import MACRO
 
 SCALE = "Cividis"
 """Of heat maps: the same to readers with and without colour vision (Nuñez et al., PLoS ONE, 2018)."""
@@ -32,8 +32,8 @@ def _of_entry(entry: Entry) -> dict[str, float]:
     values: dict[str, list[float]] = {}
     for member in entry.line.members.values():
         for row in member.rows(entry.place):
-            if row["metric"] == "auroc" and row["label"] != MACRO and row["value"] is not None:
-                values.setdefault(row["label"], []).append(row["value"])
+            if row.metric == "auroc" and row.label != MACRO and row.value is not None:
+                values.setdefault(row.label, []).append(row.value)
     return {name: mean(of) for name, of in values.items()}
 
 

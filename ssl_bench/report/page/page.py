@@ -186,7 +186,7 @@ def map_data(board: Board, left_out: list[str], cache: Path | None) -> dict[str,
     pictures: dict[str, str] = {}
     for shown, images, arm in drawn:
         if cache is not None:
-            names = [f"{arm.members[0].record['data']['fingerprint']}/{image}" for image in images]
+            names = [f"{arm.members[0].record.data.fingerprint}/{image}" for image in images]
             missing = [number for number, name in enumerate(names) if name not in pictures]
             made = thumbnails(arm.members[0].record, [images[number] for number in missing], cache)
             pictures |= {names[number]: text for number, text in zip(missing, made, strict=True)}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
@@ -12,7 +11,9 @@ from ssl_bench.compare.run import Run, Setting
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.report.summary import commit_text
-from ssl_bench.report.table import MACRO, METRICS
+from ssl_bench.report.table import METRICS
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO
 from ssl_bench.results.shared import share, share_config, share_options, share_row
 
 
@@ -42,16 +43,16 @@ class Provenance:
 def provenance(entries: Sequence[Entry]) -> Provenance:
     """Everything that the records of a configuration say of its origin, from its rows at all places."""
     arm = entries[0].arm
-    records = [share({**member.record, "metrics": [], "comparisons": []}) for member in arm.members]
+    records = [share(member.record.but(metrics=(), comparisons=())) for member in arm.members]
     names = {member.path: f"run {number}" for number, member in enumerate(arm.members, start=1)}
-    parts = {(part["kind"], part["name"], f"{part['distribution']} {part['version']}"): None
-             for record in records for part in record.get("components", ())}  # fmt: skip
+    parts = {(part.kind, part.name, f"{part.distribution} {part.version}"): None
+             for record in records for part in record.components}  # fmt: skip
     numbers = tuple(
         _numbers(names[member.path], member, entry.place) for entry in entries for member in entry.line.members.values()
     )
     return Provenance(
         arm.name,
-        tuple(dict.fromkeys(str(note) for record in records for note in record.get("notes", ()))),
+        tuple(dict.fromkeys(str(note) for record in records for note in record.notes)),
         Table(("run", "seed", "git commit", "data", "data fingerprint", "split hash"),
               tuple(_run(names[member.path], member.seed, record)
                     for member, record in zip(arm.members, records, strict=True))),
@@ -62,14 +63,14 @@ def provenance(entries: Sequence[Entry]) -> Provenance:
     )  # fmt: skip
 
 
-def _run(name: str, seed: int, record: Mapping[str, Any]) -> tuple[str, ...]:
+def _run(name: str, seed: int, record: Record) -> tuple[str, ...]:
     """Where a run lies is of this machine; its fingerprints tell which it is."""
-    data = record["data"]
+    data = record.data
     told = (
-        commit_text(record.get("environment", {})),
-        data["name"],
-        data.get("fingerprint"),
-        data.get("splits_sha256"),
+        commit_text(record.environment),
+        data.name,
+        data.fingerprint,
+        data.splits_sha256,
     )
     return (name, str(seed), *(str(value or NO_VALUE) for value in told))
 
@@ -78,28 +79,26 @@ def _numbers(run: str, member: Run, place: Setting) -> tuple[str, ...]:
     protocol, dataset, fitted_on = place
     name = f"{protocol} on {dataset}" + (f", fitted on {fitted_on}" if fitted_on != dataset else "")
     rows = [member.row(place, MACRO, metric) for metric in METRICS]
-    values = [None if row is None else row["value"] for row in rows]
-    settings = ", ".join(
-        f"{key} {value}" for key, value in (share_row(member.rows(place)[0]).get("settings") or {}).items()
-    )
+    values = [None if row is None else row.value for row in rows]
+    settings = ", ".join(f"{key} {value}" for key, value in share_row(member.rows(place)[0]).settings.items())
     numbers = (NO_VALUE if value is None else f"{value:.6f}" for value in values)
     return (name, run, str(member.seed), *numbers, settings or NO_VALUE)
 
 
-def _versions(records: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str]]:
+def _versions(records: Iterable[Record]) -> Iterable[tuple[str, str]]:
     """Each package and machine, all values that occur."""
     found: dict[str, dict[str, None]] = {}
     for record in records:
-        where = record.get("environment", {})
-        told = {**where.get("packages", {}), "Python": where.get("python"), "platform": where.get("platform"),
-                "processor": where.get("processor"), "GPU": where.get("gpu")}  # fmt: skip
+        where = record.environment
+        told = {**where.packages, "Python": where.python, "platform": where.platform,
+                "processor": where.processor, "GPU": where.gpu}  # fmt: skip
         for name, value in told.items():
             if value:
                 found.setdefault(name, {})[str(value)] = None
     return [(name, ", ".join(values)) for name, values in found.items()]
 
 
-def public_config(record: Mapping[str, Any]) -> str:
+def public_config(record: Record) -> str:
     """The configuration as YAML, as far as it may be shared."""
-    shown = {**share_config(record["config"]), "resolved options": share_options(record.get("options", {}))}
+    shown = {**share_config(record.config), "resolved options": share_options(record.options)}
     return str(yaml.safe_dump(shown, sort_keys=False))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any
 
 from ssl_bench.compare.run import Run, setting_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
-from ssl_bench.report.table import MACRO
+from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.stats.intervals import Interval
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,20 +43,20 @@ def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
     """Every gap on the records of some configurations."""
     for entry in entries:
         rows = [row for member in entry.line.members.values() for row in _rows(member, entry)]
-        for attribute in dict.fromkeys(row["subgroup"] for row in rows if row["metric"] == "auroc_gap"):
-            found = [row for row in rows if (row["subgroup"], row["metric"]) == (attribute, "auroc_gap")]
-            values = [row["value"] for row in found if row["value"] is not None]
-            low, high = (found[0]["ci_low"], found[0]["ci_high"]) if len(found) == 1 else (None, None)
-            note = found[0]["note"] if len(found) == 1 or not values else f"mean of {len(values)} seeds"
+        for attribute in dict.fromkeys(row.subgroup for row in rows if row.metric == "auroc_gap"):
+            found = [row for row in rows if (row.subgroup, row.metric) == (attribute, "auroc_gap")]
+            values = [row.value for row in found if row.value is not None]
+            low, high = (found[0].ci_low, found[0].ci_high) if len(found) == 1 else (None, None)
+            note = found[0].note if len(found) == 1 or not values else f"mean of {len(values)} seeds"
             value = mean(values) if values else None
             yield Gap(entry.name, attribute, _groups(rows, attribute), value, low, high, note)
 
 
-def _rows(member: Run, entry: Entry) -> list[Row]:
+def _rows(member: Run, entry: Entry) -> list[MetricRow]:
     return [
-        row for row in member.record["metrics"]
-        if (row["encoder"], row["split"], row["label"], row["fraction"]) == (member.encoder, "test", MACRO, 1.0)
-        and setting_of(row) == entry.place and row["metric"] in ("auroc", "auroc_gap")
+        row for row in member.record.metrics
+        if (row.encoder, row.split, row.label, row.fraction) == (member.encoder, "test", MACRO, 1.0)
+        and setting_of(row) == entry.place and row.metric in ("auroc", "auroc_gap")
     ]  # fmt: skip
 
 
@@ -90,19 +87,19 @@ def groups(entries: Sequence[Entry]) -> Iterator[Group]:
         yield from _of_rows(entry.name, rows)
 
 
-def _of_rows(name: str, rows: Sequence[Row]) -> Iterator[Group]:
-    found: dict[tuple[str, str], list[Row]] = {}
+def _of_rows(name: str, rows: Sequence[MetricRow]) -> Iterator[Group]:
+    found: dict[tuple[str, str], list[MetricRow]] = {}
     for row in rows:
-        attribute, equals, group = row["subgroup"].partition("=")
-        if equals and row["value"] is not None and row["metric"] == "auroc":
+        attribute, equals, group = row.subgroup.partition("=")
+        if equals and row.value is not None and row.metric == "auroc":
             found.setdefault((attribute, group), []).append(row)
     for (attribute, group), of in found.items():
-        low, high = (of[0]["ci_low"], of[0]["ci_high"]) if len(of) == 1 else (None, None)
-        value = mean(row["value"] for row in of)
-        yield Group(name, attribute, group, value, low, high, int(of[0].get("n_patients") or 0))
+        low, high = (of[0].ci_low, of[0].ci_high) if len(of) == 1 else (None, None)
+        value = mean(row.value for row in of if row.value is not None)
+        yield Group(name, attribute, group, value, low, high, of[0].n_patients or 0)
 
 
-def _groups(rows: Sequence[Row], attribute: str) -> str:
+def _groups(rows: Sequence[MetricRow], attribute: str) -> str:
     return ", ".join(
         f"{one.group}\N{NO-BREAK SPACE}{one.value:.3f} ({one.patients:,} patients)"
         for one in _of_rows("", rows) if one.attribute == attribute

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ssl_bench.data.store import find_store
 from ssl_bench.errors import HandledError, UsageError
 from ssl_bench.plugin.registry import Registry, discover
 from ssl_bench.report.leaderboard import Board
+from ssl_bench.results.record import Record
 
 SIDE = 64
 """Of a thumbnail, in px."""
@@ -32,7 +33,7 @@ def check_permitted(board: Board, registry: Registry | None = None) -> None:
     """
     registry = registry or discover()
     records = [member.record for arm in board.arms for member in arm.members]
-    refused = sorted({record["data"]["name"] for record in records if not _permitted(record, registry)})
+    refused = sorted({record.data.name for record in records if not _permitted(record, registry)})
     if refused:
         raise UsageError(
             f"--thumbnails shows images, and nothing says that those of {', '.join(refused)} may be shown; leave it "
@@ -40,18 +41,18 @@ def check_permitted(board: Board, registry: Registry | None = None) -> None:
         )
 
 
-def _permitted(record: Mapping[str, Any], registry: Registry) -> bool:
-    if len(record["data"].get("datasets", ())) > 1:  # synthetic in part says nothing of the rest
+def _permitted(record: Record, registry: Registry) -> bool:
+    if len(record.data.datasets) > 1:  # synthetic in part says nothing of the rest
         return False
-    if record["synthetic"]:
+    if record.synthetic:
         return True
     try:
-        return bool(registry.get("dataset", record["config"]["data"]["name"]).thumbnails)
+        return bool(registry.get("dataset", record.settings.data.name).thumbnails)
     except (HandledError, KeyError):  # no plugin that would know, or embeddings without a dataset
         return False
 
 
-def thumbnails(record: Mapping[str, Any], images: Sequence[str], cache: Path) -> list[str]:
+def thumbnails(record: Record, images: Sequence[str], cache: Path) -> list[str]:
     """Thumbnails of some images of a run, as JPEG in base64.
 
     Args:
@@ -62,11 +63,11 @@ def thumbnails(record: Mapping[str, Any], images: Sequence[str], cache: Path) ->
     Raises:
         UsageError: the prepared images are no longer there.
     """
-    data = record["data"]
-    store = find_store(cache, data.get("fingerprint", ""))
+    data = record.data
+    store = find_store(cache, data.fingerprint or "")
     if store is None:
         raise UsageError(
-            f"the prepared images of {data['name']} ({data.get('fingerprint')}) are not in {cache}; name their folder "
+            f"the prepared images of {data.name} ({data.fingerprint}) are not in {cache}; name their folder "
             "by --cache, or leave out --thumbnails"
         )
     row_of = {image: row for row, image in enumerate(store.image_ids)}

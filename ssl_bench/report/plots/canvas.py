@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from ssl_bench.files import replacing
 from ssl_bench.report.palette import GREY, STAMP, VERMILLION
+from ssl_bench.results.record import Record
 
 WIDTH = 6.7
 """Width of a picture: the text of a printed page."""
@@ -87,6 +88,14 @@ class Grid:
     top: float = 0.25
 
 
+@dataclass(frozen=True)
+class Headed:
+    """What stands above a picture that is of no single run."""
+
+    subject: str
+    synthetic: bool
+
+
 class Sheet:
     """A figure with its header, on which panels are placed in inches from the lower left corner.
 
@@ -97,7 +106,7 @@ class Sheet:
         width: of the figure.
     """
 
-    def __init__(self, record: Mapping[str, Any], title: str, height: float, *, width: float = WIDTH) -> None:
+    def __init__(self, record: Record | Headed, title: str, height: float, *, width: float = WIDTH) -> None:
         heading = wrapped(title, int(width * 9.5))
         under = wrapped(subject(record), int(width * 15))
         first = 0.16 * (heading.count("\n") + 1)
@@ -108,7 +117,7 @@ class Sheet:
         top = self.height - 0.06
         self.text(0.05, top, heading, weight="bold", size=9, va="top", linespacing=1.2)
         self.text(0.05, top - first - 0.02, under, color=GREY, va="top", linespacing=1.2)
-        if record["synthetic"]:
+        if record.synthetic:
             self.text(width - 0.05, top, STAMP, color=VERMILLION, weight="bold", size=9, va="top", ha="right",
                       linespacing=1.2)  # fmt: skip
 
@@ -146,12 +155,12 @@ def wrapped(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width))
 
 
-def subject(record: Mapping[str, Any]) -> str:
-    """What was run on what, for the header of a picture; ``subject`` where the picture is of no run."""
-    if "subject" in record:
-        return str(record["subject"])
-    features = f" with {', '.join(record['features'])} ({record['fusion']})" if record["features"] else ""
-    return f"{record['method']}{features} on {record['data']['name']}, seed {record['config']['seed']}"
+def subject(record: Record | Headed) -> str:
+    """What was run on what, for the header of a picture."""
+    if isinstance(record, Headed):
+        return record.subject
+    features = f" with {', '.join(record.features)} ({record.fusion})" if record.features else ""
+    return f"{record.method}{features} on {record.data.name}, seed {record.settings.seed}"
 
 
 @contextmanager

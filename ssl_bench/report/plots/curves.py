@@ -15,12 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ssl_bench.compare.run import table_of
-from ssl_bench.report.evaluations import Evaluation, Row
+from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.palette import GREY, readable, style
 from ssl_bench.report.plots.canvas import DOTTED, Grid, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.kept import Arrays, kept_or_new, of_record, read_table
 from ssl_bench.report.plots.points import GRID, VERSION, Curve, Floats, Weights, affordable, curves, resamples
-from ssl_bench.report.table import MACRO, METRICS
+from ssl_bench.report.table import METRICS
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rows import prediction_frame
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.stats.predictions import IMAGES, in_unit_of
@@ -44,7 +46,7 @@ ROC = Kind("auroc", "roc", "ROC curves", "false positive rate", "true positive r
 PR = Kind("auprc", "pr", "Precision-recall curves", "recall", "precision", "chance (prevalence)")
 
 
-def roc_and_pr(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]) -> list[Picture]:
+def roc_and_pr(evaluation: Evaluation, run: RunDirectory, record: Record) -> list[Picture]:
     """ROC and PR picture of one evaluation.
 
     Args:
@@ -59,7 +61,7 @@ def roc_and_pr(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, A
     return [_picture(kind, evaluation, record, arrays) for kind in (ROC, PR)]
 
 
-def curve_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]) -> Arrays:
+def curve_points(evaluation: Evaluation, run: RunDirectory, record: Record) -> Arrays:
     """Corners and bands of every encoder and label, from ``plots/curves-<name>.npz`` where they are kept.
 
     Raises:
@@ -87,7 +89,7 @@ class OfEncoder(Protocol):
 
 
 def of_predictions(
-    stem: str, version: int, of_encoder: OfEncoder, evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]
+    stem: str, version: int, of_encoder: OfEncoder, evaluation: Evaluation, run: RunDirectory, record: Record
 ) -> Arrays:
     """Coordinates from the kept predictions of all encoders, from ``plots/<stem>-<name>.npz`` where they are kept.
 
@@ -97,7 +99,7 @@ def of_predictions(
     files = {encoder: of_record(run, run.predictions(encoder, *_file(evaluation, encoder)), record)
              for encoder in evaluation.encoders}  # fmt: skip
     rows = {encoder: _row(evaluation, encoder) for encoder in evaluation.encoders}
-    drawn = {"replicates": record["config"]["evaluate"]["replicates"], "seed": record["config"]["seed"]}
+    drawn = {"replicates": record.settings.evaluate.replicates or 0, "seed": record.settings.seed}
 
     def make() -> Arrays:
         arrays: dict[str, npt.NDArray[Any]] = {}
@@ -106,7 +108,7 @@ def of_predictions(
         return arrays
 
     path = run.path / "plots" / f"{stem}-{evaluation.slug}.npz"
-    units = sorted({row.get("aggregate", IMAGES) for row in rows.values()} - {IMAGES})
+    units = sorted({row.aggregate for row in rows.values()} - {IMAGES})
     return kept_or_new(path, files.values(), {**drawn, "version": version, **({"units": units} if units else {})}, make)
 
 
@@ -129,13 +131,13 @@ def _file(evaluation: Evaluation, encoder: str) -> tuple[str, Mapping[str, Any]]
     return prediction_file(_row(evaluation, encoder))
 
 
-def _row(evaluation: Evaluation, encoder: str) -> Row:
-    return next(row for row in evaluation.rows if row["encoder"] == encoder)
+def _row(evaluation: Evaluation, encoder: str) -> MetricRow:
+    return next(row for row in evaluation.rows if row.encoder == encoder)
 
 
-def _in_unit(frame: pd.DataFrame, row: Row, path: Path) -> pd.DataFrame:
+def _in_unit(frame: pd.DataFrame, row: MetricRow, path: Path) -> pd.DataFrame:
     """Kept predictions in the unit of a row."""
-    return frame if row.get("aggregate", IMAGES) == IMAGES else prediction_frame(in_unit_of(table_of(frame), row, path))
+    return frame if row.aggregate == IMAGES else prediction_frame(in_unit_of(table_of(frame), row.aggregate, path))
 
 
 def _of_encoder(
@@ -145,10 +147,10 @@ def _of_encoder(
     arrays: dict[str, npt.NDArray[Any]] = {"resamples": np.array(len(weights))}
     for label in evaluation.labels:
         row = evaluation.row(encoder, label, "auroc")
-        if label == MACRO or row is None or row["value"] is None:
+        if label == MACRO or row is None or row.value is None:
             continue
         truth = frame[f"y_{label}"].to_numpy(np.float64)
-        band = weights if row["ci_low"] is not None else None
+        band = weights if row.ci_low is not None else None
         found = curves(truth, frame[f"p_{label}"].to_numpy(np.float64), band)
         for stem, curve in zip((ROC.stem, PR.stem), found, strict=True):
             arrays |= {f"{stem}/{encoder}/{label}/points": curve.points, f"{stem}/{encoder}/{label}/band": curve.band}
@@ -156,7 +158,7 @@ def _of_encoder(
     return arrays
 
 
-def _picture(kind: Kind, evaluation: Evaluation, record: Mapping[str, Any], arrays: Arrays) -> Picture:
+def _picture(kind: Kind, evaluation: Evaluation, record: Record, arrays: Arrays) -> Picture:
     labels = [label for label in evaluation.labels if label != MACRO]
     names = [panel_name(evaluation, label) for label in labels]
     grid = panel_grid(names, height=1.3, left=0.5, gap_x=0.2, gap_y=0.34)
@@ -182,8 +184,8 @@ def _draw_label(panel: Axes, kind: Kind, evaluation: Evaluation, label: str, arr
     panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     panel.set_xticklabels(["0", "0.5", "1"])
     panel.set_yticklabels(["0", "0.5", "1"])
-    if first["value"] is None:
-        panel.text(0.5, 0.5, wrapped(first["note"], 22), ha="center", va="center", color=GREY, style="italic")
+    if first.value is None:
+        panel.text(0.5, 0.5, wrapped(first.note, 22), ha="center", va="center", color=GREY, style="italic")
         return
     _draw_chance(panel, kind, arrays, label)
     for number, (encoder, row) in enumerate(zip(evaluation.encoders, rows, strict=True)):
@@ -208,10 +210,10 @@ def _draw_curve(panel: Axes, kind: Kind, curve: Curve, number: int) -> None:
     )
 
 
-def _write_value(panel: Axes, kind: Kind, row: Row, number: int, count: int) -> None:
+def _write_value(panel: Axes, kind: Kind, row: MetricRow, number: int, count: int) -> None:
     """The value, in the corner that the curves leave free."""
     place = 0.04 + 0.11 * (count - 1 - number) if kind is ROC else 0.97 - 0.11 * number
-    panel.text(0.99, place, f"{row['value']:.3f}", ha="right", va="bottom" if kind is ROC else "top",
+    panel.text(0.99, place, f"{row.value:.3f}", ha="right", va="bottom" if kind is ROC else "top",
                color=style(number).color, transform=panel.transAxes)  # fmt: skip
 
 
@@ -225,7 +227,7 @@ def panel_grid(names: Sequence[str], *, height: float, left: float, gap_x: float
 
 def panel_name(evaluation: Evaluation, label: str) -> str:
     """A finding with its count of positive patients, over its panel."""
-    return wrapped(f"{readable(label)} ({evaluation.of_label(label)[0]['n_positive_patients']})", 22)
+    return wrapped(f"{readable(label)} ({evaluation.of_label(label)[0].n_positive_patients})", 22)
 
 
 def _legend(sheet: Sheet, kind: Kind, encoders: list[str]) -> None:

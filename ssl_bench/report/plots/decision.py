@@ -7,7 +7,6 @@ Decision Making 26:565, 2006).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,8 @@ from ssl_bench.report.plots.canvas import DOTTED, Picture, Sheet, grid_height, w
 from ssl_bench.report.plots.curves import of_each_label, of_predictions, panel_grid, panel_name
 from ssl_bench.report.plots.kept import Arrays
 from ssl_bench.report.plots.points import Weights
-from ssl_bench.report.table import MACRO
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.intervals import FEWEST, RESAMPLES
 from ssl_bench.stats.support import supports
@@ -36,7 +36,7 @@ THRESHOLDS = np.arange(1, 100) / 100
 Floats = npt.NDArray[np.float64]
 
 
-def decision_plot(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]) -> Picture:
+def decision_plot(evaluation: Evaluation, run: RunDirectory, record: Record) -> Picture:
     """Net benefit of every encoder over thresholds, a panel for each finding, beside acting on all and on none.
 
     Args:

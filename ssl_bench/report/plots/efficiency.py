@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +14,7 @@ from ssl_bench.report.palette import GREY, style
 from ssl_bench.report.plots.canvas import DOTTED, Grid, Picture, Sheet, grid_height
 from ssl_bench.report.shares import Point, common, over_text, points
 from ssl_bench.report.table import METRICS
+from ssl_bench.results.record import Record
 
 WIDER = 1.5
 """How far the axis goes beyond the smallest and the largest share."""
@@ -23,7 +23,7 @@ BESIDE = 1.05
 """Factor between the points of two encoders."""
 
 
-def efficiency_curve(shares: Sequence[Evaluation], record: Mapping[str, Any]) -> Picture:
+def efficiency_curve(shares: Sequence[Evaluation], record: Record) -> Picture:
     """Macro metrics of one protocol over its shares.
 
     Args:
@@ -65,16 +65,17 @@ def _draw_encoder(panel: Axes, found: Sequence[Point], held: Sequence[str], numb
                color=look.color, markersize=3.5, markerfacecolor="white", zorder=3)  # fmt: skip
     panel.plot(fractions, [np.mean([one.over(held) for one in draws]) for draws in at], color=look.color,
                linestyle=look.dashes, zorder=2.5)  # fmt: skip
-    low, high = ([_end(draws, end, held) for draws in at] for end in ("ci_low", "ci_high"))
+    low, high = ([_end(draws, end, held) for draws in at] for end in (0, 1))
     panel.fill_between(fractions, low, high, color=look.color, alpha=0.16, linewidth=0, zorder=1)
     for end in (low, high):  # the band's edge, so that two bands stay apart in grey print
         panel.plot(fractions, end, color=look.color, linestyle=look.dashes, linewidth=0.5, zorder=1.5)
 
 
-def _end(draws: Sequence[Point], end: str, held: Sequence[str]) -> float:
+def _end(draws: Sequence[Point], end: int, held: Sequence[str]) -> float:
     """The end of an interval, averaged over draws; NaN where one has none for just these findings."""
-    given = all(one.macro[end] is not None and set(one.values) == set(held) for one in draws)
-    return float(np.mean([one.macro[end] for one in draws])) if given else float("nan")
+    ends = [(one.macro.ci_low, one.macro.ci_high)[end] for one in draws if set(one.values) == set(held)]
+    given = [value for value in ends if value is not None]
+    return float(np.mean(given)) if len(given) == len(draws) else float("nan")
 
 
 def _finish(panel: Axes, fractions: list[float]) -> None:

@@ -17,6 +17,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.files import replacing
 from ssl_bench.files import sha256 as file_hash
 from ssl_bench.report.palette import LeftOut
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile)
@@ -53,7 +54,7 @@ def kept_or_new(path: Path, sources: Iterable[Path], settings: Mapping[str, Any]
     return new
 
 
-def of_record(run: RunDirectory, path: Path, record: Mapping[str, Any]) -> Path:
+def of_record(run: RunDirectory, path: Path, record: Record) -> Path:
     """The path of a kept file, which may be gone but may not be another one than the record was written with.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from ssl_bench.report.palette import BLUE, GREY, LIGHT, VERMILLION, LeftOut, Style, readable, style
 from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.kept import DAMAGED, Arrays, kept_or_new, of_record, read_table
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 MOST, FEWEST = 2000, 5
@@ -34,7 +35,7 @@ CATEGORIES = 6
 UNKNOWN = Style("#808080", "", "x")
 
 
-def embedding_maps(run: RunDirectory, record: Mapping[str, Any]) -> list[Picture]:
+def embedding_maps(run: RunDirectory, record: Record) -> list[Picture]:
     """A picture coloured by findings and one coloured by features.
 
     Args:
@@ -45,11 +46,11 @@ def embedding_maps(run: RunDirectory, record: Mapping[str, Any]) -> list[Picture
         LeftOut: embeddings or the cohort are missing or damaged, or there is nothing to lay out.
     """
     cohort = read_table(of_record(run, run.cohort, record))
-    encoder = str(record["metrics"][0]["encoder"]) if record["metrics"] else "trained"
+    encoder = record.metrics[0].encoder if record.metrics else "trained"
     arrays = coordinates(run, record, encoder)
     frame = cohort.set_index("image_id").reindex(arrays["image_id"].astype(str))
     pictures = []
-    findings = prevalent(frame, record["data"]["labels"])
+    findings = prevalent(frame, record.data.labels)
     if findings:
         pictures.append(_picture("findings", findings, frame, arrays, record, encoder))
     features = [name for name in FEATURES if name in frame and frame[name].notna().any()]
@@ -58,14 +59,14 @@ def embedding_maps(run: RunDirectory, record: Mapping[str, Any]) -> list[Picture
     return pictures
 
 
-def coordinates(run: RunDirectory, record: Mapping[str, Any], encoder: str) -> Arrays:
+def coordinates(run: RunDirectory, record: Record, encoder: str) -> Arrays:
     """``image_id (N,)``, ``tsne (N, 2)``, ``pca (N, 2)``, ``explained (2,)``, ``images ()`` of the test split.
 
     Raises:
         LeftOut: the embeddings are missing or damaged, or there is nothing to lay out.
     """
-    source = of_record(run, run.embeddings(encoder, f"{record['data']['name']}-test"), record)
-    seed = record["config"]["seed"]
+    source = of_record(run, run.embeddings(encoder, f"{record.data.name}-test"), record)
+    seed = record.settings.seed
     settings = {"seed": seed, "most": MOST, "perplexity": PERPLEXITY, "components": COMPONENTS}
     path = run.path / "plots" / f"map-{encoder}.npz"
     return kept_or_new(path, [source], settings, lambda: _project(source, seed))
@@ -106,16 +107,14 @@ def _read(source: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     return images, features
 
 
-def prevalent(frame: pd.DataFrame, labels: list[str]) -> list[str]:
+def prevalent(frame: pd.DataFrame, labels: Sequence[str]) -> list[str]:
     """The findings with most positive images on the map, in the order of the labels."""
     counts = {label: int((frame[label] == 1).sum()) for label in labels}
     most = sorted((label for label in labels if counts[label]), key=lambda label: -counts[label])[:FINDINGS]
     return [label for label in labels if label in most]
 
 
-def _picture(
-    what: str, names: list[str], frame: pd.DataFrame, arrays: Arrays, record: Mapping[str, Any], encoder: str
-) -> Picture:
+def _picture(what: str, names: list[str], frame: pd.DataFrame, arrays: Arrays, record: Record, encoder: str) -> Picture:
     columns = len(names)
     headings = [wrapped(readable(name), 22) for name in names]
     grid = Grid(rows=2, columns=columns, height=1.45 if columns > 3 else 1.9, left=0.3, gap_x=0.15, gap_y=0.3,
@@ -218,12 +217,12 @@ def _name_axes(panels: list[Axes], columns: int, arrays: Arrays) -> None:
     panels[columns].set_ylabel(f"PC 2 ({second:.0f} %)")
 
 
-def _caption(arrays: Arrays, record: Mapping[str, Any]) -> str:
+def _caption(arrays: Arrays, record: Record) -> str:
     shown, images = len(arrays["image_id"]), int(arrays["images"])
     which = f"all {images:,}" if shown == images else f"{shown:,}, drawn at random, of {images:,}"
     perplexity = min(PERPLEXITY, (shown - 1) / 3)
     return (
-        f"Top: t-SNE (perplexity {perplexity:.3g}, seed {record['config']['seed']}) of {which} test images; bottom: "
+        f"Top: t-SNE (perplexity {perplexity:.3g}, seed {record.settings.seed}) of {which} test images; bottom: "
         "the first two principal components with their share of the variance. Distances between t-SNE groups and the "
         "sizes of the groups carry no meaning."
     )

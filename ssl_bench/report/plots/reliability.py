@@ -13,13 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from ssl_bench.report.evaluations import Evaluation, Row, calibration
+from ssl_bench.report.evaluations import Evaluation, calibration
 from ssl_bench.report.palette import GREY, style
 from ssl_bench.report.plots.canvas import DOTTED, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.curves import of_each_label, of_predictions, panel_grid, panel_name
 from ssl_bench.report.plots.kept import Arrays
 from ssl_bench.report.plots.points import Weights
-from ssl_bench.report.table import MACRO
+from ssl_bench.results.record import Record
+from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.calibration import BINS
 from ssl_bench.stats.intervals import FEWEST, RESAMPLES
@@ -33,7 +34,7 @@ COUNTS = 0.28
 Floats = npt.NDArray[np.float64]
 
 
-def reliability_plot(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]) -> Picture:
+def reliability_plot(evaluation: Evaluation, run: RunDirectory, record: Record) -> Picture:
     """Observed share against predicted probability for every finding, with the images of each bin below.
 
     Args:
@@ -67,7 +68,7 @@ def reliability_plot(evaluation: Evaluation, run: RunDirectory, record: Mapping[
     return Picture(f"reliability-{evaluation.slug}", title, _caption(arrays), sheet.figure)
 
 
-def bin_points(evaluation: Evaluation, run: RunDirectory, record: Mapping[str, Any]) -> Arrays:
+def bin_points(evaluation: Evaluation, run: RunDirectory, record: Record) -> Arrays:
     """What :func:`occupied` gives for every encoder and label, from ``plots/reliability-<name>.npz`` where it is kept.
 
     Raises:
@@ -124,7 +125,7 @@ def _split(panel: Axes) -> Axes:
 
 
 def _draw_label(
-    panel: Axes, evaluation: Evaluation, label: str, arrays: Arrays, told: Mapping[tuple[str, str], Row]
+    panel: Axes, evaluation: Evaluation, label: str, arrays: Arrays, told: Mapping[tuple[str, str], MetricRow]
 ) -> None:
     panel.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=DOTTED, zorder=1)
     panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
@@ -136,8 +137,8 @@ def _draw_label(
         if encoder in shown:
             _draw_bins(panel, arrays[f"{encoder}/{label}"], number)
             row = told.get((encoder, label))
-            if row is not None and row["value"] is not None:
-                panel.text(0.03, 0.99 - 0.15 * number, f"{row['value']:.3f}", transform=panel.transAxes, va="top",
+            if row is not None and row.value is not None:
+                panel.text(0.03, 0.99 - 0.15 * number, f"{row.value:.3f}", transform=panel.transAxes, va="top",
                            color=style(number).color, zorder=4)  # fmt: skip
 
 

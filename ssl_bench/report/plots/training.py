@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from ssl_bench.report.palette import BLACK, BLUE, LeftOut, Style, readable, style
 from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height
+from ssl_bench.results.record import Record
 
 Series = dict[str, npt.NDArray[np.float64]]
 
@@ -39,7 +39,7 @@ TITLES = {
 WITHOUT_PANEL = {"step", "epoch", "loss", "images_per_second"}
 
 
-def training_curves(log: Path, record: Mapping[str, Any]) -> Picture:
+def training_curves(log: Path, record: Record) -> Picture:
     """Loss, monitors and schedules over the epochs.
 
     Args:

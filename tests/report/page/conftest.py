@@ -9,6 +9,7 @@ import pytest
 
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page.page import write_page
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 EVIL = "<b>x</b></script>"
@@ -22,7 +23,7 @@ def board(tmp_path_factory: pytest.TempPathFactory, write_arm: Callable[..., Pat
     runs = [write_arm(folder, "msn", seed, 0.5, protocols=both) for seed in (0, 1)]
     runs.append(write_arm(folder, "dino", 0, 1.5, protocols=both))
     evil = RunDirectory(write_arm(folder, "evil", 0, 1.0))
-    evil.write_record({**evil.read_record(), "method": EVIL})
+    evil.write_record(Record.model_validate({**evil.read_record().as_json(), "method": EVIL}))
     runs.append(evil.path)
     runs.append(write_arm(folder, "byol", 0, 1.0, images=110))
     return read_board(runs, replicates=100)

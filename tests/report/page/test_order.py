@@ -16,6 +16,7 @@ from ssl_bench.report.page.figures import looks_of
 from ssl_bench.report.page.order import finding_values
 from ssl_bench.report.page.page import figures, parts
 from ssl_bench.report.palette import style
+from ssl_bench.results.record import Footprint
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.family import adjust
 
@@ -31,7 +32,7 @@ def board(tmp_path_factory: pytest.TempPathFactory, write_arm: WriteArm) -> Boar
         path = write_arm(folder, name, 0, signal, random=0.1)
         record = RunDirectory(path).read_record()
         size = {"parameters": 1, "image_flops": 1e9 * signal, "image_size": 64, "width": 8, "pretraining_images": 9}
-        RunDirectory(path).write_record({**record, "footprints": {"trained": size}})
+        RunDirectory(path).write_record(record.but(footprints={"trained": Footprint.model_validate(size)}))
         (path / "log.jsonl").write_text('{"step": 1, "epoch": 1.0, "loss": 2.0, "effective_rank": 3.0}\n')
         runs.append(path)
     return read_board(runs, replicates=200)
@@ -107,7 +108,7 @@ def test_the_heat_map_has_the_numbers_of_the_records(board: Board) -> None:
     for entry, row in zip(board.entries, values, strict=True):
         (member,) = entry.line.members.values()
         expected = [member.row(entry.place, name, "auroc") for name in labels]
-        assert row == [one["value"] for one in expected if one is not None]
+        assert row == [one.value for one in expected if one is not None]
 
 
 def test_a_configuration_has_one_look_in_every_plot(board: Board) -> None:

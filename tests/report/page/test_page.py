@@ -27,6 +27,7 @@ from ssl_bench.report.page.figures import LINE, ROW, label, tall
 from ssl_bench.report.page.grid import grid
 from ssl_bench.report.page.page import map_data, write_page
 from ssl_bench.report.page.provenance import public_config
+from ssl_bench.results.record import Data, Record
 from ssl_bench.results.rundir import RunDirectory
 
 LOADING = {"src", "srcset", "poster", "data", "action", "xlink:href", "background"}
@@ -89,8 +90,8 @@ def test_every_row_stands_there_with_the_numbers_of_the_records(read: Reader, bo
     for row, order, entry in zip(rows, read.orders[1:], board.entries, strict=True):
         assert row[1].removesuffix("baseline") == entry.arm.name
         recorded = [
-            line["value"] for member in entry.arm.at(entry.place).values() for line in member.rows(entry.place)
-            if (line["label"], line["metric"]) == ("macro", "auroc")
+            line.value for member in entry.arm.at(entry.place).values() for line in member.rows(entry.place)
+            if (line.label, line.metric) == ("macro", "auroc")
         ]  # fmt: skip
         assert float(order[column] or "nan") == pytest.approx(np.mean(recorded), abs=1e-12)
         assert row[column].startswith(f"{np.mean(recorded):.3f}")
@@ -167,7 +168,7 @@ def test_provenance_is_one_link_away(full: Path, read_full: Reader, wide: RunDir
     assert {link.removeprefix("#") for link in links} <= ids
     text = full.read_text()
     record = wide.read_record()
-    for told in (record["data"]["fingerprint"], record["data"]["splits_sha256"], "sslbench 9.8.7", "2.11.0",
+    for told in (record.data.fingerprint, record.data.splits_sha256, "sslbench 9.8.7", "2.11.0",
                  "strength 1.0", "prototypes: 32"):  # fmt: skip
         assert told in text
     assert str(wide.path.parent) not in text
@@ -179,7 +180,7 @@ def test_the_configuration_names_no_folder(path: str) -> None:
     data = {"root": path, "labels": "native", "options": {"columns": path}, "name": "table"}
     config = {"data": data, "unknown": path,
               "evaluate": {"test_on": [{"name": "chexpert", "root": path}]}, "seed": 3}  # fmt: skip
-    text = public_config({"config": config})
+    text = public_config(Record.model_validate({"config": config, "metrics": ()}))
     assert path not in text
     assert "labels: native" in text
     assert "seed: 3" in text
@@ -218,10 +219,10 @@ def test_a_licence_or_synthetic_data_permit_thumbnails() -> None:
         def get(self, kind: str, name: str) -> Any:
             return DatasetSpec(name=name, target="x:y", summary="", thumbnails=name == "open")
 
-    record = {"synthetic": False, "config": {"data": {"name": "open"}}, "data": {}}
-    closed = {**record, "config": {"data": {"name": "closed"}}}
-    virtual = {**closed, "synthetic": True}
-    mixed = {**virtual, "data": {"datasets": ["synthetic", "closed"]}}
+    record = Record(config={"data": {"name": "open"}}, metrics=())
+    closed = record.but(config={"data": {"name": "closed"}})
+    virtual = closed.but(synthetic=True)
+    mixed = virtual.but(data=Data(datasets=("synthetic", "closed")))
     assert [thumbnails._permitted(one, Registered()) for one in (record, closed, virtual, mixed)] == [
         True, False, True, False,
     ]  # fmt: skip
@@ -238,7 +239,8 @@ def test_thumbnails_are_those_of_the_points(wide: RunDirectory, tmp_path: Path) 
     frame = pd.DataFrame({"image_id": ids, "image_path": [f"{image_id}.png" for image_id in ids]})
     store = prepare(Cohort("tiny", tmp_path, frame, (), ()), tmp_path, DecodeOptions(8))
     for member in (member for arm in board.arms for member in arm.members):
-        member.record["data"]["fingerprint"] = store.fingerprint
+        data = member.record.data.but(fingerprint=store.fingerprint)
+        object.__setattr__(member, "record", member.record.but(data=data))
     shown = map_data(board, [], tmp_path)
     assert shown is not None
     assert len(shown["pictures"]) == 60  # shared by all encoders

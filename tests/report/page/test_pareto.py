@@ -11,14 +11,15 @@ from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.leaderboard_text import print_board
 from ssl_bench.report.page.figures import looks_of, on_front, pareto
 from ssl_bench.report.page.grid import grid
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 
 def weighed(path: Path, flops: float, images: int | None) -> Path:
-    run, record = RunDirectory(path), RunDirectory(path).read_record()
+    run, record = RunDirectory(path), RunDirectory(path).read_record().as_json()
     told = {"parameters": 5_500_000, "image_flops": flops, "image_size": 224, "width": 192}
     both = {"trained": {**told, "pretraining_images": images}, "random": {**told, "pretraining_images": 0}}
-    run.write_record({**record, "footprints": both})
+    run.write_record(Record.model_validate({**record, "footprints": both}))
     return path
 
 
