@@ -67,9 +67,8 @@ def write_padchest(root: Path) -> Path:
         "Labels": rng.choice(several, rows),
     })  # fmt: skip
     root.mkdir()
-    table.to_csv(
-        root / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz", compression={"method": "gzip", "level": 1}
-    )
+    name = "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz"
+    table.to_csv(root / name, compression={"method": "gzip", "compresslevel": 1})
     return root
 
 
