@@ -49,7 +49,7 @@ def board(runs: list[Path], registry: Registry) -> Board:
 def test_two_encoders_are_tested_as_compare_does(runs: list[Path], registry: Registry) -> None:
     found = cells(shown([runs[0], runs[5]], registry))
     pair = [run_scores(path, validated=True) for path in (runs[0], runs[5])]
-    rows = compare_all(pair, 100, 0, metrics=gauges(registry, ASKED))["comparisons"][0]["rows"]
+    rows = compare_all(pair, 100, 0, metrics=gauges(registry, ASKED)).pairs[0].rows
     for metric in ASKED:
         row = next(row for row in rows if (row.label, row.metric) == ("macro", metric))
         test = found["strong", metric].test
@@ -159,7 +159,7 @@ def test_chance_is_that_of_the_record_or_of_the_component(runs: list[Path], regi
     of = {gauge.name: gauge.component.chance for gauge in asked} | {"auroc": 0.5}
     for cell in found.cells:
         table = run_scores(runs[5]).tables["linear"]
-        labels = kept["macro", "auprc"]["macro_labels"] if cell.label == "macro" else [cell.label]
+        labels = kept["macro", "auprc"].macro_labels if cell.label == "macro" else [cell.label]
         prevalence = np.mean([np.nanmean(table.truth[:, table.labels.index(label)]) for label in labels])
         expected = prevalence if cell.metric == "auprc" else of[cell.metric]
         assert cell.chance == (None if expected is None else pytest.approx(expected)), (cell.label, cell.metric)
