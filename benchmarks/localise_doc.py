@@ -6,13 +6,13 @@ Every number is read from the records, which ``sslbench evaluate RUN --eval loca
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.tuning_doc import markdown
 from ssl_bench.files import write_text
 from ssl_bench.report.table import interval_text
+from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
 METRICS = ("pointing", "box_iou", "box_dice", "patch_auroc")
@@ -33,7 +33,7 @@ TOLD = (
 )
 
 
-def page(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def page(records: Sequence[Record]) -> Iterator[str]:
     """Markdown: how the numbers were made, one table of all findings and encoders, and what each rests on."""
     yield "# Localisation on NIH's archive images_002"
     yield ""
@@ -41,14 +41,14 @@ def page(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield ""
     rows, notes = list[tuple[str, ...]](), dict[str, str]()
     for record in records:
-        found = [row for row in record["metrics"] if row["protocol"] == "localise" and row["value"] is not None]
-        for label, encoder in dict.fromkeys((row["label"], row["encoder"]) for row in found):
-            here = {row["metric"]: row for row in found if (row["label"], row["encoder"]) == (label, encoder)}
-            epochs = record["config"]["pretrain"]["epochs"]
-            trained = f"{record['method']}, {epochs} epoch{'s' * (epochs != 1)}"
+        found = [row for row in record.metrics if row.protocol == "localise" and row.value is not None]
+        for label, encoder in dict.fromkeys((row.label, row.encoder) for row in found):
+            here = {row.metric: row for row in found if (row.label, row.encoder) == (label, encoder)}
+            epochs = record.config["pretrain"]["epochs"]
+            trained = f"{record.method}, {epochs} epoch{'s' * (epochs != 1)}"
             name = ENCODERS.get(encoder, encoder) or trained
             rows.append((label, name, *(interval_text(here[one]) if one in here else "-" for one in METRICS)))
-            notes[label] = next(iter(here.values()))["note"].partition("; one patient")[0]
+            notes[label] = next(iter(here.values())).note.partition("; one patient")[0]
     unique = sorted(dict.fromkeys(rows))
     yield from markdown(("finding", "encoder", *(f"{name} [95 % interval]" for name in METRICS)), unique)
     yield from (f"* {label}: {note}." for label, note in sorted(notes.items()))

@@ -21,8 +21,16 @@ from ssl_bench.compare.groups import read_groups
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.palette import BLUE, GREY, VERMILLION
 from ssl_bench.report.plots.canvas import DPI, drawing
-from ssl_bench.report.study import board_of, difference_text, of_seeds, read_study, spread_text, study, write_study
-from ssl_bench.report.table import interval_text
+from ssl_bench.report.study import (
+    board_of,
+    difference_text,
+    of_seeds,
+    read_study,
+    spread_text,
+    study,
+    value_text,
+    write_study,
+)
 from ssl_bench.stats.power import Spread, smallest
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +93,7 @@ def methods(values: Mapping[str, Any], board: Mapping[str, Any], pixels: Mapping
     beside = {entry["configuration"]: entry for entry in rows(pixels, protocol)}
     for entry in rows(board, protocol):
         auroc, against = entry["metrics"]["auroc"], beside[entry["configuration"]]["metrics"]
-        cells = [f"`{entry['configuration']}`", str(len(entry["seeds"])), interval_text(auroc), spread_text(auroc),
+        cells = [f"`{entry['configuration']}`", str(len(entry["seeds"])), value_text(auroc), spread_text(auroc),
                  *map(difference_text, (auroc, against["auroc"], against["auprc"]))]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -143,7 +143,8 @@ def _refuse_inflating(path: Path) -> None:
         file.seek(max(0, size - 4))
         unpacked = int.from_bytes(file.read(), "little")
     if unpacked > max(LARGE, PACKED * size):
-        raise DataError(f"{path} has {size:,} bytes and unpacks to {unpacked:,}, as no table does; {FETCH}")
+        told = f"has {size:,} bytes and would unpack to {unpacked:,} by its last four, as no whole table does"
+        raise DataError(f"{path} {told}; {FETCH}")
 
 
 def _refuse_other_kinds(path: Path, head: bytes) -> None:

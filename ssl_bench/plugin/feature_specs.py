@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Literal
 
 from ssl_bench.errors import PluginError
@@ -98,7 +97,7 @@ COMMON = (
 )  # fmt: skip
 """Features that a run has without asking, as far as its dataset has them."""
 
-SHARED: Mapping[str, FeatureSpec] = MappingProxyType({spec.name: spec for spec in (*COMMON, *ATTRIBUTES)})
+SHARED: Mapping[str, FeatureSpec] = {spec.name: spec for spec in (*COMMON, *ATTRIBUTES)}
 """By name."""
 
 

@@ -141,7 +141,8 @@ class FeatureSchema:
 
     def width(self, feature: str) -> int:
         """How many columns a feature has."""
-        return AGE_FORMS.get(feature) or len(self.values.get(feature, ("",)))
+        many = sum(column.startswith(f"{feature}=") for column in self.columns)
+        return AGE_FORMS.get(feature) or len(self.values.get(feature, ())) or many or 1
 
     def __len__(self) -> int:
         return len(self.columns)

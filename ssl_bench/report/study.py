@@ -176,12 +176,12 @@ def _texts(metrics: Mapping[str, Any], name: str) -> tuple[str, str, str]:
     cell = metrics.get(name)
     if cell is None or cell["value"] is None:
         return "-", "-", "-"
-    shown = interval_text(Measured(cell["value"], cell["ci_low"], cell["ci_high"]))
-    return (
-        f"{shown}{UNCLEAR * cell['not_above_pixels']}",
-        spread_text(cell),
-        difference_text(cell),
-    )
+    return f"{value_text(cell)}{UNCLEAR * cell['not_above_pixels']}", spread_text(cell), difference_text(cell)
+
+
+def value_text(cell: Mapping[str, Any]) -> str:
+    """A value with its interval."""
+    return interval_text(Measured(cell["value"], cell["ci_low"], cell["ci_high"]))
 
 
 def spread_text(cell: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.plugin.boxes import Box
 from ssl_bench.plugin.contracts import Encoding, EvalContext, Metric, Split
 from ssl_bench.report.table import own_tables
+from ssl_bench.results.record import Record
 from sslbench_datasets.nih14 import read_boxes
 from sslbench_evaluators.localise import METRICS, Localise, intervals, masks_of, of_image
 from sslbench_evaluators.options import LocaliseOptions
@@ -168,7 +169,7 @@ def test_a_table_shows_numbers_of_protocols_without_a_macro_mean() -> None:
         "ci_low": 0.4,
         "ci_high": 0.6,
     }
-    (table,) = own_tables({"metrics": [*rows, macro]})
+    (table,) = own_tables(Record.model_validate({"metrics": [*rows, macro]}))
     assert [str(column.header) for column in table.columns] == ["finding", "encoder", "pointing", "box_iou"]
     assert list(table.columns[3].cells) == ["0.250 [0.100, 0.500]"]
     assert list(table.columns[2].cells) == ["0.250"]

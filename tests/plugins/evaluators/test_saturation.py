@@ -40,7 +40,7 @@ def test_images_that_a_head_ranks_apart_are_not_tied(
     item = next(one for one in evaluator.evaluate(given) if isinstance(one, Predictions) and one.split == "test")
     test = given.splits["test"]
     scored = Scored(Origin("trained", "a", "a", protocol, 0), test, item)
-    rows = {(row["label"], row["metric"]): row["value"] for row in metric_rows(scored, given.labels, 100)}
+    rows = {(row.label, row.metric): row.value for row in metric_rows(scored, given.labels, 100)}
     order = np.argsort(item.scores[:, 0], kind="stable")
     fitted = [table for table in logits[len(test.labels)] if (np.argsort(table[:, 0], kind="stable") == order).all()]
     assert fitted, "the kept scores are in the order of no logits"
