@@ -31,6 +31,10 @@ KIND = "sslbench study"
 ALL = "all"
 """The subgroup of the whole split."""
 SCHEMA = 1
+BRIEF = frozenset((
+    "protocol", "dataset", "fitted_on", "split", "subgroup", "fraction", "draw", "label", "metric", "value", "note",
+    "n_positive_patients", "n_negative_patients",
+))  # fmt: skip
 CLOSE = 1e-9
 """A mean over seeds in the file and that of its records may differ by this: both are sums of the same numbers."""
 
@@ -51,13 +55,21 @@ def study(boards: Sequence[Board], also: Collection[str] = ()) -> dict[str, Any]
 
 
 def _slight(record: Record, encoder: str, metrics: Collection[str]) -> dict[str, Any]:
-    """What may be shared of a record, with an encoder's numbers on the test split: of subgroups the macro means."""
+    """What may be shared of a record, with an encoder's numbers on the test split: of subgroups the macro means.
+
+    Rows of subgroups and of shares of the labels have their value and its counts alone: there are many of them.
+    """
     public = share(record)
     shared = public.as_json() | {"notes": [str(note) for note in public.notes]}
     rows = (row for row in shared["metrics"] if row["encoder"] == encoder and row["metric"] in metrics)
     kept = {key: value for key, value in shared.items() if key not in ("files", "sha256", "trained_on")}
-    return {**kept, "metrics": [{key: value for key, value in row.items() if value not in (None, "")} for row in rows
-                                if _counts(row)]}  # fmt: skip
+    return {**kept, "metrics": [slight_row(row) for row in rows if _counts(row)]}
+
+
+def slight_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a study keeps of a row."""
+    whole = (row["subgroup"], row["fraction"]) == (ALL, 1.0)
+    return {key: value for key, value in row.items() if value not in (None, "") and (whole or key in BRIEF)}
 
 
 def _counts(row: Mapping[str, Any]) -> bool:

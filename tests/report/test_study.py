@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ssl_bench.cli import app
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.report.leaderboard import read_board
-from ssl_bench.report.study import board_of, lines_of, of_seeds, read_study, study, write_study
+from ssl_bench.report.study import board_of, lines_of, of_seeds, read_study, slight_row, study, write_study
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,19 @@ def test_a_study_goes_with_nothing_that_needs_predictions(kept: Path) -> None:
     refused = CliRunner().invoke(app, ["leaderboard", str(kept), "--metric", "f1"])
     assert isinstance(refused.exception, UsageError)
     assert "without --metric" in str(refused.exception)
+
+
+def test_rows_of_subgroups_and_of_shares_are_kept_in_brief() -> None:
+    row = {
+        "protocol": "linear",
+        "subgroup": "all",
+        "fraction": 1.0,
+        "label": "Mass",
+        "value": 0.5,
+        "ci_low": 0.4,
+        "note": "",
+    }
+    assert slight_row(row) == {key: value for key, value in row.items() if key != "note"}
+    for other in ({"subgroup": "sex=F"}, {"fraction": 0.1}):
+        assert "ci_low" not in slight_row(row | other)
+        assert slight_row(row | other)["value"] == 0.5
