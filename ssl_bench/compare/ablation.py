@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from ssl_bench.config.arms import NONE, REAL, SHUFFLED
 from ssl_bench.errors import DataError, shortened
@@ -145,7 +145,7 @@ def found_by(found: Sequence[Contrast], seeds: int) -> list[str]:
     if one is None or one.difference.low is None or one.difference.high is None:
         return []
     between = float(np.std(one.each, ddof=1))
-    error = (one.difference.high - one.difference.low) / (2 * float(stats.t.ppf(0.975, len(one.each) - 1)))
+    error = (one.difference.high - one.difference.low) / (2 * float(stdtrit(len(one.each) - 1, 0.975)))
     patients = float(np.sqrt(max(error**2 - between**2 / len(one.each), 0.0)))
     told = f"paired seeds: SD {between:.4f}, patients: SD {patients:.4f}, by the primary contrast of {one.features}"
     return [power_text(Spread(between, patients), seeds, told)] if between > 0 else []

@@ -182,6 +182,17 @@ class GroupComparison:
             self._drawn[member] = usual | beside_drawn(table, self.asked, self.replicates, points, self.base)
         return self._drawn[member][metric]
 
+    def keep(self, lines: Sequence[Line]) -> None:
+        """Go on with some of the rows, on the findings of all of them, and drop what was read of the others."""
+        _ = self.labels, self.known, self.base  # of all rows, read before some of them go
+        for metric in (*NAMES, *(gauge.name for gauge in self.asked)):
+            self.defined(metric)
+        kept = {member for line in lines for member in line.members.values()}
+        for store in (self._own, self._points, self._drawn):
+            for member in store.keys() - kept:
+                del store[member]
+        self.lines = list(lines)
+
     def forget(self, line: Line) -> None:
         """Drop the resamples of a row that is done; those of thousands of rows would fill the memory."""
         for member in line.members.values():

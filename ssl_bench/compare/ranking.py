@@ -13,14 +13,12 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+import pandas as pd
 
 from ssl_bench.compare.cleared import unready_line
-from ssl_bench.compare.group_comparison import GroupComparison, admitted
+from ssl_bench.compare.group_comparison import GroupComparison
 from ssl_bench.compare.lines import Line
-from ssl_bench.compare.run import Setting
 from ssl_bench.stats.family import adjust
-from ssl_bench.stats.intervals import FEWEST
 from ssl_bench.stats.significance import ALPHA
 
 MOST, FEWEST_LINES = 20, 3
@@ -55,22 +53,27 @@ class Ranking:
     left_out: int = 0
 
 
-def ranking(lines: Sequence[Line], place: Setting, replicates: int, fewest: int = FEWEST) -> Ranking | None:
-    """Rank the rows of a place.
+def highest(bench: GroupComparison) -> tuple[list[Line], int]:
+    """The rows of a place that are ranked, the highest macro AUROC first, and how many are beyond :data:`MOST`."""
+    able = [line for line in bench.lines if not line.blind and not unready_line(line) and bench.has(line, METRIC)]
+    if not bench.lines or not bench.held(METRIC):
+        return [], 0
+    able.sort(key=lambda line: -float(np.mean(bench.values(line, METRIC))))
+    return able[:MOST], len(able[MOST:])
+
+
+def ranking(bench: GroupComparison, left_out: int = 0) -> Ranking | None:
+    """Rank the rows of a comparison.
 
     Args:
-        lines: its rows, the highest macro AUROC first.
-        place: protocol and datasets.
-        replicates: resamples of patients.
-        fewest: positive and negative patients of a finding that a macro mean rests on.
+        bench: of the rows that :func:`highest` names.
+        left_out: rows of the place beside them.
 
     Returns:
         None where fewer than three rows can be ranked.
     """
-    ready = [line for line in lines if not line.blind and not unready_line(line)]
-    bench, _ = admitted(ready[:MOST], place, replicates, fewest)
-    able = [line for line in bench.lines if bench.has(line, METRIC)]
-    if len(able) < FEWEST_LINES or not bench.held(METRIC):
+    able = bench.lines
+    if len(able) < FEWEST_LINES:
         return None
     found = rank_draws(np.stack([_drawn(bench, line) for line in able]))
     order = np.argsort(found.mean(axis=0), kind="stable")
@@ -79,7 +82,7 @@ def ranking(lines: Sequence[Line], place: Setting, replicates: int, fewest: int 
     low, high = np.quantile(ranks, [0.025, 0.975], axis=0)
     return Ranking(
         tuple(line.name for line in named), ranks.mean(axis=0), low, high, shares_of(ranks),
-        cliques(len(named), apart), tests, len(ready) - len(ready[:MOST]),
+        cliques(len(named), apart), tests, left_out,
     )  # fmt: skip
 
 
@@ -102,8 +105,7 @@ def rank_draws(values: Floats, seed: int = 0) -> Floats:
     taken = np.take_along_axis(values, np.broadcast_to(chosen, values.shape), axis=2)  # (C, R, L)
     known = np.asarray(np.isfinite(taken).all(axis=0))  # the same findings for all rows
     sums = np.where(known, taken, 0.0).sum(axis=2) / np.maximum(known.sum(axis=1), 1)
-    ranks: Floats = np.asarray(rankdata(-sums[:, known.any(axis=1)], axis=0)).T
-    return ranks
+    return pd.DataFrame(-sums[:, known.any(axis=1)].T).rank(axis=1).to_numpy(dtype=np.float64)
 
 
 def shares_of(ranks: Floats) -> Floats:

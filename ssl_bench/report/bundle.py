@@ -19,8 +19,8 @@ from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import new_folder, sha256, write_text
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, evaluations
-from ssl_bench.report.report import BLANKS, templates
 from ssl_bench.report.table import METRICS, caption, on_test
+from ssl_bench.report.templating import BLANKS, templates
 from ssl_bench.results import record_file
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO

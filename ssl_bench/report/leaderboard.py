@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import mean
 
@@ -14,9 +15,10 @@ from ssl_bench.compare.beside import others
 from ssl_bench.compare.bundled import follows
 from ssl_bench.compare.cleared import NOTE, unready_line
 from ssl_bench.compare.contaminated import legends
-from ssl_bench.compare.group_comparison import admitted
+from ssl_bench.compare.group_comparison import GroupComparison, admitted
 from ssl_bench.compare.groups import RunGroup, groups_of
 from ssl_bench.compare.lines import Line, Refused, guessing, lines_of
+from ssl_bench.compare.ranking import Ranking, highest, ranking
 from ssl_bench.compare.run import Setting, settings_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.pretrain.health import LEGEND
@@ -166,6 +168,7 @@ class Board:
         remarks: on rows that hold one encoder, and on the findings of macro means.
         metrics: heading of every metric by its name.
         fewest: positive and negative patients of a finding in a macro mean.
+        ranked: of every place the highest rows with their resamples, and how many are left out.
     """
 
     entries: tuple[Entry, ...]
@@ -175,6 +178,13 @@ class Board:
     remarks: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=lambda: METRICS)
     fewest: int = FEWEST
+    ranked: Mapping[Setting, tuple[GroupComparison, int]] = field(default_factory=dict)
+
+    @cached_property
+    def rankings(self) -> dict[Setting, Ranking]:
+        """How firm the order of each place is, where it has rows enough; computed at the first use."""
+        found = {place: ranking(bench, left_out) for place, (bench, left_out) in self.ranked.items()}
+        return {place: one for place, one in found.items() if one is not None}
 
     @property
     def beside(self) -> dict[str, str]:
@@ -263,7 +273,8 @@ def read_board(
     remarks = dict.fromkeys(note for standing in standings for note in standing.notes)
     lines = {(standing.place, line.name): line for standing in standings for line in standing.lines}
     entries = tuple(_entries(cells, lines, reference))
-    return Board(entries, tuple(excluded), reference, replicates, tuple(remarks), headings_of(asked), fewest)
+    ranked = {standing.place: standing.ranked for standing in standings if standing.ranked is not None}
+    return Board(entries, tuple(excluded), reference, replicates, tuple(remarks), headings_of(asked), fewest, ranked)
 
 
 def expanded(paths: Iterable[Path]) -> list[Path]:
@@ -314,6 +325,7 @@ class Standing:
     cells: Sequence[Cell]
     excluded: Sequence[Excluded]
     notes: Sequence[str]
+    ranked: tuple[GroupComparison, int] | None = None
 
 
 def _of_place(
@@ -337,8 +349,11 @@ def _of_place(
     if first is None:
         return Standing(place, (), (), excluded, ())
     tested = first if first.arm is reference else None  # where the baseline has no numbers nothing is tested
-    cells = list(place_cells(bench, tested, per_label=False))
-    return Standing(place, bench.lines, cells, excluded, [*(f"{note}." for note in notes), *held_notes(bench)])
+    top, beyond = highest(bench)
+    cells = list(place_cells(bench, tested, per_label=False, kept={line.name for line in top}))
+    told_notes, rows = [*(f"{note}." for note in notes), *held_notes(bench)], tuple(bench.lines)
+    bench.keep(top)
+    return Standing(place, rows, cells, excluded, told_notes, (bench, beyond))
 
 
 def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Setting, str], Line], reference: RunGroup) -> Iterator[Entry]:

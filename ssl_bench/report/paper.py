@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -173,8 +173,16 @@ def adjusted(cells: Sequence[Cell]) -> list[Cell]:
     return [replace(cell, p_holm=p) for cell, p in zip(cells, adjust([cell.test for cell in cells]), strict=True)]
 
 
-def place_cells(bench: GroupComparison, reference: Line | None, *, per_label: bool) -> Iterator[Cell]:
+def place_cells(
+    bench: GroupComparison, reference: Line | None, *, per_label: bool, kept: Collection[str] = ()
+) -> Iterator[Cell]:
     """The numbers of one protocol on one dataset, each row tested against the reference, if it has any here.
+
+    Args:
+        bench: of the rows.
+        reference: the row that others are tested against.
+        per_label: also the numbers of single findings.
+        kept: names of the rows whose resamples are used further.
 
     Raises:
         DataError: test images differ, predictions are gone, or a record disagrees with them.
@@ -190,7 +198,7 @@ def place_cells(bench: GroupComparison, reference: Line | None, *, per_label: bo
             macro[metric].append(
                 replace(cell, test=bench.test(line, reference, metric)) if tested and reference else cell
             )
-        if line is not reference and not per_label:
+        if line is not reference and not per_label and line.name not in kept:
             bench.forget(line)
     for cells in macro.values():
         yield from _best([cell for cell in cells if cell.interval.value is not None], bench)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ssl_bench.compare.cleared import NOTE, UNCLEAR
 from ssl_bench.files import write_text
@@ -25,17 +22,13 @@ from ssl_bench.report.plots.maps import embedding_maps
 from ssl_bench.report.plots.reliability import reliability_plot
 from ssl_bench.report.plots.training import training_curves
 from ssl_bench.report.table import METRICS, caption, on_test
-from ssl_bench.report.text import cell
+from ssl_bench.report.templating import BLANKS, templates
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory, check_trained
 from ssl_bench.results.shared import share
 
 PLOTS = "plots"
 """Folder of the pictures in the run directory."""
-
-
-BLANKS = re.compile(r"\n{3,}")
-"""Blank lines that the templates' conditions leave behind."""
 
 
 @dataclass(frozen=True)
@@ -209,17 +202,3 @@ def _evaluated(found: list[Evaluation], gallery: _Gallery) -> Iterator[dict[str,
 
 def _curves(evaluation: Evaluation, gallery: _Gallery) -> list[Shown]:
     return [*gallery.curves(evaluation), *gallery.reliability(evaluation), *gallery.decisions(evaluation)]
-
-
-def templates() -> Environment:
-    """The environment of the templates; what is unknown to them is an error, and HTML is escaped."""
-    environment = Environment(
-        loader=PackageLoader("ssl_bench.report"),
-        autoescape=lambda name: bool(name) and ".html" in str(name),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["cell"] = cell
-    return environment

@@ -253,6 +253,7 @@ def _registry() -> Registry:
     return discover()
 
 
+@cache
 def _model(kind: str, name: str) -> type[BaseModel] | None:
     """The options of a component; None where no plugin here has it, or not under this name."""
     try:

@@ -16,8 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
-from scipy.special import expit, logit
+from scipy.special import expit, logit, stdtr, stdtrit
 
 from ssl_bench.stats.bootstrap import Array, Floats, bootstrap, point
 from ssl_bench.stats.support import FEWEST as FEWEST
@@ -293,7 +292,7 @@ def _logit_t(value: float, replicates: Floats, freedom: float, half_pair: float,
         return Interval(value, note="no spread to resample: no interval")
     near = np.append(value, drawn if support.basis == "all" else value)
     centre, *logits = logit(np.clip(np.append(value, drawn), _edge(near, half_pair), 1 - _edge(1 - near, half_pair)))
-    reach = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.std(logits, ddof=1)
+    reach = stdtrit(freedom, 0.5 + LEVEL / 2) * np.std(logits, ddof=1)
     low, high = expit([centre - reach, centre + reach])
     return Interval(value, float(low), float(high), *_percentiles(drawn), note)
 
@@ -312,8 +311,8 @@ def _t(value: float, replicates: Floats, freedom: float) -> Difference:
         if value == 0:
             return Difference(0.0, 0.0, 0.0, 0.0, 0.0, "both rank alike in every resample", p=1.0)
         return Difference(value, note="no spread to resample: no interval")
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, freedom)) * spread
-    p = float(2 * stats.t.sf(abs(value) / spread, freedom))
+    reach = float(stdtrit(freedom, 0.5 + LEVEL / 2)) * spread
+    p = float(2 * stdtr(freedom, -abs(value) / spread))
     return Difference(value, value - reach, value + reach, *_percentiles(drawn), note, p)
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import pandas as pd
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.stats.bootstrap import Array, Floats, checked
@@ -62,8 +63,8 @@ def delong(labels: npt.ArrayLike, scores_a: npt.ArrayLike, scores_b: npt.ArrayLi
     difference = float(auroc[0] - auroc[1])
     parts = ((of[0] - of[1]).var(ddof=1) / len(of[0]) for of in (of_positive, of_negative))
     error = float(np.sqrt(sum(parts)))
-    reach = float(stats.norm.ppf(0.5 + LEVEL / 2)) * error
-    p = float(2 * stats.norm.sf(abs(difference) / error)) if error > 0 else float(difference == 0)
+    reach = float(ndtri(0.5 + LEVEL / 2)) * error
+    p = float(2 * ndtr(-abs(difference) / error)) if error > 0 else float(difference == 0)
     return DeLong(float(auroc[0]), float(auroc[1]), difference, error, difference - reach, difference + reach, p)
 
 
@@ -72,10 +73,15 @@ def _placements(
 ) -> tuple[Floats, Floats]:
     """Share of negatives below each positive image (P,) and of positives above each negative one (Q,)."""
     first, second = scores[positive], scores[negative]
-    ranks = stats.rankdata(np.concatenate([first, second]))
-    above = (ranks[: len(first)] - stats.rankdata(first)) / len(second)
-    below = 1 - (ranks[len(first) :] - stats.rankdata(second)) / len(first)
+    ranks = _ranks(np.concatenate([first, second]))
+    above = (ranks[: len(first)] - _ranks(first)) / len(second)
+    below = 1 - (ranks[len(first) :] - _ranks(second)) / len(first)
     return above, below
+
+
+def _ranks(scores: Array) -> Floats:
+    """From 1 for the lowest, the mean rank for ties."""
+    return np.asarray(pd.Series(scores).rank(), dtype=np.float64)
 
 
 def holm(pvalues: npt.ArrayLike) -> Floats:
@@ -137,8 +143,8 @@ def method_difference(values: Floats, replicates: Floats, freedom: float) -> Dif
     if error == 0:
         return Difference(mean, note="no spread between seeds or resamples: no interval")
     df = (between + shared) ** 2 / (between**2 / (seeds - 1) + shared**2 / freedom)
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * error
-    return Difference(mean, mean - reach, mean + reach, p=float(2 * stats.t.sf(abs(mean) / error, df)))
+    reach = float(stdtrit(df, 0.5 + LEVEL / 2)) * error
+    return Difference(mean, mean - reach, mean + reach, p=float(2 * stdtr(df, -abs(mean) / error)))
 
 
 def over_seeds(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ssl_bench.plugin.registry import discover
+from ssl_bench.report import kept
 from ssl_bench.report.evaluations import evaluations
-from ssl_bench.report.plots import kept
 from ssl_bench.report.plots.canvas import drawing
 from ssl_bench.report.plots.decision import THRESHOLDS, decision_plot, net_benefit, treat_all
 from ssl_bench.report.plots.points import resamples

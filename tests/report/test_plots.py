@@ -14,18 +14,20 @@ from matplotlib.text import Text
 from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
+from ssl_bench.report import kept, layout
 from ssl_bench.report.evaluations import Evaluation, by_share, evaluations
+from ssl_bench.report.layout import coordinates, prevalent
+from ssl_bench.report.logs import loss_parts, read_log
 from ssl_bench.report.palette import STYLES, LeftOut
-from ssl_bench.report.plots import kept, maps
 from ssl_bench.report.plots.canvas import DPI, POINTS, WIDTH, Picture, drawing, save
 from ssl_bench.report.plots.curves import roc_and_pr
 from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve
 from ssl_bench.report.plots.forest import forest_plot
-from ssl_bench.report.plots.maps import coordinates, embedding_maps, prevalent
+from ssl_bench.report.plots.maps import embedding_maps
 from ssl_bench.report.plots.points import GRID, MOST, affordable, curves, resamples
 from ssl_bench.report.plots.reliability import occupied, reliability_plot
-from ssl_bench.report.plots.training import loss_parts, read_log, short, training_curves
+from ssl_bench.report.plots.training import short, training_curves
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
@@ -259,7 +261,7 @@ def test_map_coordinates_follow_from_the_seed(make_run: Make, tmp_path: Path) ->
 
 
 def test_a_large_test_set_is_sampled(make_run: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maps, "MOST", 20)
+    monkeypatch.setattr(layout, "MOST", 20)
     run = make_run(tmp_path / "run")
     with drawing():
         caption = embedding_maps(run, run.read_record())[0].caption

@@ -19,9 +19,9 @@ from ssl_bench.errors import DataError, UsageError
 from ssl_bench.pipeline import write_preamble
 from ssl_bench.plan.plan import make_plan
 from ssl_bench.plugin.registry import Registry
+from ssl_bench.report import kept
 from ssl_bench.report import report as module
 from ssl_bench.report.evaluations import evaluations
-from ssl_bench.report.plots import kept
 from ssl_bench.report.report import write_report
 from ssl_bench.report.sections import p_text
 from ssl_bench.report.table import interval_text, on_test, signed_text

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ssl_bench.report.leaderboard import Entry
+from ssl_bench.report.logs import Series, read_log
 from ssl_bench.report.page.figures import Figure, Looks, blank, dash, is_synthetic, label, marker, spec_of
 from ssl_bench.report.palette import LeftOut
-from ssl_bench.report.plots.training import Series, read_log
 from ssl_bench.results.rundir import RunDirectory
 
 POINTS = 200

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from ssl_bench.compare.groups import RunGroup
+from ssl_bench.report.kept import of_record, read_table
+from ssl_bench.report.layout import CATEGORIES, FEATURES, coordinates, prevalent
 from ssl_bench.report.leaderboard import Board
 from ssl_bench.report.page.figures import SYMBOLS
 from ssl_bench.report.palette import GREY, LeftOut, Style, readable, style
-from ssl_bench.report.plots.kept import of_record, read_table
-from ssl_bench.report.plots.maps import CATEGORIES, FEATURES, coordinates, prevalent
 from ssl_bench.results.rundir import RunDirectory
 
 Map = dict[str, Any]

@@ -14,7 +14,6 @@ from typing import Any
 import itables.options
 from plotly.offline import get_plotlyjs
 
-from ssl_bench.compare.ranking import ranking
 from ssl_bench.files import write_text
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.page.curves import training_curves
@@ -36,8 +35,8 @@ from ssl_bench.report.page.provenance import provenance
 from ssl_bench.report.page.subgroups import gaps, groups
 from ssl_bench.report.page.thumbnails import check_permitted, thumbnails
 from ssl_bench.report.palette import STAMP
-from ssl_bench.report.report import templates
 from ssl_bench.report.sections import Table
+from ssl_bench.report.templating import templates
 
 
 def write_page(board: Board, path: Path, *, maps: bool = True, cache: Path | None = None) -> list[str]:
@@ -134,7 +133,7 @@ def _heat(entries: list[Entry]) -> Iterator[Shown]:
 
 
 def _order(board: Board, entries: list[Entry], looks: Looks) -> Iterator[Shown]:
-    found = ranking([entry.line for entry in entries], entries[0].place, board.replicates, board.fewest)
+    found = board.rankings.get(entries[0].place)
     if found:
         where, synthetic = _where(entries[0]), is_synthetic(entries)
         yield Shown(ranks(found, looks, f"Ranks, {where}", synthetic=synthetic))

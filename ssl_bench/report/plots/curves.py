@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 
 from ssl_bench.compare.run import table_of
 from ssl_bench.report.evaluations import Evaluation
+from ssl_bench.report.kept import Arrays, kept_or_new, of_record, read_table
 from ssl_bench.report.palette import GREY, readable, style
 from ssl_bench.report.plots.canvas import DOTTED, Grid, Picture, Sheet, grid_height, wrapped
-from ssl_bench.report.plots.kept import Arrays, kept_or_new, of_record, read_table
 from ssl_bench.report.plots.points import GRID, VERSION, Curve, Floats, Weights, affordable, curves, resamples
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.record import Record

@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from ssl_bench.report.evaluations import Evaluation, calibration
+from ssl_bench.report.kept import Arrays
 from ssl_bench.report.palette import GREY, style
 from ssl_bench.report.plots.canvas import DOTTED, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.curves import of_each_label, of_predictions, panel_grid, panel_name
-from ssl_bench.report.plots.kept import Arrays
 from ssl_bench.report.plots.points import Weights
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow

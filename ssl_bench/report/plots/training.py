@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from ssl_bench.report.palette import BLACK, BLUE, LeftOut, Style, readable, style
+from ssl_bench.report.logs import Series, loss_parts, read_log
+from ssl_bench.report.palette import BLACK, BLUE, Style, readable, style
 from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height
 from ssl_bench.results.record import Record
-
-Series = dict[str, npt.NDArray[np.float64]]
-
-MOST = 1000
-"""Logged steps that are drawn; of a longer log every n-th one."""
 
 TITLES = {
     "embedding_std": "embedding std (1: isotropic)",
@@ -57,31 +52,6 @@ def training_curves(log: Path, record: Record) -> Picture:
     grid = Grid(rows=rows, columns=3, height=1.15, left=0.55, gap_x=0.55, gap_y=0.45)
     sheet = Sheet(record, "Training curves", grid_height(grid))
     return Picture("training", "Training curves", _caption(series), _draw(sheet, grid, series, parts, names))
-
-
-def read_log(log: Path) -> Series:
-    """Values of the log by name, each ``(steps,)`` with NaN where a step lacks it.
-
-    Raises:
-        LeftOut: the log is missing or empty.
-    """
-    if not log.is_file():
-        raise LeftOut(f"{log.name} is missing")
-    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-    if not entries:
-        raise LeftOut(f"{log.name} is empty")
-    names = dict.fromkeys(name for entry in entries for name in entry)
-    every = math.ceil(len(entries) / MOST)
-    chosen = [entries[place] for place in range(len(entries) - 1, -1, -every)][::-1]
-    return {name: np.array([entry.get(name, math.nan) for entry in chosen], float) for name in names}
-
-
-def loss_parts(series: Series) -> list[str]:
-    """Names of the loss's parts: the loop writes them between the loss and the gradient norm."""
-    names = list(series)
-    if "loss" not in names or "grad_norm" not in names:
-        return []
-    return names[names.index("loss") + 1 : names.index("grad_norm")]
 
 
 def _constant(values: npt.NDArray[np.float64]) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ssl_bench.compare import group_comparison
 from ssl_bench.compare.group_comparison import admitted
-from ssl_bench.compare.ranking import cliques, rank_draws, ranking, shares_of
+from ssl_bench.compare.ranking import cliques, rank_draws, shares_of
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page.figures import looks_of
 from ssl_bench.report.page.order import finding_values
@@ -19,6 +21,7 @@ from ssl_bench.report.palette import style
 from ssl_bench.results.record import Footprint
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.family import adjust
+from ssl_bench.stats.resampled import Resampled
 
 WriteArm = Callable[..., Path]
 
@@ -77,8 +80,7 @@ def test_cliques_are_the_longest_stretches_that_nothing_tells_apart(
 
 
 def test_what_the_test_tells_apart_is_in_no_clique(board: Board) -> None:
-    found = ranking([entry.line for entry in board.entries], board.entries[0].place, 200)
-    assert found is not None
+    found = board.rankings[board.entries[0].place]
     assert found.names[0] == "byol"
     place = {name: number for number, name in enumerate(found.names)}
     lines = {entry.name: entry.line for entry in board.entries}
@@ -96,9 +98,25 @@ def test_what_the_test_tells_apart_is_in_no_clique(board: Board) -> None:
     assert found.shares.sum(axis=0) == pytest.approx(np.ones(5))
 
 
+def test_table_ranks_and_figures_share_their_resamples(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    resample = group_comparison.by_metric
+
+    def counted(*given: Any, **named: Any) -> dict[str, Resampled]:
+        drawn.append(1)
+        return resample(*given, **named)
+
+    monkeypatch.setattr(group_comparison, "by_metric", counted)
+    again = read_board([member.path for arm in board.arms for member in arm.members], replicates=200)
+    assert again.rankings.keys() == {again.entries[0].place}
+    assert parts(again)
+    assert figures(again)
+    assert len(drawn) == sum(len(entry.line.members) for entry in again.entries)
+
+
 def test_two_configurations_make_no_ranking(tmp_path: Path, write_arm: WriteArm) -> None:
     two = read_board([write_arm(tmp_path, "msn", 0, 1.0)], replicates=100)
-    assert ranking([entry.line for entry in two.entries], two.entries[0].place, 100) is None
+    assert two.rankings == {}
     assert "ranks" not in {part.anchor for part in parts(two)}
 
 
