@@ -59,6 +59,13 @@ class Leaderboard:
 
         return board_values(self.board)
 
+    def write_csv(self, path: Path | str) -> None:
+        """Write :attr:`frame`, a row an entry."""
+        from ssl_bench.files import csv_text, write_text
+
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_text(Path(path), csv_text(self.frame))
+
     def write_html(self, path: Path | str, *, maps: bool = True, cache: Path | None = None) -> list[str]:
         """Write the page that needs no network.
 

@@ -20,6 +20,9 @@ def leaderboard(
         ),
     ],
     html: Annotated[Path | None, typer.Option(help="File to write: a page with tables, plots and provenance.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="File to write: a row for each row of the table, all numbers.")
+    ] = None,
     figures: Annotated[
         Path | None, typer.Option(help="Folder for each plot of the page as SVG (text as text) and PDF, for a paper.")
     ] = None,
@@ -57,14 +60,15 @@ def leaderboard(
     if [path.suffix for path in runs if path.is_file()] == [".json"]:
         _of_study(
             runs,
-            {"--html": html, "--figures": figures, "--metric": metrics, "--save": save},
+            {"--html": html, "--csv": csv, "--figures": figures, "--metric": metrics, "--save": save},
             baseline,
             protocols,
             as_json,
         )
         return
-    if html and html.is_dir():
-        raise UsageError(f"--html needs a file to write, {html} is a folder; name a file in it")
+    for flag, path in (("--html", html), ("--csv", csv)):
+        if path and path.is_dir():
+            raise UsageError(f"{flag} needs a file to write, {path} is a folder; name a file in it")
     found = ranked(
         runs, baseline=baseline, protocols=split_names(protocols or ""), metrics=metrics, replicates=replicates,
         min_patients=fewest, refuse_contaminated=refuse_contaminated, allow_oracle=allow_oracle,
@@ -73,6 +77,8 @@ def leaderboard(
         from ssl_bench.report.study import study, write_study
 
         write_study(save, study([found.board]))
+    if csv:
+        found.write_csv(csv)
     left_out = []
     if html:
         from ssl_bench.cli.options import cache_folder

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping
 from rich.table import Table
 
 from ssl_bench.pretrain.health import UNREADY
+from ssl_bench.report.columns import Column, columns
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.palette import STAMP
 from ssl_bench.report.paper import Cell
 from ssl_bench.report.table import METRICS, plain_console
-from ssl_bench.report.tuned import TUNING, UNTUNED
+from ssl_bench.report.tuned import NEITHER
 from ssl_bench.results.rows import CONSTANT
 from ssl_bench.stats.intervals import Interval
-
-COLUMNS = ("", "configuration", "backbone", "seeds")
 
 
 def print_board(board: Board) -> None:
@@ -39,18 +38,29 @@ def print_board(board: Board) -> None:
 
 def _table(entries: list[Entry], baseline: str) -> Table:
     headings = [heading for name in METRICS.values() for heading in (f"{name} [95 %]", "SD", "to baseline")]
+    about, beside = columns("terminal", "row"), [*columns("terminal", "cost"), *_tuning(entries)]
     table = Table()
-    tuned = any(entry.tuned[0] != UNTUNED for entry in entries)
-    beside = ("crops", "TFLOP", "hours", *(TUNING if tuned else ()))
-    for column in (*COLUMNS, *headings, *beside):
-        table.add_column(column, justify="right" if column in ("", "crops", "TFLOP", "hours") else "left")
+    table.add_column("", justify="right")
+    for heading in ("configuration", *(one.heading for one in about), *headings):
+        table.add_column(heading)
+    for one in beside:
+        table.add_column(one.heading, justify="right" if one.form else "left")
     for entry in entries:
         name = f"{entry.name}{f' {UNREADY}' * entry.unready}{' (baseline)' * (entry.arm.name == baseline)}"
         numbers = [text for metric in METRICS for text in metric_texts(entry, metric)]
         rank = "-" if entry.rank is None else str(entry.rank)
-        cost = (*cost_texts(entry), *(entry.tuned if tuned else ()))
-        table.add_row(rank, name, entry.backbone, str(len(entry.seeds)), *numbers, *cost)
+        table.add_row(rank, name, *_texts(entry, about), *numbers, *_texts(entry, beside))
     return table
+
+
+def _texts(entry: Entry, shown: Iterable[Column]) -> list[str]:
+    return [one.text(entry) for one in shown]
+
+
+def _tuning(entries: Iterable[Entry]) -> list[Column]:
+    """Columns of tuning; none where no row was tuned."""
+    shown = columns("terminal", "tuning")
+    return shown if any(entry.tuned != NEITHER for entry in entries) else []
 
 
 def _beside(entries: list[Entry], metrics: Mapping[str, str]) -> Table:
@@ -95,40 +105,17 @@ def ranged(interval: Interval, form: str) -> str:
     return f"{interval.value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
-def footprint_texts(entry: Entry) -> dict[str, tuple[str, float | None]]:
-    """Millions of parameters, GFLOP of an image, input, width and pretraining images: text and number by heading."""
-    scaled = {
-        "M parameters": ("parameters", 1e6), "GFLOP an image": ("image_flops", 1e9), "input px": ("image_size", 1),
-        "width": ("width", 1), "pretraining images": ("pretraining_images", 1),
-    }  # fmt: skip
-    found: dict[str, tuple[str, float | None]] = {}
-    for heading, (key, unit) in scaled.items():
-        value = entry.footprint(key)
-        form = ",.3g" if unit > 1 else ",.0f"
-        found[heading] = ("-", None) if value is None else (f"{value / unit:{form}}", value / unit)
-    return found
-
-
 def _encoder_table(entries: Iterable[Entry]) -> Table | None:
     """What the encoders are, each once; None where no record says."""
-    rows = {entry.name: footprint_texts(entry) for entry in entries if not entry.line.blind}
-    rows = {name: texts for name, texts in rows.items() if any(number is not None for _, number in texts.values())}
+    shown = columns("terminal", "encoder")
+    rows = {entry.name: _texts(entry, shown) for entry in entries
+            if not entry.line.blind and any(one.number(entry) is not None for one in shown)}  # fmt: skip
     if not rows:
         return None
     table = Table(title="encoders")
     table.add_column("configuration")
-    for heading in next(iter(rows.values())):
-        table.add_column(heading, justify="right")
+    for one in shown:
+        table.add_column(one.heading, justify="right")
     for name, texts in rows.items():
-        table.add_row(name, *(text for text, _ in texts.values()))
+        table.add_row(name, *texts)
     return table
-
-
-def cost_texts(entry: Entry) -> tuple[str, str, str]:
-    """Crops of an image, TFLOP and hours of pretraining."""
-    crops, flops = entry.cost("crops_per_image"), entry.cost("flops")
-    return (
-        "-" if crops is None else f"{crops:g}",
-        "-" if flops is None else f"{flops / 1e12:,.3g}",
-        "-" if entry.hours is None else f"{entry.hours:,.2g}",
-    )

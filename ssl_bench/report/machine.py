@@ -93,17 +93,13 @@ def board_values(board: Board) -> dict[str, Any]:
     }
 
 
-FOOTPRINT = ("parameters", "image_flops", "image_size", "width", "pretraining_images")
-
-
 def entry_values(entry: Entry) -> dict[str, Any]:
     """A row of a leaderboard."""
+    from ssl_bench.report.columns import values
+
     protocol, dataset, fitted_on = entry.place
-    about = {
-        "protocol": protocol, "dataset": dataset, "fitted_on": fitted_on, "rank": entry.rank,
-        "configuration": entry.name, "method": entry.method, "features": entry.features, "fusion": entry.fusion,
-        "backbone": entry.backbone, "seeds": entry.seeds, "budget": entry.tuned[0], "rule": entry.tuned[1],
-    }  # fmt: skip
+    about = {"protocol": protocol, "dataset": dataset, "fitted_on": fitted_on, "rank": entry.rank,
+             "configuration": entry.name, **values(entry, "row", "tuning")}  # fmt: skip
     metrics = {
         name: {
             "value": cell.interval.value, "ci_low": cell.interval.low, "ci_high": cell.interval.high, "sd": cell.sd,
@@ -115,8 +111,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         }
         for name, cell in entry.cells.items()
     }  # fmt: skip
-    cost = {"crops_per_image": entry.cost("crops_per_image"), "flops": entry.cost("flops"), "hours": entry.hours}
-    return {**about, "metrics": metrics, "cost": cost, "encoder": {key: entry.footprint(key) for key in FOOTPRINT}}
+    return {**about, "metrics": metrics, "cost": values(entry, "cost"), "encoder": values(entry, "encoder")}
 
 
 def findings_values(name: str, findings: Sequence[Finding]) -> dict[str, Any]:

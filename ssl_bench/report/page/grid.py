@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ssl_bench.pretrain.health import UNREADY
+from ssl_bench.report.columns import UNKNOWN, Column, columns
 from ssl_bench.report.leaderboard import Board, Entry
-from ssl_bench.report.leaderboard_text import cost_texts, footprint_texts, metric_texts
+from ssl_bench.report.leaderboard_text import metric_texts
 from ssl_bench.report.sections import p_text
-from ssl_bench.report.tuned import TUNING
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,21 @@ def grid(board: Board) -> Grid:
     rows = [_cells(entry, board.metrics) for entry in board.entries]
     kept = [name for name in rows[0] if len({row[name] for row in rows}) > 1 or rows[0][name].number]
     kept = [name for name in kept if not name.endswith(" SD") or any(row[name].order is not None for row in rows)]
-    empty = {name for name in footprint_texts(board.entries[0]) if all(row[name].order is None for row in rows)}
+    sizes = [one.heading for one in columns("page", "encoder")]
+    empty = {name for name in sizes if all(row[name].order is None for row in rows)}
     kept = [name for name in kept if name not in empty]
-    columns = ("rank", "configuration", *kept)
+    headings = ("rank", "configuration", *kept)
     facets = [name for name in kept if not rows[0][name].number]
     return Grid(
-        columns,
+        headings,
         tuple(
             Line(entry.rank, f"{entry.name}{f' {UNREADY}' * entry.unready}", number[entry.arm.name],
                  entry.arm.name == board.baseline.name, tuple(row[name] for name in kept))
             for entry, row in zip(board.entries, rows, strict=True)
         ),
-        tuple(Filter(name, columns.index(name), _values(row[name] for row in rows)) for name in facets),
-        {name: cell.text for name, cell in rows[0].items() if not (name in kept or cell.number or cell.text == "-")},
+        tuple(Filter(name, headings.index(name), _values(row[name] for row in rows)) for name in facets),
+        {name: cell.text for name, cell in rows[0].items()
+         if not (name in kept or cell.number or cell.text == UNKNOWN)},
     )  # fmt: skip
 
 
@@ -86,20 +88,18 @@ def _values(cells: Iterable[Cell]) -> tuple[str, ...]:
 
 
 def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
-    """Every column of a row by its heading."""
-    facets = {"method": entry.method, "features": entry.features, "fusion": entry.fusion, "backbone": entry.backbone,
-              "data": entry.data, "protocol": entry.place[0]}  # fmt: skip
-    facets |= dict(zip(TUNING, entry.tuned, strict=True))
-    cells = {name: Cell(text) for name, text in facets.items()}
-    cells["seeds"] = Cell(str(len(entry.seeds)), len(entry.seeds), number=True)
+    """Every column of a row by its heading: texts, numbers of the row, metrics, encoder and cost."""
+    shown = columns("page")
+    cells = {one.heading: _cell(one, entry) for one in shown if not one.form}
+    cells |= {one.heading: _cell(one, entry) for one in shown if one.form and one.part == "row"}
     for metric, name in metrics.items():
         value, spread, difference = _metric_cells(entry, metric)
         cells |= {f"macro {name}": value, f"{name} SD": spread, f"{name} to baseline": difference}
-    cells |= {name: Cell(text, order, number=True) for name, (text, order) in footprint_texts(entry).items()}
-    cost = (entry.cost("crops_per_image"), entry.cost("flops"), entry.hours)
-    for name, text, order in zip(("crops", "TFLOP", "hours"), cost_texts(entry), cost, strict=True):
-        cells[name] = Cell(text, order, number=True)
-    return cells
+    return cells | {one.heading: _cell(one, entry) for one in shown if one.form and one.part != "row"}
+
+
+def _cell(column: Column, entry: Entry) -> Cell:
+    return Cell(column.text(entry), column.number(entry), number=bool(column.form))
 
 
 def _metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
