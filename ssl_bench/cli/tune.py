@@ -60,7 +60,9 @@ def tune(
     baselines: Annotated[
         str, typer.Option(help="Baselines that get the same budget; none; auto: those that have options.")
     ] = BASELINES,
-    features: Annotated[str | None, typer.Option(help="EHR features, for example age,sex.")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="EHR features, for example age,sex, of the methods made for some; else of all.")
+    ] = None,
     backbone: Annotated[str | None, typer.Option(help="Encoder of all methods.")] = None,
     data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]", autocompletion=names_of("dataset"))] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,

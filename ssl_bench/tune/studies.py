@@ -38,7 +38,7 @@ class Asked:
         sampler: where trials look.
         pruner: what ends hopeless trials: ``none``, ``rank`` or ``probe``.
         rule: what selects; resolved later where it needs other datasets.
-        features: EHR features of the methods that join any.
+        features: EHR features of the methods that are made for some, of all that train where none is.
         controls: of the EHR features, each an arm beside the methods that join any.
         shared: groups of methods that share a study.
         searches: the user's own ranges.
@@ -99,13 +99,24 @@ def studies_of(asked: Asked, registry: Registry) -> list[StudyPlan]:
 
 def _members(asked: Asked, method: str, registry: Registry) -> Sequence[tuple[str, Values]]:
     """A method with its values, and its controls with theirs."""
-    axes: dict[str, list[Any]] = {"method": [method], **({FEATURES: [asked.features]} if asked.features else {})}
+    features = asked.features if method in _joining(asked, registry) else ""
+    axes: dict[str, list[Any]] = {"method": [method], **({FEATURES: [features]} if features else {})}
     values = next(iter(layers(Grid(base=asked.base, grid=(axes,)), registry)))
     component: MethodSpec = registry.get(MethodSpec.kind, method)
     fed = component.trains and (component.features or values.get("ehr", {}).get("features"))
     controls = [(f"{method}:{control}", merge(values, nest("ehr.control", control)))
                 for control in asked.controls] if fed else []  # fmt: skip
     return [(method, values), *controls]
+
+
+def _joining(asked: Asked, registry: Registry) -> list[str]:
+    """The methods that EHR features are for: those made for some, or else all that train.
+
+    ``msn`` beside ``msn-ehr`` stays without; SimCLR alone, or beside VICReg, is asked for with EHR.
+    """
+    specs: dict[str, MethodSpec] = {method: registry.get(MethodSpec.kind, method) for method in asked.methods}
+    made_for = [method for method, spec in specs.items() if spec.features]
+    return made_for or [method for method, spec in specs.items() if spec.trains and not spec.uses_labels]
 
 
 def _study(members: Mapping[str, Values], asked: Asked, registry: Registry) -> StudyPlan:

@@ -136,6 +136,18 @@ def test_controls_are_arms_with_the_same_budget(played: Played) -> None:
     assert controls == {"none", "shuffled"}
 
 
+@pytest.mark.parametrize(
+    ("methods", "fed"),
+    [(("msn", "msn-ehr", "pixels"), {"msn-ehr"}), (("simclr", "msn", "pixels", "supervised"), {"simclr", "msn"})],
+)
+def test_ehr_features_are_for_the_methods_made_for_some_else_for_all(
+    played: Played, methods: tuple[str, ...], fed: set[str]
+) -> None:
+    tune = played(quadratic, *methods, trials=1, seeds=1, features="age,sex")
+    configs = tune.launcher.play.configs  # type: ignore[attr-defined]
+    assert {config["method"]["name"] for config in configs if config.get("ehr", {}).get("features")} == fed
+
+
 def test_methods_that_differ_in_their_space_share_no_study(played: Played) -> None:
     with pytest.raises(UsageError, match=r"differ in what is searched .*method\.momentum, method\.temperature"):
         played(quadratic, "simclr", "byol", shared=(("simclr", "byol"),))
