@@ -139,7 +139,7 @@ def feature_sets(
     chosen = features or ",".join(base.ehr.features or registry.get("method", base.method.name).features)
     if not chosen:
         raise UsageError("an ablation needs EHR features; add --features, for example age,sex")
-    return {chosen: expand(split_names(chosen), specs_of(registry))}
+    return {chosen: expand(split_names(chosen), specs_of(registry, base.data, base.evaluate.test_on))}
 
 
 def run_cells(

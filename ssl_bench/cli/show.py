@@ -1,4 +1,4 @@
-"""``sslbench show KIND NAME``: a component's options with defaults and sources."""
+"""``sslbench show [KIND] NAME``: a component's options with defaults and sources."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ssl_bench.cli.options import AsJson
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugin.components import KINDS, Component
 from ssl_bench.plugin.places import place_of
-from ssl_bench.plugin.registry import RegisteredComponent, discover
+from ssl_bench.plugin.registry import RegisteredComponent, Registry, discover
 from ssl_bench.plugin.search import declared
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help=f"{', '.join(KINDS)}.", autocompletion=kinds)],
-    name: Annotated[str, typer.Argument(help="Name of the component.", autocompletion=of_kind)],
+    kind: Annotated[
+        str, typer.Argument(help=f"{', '.join(KINDS)}; a name alone will do.", autocompletion=kinds, metavar="[KIND]")
+    ],
+    name: Annotated[str, typer.Argument(help="Name of the component.", autocompletion=of_kind, metavar="NAME")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Print a component's options with their defaults, and where it comes from."""
-    if kind not in KINDS:
-        raise UsageError(unknown("kind", kind, KINDS))
-    offer = discover().offer(kind, name)
+    offer = find(discover(), kind, name)
     if as_json:
         print(json.dumps(component_values(offer), indent=2, default=str))
         return
     component = offer.component
-    print(f"{kind} {name}: {component.summary}")
+    print(f"{component.kind} {component.name}: {component.summary}")
     print(f"from {offer.source.distribution} {offer.source.version}, {component.target}")
     for title, value in _traits(component):
         print(f"{title}: {value}")
@@ -53,6 +53,28 @@ def show(
         print(f"  {option['key']} = {default}{aside}\n      {option['help']}".rstrip())
         if option["tuned"]:
             print(f"      tuned: {option['tuned']}")
+
+
+def find(registry: Registry, kind: str, name: str) -> RegisteredComponent:
+    """The component of a kind and name; of a name alone (in the place of the kind) that of its only kind.
+
+    Raises:
+        UsageError: there is none, or several kinds have one.
+        PluginError: it is refused.
+    """
+    if name:
+        if kind not in KINDS:
+            raise UsageError(unknown("kind", kind, KINDS))
+        return registry.offer(kind, name)
+    if kind in KINDS:
+        raise UsageError(f"which {kind}? {', '.join(registry.names(kind)) or 'none is installed'}")
+    found = [offer for offer in registry.offers() if offer.component.name == kind]
+    if not found:
+        raise UsageError(unknown("component", kind, dict.fromkeys(one.component.name for one in registry.offers())))
+    if len(found) > 1:
+        ways = " or ".join(f"sslbench show {one.component.kind} {kind}" for one in found)
+        raise UsageError(f"several kinds have a '{kind}'; take {ways}")
+    return found[0]
 
 
 EXAMPLES = {

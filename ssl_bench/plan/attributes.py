@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ssl_bench.config.config import DataConfig, SourceConfig
 from ssl_bench.errors import UsageError, shortened, unknown
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.components import DatasetSpec
@@ -13,14 +14,19 @@ from ssl_bench.plugin.notes import Note
 from ssl_bench.plugin.registry import Registry
 
 
-def specs_of(registry: Registry) -> dict[str, FeatureSpec]:
+def specs_of(registry: Registry, data: DataConfig, test_on: Iterable[SourceConfig] = ()) -> dict[str, FeatureSpec]:
     """The EHR features that there are: the shared ones, and those that installed datasets declare.
 
+    What datasets of the run declare holds; of one that others declare under the same name nothing is taken, so that no
+    plugin stands in the way of a run that does not use it.
+
     Raises:
-        PluginError: two datasets declare one in two ways.
+        PluginError: two datasets of the run declare one in two ways.
     """
-    names = registry.names(DatasetSpec.kind)
-    return known(spec for name in names for spec in registry.get(DatasetSpec.kind, name).declares)
+    of = {name: registry.get(DatasetSpec.kind, name).declares for name in registry.names(DatasetSpec.kind)}
+    used = [data.name, *(source.name for source in (*data.more, *test_on))]
+    others = {spec.name: spec for specs in of.values() for spec in specs}
+    return {**others, **known(spec for name in dict.fromkeys(used) for spec in of.get(name, ()))}
 
 
 def check_named(names: Iterable[str], specs: Mapping[str, FeatureSpec]) -> None:

@@ -121,7 +121,9 @@ def choose_parts(config: RunConfig, registry: Registry) -> RunComponents:
         tuple(_chosen(registry, DatasetSpec, source.name, source.options, config.preset) for source in sources)
         for sources in (config.data.more, config.evaluate.test_on)
     )
-    features = expand(config.ehr.features or method.component.features, specs_of(registry))
+    features = expand(
+        config.ehr.features or method.component.features, specs_of(registry, config.data, config.evaluate.test_on)
+    )
     _check_features(features, (dataset, *more))
     _check_ehr(config, features)
     fusion = _choose_fusion(config, registry, method, features)
@@ -183,7 +185,7 @@ def _check_each(config: RunConfig, registry: Registry) -> None:
         problems.run(partial(registry.options, EncoderSpec.kind, named.name, named.options, config.preset))
     else:
         problems.run(partial(choose_backbone, registry, config.backbone.name))
-    specs = specs_of(registry)
+    specs = specs_of(registry, config.data, config.evaluate.test_on)
     problems.run(partial(expand, config.ehr.features, specs))
     problems.run(partial(expand, config.ehr.impute_features, specs))
     problems.run(partial(check_named, config.data.attributes, specs))

@@ -12,7 +12,7 @@ import typer.main
 import yaml
 from pydantic import Field
 
-from ssl_bench import MethodSpec, Options
+from ssl_bench import FusionSpec, MethodSpec, Options, UsageError
 from ssl_bench.cli import app, show
 from ssl_bench.config.config import assignment, load
 from ssl_bench.plan.parts import choose_parts
@@ -125,3 +125,19 @@ def test_defaults_are_yaml(sslbench: Cli) -> None:
     strengths = re.search(r"evaluate\.options\.linear\.strengths = (.*)", out)
     assert strengths
     assert all(isinstance(float(value), float) for value in yaml.safe_load(strengths[1]))
+
+
+def test_a_name_alone_will_do(sslbench: Cli) -> None:
+    assert sslbench("show", "msn").out == sslbench("show", "method", "msn").out
+    assert sslbench("show", "method").sentence.startswith("which method? ")
+    unknown = sslbench("show", "msm")
+    assert unknown.code == 2
+    assert "unknown component 'msm'; did you mean 'msn'?" in unknown.sentence
+
+
+def test_a_name_of_several_kinds_needs_its_kind() -> None:
+    both = [kind(name="twin", target="a:b", summary="") for kind in (MethodSpec, FusionSpec)]
+    registry = Registry(RegisteredComponent(one, Source("toys", "1", "toys")) for one in both)
+    with pytest.raises(UsageError, match="take sslbench show method twin or sslbench show fusion twin"):
+        show.find(registry, "twin", "")
+    assert show.find(registry, "fusion", "twin").component is both[1]

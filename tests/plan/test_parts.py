@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ssl_bench import Component, DatasetSpec, EvaluatorSpec, FusionSpec, MethodSpec, __version__
-from ssl_bench.config.config import PRESETS, load
-from ssl_bench.errors import UsageError
+from ssl_bench import Component, DatasetSpec, EvaluatorSpec, FeatureSpec, FusionSpec, MethodSpec, __version__
+from ssl_bench.config.config import PRESETS, SourceConfig, load
+from ssl_bench.errors import PluginError, UsageError
+from ssl_bench.plan.attributes import specs_of
 from ssl_bench.plan.parts import RunComponents, choose_backbone, choose_parts
 from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
 
@@ -210,3 +211,18 @@ def test_timm_models_go_by_their_own_names(registry: Registry, name: str, patch:
     backbone = choose_backbone(registry, name)
     assert (backbone.name, backbone.patch_size, backbone.image_size) == (name, patch, size)
     assert backbone.arguments == {"model": name}
+
+
+def test_a_feature_that_another_dataset_declares_otherwise_harms_nobody() -> None:
+    """Two datasets may give one name to two things, as long as no run has both."""
+    pain = FeatureSpec(name="pain", kind="number", scale=(0, 10))
+    graded = FeatureSpec(name="pain", values=("mild", "severe"))
+    wards = [DatasetSpec(name=name, features=("age", "pain"), declares=(spec,), **TARGET)
+             for name, spec in (("east", pain), ("west", graded))]  # fmt: skip
+    registry = toys(*wards)
+    assert specs_of(registry, load({"data": {"name": "east"}}, name="smoke").data)["pain"] == pain
+    assert specs_of(registry, load({"data": {"name": "west"}}, name="smoke").data)["pain"] == graded
+    assert "pain" in specs_of(registry, load({}, name="smoke").data)
+    both = load({"data": {"name": "east"}}, name="smoke")
+    with pytest.raises(PluginError, match="'pain' is declared in two ways"):
+        specs_of(registry, both.data, [SourceConfig(name="west", root="west")])

@@ -57,5 +57,5 @@ def configured(
     }
     config = configuration.load(asked(flags, settings or []), name=preset)
     registry = discover()
-    check_named(config.data.attributes, specs_of(registry))
+    check_named(config.data.attributes, specs_of(registry, config.data))
     return config, choose_dataset(config, registry)
