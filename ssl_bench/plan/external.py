@@ -241,7 +241,8 @@ def _check_classes(external: External) -> None:
     own = external.cohort.labels if external.mode == "refit" else [other for *_, other in external.shared]
     test = external.cohort.split(external.split)[list(own)]
     if not ((test == 1).any() & (test == 0).any()).any():
+        told = f"looked at {shortened(list(own))}" if own else "it has no labels"
         raise DataError(
             f"no finding has both classes among the {len(test)} {external.split} images, so nothing can be measured "
-            f"there; looked at {shortened(list(own))}"
+            f"there; {told}"
         )

@@ -99,7 +99,8 @@ def entry_values(entry: Entry) -> dict[str, Any]:
 
     protocol, dataset, fitted_on = entry.place
     about = {"protocol": protocol, "dataset": dataset, "fitted_on": fitted_on, "rank": entry.rank,
-             "configuration": entry.name, **values(entry, "row", "tuning")}  # fmt: skip
+             "configuration": entry.name, "trained_long_enough": not entry.unready,
+             **values(entry, "row", "tuning")}  # fmt: skip
     metrics = {
         name: {
             "value": cell.interval.value, "ci_low": cell.interval.low, "ci_high": cell.interval.high, "sd": cell.sd,

@@ -18,6 +18,7 @@ from rich.table import Table
 from ssl_bench.compare.cleared import UNCLEAR
 from ssl_bench.errors import DataError, UsageError, unknown
 from ssl_bench.files import write_text
+from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.machine import board_values, plain
 from ssl_bench.report.table import Measured, interval_text, plain_console, signed_text
 from ssl_bench.results.record import Record
@@ -149,7 +150,8 @@ def lines_of(board: Mapping[str, Any], protocols: Iterable[str] = ()) -> list[li
     """Rows of a stored table as texts: place, rank, configuration, seeds, then number and difference by metric."""
     asked = set(protocols)
     return [
-        [f"{entry['protocol']}, {entry['dataset']}", str(entry["rank"] or "-"), entry["configuration"],
+        [f"{entry['protocol']}, {entry['dataset']}", str(entry["rank"] or "-"),
+         entry["configuration"] + f" {UNREADY}" * (not entry.get("trained_long_enough", True)),
          str(len(entry["seeds"])), *(text for name in ("auroc", "auprc") for text in _texts(entry["metrics"], name))]
         for entry in board["entries"] if not asked or entry["protocol"] in asked
     ]  # fmt: skip

@@ -135,6 +135,10 @@ def test_nothing_to_measure_or_to_fit_is_refused(plan: Callable[..., Plan], tiny
     for mode in ("head", "refit"):
         with pytest.raises(HandledError, match="no finding has both classes among the 8 test images"):
             plan(f"nih14:{mode}={healthy}")
+    with pytest.raises(
+        HandledError, match=r"among the \d+ test images, so nothing can be measured there; it has no labels"
+    ):
+        plan(f"table:refit={healthy / 'images'}")
     untrained = tiny_nih(**EXTERNAL, fresh=True)
     everything = (untrained / "train_val_list.txt").read_text() + "\n" + (untrained / "test_list.txt").read_text()
     (untrained / "test_list.txt").write_text(everything)

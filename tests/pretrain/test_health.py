@@ -14,7 +14,9 @@ from ssl_bench.plugin.notes import Note
 from ssl_bench.pretrain.health import CODE, LOW_RANK, UNREADY, health_notes, read_entries, unready
 from ssl_bench.pretrain.monitors import CollapseGuard
 from ssl_bench.report.leaderboard import read_board
+from ssl_bench.report.machine import entry_values
 from ssl_bench.report.paper import footnotes, paper, paper_tables
+from ssl_bench.report.study import lines_of
 from ssl_bench.results.row import MetricRow
 from ssl_bench.results.rundir import RunDirectory
 
@@ -123,6 +125,10 @@ def test_an_unhealthy_row_is_marked_and_has_no_rank(arms: list[Path]) -> None:
     assert unhealthy.unready
     assert all(cell.mark.endswith(UNREADY) and not cell.best for cell in unhealthy.cells.values())
     assert any(note.startswith(UNREADY) for note in board.notes())
+    told = {entry.name: entry_values(entry)["trained_long_enough"] for entry in board.entries}
+    assert [name for name, enough in told.items() if not enough] == ["best"]
+    marked = [line[2] for line in lines_of({"entries": [entry_values(entry) for entry in board.entries]})]
+    assert [name for name in marked if UNREADY in name] == [f"best {UNREADY}"]
 
 
 def test_an_unhealthy_row_of_the_papers_tables_is_not_bold(arms: list[Path]) -> None:
