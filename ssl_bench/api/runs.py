@@ -133,9 +133,9 @@ class Run:
             UsageError: the run kept none of these; what it has is in the message.
             DataError: the file is another one than the record was written with.
         """
-        import numpy as np
         import pandas as pd
 
+        from ssl_bench.data.unpacking import open_arrays
         from ssl_bench.errors import UsageError, unknown
 
         name = f"{dataset or self.record.data.name}-{split}"
@@ -143,7 +143,7 @@ class Run:
         if not path.is_file():
             known = [f"{kept.parent.name}/{kept.stem}" for kept in self.path.glob("embeddings/*/*.npz")]
             raise UsageError(unknown(f"embeddings in {self.path}", f"{encoder}/{name}", known))
-        with np.load(self.directory.checked(path, self.record), allow_pickle=False) as kept:
+        with open_arrays(self.directory.checked(path, self.record)) as kept:
             values, images = kept["embeddings"], kept["image_id"]
         columns = [f"e_{number}" for number in range(values.shape[1])]
         return pd.DataFrame(values, index=pd.Index(images, name="image_id"), columns=columns)

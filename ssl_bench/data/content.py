@@ -7,10 +7,12 @@ import gzip
 import re
 import zipfile
 import zlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
+from ssl_bench.data import unpacking
 from ssl_bench.errors import DataError, UsageError
 
 HEAD = 1 << 16
@@ -47,9 +49,6 @@ KINDS: tuple[tuple[bytes, str, str], ...] = (
 )
 """How files begin that are taken for CSV, what they are, and what to do."""
 
-LARGE, PACKED = 1 << 28, 200
-"""Bytes from which on a file is looked at, and the most that text becomes smaller; tables become 3 to 30 times so."""
-
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -74,8 +73,12 @@ class Content:
 
     def raw(self, path: Path) -> bytes:
         """The whole file, unpacked."""
-        content = path.read_bytes()
-        return gzip.decompress(content) if self.compression else content
+        with self.opened(path) as file:
+            return file.read()
+
+    def opened(self, path: Path) -> AbstractContextManager[IO[bytes]]:
+        """Its bytes, unpacked as far as a whole table goes."""
+        return unpacking.unpacked(path, ".gz") if self.compression else path.open("rb")
 
 
 def content_of(path: Path, encoding: str = "", told: str = "") -> Content:
@@ -92,7 +95,7 @@ def content_of(path: Path, encoding: str = "", told: str = "") -> Content:
     """
     packed = _head(path, packed=False)[:2] == b"\x1f\x8b"
     if packed:
-        _refuse_inflating(path)
+        _check_size_told(path)
     head = _head(path, packed=packed)
     if not head:
         raise DataError(f"{path} is empty; {FETCH}")
@@ -136,15 +139,13 @@ def _head(path: Path, *, packed: bool) -> bytes:
         raise unreadable(path, error) from error
 
 
-def _refuse_inflating(path: Path) -> None:
-    """A small file that unpacks to gigabytes is no table, whoever sent it; gzip says at its end how long it was."""
+def _check_size_told(path: Path) -> None:
+    """Gzip says at its end how long its last part was; more than that shows while it is read."""
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(0, size - 4))
         unpacked = int.from_bytes(file.read(), "little")
-    if unpacked > max(LARGE, PACKED * size):
-        told = f"has {size:,} bytes and would unpack to {unpacked:,} by its last four, as no whole table does"
-        raise DataError(f"{path} {told}; {FETCH}")
+    unpacking.check_unpacked(path, unpacked)
 
 
 def _refuse_other_kinds(path: Path, head: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ssl_bench.data.unpacking import STREAMS, check_parquet, check_zip, read_arrays, unpacked
 from ssl_bench.errors import DataError, Problems, shortened
 
 READ = "CSV (comma, semicolon or tab), Parquet, Feather, NPZ or Excel (.xlsx)"
@@ -47,6 +49,8 @@ def read_frame(path: Path, what: str = "predictions") -> pd.DataFrame:
         frame = reader(path)
     except FileNotFoundError:
         raise DataError(f"{what} {path} do not exist; give a file: {READ}") from None
+    except DataError:
+        raise
     except UnicodeDecodeError:
         raise DataError(f"{what} {path} cannot be read as text in UTF-8; save it as CSV in UTF-8") from None
     except Exception as error:  # readers of binary files raise what their libraries raise
@@ -61,10 +65,10 @@ def read_frame(path: Path, what: str = "predictions") -> pd.DataFrame:
 
 def _reader(path: Path, what: str) -> Callable[[Path], pd.DataFrame]:
     ending = path.suffix.lower()
-    if ending in (".gz", ".zip", ".bz2", ".xz", ".zst") and Path(path.stem).suffix.lower() in TEXTS:
+    if ending in (".zip", ".zst", *STREAMS) and Path(path.stem).suffix.lower() in TEXTS:
         return _read_text
     readers: Mapping[str, Callable[[Path], pd.DataFrame]] = {
-        ".parquet": pd.read_parquet, ".pq": pd.read_parquet, ".feather": pd.read_feather, ".arrow": pd.read_feather,
+        ".parquet": _read_parquet, ".pq": _read_parquet, ".feather": pd.read_feather, ".arrow": pd.read_feather,
         ".npz": _read_arrays, ".xlsx": _read_sheet, **dict.fromkeys(TEXTS, _read_text),
     }  # fmt: skip
     if ending == ".xlsx" and not find_spec("openpyxl"):
@@ -79,14 +83,24 @@ def _reader(path: Path, what: str) -> Callable[[Path], pd.DataFrame]:
 TEXTS = (".csv", ".tsv", ".tab", ".txt", "")
 
 
+def _opened(path: Path) -> AbstractContextManager[Any]:
+    """What pandas reads text from: the file by its name, or an unpacked stream that has an end."""
+    ending = path.suffix.lower()
+    if ending == ".zip":
+        check_zip(path)
+    return unpacked(path, ending) if ending in (".zst", *STREAMS) else nullcontext(path)
+
+
 def _read_text(path: Path) -> pd.DataFrame:
     """Text with the separator that its first line has most of; where commas separate no values they may be decimal."""
-    first = str(pd.read_csv(path, sep="\x01", header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0, 0])
+    with _opened(path) as file:
+        first = str(pd.read_csv(file, sep="\x01", header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0, 0])
     separator = max(SEPARATORS, key=first.count)
     header = [name.strip() for name in next(csv.reader([first], delimiter=separator))]
     # By place: pandas would rename a column that occurs twice, and take the first for an index where rows are longer.
-    frame = pd.read_csv(path, sep=separator, header=None, skiprows=1, names=range(len(header) + 1), index_col=False,
-                        dtype=str, keep_default_na=False, encoding="utf-8-sig")  # fmt: skip
+    with _opened(path) as file:
+        frame = pd.read_csv(file, sep=separator, header=None, skiprows=1, names=range(len(header) + 1), dtype=str,
+                            index_col=False, keep_default_na=False, encoding="utf-8-sig")  # fmt: skip
     longer = np.flatnonzero(frame[len(header)].fillna("") != "")
     if len(longer):
         raise ValueError(f"{len(longer)} rows have more values than the {len(header)} columns, first on line "
@@ -103,7 +117,13 @@ def _with_points(column: pd.Series) -> pd.Series:
     return column.str.replace(r"^(\s*[-+]?\d*),(\d+)", r"\1.\2", regex=True)
 
 
+def _read_parquet(path: Path) -> pd.DataFrame:
+    check_parquet(path)
+    return pd.read_parquet(path)
+
+
 def _read_sheet(path: Path) -> pd.DataFrame:
+    check_zip(path)
     return pd.read_excel(path, dtype=dict.fromkeys(IDS, object))
 
 
@@ -120,8 +140,7 @@ MATRICES = {"labels": "y_", "scores": "p_"}
 
 def _read_arrays(path: Path) -> pd.DataFrame:
     """Arrays ``(N,)`` by the names of columns, or ``labels`` and ``scores (N, L)`` with ``label_names (L,)``."""
-    with np.load(path, allow_pickle=False) as kept:
-        arrays = dict(kept)
+    arrays = read_arrays(path)
     names = arrays.pop("label_names", np.array([])).astype(str)
     columns: dict[str, npt.NDArray[Any]] = {}
     for name, array in arrays.items():

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ssl_bench.data.tables import TextTable, check_columns
+from ssl_bench.data.unpacking import check_parquet
 from ssl_bench.errors import DataError, shortened
 
 EXACT = 2**53
@@ -32,6 +33,7 @@ def read_parquet(path: Path, columns: Mapping[str, str], joined: str = "|") -> T
         DataError: it is no Parquet file, columns are missing or occur twice, or ids lost digits before they came here.
     """
     try:
+        check_parquet(path)
         table = pq.ParquetFile(path).read()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} is not a Parquet file: {' '.join(str(error).split())}") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 from collections import Counter
@@ -235,7 +234,7 @@ def _top(path: Path, written: Written) -> _Top:
 @contextmanager
 def _opened(path: Path, content: Content) -> Iterator[IO[str]]:
     with (
-        gzip.open(path) if content.compression else path.open("rb") as raw,
+        content.opened(path) as raw,
         io.TextIOWrapper(raw, encoding=content.encoding, newline="") as file,
     ):
         yield file
@@ -253,10 +252,9 @@ def _rows(path: Path, top: _Top, written: Written, wanted: Iterable[int]) -> pd.
     kept = sorted({*wanted, fields})
     try:
         # Not by usecols, with which pandas passes over rows that are too long.
-        with pd.read_csv(
-            path, header=None, skiprows=top.skipped, names=range(fields + 1), index_col=False, dtype=str,
-            keep_default_na=False, encoding=top.content.encoding, compression=top.content.compression,
-            sep=top.separator, chunksize=CHUNK,
+        with top.content.opened(path) as file, pd.read_csv(
+            file, header=None, skiprows=top.skipped, names=range(fields + 1), index_col=False, dtype=str,
+            keep_default_na=False, encoding=top.content.encoding, sep=top.separator, chunksize=CHUNK,
         ) as parts:  # fmt: skip
             rows = pd.concat([part[kept] for part in parts], ignore_index=True)
     except pd.errors.EmptyDataError:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ssl_bench.data.frames import check_named, check_one_spelling, numbers, read_frame, texts
 from ssl_bench.data.splits import check_leakage
+from ssl_bench.data.unpacking import open_arrays, read_arrays
 from ssl_bench.errors import DataError, Problems, guesses, shortened
 from ssl_bench.evaluate.feature_folder import IMAGES, read_folder
 from ssl_bench.plugin.cohort import SPLITS, Cohort
@@ -133,10 +134,11 @@ def _labelled(truth: npt.NDArray[Any], labels: tuple[str, ...]) -> pd.DataFrame:
 
 def _of_arrays(path: Path) -> FeatureTable:
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            arrays = dict(kept)
+        arrays = read_arrays(path)
     except FileNotFoundError:
         raise DataError(f"embeddings {path} do not exist; give a CSV, Parquet or NPZ file, or a folder") from None
+    except DataError:
+        raise
     except Exception as error:  # zipfile, pickle and value errors alike
         raise DataError(f"embeddings {path} cannot be read: {' '.join(str(error).split())}") from None
     expected = ("embeddings", "labels", "label_names", *ARRAYS)
@@ -207,7 +209,7 @@ def _of_run(path: Path) -> dict[str, FeatureTable]:
 
 def _kept(file: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Image ids (N,) and embeddings (N, D) of a split."""
-    with np.load(file, allow_pickle=False) as arrays:
+    with open_arrays(file) as arrays:
         return arrays["image_id"], arrays["embeddings"]
 
 

@@ -166,7 +166,7 @@ def test_lists_are_text_too(tmp_path: Path) -> None:
 def test_a_small_file_that_unpacks_to_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     packed = gzip.compress(b"a,b\n" + bytes(1000))
     (tmp_path / "t.csv.gz").write_bytes(packed[:-4] + (3 << 30).to_bytes(4, "little"))
-    with pytest.raises(DataError, match=r"\d+ bytes and would unpack to 3,221,225,472 by its last four"):
+    with pytest.raises(DataError, match=r"\d+ bytes and would unpack to 3,221,225,472 or more"):
         content_of(tmp_path / "t.csv.gz")
     (tmp_path / "t.csv.gz").write_bytes(packed)
     assert content_of(tmp_path / "t.csv.gz").compression == "gzip"

@@ -6,9 +6,10 @@
 #
 # It starts the daemons without systemd, runs a sweep of two cells by `--launcher slurm`, takes one of them away while
 # it trains (scontrol requeue, as a preemption does), kills the sweep itself and starts it again, and checks that both
-# cells end on record, the requeued one resumed from its checkpoint. Then a cell of one process that trains for longer
-# than its time limit of 3 minutes, its sweep killed at once: the job must save before the limit, be queued again, and go
-# on from there (`limit` as second argument runs this part alone). Exit code 0: all of it held.
+# cells end on record, the requeued one resumed from its checkpoint. Then a cell of one process that takes longer
+# than its time limit of 3 minutes (EPOCHS=100 by default; more on a fast machine), its sweep killed at once: the job
+# must save before the limit, be queued again, and go on from there (`limit` as second argument runs this part alone).
+# Exit code 0: all of it held.
 set -euo pipefail
 
 work=${1:-$(mktemp -d)}
@@ -166,9 +167,10 @@ from pathlib import Path
 
 (record,) = [json.loads(path.read_text()) for path in Path(sys.argv[1]).glob("*/record.json")]
 (log,) = Path(sys.argv[1]).glob(".sweep/logs/*.log")
-step = record["pretraining"]["resumed_at"]
+step, told = record["pretraining"]["resumed_at"], log.read_text()
 print("resumed at step:", step)
-assert f"saved at step {step}" in log.read_text()
+trained = f"pretraining simclr for {step} steps" in told  # a fast machine meets its limit in the evaluation
+assert f"saved at step {step}" in told or (trained and "SIGTERM: stopped" in told)
 CHECK
 }
 
