@@ -16,7 +16,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.real_tables import ALSO, WAITING, efficiency, gaps, leakage
+from benchmarks.real_tables import ALSO, HOME, WAITING, efficiency, gaps, leakage
 from ssl_bench.compare.groups import read_groups
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.palette import BLUE, GREY, VERMILLION
@@ -55,6 +55,9 @@ NAMES = {
 }  # fmt: skip
 """Of configurations and methods, as their authors write them; the others are written in capitals."""
 
+EXTERNAL = "kermany"
+"""What the external test set is called."""
+
 METRIC = {"auroc": "AUROC", "auprc": "AUPRC"}
 
 
@@ -77,6 +80,7 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
         "methods-knn": methods(values, first, pixels, "knn"),
         "claim": claim(*claimed) if claimed else WAITING,
         "detectable": detectable(values, claimed[0]) if claimed else WAITING,
+        "external": external(first, pixels),
         "cost": cost(first),
         "efficiency": efficiency(values, names, 0.1),
         "efficiency-1": efficiency(values, names),
@@ -97,6 +101,17 @@ def methods(values: Mapping[str, Any], board: Mapping[str, Any], pixels: Mapping
                  *map(difference_text, (auroc, against["auroc"], against["auprc"]))]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def external(board: Mapping[str, Any], pixels: Mapping[str, Any]) -> str:
+    """Every configuration on the external test set by a linear probe that is fitted there."""
+    lines = ["| configuration | seeds | AUROC | SD | minus `random` | minus `pixels` |", "|---" * 6 + "|"]
+    beside = {entry["configuration"]: entry for entry in rows(pixels, "linear", EXTERNAL)}
+    for entry in rows(board, "linear", EXTERNAL):
+        auroc, against = entry["metrics"]["auroc"], beside[entry["configuration"]]["metrics"]["auroc"]
+        numbers = (value_text(auroc), spread_text(auroc), difference_text(auroc), difference_text(against))
+        lines.append(f"| `{entry['configuration']}` | {len(entry['seeds'])} | {' | '.join(numbers)} |")
+    return "\n".join(lines) if beside else WAITING
 
 
 def claim(plain: Mapping[str, Any], shuffled: Mapping[str, Any]) -> str:
@@ -159,9 +174,9 @@ def tried() -> str:
     return "\n".join(lines)
 
 
-def rows(board: Mapping[str, Any], protocol: str) -> list[Mapping[str, Any]]:
+def rows(board: Mapping[str, Any], protocol: str, dataset: str = HOME) -> list[Mapping[str, Any]]:
     """Rows of a protocol with seeds enough, the best first."""
-    return [entry for entry in board["entries"] if entry["protocol"] == protocol
+    return [entry for entry in board["entries"] if (entry["protocol"], entry["dataset"]) == (protocol, dataset)
             and (len(entry["seeds"]) >= FEWEST_SEEDS or entry["configuration"] == "pixels")]  # fmt: skip
 
 

@@ -16,6 +16,9 @@ FEWEST_PATIENTS = 5
 
 WAITING = "Not finished yet."
 
+HOME = "nih14"
+"""The dataset of the study; rows of others are external."""
+
 LEAKAGE = (("sex=F", "auroc"), ("view=AP", "auroc"), ("age", "r2"))
 GAPS = (("sex", "sex=F"), ("view", "view=PA"))
 ALSO = ("r2", "auroc_gap")
@@ -25,8 +28,9 @@ Rows = list[Mapping[str, Any]]
 
 
 def of_seeds(values: Mapping[str, Any], name: str, protocol: str) -> list[Rows]:
-    """Rows of a protocol in the records of a configuration, a list for each seed."""
-    return [[row for row in run["record"]["metrics"] if row["protocol"] == protocol and "value" in row]
+    """Rows of a protocol on the study's own dataset in the records of a configuration, a list for each seed."""
+    return [[row for row in run["record"]["metrics"]
+             if row["protocol"] == protocol and row.get("dataset", HOME) == HOME and "value" in row]
             for run in values["runs"] if run["configuration"] == name]  # fmt: skip
 
 
