@@ -11,7 +11,7 @@ from sslbench_datasets.mimic_cxr.items import BY_NAME, ITEMS
 
 FEATURES = ("age", "sex", "view")
 STAY = ("age", "sex", "view", "position", "mortality", "icu")
-PEOPLE = ("race", "insurance", "year")
+PEOPLE = ("race", "insurance", "year", "bmi", "height")
 ALL = tuple(SHARED)
 
 

@@ -6,7 +6,7 @@ https://arxiv.org/abs/1901.07042
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ssl_bench.plugin.labels import CHEXPERT14
 from ssl_bench.plugin.notes import Note
 from ssl_bench.plugin.splits import DEFAULT_SHARES, assign
 from sslbench_datasets.mimic_cxr import mimic_iv, release
+from sslbench_datasets.mimic_cxr.body import read_body
 from sslbench_datasets.mimic_cxr.chart import read_events
 from sslbench_datasets.mimic_cxr.films import Noticed, read_films, read_labels, read_split, read_test_labels
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
@@ -62,8 +63,7 @@ class MimicCxr:
         frame["split"] = self._split(files, frame)
         labels, noticed = self._labels(files, frame)
         ehr, seen = mimic_iv.read_features(frame, tables, self.options.ehr_join) if tables else Noticed(frame[[]], {})
-        if self.options.items:
-            values, told = self._events(root, frame, tables)
+        for values, told in self._asked(root, frame, tables):
             ehr, seen = ehr.join(values), {**seen, **told}
         features = (*FEATURES, *(name for name in ehr if name not in FEATURES)) if tables else SCAN_FEATURES
         counts = {what: count for what, count in {**counts, **noticed, **seen}.items() if count}
@@ -80,12 +80,17 @@ class MimicCxr:
             notes=_notes(root, frame, counts, with_ehr=tables is not None),
         )
 
-    def _events(self, root: Path, frame: pd.DataFrame, tables: release.Tables | None) -> Noticed:
-        """The last laboratory values and vital signs before each film."""
-        if tables is None:
-            raise UsageError(f"data.options.items needs the tables of MIMIC-IV, and there are none at {root}; add "
+    def _asked(self, root: Path, frame: pd.DataFrame, tables: release.Tables | None) -> Iterator[Noticed]:
+        """What options ask for: the last laboratory values and vital signs before each film, body mass and height."""
+        asked = [name for name, wanted in (("items", self.options.items), ("omr", self.options.omr)) if wanted]
+        if asked and tables is None:
+            raise UsageError(f"data.options.{asked[0]} needs the tables of MIMIC-IV, and there are none at {root}; add "
                              "--ehr-root")  # fmt: skip
-        return read_events(frame, tables.patients.parents[1], self.options.items, self.options.hours, self._cache)
+        if tables is not None and self.options.items:
+            place = tables.patients.parents[1]
+            yield read_events(frame, place, self.options.items, self.options.hours, self._cache)
+        if tables is not None and self.options.omr:
+            yield read_body(frame, tables.patients.parents[1])
 
     def _files(self, root: Path) -> tuple[dict[str, Path], release.Tables | None]:
         """The files that the options need, and those of MIMIC-IV where it is there; all that are missing are told."""

@@ -130,19 +130,31 @@ def _chunks(
     path: Path, numbers: set[int], patients: set[str], tell: Callable[[str], None], chunk: int
 ) -> Iterator[pd.DataFrame]:
     """Rows of some items and patients: ``patient, itemid, at`` in seconds since 1970 and ``value``."""
-    check_columns(path, header_of(path), list(COLUMNS), str, lambda names: "download it again")
-    wanted, size, told = {str(number) for number in numbers}, path.stat().st_size, time.monotonic()
+    wanted = {str(number) for number in numbers}
+    for part in chunks(path, COLUMNS, chunk, tell):
+        rows = part[part["itemid"].isin(wanted) & part["subject_id"].isin(patients)]
+        moments = pd.to_datetime(rows["charttime"], format=STAMP, errors="coerce")
+        seconds = (moments - pd.Timestamp(0)).dt.total_seconds()
+        yield pd.DataFrame({
+            "patient": rows["subject_id"], "itemid": rows["itemid"].astype(int), "at": seconds,
+            "value": pd.to_numeric(rows["valuenum"], errors="coerce").astype(float),
+        })  # fmt: skip
+
+
+def chunks(
+    path: Path, columns: Sequence[str], chunk: int, tell: Callable[[str], None] = lambda told: None
+) -> Iterator[pd.DataFrame]:
+    """Columns of a large CSV file as text, gzipped or not, some rows at a time.
+
+    Raises:
+        DataError: a column is missing, or the file is cut off or damaged.
+    """
+    check_columns(path, header_of(path), list(columns), str, lambda names: "download it again")
+    size, told = path.stat().st_size, time.monotonic()
     try:
         with path.open("rb") as raw, _unzipped(raw) as text:
-            reader = pd.read_csv(text, usecols=list(COLUMNS), dtype=str, chunksize=chunk, keep_default_na=False)
-            for part in reader:
-                rows = part[part["itemid"].isin(wanted) & part["subject_id"].isin(patients)]
-                moments = pd.to_datetime(rows["charttime"], format=STAMP, errors="coerce")
-                seconds = (moments - pd.Timestamp(0)).dt.total_seconds()
-                yield pd.DataFrame({
-                    "patient": rows["subject_id"], "itemid": rows["itemid"].astype(int), "at": seconds,
-                    "value": pd.to_numeric(rows["valuenum"], errors="coerce").astype(float),
-                })  # fmt: skip
+            for part in pd.read_csv(text, usecols=list(columns), dtype=str, chunksize=chunk, keep_default_na=False):
+                yield part
                 if time.monotonic() - told > 10:
                     told = time.monotonic()
                     tell(f"reading {path.name}: {raw.tell() / size:.0%}")

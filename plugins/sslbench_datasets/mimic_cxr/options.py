@@ -56,4 +56,5 @@ class MimicCxrOptions(Options):
     items: Annotated[tuple[ItemName, ...], BeforeValidator(split_names)] = Field(
         (), description="laboratory values and vital signs to read, such as creatinine,heart-rate: features of a film"
     )
+    omr: bool = Field(False, description="read bmi and height of hosp/omr, up to the day of a film")
     hours: float = Field(24.0, gt=0, le=8760, description="how long before a film its last laboratory value may be")

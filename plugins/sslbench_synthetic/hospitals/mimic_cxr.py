@@ -18,7 +18,7 @@ from sslbench_synthetic.hospitals import mimic_iv
 from sslbench_synthetic.hospitals.csv_files import spread, write_csv
 from sslbench_synthetic.hospitals.films import write_films
 from sslbench_synthetic.hospitals.labels import another_labeller, chexpert_truth, reported
-from sslbench_synthetic.hospitals.mimic_events import write_events
+from sslbench_synthetic.hospitals.mimic_events import write_body, write_events
 from sslbench_synthetic.hospitals.options import MimicCxrWriterOptions
 from sslbench_synthetic.hospitals.population import by_patient, draw_films, draw_studies, stream
 from sslbench_synthetic.hospitals.profiles import GENERAL
@@ -76,6 +76,8 @@ def write(options: MimicCxrWriterOptions, folder: Path) -> dict[str, int]:
     linked = studies[by_patient(studies, spread(options.patients, rng)) >= UNLINKED]
     stays = mimic_iv.write(linked, options.mimic_iv, folder / "mimiciv", stream(options.seed, GENERAL, 3))
     events = write_events(linked, folder / "mimiciv", stream(options.seed, GENERAL, 4))
+    if options.mimic_iv != "v1":  # v1.0 has no such table
+        events |= write_body(linked, folder / "mimiciv", stream(options.seed, GENERAL, 5))
     write_films(GENERAL, films, options.seed, folder)
     return {"patients": options.patients, "studies": len(studies), "images": len(films), **stays, **events}
 

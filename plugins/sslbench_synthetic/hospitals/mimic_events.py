@@ -1,4 +1,4 @@
-"""Writes laboratory values and vital signs of the general hospital: ``labevents`` and ``chartevents`` of MIMIC-IV.
+"""Writes what is measured of patients of the general hospital: ``labevents``, ``chartevents`` and ``omr`` of MIMIC-IV.
 
 Quirks that are written: values that are no numbers, temperatures of either scale, values taken after a film and long
 before one, implausible ones, items that nobody reads, patients in bed without any.
@@ -33,6 +33,7 @@ LAB_COLUMNS = ("labevent_id", "subject_id", "hadm_id", "specimen_id", "itemid", 
 CHART_COLUMNS = ("subject_id", "hadm_id", "stay_id", "charttime", "storetime", "itemid", "value", "valuenum",
                  "valueuom", "warning")  # fmt: skip
 UNMEASURED, NO_NUMBER, IMPLAUSIBLE = 0.1, 0.03, 0.01
+BODY_COLUMNS = ("subject_id", "chartdate", "seq_num", "result_name", "result_value")
 HOURS = (-30.0, 6.0)
 """When values are taken, after a film."""
 
@@ -75,3 +76,28 @@ def _drawn(
     table["charttime"] = table["storetime"] = table["moment"].dt.strftime(STAMP)
     table["value"] = table["valuenum"].mask(table["valuenum"] == "", "___")
     return table.assign(hadm_id="", valueuom="", flag="")
+
+
+def write_body(studies: pd.DataFrame, folder: Path, rng: np.random.Generator) -> dict[str, int]:
+    """Write ``hosp/omr``: height, weight and body mass index of most patients about their studies, and blood pressure.
+
+    Args:
+        studies: of ``draw_studies``, with ``subject_id``.
+        folder: of the release.
+        rng: of all values.
+    """
+    people = studies["subject_id"].unique()
+    height = dict(zip(people, np.round(rng.normal(66, 4, len(people)), 1), strict=True))  # inches
+    body_mass = dict(zip(people, np.round(np.exp(rng.normal(3.3, 0.2, len(people))), 1), strict=True))
+    seen = studies[rng.random(len(studies)) >= UNMEASURED]
+    days = (seen["time"] - pd.to_timedelta(rng.integers(-20, 200, len(seen)), unit="D")).dt.strftime("%Y-%m-%d")
+    inches, mass = seen["subject_id"].map(height), seen["subject_id"].map(body_mass)
+    pounds = np.round(mass * (inches * 0.0254) ** 2 / 0.45359, 1)
+    told = {"Height (Inches)": inches.astype(str), "Weight (Lbs)": pounds.astype(str),
+            "BMI (kg/m2)": mass.astype(str).mask(rng.random(len(seen)) < IMPLAUSIBLE, "0"),
+            "Blood Pressure": pd.Series("120/70", index=seen.index)}  # fmt: skip
+    parts = [pd.DataFrame({"subject_id": seen["subject_id"], "chartdate": days, "seq_num": 1, "result_name": name,
+                           "result_value": values}) for name, values in told.items()]  # fmt: skip
+    table = pd.concat(parts).sort_values(["subject_id", "chartdate", "result_name"], ignore_index=True)
+    write_csv(table[list(BODY_COLUMNS)], folder / "hosp" / "omr.csv.gz")
+    return {"measurements of the body": len(table)}
