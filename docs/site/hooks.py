@@ -35,7 +35,7 @@ def on_files(files: Files, config: Any) -> Files:
     pages = {"reference/commands.md": commands, "reference/configuration.md": configuration,
              "reference/components.md": components, "reference/python.md": python}  # fmt: skip
     for place, write in pages.items():
-        files.append(File.generated(config, place, content="\n".join(write()) + "\n"))
+        files.append(File.generated(config, place, content=named("\n".join(write()) + "\n")))
     notebook = Path(config["docs_dir"]) / "tutorials" / "notebook.ipynb"
     files.append(File.generated(config, "tutorials/notebook.md", content=cells(notebook)))
     return files
@@ -44,6 +44,11 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Name files of the repository without a link: the site does not hold them."""
     return markdown if "/" in page.file.src_uri else OUTSIDE.sub(r"\1", markdown)
+
+
+def named(text: str) -> str:
+    """A page whose tables begin with names of options, which stay whole."""
+    return f'<div class="names" markdown>\n\n{text}\n</div>\n'
 
 
 def cells(path: Path) -> str:

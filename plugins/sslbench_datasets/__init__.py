@@ -26,7 +26,8 @@ def sslbench_components() -> Iterable[Component]:
             options="sslbench_datasets.options:Nih14Options",
             features=FEATURES,
             label_space="nih14",
-            share_predictions=True,  # the release's README: use is unrestricted, with link and citation
+            # FAQ_CHESTXRAY.pdf of the release, Q04: use is unrestricted, with its link, a citation and a thank-you
+            share_predictions=True,
             published={"images": 112_120, "patients": 30_805, "train_val_list.txt": 86_524, "test_list.txt": 25_596},
             writer="sslbench_synthetic.hospitals.nih14:write",
             writer_options="sslbench_synthetic.hospitals.options:Nih14WriterOptions",

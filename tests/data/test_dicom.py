@@ -211,6 +211,7 @@ def test_pydicom_is_loaded_only_for_dicom(tmp_path: Path) -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("name", ["RG1_UNCR", "RG1_J2KI", "siim_nih_jpegbaseline_8bit"])
 def test_genuine_files(name: str) -> None:
     file = SHARED / f"formats/dicom/{name}.dcm"

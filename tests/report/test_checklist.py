@@ -25,6 +25,27 @@ def test_the_items_are_those_of_the_guidelines() -> None:
     assert {int(number.rstrip("abcdefg")) for number in numbers} == set(range(1, 28))
 
 
+PUBLISHED = {
+    "claim": {"11": "identif", "9": "prepar",
+              "12": "missing", "13": "acquired", "14": "reference", "17": "test set", "19": "partition",
+              "20": "disjoint", "21": "size", "23": "software", "24": "initial", "26": "final model", "27": "ensemble",
+              "30": "robust", "31": "explan", "32": "internal", "33": "external", "34": "trial", "38": "diagnostic",
+              "39": "failure", "40": "limitation", "42": "protocol", "43": "availab", "44": "funding"},
+    "tripod-ai": {"3c": "inequalit", "5b": "date", "6c": "treatment", "7": "preparation", "8c": "blind", "10": "size",
+                  "11": "missing", "12c": "model", "12d": "cluster", "12f": "updat", "13": "imbalance", "14": "fair",
+                  "15": "output", "16": "development and evaluation", "17": "ethic", "18a": "fund", "18b": "conflict",
+                  "18c": "protocol", "18d": "registration", "18e": "data", "18f": "code", "19": "public", "20a": "flow",
+                  "21": "participants", "22": "full model", "23b": "cluster", "24": "updat", "26": "limitation"},
+}  # fmt: skip
+"""What items are about, read in the published checklists (e240300, table; BMJ 385:e078378, table 2)."""
+
+
+@pytest.mark.parametrize(("name", "number"), [(name, number) for name in PUBLISHED for number in PUBLISHED[name]])
+def test_an_item_is_about_what_its_number_is_about(name: str, number: str) -> None:
+    asks = next(item.asks for item in GUIDELINES[name].items if item.number == number)
+    assert PUBLISHED[name][number] in asks
+
+
 @pytest.mark.parametrize("name", GUIDELINES)
 def test_every_item_names_facts_that_exist_or_what_to_write(name: str) -> None:
     for item in GUIDELINES[name].items:

@@ -255,6 +255,7 @@ def test_two_releases_in_one_folder_are_told_apart(tiny_chexpert: Callable[..., 
     assert read(root / "CheXpert-v1.0").root.name == "CheXpert-v1.0"
 
 
+@pytest.mark.real
 def test_genuine_truth(home: Path) -> None:
     file = SHARED / "formats/chexpert/test_groundtruth.head.csv"
     if not file.is_file():

@@ -320,6 +320,7 @@ def test_unknown_options_are_refused() -> None:
         Nih14Options(label_file="x.csv")  # type: ignore[call-arg]
 
 
+@pytest.mark.real
 def test_genuine_images() -> None:
     root = SHARED / "real" / "nih14-mini"
     if not root.is_dir():
@@ -332,6 +333,7 @@ def test_genuine_images() -> None:
     assert not missing_images(cohort)
 
 
+@pytest.mark.real
 def test_genuine_label_files() -> None:
     root = SHARED / "formats" / "nih"
     if not root.is_dir():
@@ -348,6 +350,7 @@ def test_genuine_label_files() -> None:
         assert len(Nih14(Nih14Options(labels_file=f"{name}.head.csv")).read(root)) >= 20
 
 
+@pytest.mark.real
 def test_genuine_quality_lists() -> None:
     root = SHARED / "formats" / "nih"
     if not root.is_dir():

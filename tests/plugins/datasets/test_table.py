@@ -244,6 +244,7 @@ def test_fault_13_links_out_of_the_root_are_refused(root: Path, tmp_path: Path) 
         check_images(read(root))
 
 
+@pytest.mark.real
 def test_genuine_cohort() -> None:
     root = SHARED / "real/open-cohort"
     if not root.is_dir():

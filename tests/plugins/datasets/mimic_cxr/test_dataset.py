@@ -185,6 +185,7 @@ def test_studies_without_a_label_stay_unknown_whatever_blank_means(spoilt: Path)
     assert settled.frame[list(settled.labels)].isna().all(axis=1).tolist() == [True, *[False] * 19]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("layout", "part"), [("mimic_iv_demo_2.2", "hosp"), ("mimic_iv_demo_v1_columns", "core")])
 def test_genuine_ehr_tables_of_the_same_patients(spoilt: Path, layout: str, part: str) -> None:
     folder = SHARED / "formats" / layout

@@ -135,6 +135,7 @@ def test_equals_the_plain_loop_on_random_tables(tmp_path: Path, seed: int, join:
         assert {row[column] for row in expected} == values
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("join", ["second", "day"])
 @pytest.mark.parametrize("layout", ["mimic_iv_demo_2.2", "mimic_iv_demo_v1_columns"])
 def test_equals_the_plain_loop_on_the_genuine_demo(layout: str, join: str) -> None:
