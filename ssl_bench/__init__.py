@@ -20,12 +20,13 @@ from ssl_bench.plugin.components import (
     LoggerSpec,
     MethodSpec,
     MetricSpec,
-    Recipe,
-    Training,
 )
 from ssl_bench.plugin.feature_specs import FeatureSpec
+from ssl_bench.plugin.flags import Flag
 from ssl_bench.plugin.hookspecs import hookimpl
+from ssl_bench.plugin.label_spaces import LabelSpace
 from ssl_bench.plugin.search import Search
+from ssl_bench.plugin.training import Recipe, Training
 
 if TYPE_CHECKING:
     from ssl_bench.api import compare_runs, leaderboard, load_run, run, score
@@ -41,7 +42,9 @@ __all__ = [
     "EncoderSpec",
     "EvaluatorSpec",
     "FeatureSpec",
+    "Flag",
     "FusionSpec",
+    "LabelSpace",
     "LauncherSpec",
     "LoggerSpec",
     "MethodSpec",

@@ -11,7 +11,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 PROJECTS = Path(__file__).parent / "third_party"
 Sslbench = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -92,3 +95,59 @@ def test_the_method_runs_to_a_record_with_ehr_features(
     assert record["options"]["method"]["toy"] == {"spread": 0.5}
     assert {row["encoder"] for row in record["metrics"]} == {"trained", "random", "pixels"}
     assert "toy with age, sex (concat) on nih14" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images of each of 60 patients in the layout of the toy dataset, in two wards; its table lies beside."""
+    root, rng = tmp_path_factory.mktemp("ward"), np.random.default_rng(0)
+    rows = []
+    for number in range(120):
+        name, findings = f"{number:03}.png", rng.random(3) < (0.4, 0.3, 0.5)
+        pixels = rng.integers(0, 120, (40, 40)) + 100 * findings[0]
+        Image.fromarray(pixels.astype(np.uint8)).save(root / name)
+        rows.append((name, f"p{number // 2}", "north" if number < 100 else "south", 30 + number % 50,
+                     85 + number % 14, ("day", "night")[number % 2], *findings.astype(int)))  # fmt: skip
+    heads = ["image", "patient", "ward", "age", "oxygen", "shift", "Fluid seen", "Air trapped", "Shadow"]
+    pd.DataFrame(rows, columns=heads).to_csv(root.parent / "ward.csv", index=False)
+    return root
+
+
+def test_flags_of_the_dataset_and_the_method_are_in_the_help_of_each_command(sslbench: Sslbench) -> None:
+    data, run = sslbench("data", "check", "--help").stdout, sslbench("run", "--help").stdout
+    assert "--ward-table" in data
+    assert "--spread" not in data
+    assert all(flag in run for flag in ("--ward ", "--ward-table", "--spread", "--ehr-root", "--fuse-branches"))
+    assert "--spread" not in sslbench("score", "--help").stdout
+
+
+def test_its_label_space_is_matched_with_those_of_others(sslbench: Sslbench, ward: Path) -> None:
+    done = sslbench("data", "check", "toy-ward", "--root", ward, "--ward-table", ward.parent / "ward.csv")
+    assert "unknown" not in done.stderr
+    assert "Pleural Effusion (Fluid seen)" in done.stdout
+    assert "toy3" in done.stdout
+
+
+def test_a_dataset_with_features_findings_and_flags_of_its_own_runs_to_a_record(
+    sslbench: Sslbench, ward: Path, tiny_nih: Callable[..., Path], tmp_path: Path
+) -> None:
+    done = sslbench(
+        "run", "--method", "toy", "--spread", "0.5", "--data", "toy-ward", "--root", ward,
+        "--ward", "north", "--ward-table", "../ward.csv",
+        "--features", "oxygen,shift", "--fusion", "concat", "--labels", "toy3", "--preset", "smoke",
+        "--set", "pretrain.epochs=1", "--eval", "knn", "--test-on", f"nih14:head={tiny_nih()}",
+        "--set", "evaluate.replicates=100", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["options"]["method"]["toy"] == {"spread": 0.5}
+    options = record["options"]["dataset"]["toy-ward"]
+    assert (options["ward"], Path(options["ward_table"]).resolve()) == ("north", ward.parent / "ward.csv")
+    assert record["data"]["label_space"] == "toy3"
+    assert sum(split["images"] for split in record["data"]["splits"].values()) == 100
+    assert record["ehr_columns"] == ["oxygen", "shift=day", "shift=night"]
+    rows = [row for row in record["metrics"] if row["encoder"] == "trained" and row["metric"] == "auroc"]
+    groups = {row["subgroup"] for row in rows}
+    assert groups >= {"all", "shift=day", "shift=night", "oxygen=0-91", "oxygen=92+"}
+    external = {row["label"] for row in rows if (row["dataset"], row["fitted_on"]) == ("nih14", "toy-ward")}
+    assert external == {"macro", "Pleural Effusion", "Shadow"}

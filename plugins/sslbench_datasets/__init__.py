@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from ssl_bench import Component, DatasetSpec, hookimpl
 from ssl_bench.plugin.feature_specs import SHARED
+from sslbench_datasets.flags import COLUMNS, EHR, LABEL_SOURCE, VIEWS
 from sslbench_datasets.hospitals.components import HOSPITALS
 from sslbench_datasets.mimic_cxr.items import BY_NAME, ITEMS
 
@@ -37,6 +38,7 @@ def sslbench_components() -> Iterable[Component]:
             name="chexpert",
             target="sslbench_datasets.chexpert:Chexpert",
             options="sslbench_datasets.options:ChexpertOptions",
+            flags=(VIEWS,),
             features=FEATURES,
             label_space="chexpert14",
             aggregate="max",
@@ -49,6 +51,7 @@ def sslbench_components() -> Iterable[Component]:
             name="table",
             target="sslbench_datasets.table:Table",
             options="sslbench_datasets.options:TableOptions",
+            flags=(COLUMNS,),
             features=ALL,
             optional=ALL,
             label_space="native",
@@ -58,6 +61,7 @@ def sslbench_components() -> Iterable[Component]:
             name="mimic-cxr",
             target="sslbench_datasets.mimic_cxr.dataset:MimicCxr",
             options="sslbench_datasets.mimic_cxr.options:MimicCxrOptions",
+            flags=(VIEWS, LABEL_SOURCE, *EHR),
             features=(*STAY, *PEOPLE, *BY_NAME),
             optional=("age", "sex", "mortality", "icu", *PEOPLE, *BY_NAME),
             declares=tuple(item.spec for item in ITEMS),

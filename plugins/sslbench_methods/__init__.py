@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ssl_bench import BackboneSpec, Component, MethodSpec, hookimpl
+from ssl_bench import BackboneSpec, Component, Flag, MethodSpec, hookimpl
 from sslbench_methods.presets import MSN_PRESETS, PRESETS
 from sslbench_methods.recipes import MSN_RECIPES
 from sslbench_methods.training import TRAINING
@@ -20,6 +20,11 @@ MSN: dict[str, Any] = {
     "presets": MSN_PRESETS,
     "recipes": MSN_RECIPES,
 }
+
+BRANCHES = (
+    Flag(option="fuse_branches", help="one or both views of SimCLR and VICReg get EHR features. [one]",
+         panel="Electronic health records (EHR)"),
+)  # fmt: skip
 
 
 def method(name: str, target: str, summary: str, **fields: Any) -> MethodSpec:
@@ -55,9 +60,15 @@ def vit(model: str, patch_size: int, **arguments: Any) -> dict[str, Any]:
 def sslbench_components() -> Iterable[Component]:
     """The built-in methods and backbones."""
     paired = [
-        method("simclr", "simclr:SimCLR", "contrast of two views (arXiv 2002.05709)", same_width=True),
+        method("simclr", "simclr:SimCLR", "contrast of two views (arXiv 2002.05709)", same_width=True, flags=BRANCHES),
         method("byol", "byol:BYOL", "bootstrap your own latent (arXiv 2006.07733)", same_width=True),
-        method("vicreg", "vicreg:VICReg", "variance-invariance-covariance (arXiv 2105.04906)", same_width=True),
+        method(
+            "vicreg",
+            "vicreg:VICReg",
+            "variance-invariance-covariance (arXiv 2105.04906)",
+            same_width=True,
+            flags=BRANCHES,
+        ),
         method("dino", "dino:DINO", "self-distillation without labels (arXiv 2104.14294)", same_width=True),
     ]
     return [

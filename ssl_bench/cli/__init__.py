@@ -30,7 +30,7 @@ from ssl_bench.cli import (
     tables,
     tune,
 )  # fmt: skip
-from ssl_bench.cli.command import prepared
+from ssl_bench.cli.command import DataCommand, RunCommand, prepared
 from ssl_bench.cli.door import guard, passed, prepare_streams
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("run")(run.run)
+app.command("run", cls=RunCommand)(run.run)
 app.command("sweep")(sweep.sweep)
 app.command("tune")(tune.tune)
 app.command("plugins")(plugins.plugins)
@@ -48,7 +48,7 @@ app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
-app.command("embed")(embed.embed)
+app.command("embed", cls=DataCommand)(embed.embed)
 app.command("probe")(probe.probe)
 app.command("compare")(compare.compare)
 app.command("export")(export.export)

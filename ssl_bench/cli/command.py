@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand
 
 from ssl_bench.cli.door import LONE, not_utf8
+from ssl_bench.cli.flags import declared
 from ssl_bench.cli.panels import grouped
 from ssl_bench.errors import UsageError
 
 
 class Command(TyperCommand):
     """A command that refuses an option given twice, unless it collects what is given or is a switch."""
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """Kinds of components whose declared flags it takes (:class:`ssl_bench.Flag`)."""
+
+    _params: list[Any]
+    _whole: bool
+
+    @property
+    def params(self) -> list[Any]:
+        """Its own options and, from the first look at them on, the declared ones: a start needs no plugin."""
+        if self.kinds and not self._whole:
+            self._whole = True
+            self._params += declared(self.kinds, {param.name for param in self._params})
+        return self._params
+
+    @params.setter
+    def params(self, own: list[Any]) -> None:
+        self._params, self._whole = own, False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, after a look at what is there twice: the parser would take the last one without a word.
@@ -51,6 +70,18 @@ class Command(TyperCommand):
                     formatter.write_dl(rows)
 
 
+class RunCommand(Command):
+    """A command that builds runs."""
+
+    kinds = ("method", "fusion", "dataset")
+
+
+class DataCommand(Command):
+    """A command on a dataset."""
+
+    kinds = ("dataset",)
+
+
 def refuse_seeds(values: Mapping[str, Any]) -> None:
     """Several seeds are a sweep's.
 
@@ -66,7 +97,8 @@ def refuse_seeds(values: Mapping[str, Any]) -> None:
 def prepared(app: typer.Typer) -> None:
     """Give every command of the program and of its groups this class and an uncut summary."""
     for registered in app.registered_commands:
-        registered.cls = Command
+        if registered.cls is None or not issubclass(registered.cls, Command):
+            registered.cls = Command
         text = inspect.getdoc(registered.callback) or ""
         registered.short_help = " ".join(text.split("\n\n")[0].split())
     for group in app.registered_groups:

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.complete import names_of
-from ssl_bench.cli.data.options import Cache, Columns, Root, Settings, configured
+from ssl_bench.cli.data.options import Cache, Root, Settings, configured
 from ssl_bench.cli.options import Quiet
 from ssl_bench.pretrain.signals import leaving
 
 
 @leaving(lambda: "stopped; features computed so far are kept; go on with the same command")
 def embed(
+    ctx: typer.Context,
     encoders: Annotated[
         list[str],
         typer.Argument(
@@ -24,7 +25,6 @@ def embed(
     data: Annotated[str, typer.Option(help="Dataset; see sslbench plugins.", autocompletion=names_of("dataset"))],
     out: Annotated[Path, typer.Option(help="Folder of the features; kept ones are used again.")],
     root: Root = None,
-    columns: Columns = None,
     settings: Settings = None,
     cache: Cache = None,
     workers: Annotated[int, typer.Option(help="Threads that decode, 0 for one a core.")] = 0,
@@ -44,7 +44,7 @@ def embed(
     from ssl_bench.report.preparing import Preparing
     from ssl_bench.results.encoder_card import encoder_card
 
-    config, dataset = configured(data, root, columns, None, settings)
+    config, dataset = configured(ctx, data, root, None, settings)
     registry, wanted = discover(), list[Wanted]()
     for text in encoders:
         chosen = BackboneConfig.model_validate({"encoder": text})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ssl_bench.cli.flags import EHR, declared_panel
+
 MANY = 12
 """Options of a command from which on its help has panels."""
 
@@ -13,12 +15,12 @@ PANELS = {
         "pretraining_seed", "encoder", "pooling", "normalise", "image_size", "arms", "seeds",
     ),
     "Data": (
-        "data", "root", "columns", "labels", "uncertain", "blank", "views", "label_source", "split", "on_unlisted",
-        "on_bad", "on_missing", "follow_links",
+        "data", "root", "labels", "uncertain", "blank", "split", "on_unlisted",
+        "on_bad", "on_missing", "follow_links", "sample", "size", "fit", "verify", "shard",
     ),
-    "Electronic health records (EHR)": (
-        "features", "features_grid", "fusion", "fuse_branches", "ehr_control", "ehr_dropout", "ehr_from", "ehr_until",
-        "ehr_at_eval", "ehr_root", "ehr_join",
+    EHR: (
+        "features", "features_grid", "fusion", "ehr_control", "ehr_dropout", "ehr_from", "ehr_until",
+        "ehr_at_eval",
     ),
     "Training": (
         "epochs", "budget", "tflop", "batch_size", "lr", "seed", "probe_every", "accelerator", "devices", "nodes",
@@ -29,10 +31,10 @@ PANELS = {
         "protocols", "aggregate", "test_on", "probe_on", "refuse_contaminated", "label_fraction", "draws", "replicates",
         "fewest", "metrics", "seed_sd", "patient_sd", "baseline", "allow_oracle",
     ),
-    "Page and file": ("html", "figures", "no_maps", "thumbnails", "save"),
+    "Page and file": ("html", "csv", "figures", "no_maps", "thumbnails", "save"),
     "Where and how": (
         "out", "cache", "roots", "logger", "resume", "allow_inexact_resume", "launcher", "launcher_set", "jobs",
-        "retry_failed", "dry_run", "quiet", "as_json", "help",
+        "retry_failed", "workers", "tokens", "half", "dry_run", "quiet", "as_json", "help",
     ),
 }  # fmt: skip
 """Options by panel, by the name of their parameter."""
@@ -45,8 +47,8 @@ Record = tuple[str, str]
 
 
 def panel_of(name: str) -> str:
-    """The panel of an option."""
-    return next((panel for panel, names in PANELS.items() if name in names), OTHER)
+    """The panel of an option, of a declared one what its declaration says."""
+    return next((panel for panel, names in PANELS.items() if name in names), None) or declared_panel(name) or OTHER
 
 
 def grouped(records: Iterable[tuple[str, Record]]) -> dict[str, list[Record]]:
@@ -54,7 +56,7 @@ def grouped(records: Iterable[tuple[str, Record]]) -> dict[str, list[Record]]:
     rows = list(records)
     if len(rows) < MANY:
         return {OTHER: [record for _, record in rows]}
-    panels: dict[str, list[Record]] = {panel: [] for panel in (*PANELS, OTHER)}
+    panels: dict[str, list[Record]] = {panel: [] for panel in PANELS}
     for name, record in rows:
-        panels[panel_of(name)].append(record)
+        panels.setdefault(panel_of(name), []).append(record)
     return {panel: found for panel, found in panels.items() if found}

@@ -10,6 +10,7 @@ import typer
 
 from ssl_bench.cli.complete import features as features_of
 from ssl_bench.cli.complete import names_of, presets
+from ssl_bench.cli.flags import given
 from ssl_bench.cli.options import (
     Aggregate,
     AsJson,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 
 def run(
+    ctx: typer.Context,
     method: Annotated[
         str | None,
         typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]", autocompletion=names_of("method")),
@@ -43,9 +45,6 @@ def run(
     ] = None,
     fusion: Annotated[
         str | None, typer.Option(help="How EHR features join the image features.", autocompletion=names_of("fusion"))
-    ] = None,
-    fuse_branches: Annotated[
-        str | None, typer.Option(help="one or both views of SimCLR and VICReg get EHR features. [one]")
     ] = None,
     ehr_control: Annotated[
         str | None, typer.Option(help="Instead of the real EHR: shuffled, constant or noise. [none]")
@@ -97,17 +96,12 @@ def run(
         list[str] | None,
         typer.Option(help="Folder of the dataset's download; with --resume NAME=PATH: where it lies now, repeatable."),
     ] = None,
-    columns: Annotated[Path | None, typer.Option(help="Column map of the dataset table, a YAML file.")] = None,
     labels: Annotated[str | None, typer.Option(help="Label space: native, nih14, chexpert14, common7.")] = None,
     recipe: Annotated[str | None, typer.Option(help="corrected, or paper or released (MSN). [corrected]")] = None,
     uncertain: Annotated[str | None, typer.Option(help="An uncertain label: ignore, zeros or ones. [zeros]")] = None,
     blank: Annotated[str | None, typer.Option(help="A blank label: ignore or zeros. [zeros]")] = None,
-    views: Annotated[str | None, typer.Option(help="Views to keep, where the dataset lets choose; all: each.")] = None,
-    label_source: Annotated[str | None, typer.Option(help="Labeller, where the dataset has several.")] = None,
     split: Split = None,
     on_unlisted: OnUnlisted = None,
-    ehr_root: Annotated[Path | None, typer.Option(help="Folder of MIMIC-IV, if it is not below --root.")] = None,
-    ehr_join: Annotated[str | None, typer.Option(help="Stays hold the second of a study, or its day.")] = None,
     test_on: Annotated[
         list[str] | None,
         typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
@@ -189,7 +183,6 @@ def run(
             "recipe": recipe,
             "ehr.features": features,
             "fusion": fusion,
-            "method.fuse_branches": fuse_branches,
             "ehr.control": ehr_control,
             "ehr.dropout": ehr_dropout,
             "ehr.start": ehr_from,
@@ -202,19 +195,15 @@ def run(
             "pretraining_seed": pretraining_seed,
             **encoder_flags(encoder, pooling, normalise, image_size),
             **data_flags(data, folder),
-            "data.options.columns": str(columns.absolute()) if columns else None,
+            **given(ctx),
             "data.labels": labels,
             "data.on_bad": on_bad,
             "data.on_missing": on_missing,
             "data.follow_links": link_places(follow_links),
             "data.uncertain": uncertain,
             "data.blank": blank,
-            "data.options.views": views,
-            "data.options.label_source": label_source,
             "data.split": split_file(split),
             "data.on_unlisted": on_unlisted,
-            "data.options.ehr_root": str(ehr_root.absolute()) if ehr_root else None,
-            "data.options.ehr_join": ehr_join,
             "pretrain.epochs": epochs,
             "pretrain.budget": budget,
             "pretrain.tflop": tflop,

@@ -28,9 +28,9 @@ from ssl_bench.config.roots import encoder_file, external_sets
 from ssl_bench.config.tuned import Tuning
 from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plugin.components import Training
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.places import places_in
+from ssl_bench.plugin.training import Training
 
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""

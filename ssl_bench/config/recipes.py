@@ -8,8 +8,9 @@ from typing import Any
 from ssl_bench.config.config import CORRECTED, RunConfig
 from ssl_bench.config.layers import merge
 from ssl_bench.errors import UsageError, among
-from ssl_bench.plugin.components import DatasetSpec, MethodSpec, Recipe
+from ssl_bench.plugin.components import DatasetSpec, MethodSpec
 from ssl_bench.plugin.registry import Registry
+from ssl_bench.plugin.training import Recipe
 
 
 def find(method: MethodSpec, name: str) -> Recipe | None:

@@ -7,8 +7,9 @@ from typing import Any
 from ssl_bench.config.config import BackboneConfig, PretrainConfig, RunConfig
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.parts import choose_backbone
-from ssl_bench.plugin.components import UNSTATED, BackboneSpec, MethodSpec, Training, of_preset
+from ssl_bench.plugin.components import BackboneSpec, MethodSpec, of_preset
 from ssl_bench.plugin.registry import Registry
+from ssl_bench.plugin.training import UNSTATED, Training
 
 
 def settle(config: RunConfig, registry: Registry) -> RunConfig:

@@ -14,7 +14,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from ssl_bench.errors import PluginError, UsageError
-from ssl_bench.plugin.search import Search
+from ssl_bench.plugin.flags import Flag
+from ssl_bench.plugin.label_spaces import LabelSpace
+from ssl_bench.plugin.training import Recipe, Training
 
 if TYPE_CHECKING:
     from ssl_bench.plugin.feature_specs import FeatureSpec
@@ -45,6 +47,7 @@ class Component:
         defaults: option values that differ from the model's defaults, so that one target can be offered under
             several names.
         presets: option values by preset (``smoke``, ``demo``, ``paper``); a user's own value wins. See :data:`LIKE`.
+        flags: options of a method, fusion or dataset that commands take as flags of their own.
     """
 
     kind: ClassVar[str]
@@ -54,6 +57,7 @@ class Component:
     options: str = ""
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+    flags: tuple[Flag, ...] = ()
 
     def load(self) -> Any:
         """Import the target.
@@ -78,69 +82,6 @@ class Component:
             raise PluginError(
                 f"{self.kind} '{self.name}' cannot be loaded from '{path}': {type(error).__name__}: {error}"
             ) from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Choices that belong together, which a method offers under one name: over the preset, under the user's values.
-
-    Args:
-        summary: whose choices they are.
-        settings: configuration values, nested as in a configuration file.
-        dataset: options for the dataset; those that it does not have are left out and named on the record.
-        backbones: arguments by backbone.
-    """
-
-    summary: str
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    dataset: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    backbones: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
-
-
-AROUND: Mapping[str, Search] = MappingProxyType(
-    {key: Search(low=0.1, high=10, scale="log", relative=True) for key in ("lr", "weight_decay")}
-)
-"""A decade to either side of the official value."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """What the authors of a method train it with: what ``pretrain.lr``, ``weight_decay`` and its end are as ``auto``.
-
-    The defaults are for a method that says nothing, on AdamW: those of a ViT in DeiT (arXiv 2012.12877), by batch.
-
-    Args:
-        lr: peak learning rate at ``batch`` images.
-        batch: images in a step that ``lr`` is meant for.
-        scaling: how the rate follows the batch.
-        weight_decay: at the start.
-        weight_decay_end: at the end, along a cosine; None: it is constant.
-        presets: peak rates by preset, in the place of the scaled one: chosen on validation for trainings of few steps.
-        source: where the authors say so, for the record.
-        search: where a tune looks for ``lr`` and ``weight_decay``; multiples of the values above, unless declared
-            otherwise.
-    """
-
-    lr: float = 5e-4
-    batch: int = 512
-    scaling: Literal["linear", "sqrt"] = "linear"
-    weight_decay: float = 0.05
-    weight_decay_end: float | None = None
-    presets: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    source: str = ""
-    search: Mapping[str, Search] = field(default_factory=lambda: AROUND)
-
-    def rate(self, batch: int) -> float:
-        """The rate for a batch of another size."""
-        share = batch / self.batch
-        return self.lr * (share if self.scaling == "linear" else share**0.5)
-
-
-UNSTATED: Mapping[str, Training] = MappingProxyType({
-    "adamw": Training(presets={"smoke": 1e-3, "demo": 2e-3}),
-    "lars": Training(lr=0.2, batch=256, weight_decay=1e-6),
-})  # fmt: skip
-"""By optimiser, for a method whose authors state nothing for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +144,8 @@ class DatasetSpec(Component):
         features: the EHR features that the layout holds.
         optional: those of them that a download may lack; the cohort says which are there.
         declares: what each of the features is that is none of :data:`ssl_bench.plugin.feature_specs.SHARED`.
-        label_space: the name of its own label space (:mod:`ssl_bench.plugin.labels`).
+        label_space: the name of its own label space (:mod:`ssl_bench.plugin.label_spaces`).
+        label_spaces: those that the plugin brings, with their mapping to others.
         synthetic: results on it must say so.
         aggregate: truth is by study, which is therefore scored by the ``max`` or ``mean`` of its images; empty: images
             are scored.
@@ -221,6 +163,7 @@ class DatasetSpec(Component):
     optional: tuple[str, ...] = ()
     declares: tuple[FeatureSpec, ...] = ()
     label_space: str = ""
+    label_spaces: tuple[LabelSpace, ...] = ()
     synthetic: bool = False
     thumbnails: bool = False
     share_predictions: bool = False

@@ -9,59 +9,18 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
+from ssl_bench.plugin.label_spaces import CHEXPERT14 as CHEXPERT14
+from ssl_bench.plugin.label_spaces import COMMON7 as COMMON7
+from ssl_bench.plugin.label_spaces import NIH14 as NIH14
+from ssl_bench.plugin.label_spaces import NO_FINDING as NO_FINDING
+from ssl_bench.plugin.label_spaces import SPACES as SPACES
 from ssl_bench.plugin.vocabulary import expressed
 
-NO_FINDING = "No Finding"
 NOT_IMPLIED = (NO_FINDING, "Support Devices")
 """What an image with ``No Finding`` may have; the labellers of CheXpert and MIMIC-CXR look at all others for it."""
 
-CHEXPERT14 = (
-    NO_FINDING,
-    "Enlarged Cardiomediastinum",
-    "Cardiomegaly",
-    "Lung Opacity",
-    "Lung Lesion",
-    "Edema",
-    "Consolidation",
-    "Pneumonia",
-    "Atelectasis",
-    "Pneumothorax",
-    "Pleural Effusion",
-    "Pleural Other",
-    "Fracture",
-    "Support Devices",
-)
-NIH14 = (
-    "Atelectasis",
-    "Cardiomegaly",
-    "Effusion",
-    "Infiltration",
-    "Mass",
-    "Nodule",
-    "Pneumonia",
-    "Pneumothorax",
-    "Consolidation",
-    "Edema",
-    "Emphysema",
-    "Fibrosis",
-    "Pleural_Thickening",
-    "Hernia",
-)
-COMMON7 = (
-    "Atelectasis",
-    "Cardiomegaly",
-    "Consolidation",
-    "Edema",
-    "Pleural Effusion",
-    "Pneumonia",
-    "Pneumothorax",
-)
-
 RESERVED = "macro"
 """The mean over findings, so no finding's name."""
-
-SPACES = {"chexpert14": CHEXPERT14, "nih14": NIH14, "common7": COMMON7}
-"""Findings of each label space, in their published order."""
 
 Policy = Literal["ignore", "zeros", "ones"]
 

@@ -14,7 +14,8 @@ import pluggy
 
 from ssl_bench.errors import PluginError, UsageError, nearest, unknown
 from ssl_bench.plugin import hookspecs
-from ssl_bench.plugin.components import KINDS, Component, of_preset
+from ssl_bench.plugin.components import KINDS, Component, DatasetSpec, of_preset
+from ssl_bench.plugin.label_spaces import declare
 
 if TYPE_CHECKING:
     from ssl_bench.plugin.options import Options
@@ -204,6 +205,9 @@ class PluginHost:
             source = self._sources[implementation.plugin_name]
             try:
                 components = [_checked(component) for component in cast("Iterable[object]", implementation.function())]
+                for component in components:
+                    for space in component.label_spaces if isinstance(component, DatasetSpec) else ():
+                        declare(space)
             except (Exception, SystemExit) as error:
                 failures.append(Failure(source, _reason(error)))
             else:

@@ -11,50 +11,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-OTHER_NAMES = {
-    "No Finding": ("No finding", "normal"),
-    "Atelectasis": (),
-    "Cardiomegaly": (),
-    "Consolidation": (),
-    "Edema": ("Pulmonary edema", "Pulmonary Congestion"),
-    "Emphysema": (),
-    "Enlarged Cardiomediastinum": (),
-    "Fibrosis": ("Pulmonary fibrosis",),
-    "Fracture": (),
-    "Hernia": ("Hiatal hernia",),
-    "Infiltration": ("Infiltrate",),
-    "Lung Lesion": ("Nodule/Mass", "Nodule or mass"),
-    "Lung Opacity": ("Airspace Opacity",),
-    "Mass": (),
-    "Nodule": (),
-    "Pleural Effusion": ("Effusion",),
-    "Pleural Other": (),
-    "Pleural_Thickening": (),
-    "Pneumonia": (),
-    "Pneumothorax": (),
-    "Support Devices": (),
-    "Tuberculosis": ("TB",),
-}
-"""By the name across datasets: what else it is called. TAIX-Ray grades edema as congestion; CheXpert's Lung Lesion is a
-nodule or a mass (Irvin et al., 2019); MIMIC-CXR's radiologists call Lung Opacity Airspace Opacity."""
-
-UNIONS = {
-    "Lung Lesion": ("Nodule", "Mass"),
-    "Fracture": ("Rib fracture", "Clavicle fracture"),
-}
-"""Findings that an image has where it has one of others; used where a dataset has not the finding, and all of these."""
-
-
-def _key(name: str) -> str:
-    return " ".join(name.lower().replace("_", " ").split())
-
-
-_COMMON = {_key(other): name for name, others in OTHER_NAMES.items() for other in (name, *others)}
-
-
-def common_name(finding: str) -> str:
-    """The name of a finding across datasets: ``Effusion`` is ``Pleural Effusion``; an unknown one keeps its own."""
-    return _COMMON.get(_key(finding), finding)
+from ssl_bench.plugin.label_spaces import OTHER_NAMES as OTHER_NAMES
+from ssl_bench.plugin.label_spaces import UNIONS as UNIONS
+from ssl_bench.plugin.label_spaces import common_name as common_name
+from ssl_bench.plugin.label_spaces import known
 
 
 def columns_by_name(labels: Iterable[str]) -> dict[str, str]:
@@ -124,5 +84,4 @@ def expressed(raw: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
 
 def strangers(labels: Iterable[str]) -> list[str]:
     """Labels that no vocabulary here has, and that are no part of a finding of it."""
-    parts = {_key(part) for names in UNIONS.values() for part in names}
-    return [label for label in labels if _key(label) not in _COMMON and _key(label) not in parts]
+    return [label for label in labels if not known(label)]

@@ -131,6 +131,8 @@ def check_options(subject: Subject[Any]) -> None:
     subject.expect(issubclass(model, Options), f"must derive its options from ssl_bench.Options, found {model!r}")
     for name, field in model.model_fields.items():
         subject.expect(field.description, f"has an option '{name}' without a description; write Field(description=...)")
+    strange = sorted(flag.option for flag in subject.component.flags if flag.option not in model.model_fields)
+    subject.expect(not strange, f"declares flags of options that it has not: {', '.join(strange)}")
     _check_searches(subject, model)
     subject.expect((model.__doc__ or "").strip(), f"needs a docstring on {model.__name__}, which sslbench show prints")
     heavy = _imported_with(subject.component.options.partition(":")[0]) & set(HEAVY)

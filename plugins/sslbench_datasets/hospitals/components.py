@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ssl_bench import DatasetSpec
+from ssl_bench import DatasetSpec, Flag
+from sslbench_datasets.flags import LABEL_SOURCE, VIEWS
 
 DEMOGRAPHIC = ("age", "sex", "view")
 SOCIAL = ("race", "ethnicity", "insurance", "bmi")
@@ -13,18 +14,19 @@ SOCIAL = ("race", "ethnicity", "insurance", "bmi")
 def _hospital(
     name: str, target: str, writer: str, summary: str, published: Mapping[str, int], *, options: str = "",
     features: tuple[str, ...] = DEMOGRAPHIC, optional: tuple[str, ...] = (), label_space: str = "native",
+    flags: tuple[Flag, ...] = (),
 ) -> DatasetSpec:  # fmt: skip
     return DatasetSpec(
         name=name, target=f"sslbench_datasets.hospitals.{target}",
         options=f"sslbench_datasets.hospitals.options:{options}" if options else "",
-        features=features, optional=optional, label_space=label_space, published=published,
+        features=features, optional=optional, label_space=label_space, flags=flags, published=published,
         writer=f"sslbench_synthetic.hospitals.{writer}", summary=summary,
     )  # fmt: skip
 
 
 HOSPITALS = (
     _hospital(
-        "padchest", "padchest:Padchest", "padchest:write", options="PadchestOptions",
+        "padchest", "padchest:Padchest", "padchest:write", options="PadchestOptions", flags=(VIEWS,),
         features=(*DEMOGRAPHIC, "year", "device"), optional=("device",),
         published={"images": 160_868, "studies": 109_931, "patients": 67_625},
         summary="PadChest: 160,868 radiographs of 67,625 patients in Alicante (Bustos et al., MedIA 2020)",
@@ -36,12 +38,14 @@ HOSPITALS = (
     ),
     _hospital(
         "brax", "brax:Brax", "brax:write", options="BraxOptions", label_space="chexpert14",
+        flags=(VIEWS,),
         features=(*DEMOGRAPHIC, "device"), optional=("device",),
         published={"images": 40_967, "studies": 24_959, "patients": 19_351},
         summary="BRAX: 40,967 radiographs of 19,351 patients in Sao Paulo (Reis et al., Sci. Data 2022)",
     ),
     _hospital(
         "chexpert-plus", "chexpert_plus:ChexpertPlus", "chexpert_plus:write", options="ChexpertPlusOptions",
+        flags=(VIEWS, LABEL_SOURCE),
         features=(*DEMOGRAPHIC, *SOCIAL), optional=SOCIAL,
         label_space="chexpert14", published={"images": 223_228, "studies": 187_711, "patients": 64_725},
         summary="CheXpert Plus: CheXpert's patients with CheXbert's labels and demographics (Chambon et al., 2024)",

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+from ssl_bench.cli.data.options import Cache, Name, Preset, Root, Settings, configured
 from ssl_bench.cli.options import AsJson, FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
 
 
 def check(
+    ctx: typer.Context,
     name: Name,
     root: Root = None,
-    columns: Columns = None,
     preset: Preset = None,
     settings: Settings = None,
     cache: Cache = None,
@@ -33,7 +33,7 @@ def check(
     from ssl_bench.plan.cohorts import check_table, divide, find, read_raw
     from ssl_bench.report.data_tables import print_findings
 
-    config, dataset = configured(name, root, columns, preset, settings, split=split_file(split),
+    config, dataset = configured(ctx, name, root, preset, settings, split=split_file(split),
                                  on_unlisted=on_unlisted, on_missing=on_missing,
                                  follow_links=link_places(follow_links))  # fmt: skip
     found = check_download(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssl_bench.cli.complete import names_of, presets
+from ssl_bench.cli.flags import given
 
 if TYPE_CHECKING:
     from ssl_bench.config.config import RunConfig
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.", autocompletion=names_of("dataset"))]
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
-Columns = Annotated[Path | None, typer.Option("--columns", help="Column map of the dataset table, a YAML file.")]
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -31,9 +31,9 @@ Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of prepared 
 
 
 def configured(
+    ctx: typer.Context,
     name: str,
     root: Path | None,
-    columns: Path | None,
     preset: str | None,
     settings: list[str] | None,
     **data: Any,
@@ -52,7 +52,7 @@ def configured(
     flags = {
         "data.name": name,
         "data.root": str(root) if root else None,
-        "data.options.columns": str(columns.absolute()) if columns else None,
+        **given(ctx),
         **{f"data.{key}": value for key, value in data.items()},
     }
     config = configuration.load(asked(flags, settings or []), name=preset)

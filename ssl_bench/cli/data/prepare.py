@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+from ssl_bench.cli.data.options import Cache, Name, Preset, Root, Settings, configured
 from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Quiet, Split, link_places, split_file
 from ssl_bench.pretrain.signals import leaving
 
 
 @leaving(lambda: "stopped; images prepared so far are kept; go on with the same command")
 def prepare(
+    ctx: typer.Context,
     name: Name,
     root: Root = None,
-    columns: Columns = None,
     preset: Preset = None,
     settings: Settings = None,
     cache: Cache = None,
@@ -46,7 +46,7 @@ def prepare(
     part = shard_of(shard) if shard else None
     if part and verify:
         raise UsageError("--verify looks at the whole store; give it when all parts are prepared, without --shard")
-    config, dataset = configured(name, root, columns, preset, settings, size=size, fit=fit, workers=workers,
+    config, dataset = configured(ctx, name, root, preset, settings, size=size, fit=fit, workers=workers,
                                  on_bad=on_bad, split=split_file(split),
                                  on_unlisted=on_unlisted, on_missing=on_missing,
                                  follow_links=link_places(follow_links))  # fmt: skip

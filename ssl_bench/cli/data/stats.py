@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.data.options import Cache, Columns, Name, Preset, Root, Settings, configured
+from ssl_bench.cli.data.options import Cache, Name, Preset, Root, Settings, configured
 from ssl_bench.cli.options import AsJson, FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
 
 
 def stats(
+    ctx: typer.Context,
     name: Name,
     root: Root = None,
-    columns: Columns = None,
     preset: Preset = None,
     settings: Settings = None,
     cache: Cache = None,
@@ -34,7 +34,7 @@ def stats(
     from ssl_bench.plan.cohorts import read_cohort
     from ssl_bench.report.data_tables import print_statistics, write_statistics
 
-    config, dataset = configured(name, root, columns, preset, settings, split=split_file(split),
+    config, dataset = configured(ctx, name, root, preset, settings, split=split_file(split),
                                  on_unlisted=on_unlisted, on_missing=on_missing,
                                  follow_links=link_places(follow_links))  # fmt: skip
     cohort = read_cohort(config, dataset, cache_folder(cache))
