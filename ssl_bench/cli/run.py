@@ -97,7 +97,7 @@ def run(
         typer.Option(help="Folder of the dataset's download; with --resume NAME=PATH: where it lies now, repeatable."),
     ] = None,
     labels: Annotated[str | None, typer.Option(help="Label space: native, nih14, chexpert14, common7.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="corrected, or paper or released (MSN). [corrected]")] = None,
+    recipe: Annotated[str | None, typer.Option(help="reference, or paper or released (MSN). [reference]")] = None,
     uncertain: Annotated[str | None, typer.Option(help="An uncertain label: ignore, zeros or ones. [zeros]")] = None,
     blank: Annotated[str | None, typer.Option(help="A blank label: ignore or zeros. [zeros]")] = None,
     split: Split = None,

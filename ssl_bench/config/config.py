@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,15 +31,12 @@ from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.places import places_in
-from ssl_bench.plugin.training import Training
+from ssl_bench.plugin.training import REFERENCE, Training, recipe_name
 
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
 
 PRESETS = ("smoke", "demo", "demo-long", "nih-small", "paper", "paper-512")
-
-CORRECTED = "corrected"
-"""The recipe that every method has: official losses and schedules."""
 
 
 def split_names(value: Any) -> Any:
@@ -267,7 +265,9 @@ class RunConfig(Section):
     method: Named = Choice(name=DEFAULT_METHOD)
     group: str = Field("", description="pretraining method of the weights that --init gives, whose seeds form an arm")
     pretraining_seed: int | None = Field(None, ge=0, description="which seed of that group the weights are")
-    recipe: str = Field(CORRECTED, description="corrected, or another that the method offers (paper, released)")
+    recipe: Annotated[str, AfterValidator(recipe_name)] = Field(
+        REFERENCE, description="reference, or another that the method offers (paper, released)"
+    )
     fusion: Named | None = None
     data: DataConfig = DataConfig()
     ehr: EhrConfig = EhrConfig()
@@ -385,8 +385,9 @@ def load(
 
 def _of_whole(values: Mapping[str, Any], flags: Mapping[str, Any], name: str | None) -> RunConfig:
     """A whole configuration with flags on top; the options of a dataset go with its name."""
-    recipe = flags.get("recipe")
-    asked = {"preset": name or flags.get("preset"), "recipe": None if recipe == values["recipe"] else recipe}
+    recipe = flags.get("recipe", values["recipe"])
+    same = recipe_name(recipe) == recipe_name(values["recipe"])
+    asked = {"preset": name or flags.get("preset"), "recipe": None if same else recipe}
     for key, value in asked.items():
         if value:
             raise UsageError(

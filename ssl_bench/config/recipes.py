@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ssl_bench.config.config import CORRECTED, RunConfig
+from ssl_bench.config.config import RunConfig
 from ssl_bench.config.layers import merge
 from ssl_bench.errors import UsageError, among
 from ssl_bench.plugin.components import DatasetSpec, MethodSpec
 from ssl_bench.plugin.registry import Registry
-from ssl_bench.plugin.training import Recipe
+from ssl_bench.plugin.training import REFERENCE, Recipe, recipe_name
 
 
 def find(method: MethodSpec, name: str) -> Recipe | None:
-    """A recipe of a method, None for ``corrected``.
+    """A recipe of a method, None for ``reference``.
 
     Raises:
         UsageError: the method does not offer it.
     """
-    if name == CORRECTED:
+    name = recipe_name(name)
+    if name == REFERENCE:
         return None
     if name not in method.recipes:
-        raise UsageError(f"method '{method.name}' has no recipe '{name}'; {among(name, [CORRECTED, *method.recipes])}")
+        raise UsageError(f"method '{method.name}' has no recipe '{name}'; {among(name, [REFERENCE, *method.recipes])}")
     return method.recipes[name]
 
 
@@ -31,7 +32,7 @@ def finder(registry: Registry) -> Callable[[Mapping[str, Any]], Mapping[str, Any
 
     def values(asked: Mapping[str, Any]) -> Mapping[str, Any]:
         method = named(asked, "method")
-        recipe = find(registry.get(MethodSpec.kind, method), str(asked.get("recipe", CORRECTED)))
+        recipe = find(registry.get(MethodSpec.kind, method), str(asked.get("recipe", REFERENCE)))
         if recipe is None:
             return {}
         data = {"options": held(registry, recipe, named(asked, "data"))}

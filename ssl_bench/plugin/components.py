@@ -102,7 +102,7 @@ class MethodSpec(Component):
             their number.
         positions: of a ViT's patches in its official code: ``learnt``, or ``sincos``, fixed sines and cosines.
         training: what its authors train it with, by optimiser (``adamw`` for ViTs, ``lars`` for CNNs in large batches).
-        recipes: by name, beside ``corrected``, which is the method as its options' defaults make it.
+        recipes: by name, beside ``reference``, which is the method as its options' defaults make it.
     """
 
     kind: ClassVar[str] = "method"

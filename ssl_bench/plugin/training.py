@@ -12,6 +12,17 @@ from typing import Any, Literal
 
 from ssl_bench.plugin.search import Search
 
+REFERENCE = "reference"
+"""The recipe that every method has: official losses and schedules."""
+
+FORMER_NAMES: Mapping[str, str] = MappingProxyType({"corrected": REFERENCE})
+"""What recipes were called before; records, configurations and commands may still say it."""
+
+
+def recipe_name(name: str) -> str:
+    """Today's name of a recipe."""
+    return FORMER_NAMES.get(name, name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
 
 from ssl_bench.plugin.notes import Note, note_of
+from ssl_bench.plugin.training import recipe_name
 from ssl_bench.results.row import MACRO, Comparison, Count, MetricRow, Number, Part, Truth
 from ssl_bench.results.settings import Settings
 
@@ -271,6 +272,16 @@ class Record(Part):
     comparisons: tuple[Comparison, ...] = ()
     files: dict[str, str] | None = None
     """SHA-256 of every file beside the record that the numbers come from; a record of the first version knows none"""
+
+    @field_validator("recipe")
+    @classmethod
+    def _today(cls, recipe: str) -> str:
+        return recipe_name(recipe)
+
+    @field_validator("config")
+    @classmethod
+    def _today_in_config(cls, config: dict[str, Any]) -> dict[str, Any]:
+        return {**config, "recipe": recipe_name(config["recipe"])} if "recipe" in config else config
 
     @property
     def settings(self) -> Settings:

@@ -236,7 +236,7 @@ def test_a_dry_run_prints_the_plan_and_writes_no_run(
     )
     assert plan["features"] == "age, sex as 3 columns: age, sex=M, sex=F"
     assert plan["fusion"] == "concat"
-    assert plan["method"].startswith("msn-ehr, recipe corrected; prototypes ")
+    assert plan["method"].startswith("msn-ehr, recipe reference; prototypes ")
     assert plan["encoder"].startswith("vit-micro at 32 px, ")
     assert plan["steps"] == "10 = 2 epochs in batches of 16"
     assert plan["evaluation"] == "linear, knn"

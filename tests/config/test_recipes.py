@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ssl_bench import DatasetSpec, MethodSpec, Recipe
 from ssl_bench.config.config import RunConfig, load
@@ -20,7 +22,7 @@ def loaded(registry: Registry, preset: str = "smoke", **values: Any) -> RunConfi
 
 def test_the_default_recipe_changes_nothing(registry: Registry) -> None:
     assert loaded(registry) == load({}, name="smoke")
-    assert loaded(registry).recipe == "corrected"
+    assert loaded(registry).recipe == "reference"
 
 
 def test_a_recipe_lies_over_the_preset_and_under_the_user(registry: Registry) -> None:
@@ -56,18 +58,18 @@ def test_released_gives_vit_tiny_six_heads_and_no_other(registry: Registry) -> N
 
 
 @pytest.mark.parametrize("method", ["msn", "msn-ehr"])
-@pytest.mark.parametrize("recipe", ["corrected", "paper", "released"])
+@pytest.mark.parametrize("recipe", ["reference", "paper", "released"])
 def test_every_recipe_is_valid(registry: Registry, method: str, recipe: str) -> None:
     config = loaded(registry, "paper", recipe=recipe, method=method)
     options = choose_parts(config, registry).method.options.model_dump()
-    assert (options["brightness"], options["flip"]) == ((0.4, 0.0) if recipe == "corrected" else (0.0, 0.5))
+    assert (options["brightness"], options["flip"]) == ((0.4, 0.0) if recipe == "reference" else (0.0, 0.5))
     released = [options[name] for name in ("mask_focal", "decay_all", "joined_head")]
     assert released == [recipe == "released"] * 3
     assert options["mask_shared"] is not (recipe == "released")
 
 
 def test_a_method_without_the_recipe_says_what_it_has(registry: Registry) -> None:
-    with pytest.raises(UsageError, match=r"method 'simclr' has no recipe 'paper'; expected one of corrected"):
+    with pytest.raises(UsageError, match=r"method 'simclr' has no recipe 'paper'; expected one of reference"):
         loaded(registry, recipe="paper", method="simclr")
     with pytest.raises(UsageError, match=r"no recipe 'relesed'; did you mean 'released'\?"):
         loaded(registry, recipe="relesed")
@@ -81,5 +83,19 @@ def test_dataset_options_are_kept_where_the_dataset_has_them(registry: Registry)
     assert held(registry, recipe, "synthetic") == {"images": 300}
     known = registry.get(DatasetSpec.kind, "synthetic").options_model().model_fields
     assert missing(method, "theirs", known) == ["views AP/LL"]
-    assert missing(method, "corrected", known) == []
-    assert find(method, "corrected") is None
+    assert missing(method, "reference", known) == []
+    assert find(method, "reference") is None
+
+
+def test_the_former_name_of_the_default_recipe_is_understood(registry: Registry) -> None:
+    former, today = loaded(registry, recipe="corrected"), loaded(registry, recipe="reference")
+    assert former == today == loaded(registry)
+    assert former.recipe == "reference"
+    assert find(MethodSpec(name="toy", target="a:B", summary="toy"), "corrected") is None
+
+
+def test_a_whole_configuration_of_an_earlier_version_is_the_same_run(registry: Registry, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump({**loaded(registry).model_dump(mode="json"), "recipe": "corrected"}))
+    for flags in ({}, {"recipe": "corrected"}, {"recipe": "reference"}):
+        assert load(flags, file=file, recipe=finder(registry)) == loaded(registry)

@@ -135,7 +135,7 @@ def description(synthetic: bool) -> dict[str, Any]:
     return {
         "schema": SCHEMA, "synthetic": synthetic, "method": "msn-ehr", "fusion": "concat", "features": ["age", "sex"],
         "notes": ["data are synthetic: these numbers say nothing about patients"] if synthetic else [],
-        "ehr_columns": ["age", "sex=M", "sex=F"], "ehr_fills": {}, "recipe": "corrected",
+        "ehr_columns": ["age", "sex=M", "sex=F"], "ehr_fills": {}, "recipe": "reference",
         "options": {"method": {"msn-ehr": {"prototypes": 32}}, "evaluator": {"linear": {"strengths": [0.1, 1.0]}}},
         "config": {
             "seed": 0, "data": {"labels": "native", "uncertain": "zeros", "blank": "zeros"}, "pretrain": pretrain,

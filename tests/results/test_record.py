@@ -143,3 +143,16 @@ def test_a_record_is_never_changed() -> None:
     with pytest.raises(ValidationError):
         record.method = "dino"  # type: ignore[misc]
     assert (record.but(method="dino").method, record.method) == ("dino", "msn")
+
+
+def test_a_recipe_of_an_earlier_version_has_its_name_of_today(path: Path) -> None:
+    body = {
+        **Record.model_validate(RECORD).as_json(),
+        "recipe": "corrected",
+        "config": {"recipe": "corrected", "seed": 3},
+    }
+    body.pop("sha256", None)
+    path.write_text(json.dumps({**body, "sha256": record_file.digest(body)}))
+    found = record_file.read(path)
+    assert (found.recipe, found.config) == ("reference", {"recipe": "reference", "seed": 3})
+    assert Record.model_validate({**RECORD, "recipe": "paper"}).recipe == "paper"

@@ -15,6 +15,6 @@ def test_a_dry_run_tells_the_cost(sslbench, tiny_nih, method, backbone):
         return
     assert answer.code == 0, answer.err
     lines = dict(line.split(":", 1) for line in answer.out.splitlines() if ":" in line)
-    assert f"{method}, recipe corrected" in lines["method"]
+    assert f"{method}, recipe reference" in lines["method"]
     assert float(lines["cost"].split()[0].replace(",", "")) > 0
     assert lines["fusion"].strip() == "concat"
