@@ -57,7 +57,7 @@ def read_dicom(content: bytes, pixel_limit: int) -> Image.Image:
         TooLarge: it has more pixels than the limit, in its header or in its compressed picture.
     """
     try:
-        dataset = _dataset(content, pixel_limit)
+        dataset = _with_groups(_dataset(content, pixel_limit))
         _check(dataset, pixel_limit)
         values = _pixels(dataset)
         if values.ndim == 3:
@@ -98,6 +98,17 @@ def _dataset(content: bytes, pixel_limit: int) -> Any:
             raise
     if not dataset.file_meta.get("TransferSyntaxUID"):
         dataset.file_meta.TransferSyntaxUID = _found_syntax(dataset)
+    return dataset
+
+
+def _with_groups(dataset: Any) -> Any:
+    """The header with the rescaling and the window that enhanced images keep in functional groups (C.7.6.16.2)."""
+    for group in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for frame in list(dataset.get(group) or ())[:1]:
+            for part in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
+                for item in list(frame.get(part) or ())[:1]:
+                    for tag in list(item.keys()):
+                        dataset[tag] = item.get_item(tag)
     return dataset
 
 

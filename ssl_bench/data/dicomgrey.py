@@ -64,6 +64,8 @@ def _unwindowed(values: Floats, dataset: Any, changed: bool, padding: MASK | Non
 
 
 def _check_shape(dataset: Any, inverted: bool) -> None:
+    if dataset.get("PresentationLUTSequence"):
+        raise Unreadable("it has a PresentationLUTSequence, which is not read; store it as it should be shown")
     shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
     if shape == "INVERSE" and not inverted:
         raise Unreadable("its PresentationLUTShape INVERSE contradicts its PhotometricInterpretation MONOCHROME2")

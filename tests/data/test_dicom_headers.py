@@ -262,3 +262,28 @@ def test_every_cut_of_a_file_is_read_whole_or_refused(cut: int) -> None:
     content = saved(header(WindowCenter="2040", WindowWidth="4080", RescaleSlope="1", RescaleIntercept="0"))
     with pytest.raises(DataError, match=r"^image a\.dcm cannot be read: "):
         decoded(content[:cut])
+
+
+def enhanced(where: str, name: str, **tags: str) -> Dataset:
+    """An image that keeps its rescaling or its window in a functional group, as enhanced objects do."""
+    item, frame = Dataset(), Dataset()
+    for key, value in tags.items():
+        setattr(item, key, value)
+    setattr(frame, name, [item])
+    return header(NumberOfFrames=1, **{where: [frame]})
+
+
+@pytest.mark.parametrize("where", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])
+def test_rescaling_and_window_of_functional_groups_count(where: str) -> None:
+    falling = enhanced(where, "PixelValueTransformationSequence", RescaleSlope="-1", RescaleIntercept="4080")
+    as_ramp(255 - decoded(saved(falling)))
+    lower = enhanced(where, "FrameVOILUTSequence", WindowCenter="1023", WindowWidth="2047")
+    np.testing.assert_allclose(decoded(saved(lower)).astype(int), np.minimum(2 * RAMP, 255), atol=3)
+
+
+def test_a_presentation_lut_is_refused() -> None:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [4096, 0, 12])
+    item.add_new("LUTData", "US", list(range(4095, -1, -1)))
+    with pytest.raises(DataError, match="it has a PresentationLUTSequence, which is not read"):
+        decoded(saved(header(PresentationLUTSequence=[item])))
