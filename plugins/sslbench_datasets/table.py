@@ -239,10 +239,27 @@ def _meaning(raw: pd.Series, values: Mapping[str, str] | None) -> pd.Series:
     return raw if values is None else raw.map(values).where(raw.isin(list(values)), raw)
 
 
+def _check_spellings(names: list[str], found: set[str], column: str) -> None:
+    """Two spellings of a finding would make each positive image of one a negative image of the other.
+
+    Raises:
+        DataError: naming the spellings.
+    """
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(" ".join(name.casefold().replace("_", " ").split()), []).append(name)
+    several = [" and ".join(f"'{name}'" for name in group) for group in alike.values()
+               if len(group) > 1 and found & set(group)]  # fmt: skip
+    if several:
+        raise DataError(f"{column} has {len(several)} findings in two spellings: {shortened(several, 5)}; write each "
+                        "in one way, as the column map has it")  # fmt: skip
+
+
 def _from_names(text: pd.Series, findings: Findings) -> tuple[pd.DataFrame, dict[str, int]]:
     """One column of names as a column for each finding; an empty cell is blank for all of them."""
     named = text.str.split(findings.separator, regex=False).explode().str.strip()
     found = [name for name in sorted(named.unique()) if name and name not in findings.none]
+    _check_spellings([*found, *findings.none], set(found), findings.column)
     wanted = list(findings.findings or found)
     absent = [name for name in wanted if name not in found]
     if absent or not wanted:

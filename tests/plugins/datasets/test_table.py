@@ -286,3 +286,19 @@ def test_several_findings_in_one_cell_are_seen(root: Path) -> None:
     cohort = read(root, labels={"column": "Edema"})
     assert cohort.counts["findings whose name may be several in one cell, such as 'Edema, Effusion'"] == 1
     assert read(root, labels={"column": "Edema", "separator": ","}).labels == ("Edema", "Effusion")
+
+
+@pytest.mark.parametrize(
+    ("cells", "none", "told"),
+    [
+        (["Edema|effusion", "Effusion"], [], "'Effusion' and 'effusion'"),
+        (["Lung Opacity", "lung_opacity"], [], "'Lung Opacity' and 'lung_opacity'"),
+        (["no finding", "Edema"], ["No Finding"], "'no finding' and 'No Finding'"),
+    ],
+)
+def test_a_finding_in_two_spellings_is_refused(root: Path, cells: list[str], none: list[str], told: str) -> None:
+    rewrite(root, Edema=cells * 30)
+    with pytest.raises(DataError, match=f"Edema has 1 findings in two spellings: {told}; write each in one way"):
+        read(root, labels={"column": "Edema", "none": none})
+    rewrite(root, Edema=["Edema", "no finding"] * 30)
+    assert read(root, labels={"column": "Edema", "none": ["No finding", "no finding"]}).labels == ("Edema",)
