@@ -99,7 +99,7 @@ def test_fault_30_a_resume_on_other_data_is_refused_and_on_the_same_elsewhere_is
         shutil.rmtree(bench.root)
         shutil.copytree(tmp_path / "whole", bench.root)
     new = elsewhere(bench.root, tmp_path / "other cluster")
-    answer = bench.resume("--root", new, "--cache", tmp_path / "other cache")
+    answer = bench.resume("--root", f"nih14={new}", "--cache", tmp_path / "other cache")
     assert answer.code == 0, answer.err
 
 
