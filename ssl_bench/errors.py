@@ -87,10 +87,11 @@ def among(name: str, known: Iterable[str]) -> str:
     return f"{question} ({listed})" if question else listed
 
 
-def shortened(items: Sequence[object], limit: int = LISTED) -> str:
-    """The first items of a list, comma-separated, with the count of those left out."""
-    rest = len(items) - limit
-    return ", ".join(_printable(item) for item in items[:limit]) + (f" and {rest} more" if rest > 0 else "")
+def shortened(items: Iterable[object], limit: int = LISTED) -> str:
+    """The first items, comma-separated, with the count of those left out."""
+    every = list(items)
+    rest = len(every) - limit
+    return ", ".join(_printable(item) for item in every[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _printable(item: object) -> str:

@@ -51,6 +51,7 @@ def test_long_lists_are_shortened_with_their_count() -> None:
     assert shortened(range(3)) == "0, 1, 2"
     assert shortened(range(20)).endswith(", 19")
     assert shortened(range(27)).endswith(", 19 and 7 more")
+    assert shortened(map(repr, ["dev", "hold out"])) == "'dev', 'hold out'"  # as splits of a hospital that mean nothing
     assert "and 30 more" in unknown("model", "x", [f"m{number:02}" for number in range(50)])
 
 

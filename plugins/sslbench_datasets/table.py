@@ -88,7 +88,7 @@ class Table:
             root,
             frame.join(labels),
             tuple(columns.features),
-            tuple(labels),
+            tuple(map(str, labels)),
             official_split=columns.split is not None,
             synthetic=is_synthetic(root),
             counts={what: count for what, count in {**counts, **noticed}.items() if count},
@@ -196,7 +196,8 @@ def read_split(table: TextTable, columns: ColumnMap) -> pd.Series:
     text = table.frame
     if columns.split is None:
         return assign(text["patient_id"], DEFAULT_SHARES)
-    meaning = columns.split.values or {value: SPLIT_NAMES.get(value.lower()) for value in text["split"].unique()}
+    by_name = {value: SPLIT_NAMES.get(value.lower(), "") for value in text["split"].unique()}
+    meaning = columns.split.values or {value: name for value, name in by_name.items() if name}
     split = text["split"].map(meaning)
     strange = text.loc[~split.isin(list(DEFAULT_SHARES)), "split"].unique().tolist()
     if strange:

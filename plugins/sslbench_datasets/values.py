@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +40,15 @@ def by_value(text: pd.Series, parse: Callable[[pd.Series], pd.Series]) -> pd.Ser
     return pd.Series(parsed[codes], index=text.index, name=text.name)
 
 
+def _numbers(text: pd.Series) -> pd.Series:
+    """Text as numbers, NaN where it is none."""
+    return pd.to_numeric(text, errors="coerce")
+
+
 def plausible(text: pd.Series, feature: str) -> pd.Series:
     """Numbers of a shared feature; NaN where unreadable or outside of what is plausible."""
     low, high = SHARED[feature].plausible
-    numbers = by_value(text, partial(pd.to_numeric, errors="coerce"))
+    numbers = by_value(text, _numbers)
     return numbers.where(numbers.between(low, high))
 
 
@@ -77,11 +81,11 @@ def parse_marks(text: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
     Raises:
         DataError: a value is no number, naming the first rows.
     """
-    marks = text.apply(lambda column: by_value(column, partial(pd.to_numeric, errors="coerce")))
+    marks = text.apply(lambda column: by_value(column, _numbers))
     rows, places = (marks.isna() & (text != "")).to_numpy().nonzero()
     if len(rows):
         found = [
-            f"{ids.iloc[row]} {text.columns[place]}={text.iat[int(row), int(place)]!r}"
+            f"{ids.iloc[row]} {text.columns[int(place)]}={text.iat[int(row), int(place)]!r}"
             for row, place in zip(rows, places, strict=True)
         ]
         raise DataError(f"labels must be 1, 0, -1 or blank; {path} has {shortened(found)}; correct those rows")

@@ -88,7 +88,7 @@ class TorchScript(Exported):
             DataError: it is none.
         """
         try:
-            return cast("nn.Module", torch.jit.load(str(path), map_location="cpu"))  # type: ignore[no-untyped-call]
+            return cast("nn.Module", torch.jit.load(str(path), map_location="cpu"))
         except (RuntimeError, ValueError) as error:
             raise DataError(f"{path} is no TorchScript file: {' '.join(str(error).split())[:200]}") from None
 

@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import timm
 from PIL import Image
+from timm.data.config import resolve_data_config
+from timm.data.transforms_factory import create_transform
 from timm.models import clean_state_dict
 from torch import Tensor, nn
 
@@ -32,7 +34,7 @@ class TimmFile(BaseEncoder):
 
     def __init__(self, options: ModelOptions, path: Path, card: EncoderSpec) -> None:
         model, stated = opened(options, path)
-        data = {**timm.data.resolve_data_config({}, pretrained_cfg=stated, model=model), "crop_mode": "center"}
+        data = {**resolve_data_config({}, pretrained_cfg=stated, model=model), "crop_mode": "center"}
         data |= {"mean": tuple(stated["mean"]), "std": tuple(stated["std"])} if "mean" in stated else {}
         size, channels = int(data["input_size"][-1]), int(data["input_size"][0])
         known = {"mean": data["mean"], "std": data["std"], "interpolation": str(data["interpolation"])}
@@ -41,7 +43,7 @@ class TimmFile(BaseEncoder):
         )
         self._transform: Any = None
         if not card.preprocessing and data["interpolation"] != "random":
-            self._transform = timm.data.create_transform(**data, is_training=False)
+            self._transform = create_transform(**data, is_training=False)
         self._grey = channels == 1
         super().__init__(model, preprocessing, pooling=card.pooling or "own", patch_size=patch_of(model))
 
@@ -112,7 +114,7 @@ def created(name: str, arguments: dict[str, Any]) -> nn.Module:
         DataError: timm refuses the arguments.
     """
     try:
-        return cast("nn.Module", timm.create_model(name, pretrained=False, **{**arguments, "num_classes": 0}))
+        return timm.create_model(name, pretrained=False, **{**arguments, "num_classes": 0})
     except (TypeError, AssertionError, RuntimeError, ValueError) as error:
         raise DataError(f"timm's '{name}' cannot be built with {arguments}: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,7 +52,7 @@ class TorchXRayVision(BaseEncoder):
         fill_whole(model, weights, path)
         self.dense = dense
         crop, resize = package.datasets.XRayCenterCrop(), package.datasets.XRayResizer(size)
-        self._transform = lambda picture: resize(crop(picture))
+        self._transform: Callable[[Any], Any] = lambda picture: resize(crop(picture))
         preprocessing = Preprocessing(size, (0.0,), (1.0,), -HALF_RANGE, HALF_RANGE)
         super().__init__(model, preprocessing, pooling=card.pooling or "mean")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from ssl_bench import Component, EvaluatorSpec, MetricSpec, hookimpl
 
@@ -26,7 +27,10 @@ _OPERATING = "sslbench_evaluators.metrics.operating"
 _PROBABILITY = "sslbench_evaluators.metrics.probability"
 _OPTIONS = "sslbench_evaluators.metrics.options"
 
-RATES = {"sensitivity": ("specificity", "positive", "Sens"), "specificity": ("sensitivity", "negative", "Spec")}
+RATES: dict[str, tuple[str, Literal["positive", "negative"], str]] = {
+    "sensitivity": ("specificity", "positive", "Sens"),
+    "specificity": ("sensitivity", "negative", "Spec"),
+}
 """A rate, the one that is held for it, the class it is of, and its heading."""
 
 METRICS = [

@@ -158,7 +158,8 @@ def _of_largest(boxes: Sequence[Box], image: int, finding: str, side: int) -> Ar
     largest = max(parts, key=lambda box: (box.right - box.left) * (box.bottom - box.top))
     row, column = (min(side - 1, int(middle * side)) for middle in
                    ((largest.top + largest.bottom) / 2, (largest.left + largest.right) / 2))  # fmt: skip
-    return np.arange(side * side) == row * side + column
+    mask: Array = np.arange(side * side) == row * side + column
+    return mask
 
 
 def of_image(scores: Array, inside: Array, area: float) -> tuple[float, float, float, float]:

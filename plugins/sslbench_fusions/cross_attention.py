@@ -44,14 +44,15 @@ class CrossAttention(nn.Module):
         """Add what ``ehr (B, F)`` found among ``tokens (B, N, D)`` to ``pooled (B, D)``."""
         known = filled(ehr, present, self.absence)
         asking = (known.unsqueeze(1) * self.member) @ self.embed + self.kind  # (B, features, D)
-        query, key, value = self.query(asking), self.key(encoding.tokens), self.value(encoding.tokens)
-        split = (self._split(part) for part in (query, key, value))
-        answer = F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)  # (B, features, D)
+        parts = (self.query(asking), self.key(encoding.tokens), self.value(encoding.tokens))
+        query, key, value = map(self._split, parts)
+        answer = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)  # (B, features, D)
         return Fused(encoding.pooled + self.out(asking + answer).mean(1))
 
     def _split(self, tokens: Tensor) -> Tensor:
         """``(B, N, D)`` as ``(B, heads, N, D / heads)``."""
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        split: Tensor = tokens.unflatten(-1, (self.heads, -1))
+        return split.transpose(1, 2)
 
 
 def heads(dim: int, most: int) -> int:

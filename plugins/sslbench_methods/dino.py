@@ -22,6 +22,7 @@ from ssl_bench.plugin.methods import (
     frozen_copy,
     full_precision,
     joined_losses,
+    offset_positions,
     projection_head,
     reads_tokens,
     split_by_decay,
@@ -41,7 +42,8 @@ class DINO(BaseMethod):
     def __init__(self, options: DINOOptions, backbone: Backbone, fusion: Fusion | None) -> None:
         super().__init__()
         self.options, self.backbone, self.fusion = options, backbone, fusion
-        backbone.position_offset = 0.1  # local crops: against a rounding fault of torch that is long gone, but felt [2]
+        # Of local crops: against a rounding fault of torch that is long gone, but felt [2].
+        offset_positions(backbone, 0.1)
         self.head = DinoHead(
             fusion.out_dim if fusion else backbone.dim,
             options.hidden_dim,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,7 @@ from ssl_bench.plugin.methods import (
     frozen_copy,
     full_precision,
     joined_losses,
+    offset_positions,
     reads_tokens,
     split_by_decay,
 )
@@ -44,7 +46,7 @@ class DINOv2(BaseMethod):
     def __init__(self, options: DINOv2Options, backbone: Backbone, fusion: Fusion | None) -> None:
         super().__init__()
         self.options, self.backbone, self.fusion = options, backbone, fusion
-        backbone.position_offset = 0.1  # as in DINO
+        offset_positions(backbone, 0.1)  # as in DINO
         self.mask_token = nn.Parameter(torch.zeros(1, backbone.dim))
         self.head = DinoHead(
             fusion.out_dim if fusion else backbone.dim, options.hidden_dim, options.bottleneck_dim, options.output_dim
@@ -133,7 +135,7 @@ class DINOv2(BaseMethod):
             part = name.partition(".")[0] if name.startswith(("head.", "patch_head.")) else "backbone"
             kind = next((kind for kind in ("patch_embed.", "last_layer.") if kind in name), "")
             sorts.setdefault((part, kind), []).append((name, value))
-        changes = {
+        changes: dict[str, dict[str, Any]] = {
             "patch_embed.": {"lr_scale": options.patch_embed_lr},
             "last_layer.": {"rest": options.freeze_last_layer},
         }

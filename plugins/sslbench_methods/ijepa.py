@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from ssl_bench.build.backbones import sincos_positions
 from ssl_bench.errors import UsageError
 from ssl_bench.plugin.contracts import Backbone, Batch, Fusion, Loss, Photometric, ViewGroup
 from ssl_bench.plugin.methods import (
@@ -28,6 +27,7 @@ from ssl_bench.plugin.methods import (
     joined_losses,
     truncated_normal,
 )
+from ssl_bench.plugin.positions import sincos_positions
 from ssl_bench.pretrain.schedules import linear
 from sslbench_methods.blocks import BlockSampler
 from sslbench_methods.options import IJEPAOptions
@@ -107,7 +107,7 @@ class Predictor(nn.Module):
         self.embed = nn.Linear(backbone.dim, dim)
         self.hidden = nn.Parameter(torch.empty(1, 1, dim))
         self.register_buffer("positions", sincos_positions(side, side, dim).float(), persistent=False)
-        norm = partial(nn.LayerNorm, eps=1e-6)
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)  # timm takes what makes a layer; its annotation names a class
         blocks = (Block(dim, heads, qkv_bias=True, norm_layer=norm) for _ in range(options.predictor_depth))
         self.blocks = nn.Sequential(*blocks)
         self.norm = norm(dim)

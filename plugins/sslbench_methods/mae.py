@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from ssl_bench.build.backbones import sincos_positions
 from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fusion, Loss, ParameterGroup, Photometric, ViewGroup
 from ssl_bench.plugin.methods import BaseMethod, apply_fusion, full_precision, joined_losses, random_keep
+from ssl_bench.plugin.positions import sincos_positions
 from sslbench_methods.options import MAEOptions
 
 
@@ -67,7 +68,7 @@ class Decoder(nn.Module):
         self.embed = nn.Linear(backbone.dim, dim)
         self.hidden = nn.Parameter(torch.empty(1, 1, dim))
         self.register_buffer("positions", sincos_positions(side, side, dim).float(), persistent=False)
-        norm = partial(nn.LayerNorm, eps=1e-6)
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)  # timm takes what makes a layer; its annotation names a class
         blocks = (Block(dim, dim // 32, qkv_bias=True, norm_layer=norm) for _ in range(options.decoder_depth))
         self.blocks = nn.Sequential(*blocks)
         self.norm = norm(dim)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from ssl_bench.distributed import gather as gather
 from ssl_bench.distributed import own_share
 from ssl_bench.plugin.contracts import Backbone, Batch, Encoding, Fused, Fusion, Loss, ParameterGroup, ViewGroup
 
-M = TypeVar("M", bound=nn.Module)
+M = TypeVar("M", bound="nn.Module | Backbone")
 
 
 class BaseMethod(nn.Module):
@@ -70,14 +70,26 @@ def split_by_decay(
 def frozen_copy(module: M) -> M:
     """A copy whose parameters take no gradient, for a teacher that starts from its student."""
     twin = copy.deepcopy(module)
-    return twin.requires_grad_(False)
+    network(twin).requires_grad_(False)
+    return twin
+
+
+def network(module: nn.Module | Backbone) -> nn.Module:
+    """A backbone as the network that it is, which its contract says in words alone."""
+    return cast("nn.Module", module)
+
+
+def offset_positions(backbone: Backbone, offset: float) -> None:
+    """Resample learnt positions to another size as DINO's code does, ``offset`` added to the sides."""
+    if hasattr(backbone, "position_offset"):
+        backbone.position_offset = offset
 
 
 @torch.no_grad()
-def ema_update(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+def ema_update(teacher: nn.Module | Backbone, student: nn.Module | Backbone, momentum: float) -> None:
     """``teacher = momentum * teacher + (1 - momentum) * student`` for all parameters at once."""
-    old = [parameter.data for parameter in teacher.parameters()]
-    new = [parameter.data for parameter in student.parameters()]
+    old = [parameter.data for parameter in network(teacher).parameters()]
+    new = [parameter.data for parameter in network(student).parameters()]
     torch._foreach_lerp_(old, new, 1.0 - momentum)
 
 

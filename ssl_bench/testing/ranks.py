@@ -177,7 +177,7 @@ def share(method: Method, rows: Batch) -> Batch:
     )  # fmt: skip
 
 
-class SameDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class SameDraws(TorchDispatchMode):
     """Random tensors whose rows are all alike, so that they do not depend on how many rows a process has."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -99,7 +99,8 @@ class ChexpertPlus(Layout[ChexpertPlusOptions]):
         wrong = (marks.isna() & rows[list(CHEXPERT14)].notna()).any(axis=1)
         if wrong.any():
             raise DataError(f"labels must be 1, 0, -1 or null; {path} has others for {shortened(rows.index[wrong])}")
-        return marks.reindex(paths).astype(np.float64).set_axis(paths.index)
+        found: pd.DataFrame = marks.reindex(paths).astype(np.float64)
+        return found.set_axis(paths.index)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, object]]:

@@ -29,7 +29,7 @@ def mask_boxes(masks: pd.Series, finding: str, side: int, path: Path) -> pd.Data
     Raises:
         DataError: a mask is no such text, or reaches out of the picture.
     """
-    parts = [_rectangles(text, side).assign(image_id=image) if _is_mask(text) else _refuse(image, text, path)
+    parts = [_rectangles(text, side).assign(image_id=str(image)) if _is_mask(text) else _refuse(image, text, path)
              for image, text in masks.items()]  # fmt: skip
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["left", "top", "right", "bottom"])
     outside = found[(found["right"] > 1) | (found["bottom"] > 1)]

@@ -84,7 +84,8 @@ class NihExperts(Layout[NihExpertsOptions]):
         if len(strange):
             found = shortened(strange["image"])
             raise DataError(f"labels of {path} must be YES or NO; others are in the rows of {found}")
-        return unique_rows(text, path, ["image"]).set_index("image").apply(lambda column: column.map(MEANING))
+        rows = unique_rows(text, path, ["image"]).set_index("image")
+        return pd.DataFrame({name: rows[name].map(MEANING) for name in rows})
 
 
 def _split(frame: pd.DataFrame, read: pd.Series) -> pd.Series:

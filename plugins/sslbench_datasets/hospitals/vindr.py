@@ -53,10 +53,10 @@ class Vindr(Layout[VindrOptions]):
         """The images of both label files."""
         parts: dict[str, Part] = {}
         problems = Problems()
-        for split in FILES:
-            problems.run(partial(_add, parts, root, split))
+        for name in FILES:
+            problems.run(partial(_add, parts, root, name))
         problems.raise_if_any()
-        settled = {name: pd.concat({split: agreed(part.marks, part.images, name) for split, part in parts.items()})
+        settled = {name: pd.concat({file: agreed(part.marks, part.images, name) for file, part in parts.items()})
                    for name in get_args(Readers)}  # fmt: skip
         marks = settled[self.options.readers].reset_index(names=["split", "image"])
         split, image = marks["split"], marks["image"]
@@ -95,7 +95,7 @@ def read_boxes(root: Path, draft: Draft) -> pd.DataFrame:
     columns = {"image": "image_id", "finding": "class_name", **dict(zip(SIDES, PX, strict=True))}
     parts = [read_csv(find(home, (f"annotations_{split}.csv",)), columns) for split in FILES]
     text = pd.concat([part.frame for part in parts], ignore_index=True)
-    text = text[text[list(SIDES)].ne("").all(axis=1)].reset_index(drop=True)
+    text = text[(text[list(SIDES)] != "").all(axis=1)].reset_index(drop=True)
     sides = text[list(SIDES)].apply(pd.to_numeric, errors="coerce")
     wrong = sides.isna().any(axis=1)
     if wrong.any():

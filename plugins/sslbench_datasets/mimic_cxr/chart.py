@@ -43,7 +43,7 @@ def read_events(frame: pd.DataFrame, release: Path, names: Sequence[str], hours:
         counts |= found.counts
     values = pd.DataFrame({item.name: columns[item.name] for item in asked})
     lacking = values.isna().sum()
-    missing = {f"images without {name} in the {hours:g} hours before": int(lacking[name]) for name in values}
+    missing = {f"images without {name} in the {hours:g} hours before": int(lacking[name]) for name in columns}
     return Noticed(values, {**counts, **missing})
 
 

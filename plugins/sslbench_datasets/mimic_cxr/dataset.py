@@ -65,7 +65,7 @@ class MimicCxr:
         ehr, seen = mimic_iv.read_features(frame, tables, self.options.ehr_join) if tables else Noticed(frame[[]], {})
         for values, told in self._asked(root, frame, tables):
             ehr, seen = ehr.join(values), {**seen, **told}
-        features = (*FEATURES, *(name for name in ehr if name not in FEATURES)) if tables else SCAN_FEATURES
+        features = (*FEATURES, *(str(name) for name in ehr if name not in FEATURES)) if tables else SCAN_FEATURES
         counts = {what: count for what, count in {**counts, **noticed, **seen}.items() if count}
         return Cohort(
             self.name,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -114,8 +114,9 @@ def _take(found: Found, place: int, item: Item, rows: pd.DataFrame, where: pd.Da
     if events.empty:
         return
     # Of several values of one moment the last in the file counts, whatever the chunks are.
+    # The stubs know integers alone; moments are floats.
     joined = pd.merge_asof(where, events.sort_values("at", kind="stable"), on="at", by="patient",
-                           tolerance=hours * SECOND_OF_HOUR)  # fmt: skip
+                           tolerance=cast("int", hours * SECOND_OF_HOUR))  # fmt: skip
     later = joined["taken"].notna() & (joined["taken"].to_numpy() >= found.times[joined["film"], place])
     films = joined.loc[later, "film"].to_numpy()
     found.values[films, place] = joined.loc[later, "value"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -30,7 +30,10 @@ View = Literal[
 """Values of ``ViewPosition``; ``all`` keeps every image, those without one included."""
 
 
-ItemName = Literal[tuple(BY_NAME)]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    ItemName = str
+else:
+    ItemName = Literal[tuple(BY_NAME)]  # a type that is computed
 """Laboratory values and vital signs."""
 
 

@@ -58,4 +58,5 @@ def years(people: pd.DataFrame, when: Times) -> pd.Series:
     ends = people["anchor_year_group"].str.extract(r"^(\d{4})\s*-\s*(\d{4})$").apply(pd.to_numeric, errors="coerce")
     later = pd.Series(when, index=people.index) - pd.to_numeric(people["anchor_year"], errors="coerce").astype(float)
     first, last = ((ends[column] + later).astype("Int64").astype("string") for column in ends)
-    return (first + "-" + last).astype(object).where(lambda text: text.notna(), None)
+    text: pd.Series = (first + "-" + last).astype(object)
+    return text.where(text.notna(), None)

@@ -39,7 +39,8 @@ class Brier(_Plain):
     def values(self, sample: Sample) -> Floats:
         """``(C,)``."""
         images, squares = sample.total(np.stack([np.ones_like(sample.scores), (sample.scores - sample.labels) ** 2], 1))
-        return squares / images
+        found: Floats = squares / images
+        return found
 
 
 class CalibrationError(_Plain):
@@ -49,7 +50,8 @@ class CalibrationError(_Plain):
         """``(C,)``."""
         place = np.minimum((sample.scores * BINS).astype(int), BINS - 1)
         surplus = (sample.scores - sample.labels)[:, None] * (place[:, None] == np.arange(BINS))  # (N, BINS)
-        return np.abs(sample.total(surplus)).sum(axis=0) / sample.total(np.ones_like(sample.scores))
+        distance: Floats = np.abs(sample.total(surplus)).sum(axis=0)
+        return distance / sample.total(np.ones_like(sample.scores))
 
 
 class CalibrationSlope(_Plain):
@@ -57,7 +59,8 @@ class CalibrationSlope(_Plain):
 
     def values(self, sample: Sample) -> Floats:
         """``(C,)``."""
-        return _recalibrated(sample, slope=True)[1]
+        _, slopes = _recalibrated(sample, slope=True)
+        return slopes
 
 
 class CalibrationIntercept(_Plain):
@@ -65,23 +68,24 @@ class CalibrationIntercept(_Plain):
 
     def values(self, sample: Sample) -> Floats:
         """``(C,)``."""
-        return _recalibrated(sample, slope=False)[0]
+        intercepts, _ = _recalibrated(sample, slope=False)
+        return intercepts
 
 
-def _recalibrated(sample: Sample, *, slope: bool) -> Floats:
-    """Intercepts and slopes ``(2, C)`` by Newton's method, from those of all resamples together.
+def _recalibrated(sample: Sample, *, slope: bool) -> tuple[Floats, Floats]:
+    """Intercepts and slopes, ``(C,)`` each, by Newton's method, from those of all resamples together.
 
     Log-odds are standardised first: Newton's method from a slope of 0 then converges where they are extreme, too.
     """
     weights, odds = sample.weights, logit(np.clip(sample.scores, EDGE, 1 - EDGE))
     centre, spread = (odds.mean(), odds.std()) if slope else (0.0, 1.0)
     if not spread > 0:
-        return np.full((2, weights.shape[1]), np.nan)
+        return np.full(weights.shape[1], np.nan), np.full(weights.shape[1], np.nan)
     scaled, whole = (odds - centre) / spread, weights.sum(axis=1, keepdims=True)
     first = np.array([logit(np.clip(sample.labels.mean(), EDGE, 1 - EDGE)), 0.0]) if slope else np.array([0.0, 1.0])
     together = _newton(sample.labels, scaled, whole, first, slope=slope)[:, 0]
     found = _newton(sample.labels, scaled, weights, together if np.isfinite(together).all() else first, slope=slope)
-    return np.stack([found[0] - found[1] * centre / spread, found[1] / spread])
+    return found[0] - found[1] * centre / spread, found[1] / spread
 
 
 def _newton(labels: Floats, odds: Floats, weights: Floats, at: Floats, *, slope: bool) -> Floats:
@@ -126,10 +130,12 @@ def _expit(odds: Floats) -> Floats:
 def _solved(matrices: Floats, vectors: Floats) -> Floats:
     """Solutions ``(C, K)`` of small systems, K at most 2; NaN where a matrix is singular."""
     if matrices.shape[1] == 1:
-        return vectors / matrices[:, 0]
+        alone: Floats = vectors / matrices[:, 0]
+        return alone
     (a, b), (c, d) = matrices.transpose(1, 2, 0)
     first, second = vectors.T
-    return np.stack([d * first - b * second, a * second - c * first], axis=1) / (a * d - b * c)[:, None]
+    solved: Floats = np.stack([d * first - b * second, a * second - c * first], axis=1) / (a * d - b * c)[:, None]
+    return solved
 
 
 class NetBenefit:

@@ -36,7 +36,7 @@ def write(options: WriterOptions, folder: Path) -> dict[str, int]:
     split = np.where(spread(people, rng)[who] < VALID, "valid", "train")
     number = "patient" + films["patient"].astype(str).str.zfill(5)
     lateral = films["view"] == "LATERAL"
-    side = pd.Series(np.where(lateral, "Lateral", "Frontal"))
+    side = pd.Series(np.where(lateral, "Lateral", "Frontal").tolist())
     shot = (films.groupby("row").cumcount() + 1).astype(str)
     stem = split + "/" + number + "/study" + (films["study"] + 1).astype(str) + "/view" + shot + "_" + side.str.lower()
     bmi = np.round(rng.normal(27, 5, people).clip(15, 55), 1)

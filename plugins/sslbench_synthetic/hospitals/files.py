@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from sslbench_synthetic.hospitals.device import Pixels
 
@@ -44,7 +44,7 @@ def save_dicom(pixels: Pixels, path: Path, header: dict[str, str], *, inverted: 
     """
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = header.get("SOPInstanceUID") or uid(path.name)
+    meta.MediaStorageSOPInstanceUID = UID(header.get("SOPInstanceUID") or uid(path.name))
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = pydicom.Dataset()
     dataset.file_meta = meta

@@ -82,8 +82,8 @@ def _masks(film: dict[str, object]) -> list[str]:
 
 def _films(visits: Visits, paths: pd.Series, seed: int, folder: Path) -> None:
     headers = [
-        {"PatientID": row.image, "PatientSex": "M" if row.male else "F", "PatientAge": f"{row.age:03d}Y",
-         "ViewPosition": row.view} for row in visits.films.itertuples()
+        {"PatientID": str(row.image), "PatientSex": "M" if row.male else "F", "PatientAge": f"{row.age:03d}Y",
+         "ViewPosition": str(row.view)} for row in visits.films.itertuples()
     ]  # fmt: skip
 
     def save(pixels: Pixels, path: Path, number: int) -> None:

@@ -61,9 +61,8 @@ def _write_masks(visits: Visits, folder: Path) -> None:
     for side, (left, top, right, bottom) in MASKS.items():
         home = folder / "ManualMask" / side
         home.mkdir(parents=True)
-        for row in visits.films.itertuples():
-            mask = np.zeros((row.height, row.width), np.uint8)
-            mask[
-                round(top * row.height) : round(bottom * row.height), round(left * row.width) : round(right * row.width)
-            ] = 255
-            Image.fromarray(mask).save(home / f"{row.name}.png", compress_level=1)
+        films = visits.films
+        for name, height, width in zip(films["name"], films["height"].tolist(), films["width"].tolist(), strict=True):
+            mask = np.zeros((height, width), np.uint8)
+            mask[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = 255
+            Image.fromarray(mask).save(home / f"{name}.png", compress_level=1)
