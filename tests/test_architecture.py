@@ -134,7 +134,7 @@ def modules_of(*packages: str) -> list[str]:
 TORCH_FREE = {
     "plugin": [f"ssl_bench.plugin.{name}" for name in (
         "cohort", "components", "contracts", "features", "hookspecs", "labels", "metrics", "notes", "options",
-        "flags", "label_spaces", "preprocessing", "registry", "search", "services", "splits", "training",
+        "flags", "label_spaces", "names", "preprocessing", "registry", "search", "services", "splits", "training",
     )],
     "config": modules_of("config"),
     "plan": modules_of("config", "plan"),

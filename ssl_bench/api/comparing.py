@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssl_bench.api.boards import Runs, folders
 from ssl_bench.api.shown import table_html, table_text
+from ssl_bench.plugin.names import MACRO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ class Comparison:
 
     def _shown(self) -> pd.DataFrame:
         frame = self.frame
-        return frame.loc[frame["label"] == "macro", [name for name in SHOWN if name in frame]]
+        return frame.loc[frame["label"] == MACRO, [name for name in SHOWN if name in frame]]
 
     def __repr__(self) -> str:
         return f"Comparison of {len(self.pairs) + 1} runs"
@@ -106,6 +107,6 @@ def compare_runs(
     result = compare_all([run_scores(path, validated=bool(asked)) for path in paths], replicates, seed, min_patients,
                          asked)  # fmt: skip
     macro = [row for one in result.pairs for row in one.rows
-             if (row.label, row.metric) == ("macro", "auroc") and not row.untested]  # fmt: skip
+             if (row.label, row.metric) == (MACRO, "auroc") and not row.untested]  # fmt: skip
     power = [of_pair(row.percentile_low, row.percentile_high, seed_sd, seeds) for row in macro[:1]]
     return Comparison(result.pairs, (*result.notes, *filter(None, power)), replicates)

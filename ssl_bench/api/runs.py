@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.api.shown import table_html, table_text
+from ssl_bench.plugin.names import MACRO
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ class Run:
         found = self.metrics
         if found.empty:
             return found
-        rows = found[(found["label"] == "macro") & found["metric"].isin(metrics)]
+        rows = found[(found["label"] == MACRO) & found["metric"].isin(metrics)]
         for key, value in WHOLE.items():
             rows = rows[rows[key] == value]
         return rows[["protocol", "encoder", "dataset", "metric", "value", "ci_low", "ci_high"]].reset_index(drop=True)

@@ -11,6 +11,7 @@ import typer
 from ssl_bench.cli.complete import names_of, presets
 from ssl_bench.cli.options import AsJson, PatientSD, Quiet, SeedSD, asked, cache_folder
 from ssl_bench.errors import HandledError, UsageError
+from ssl_bench.plugin.names import DEFAULT_DATASET, DEFAULT_LAUNCHER
 
 if TYPE_CHECKING:
     from ssl_bench.plan.plan import Plan
@@ -97,13 +98,13 @@ def sweep(
     if features_grid:
         whole = _with_feature_grid(whole, features_grid, registry)
     if launcher or launcher_set:
-        chosen = launcher or (whole.launcher.name if whole.launcher else "local")
+        chosen = launcher or (whole.launcher.name if whole.launcher else DEFAULT_LAUNCHER)
         kept = whole.launcher.options if whole.launcher and whole.launcher.name == chosen else {}
         whole = whole.model_validate({**whole.model_dump(), "launcher": {
             "name": chosen, **kept, **asked({}, launcher_set or [])}})  # fmt: skip
     folder = out or Path("runs") / (grid.stem if grid else "sweep")
     cells, plans = check(whole, registry, cache_folder(cache))
-    starter = whole.launcher.name if whole.launcher else "local"
+    starter = whole.launcher.name if whole.launcher else DEFAULT_LAUNCHER
     options = registry.options("launcher", starter, whole.launcher.options if whole.launcher else {})
     registry.get("launcher", starter).check_installed()
     target = registry.get("launcher", starter).load()
@@ -161,7 +162,7 @@ def _with_feature_grid(grid: Grid, kinds: str, registry: Registry) -> Grid:
     from ssl_bench.sweep.feature_sets import feature_grid
     from ssl_bench.sweep.grid import FEATURES
 
-    name = grid.base.get("data", {}).get("name", "synthetic")
+    name = grid.base.get("data", {}).get("name", DEFAULT_DATASET)
     available = registry.get("dataset", name).features
     sets = [",".join(features) for features in feature_grid(split_names(kinds), available).values()]
     tables = ({**table, FEATURES: [*table.get(FEATURES, []), *sets]} for table in grid.grid or ({},))

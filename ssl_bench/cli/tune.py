@@ -14,6 +14,7 @@ import typer
 from ssl_bench.cli.complete import names_of, presets
 from ssl_bench.cli.options import AsJson, Quiet, asked, cache_folder
 from ssl_bench.errors import HandledError, UsageError
+from ssl_bench.plugin.names import DEFAULT_LAUNCHER
 
 if TYPE_CHECKING:
     from ssl_bench.plugin.registry import Registry
@@ -77,7 +78,7 @@ def tune(
         str | None, typer.Option("--eval", help="Evaluators; the first one selects. [linear,knn]")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sequence of trials.")] = 0,
-    launcher: Annotated[str, typer.Option(help="What starts the runs: local or slurm.")] = "local",
+    launcher: Annotated[str, typer.Option(help="What starts the runs: local or slurm.")] = DEFAULT_LAUNCHER,
     launcher_set: Annotated[
         list[str] | None, typer.Option(help="An option of the launcher, for example partition=gpu; repeatable.")
     ] = None,

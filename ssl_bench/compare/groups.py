@@ -13,11 +13,11 @@ import numpy as np
 
 from ssl_bench.compare.run import Run, Setting, runs_of, slim
 from ssl_bench.errors import UsageError
+from ssl_bench.plugin.names import RANDOM
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.scored import adopted
 from ssl_bench.results.shared import speakable
-from ssl_bench.results.standing import RANDOM
 
 PASSING = {
     "seed": None, "pretraining_seed": None, "evaluate": None, "data": ("root", "workers", "residency"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.errors import DataError, UsageError, shortened
+from ssl_bench.plugin.names import PIXELS as PIXELS
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, Comparison, MetricRow, Number, Part
 from ssl_bench.results.rows import CONSTANT, GUESSES, table_differences
@@ -21,9 +22,6 @@ from ssl_bench.stats.intervals import FEWEST, NAMES, Difference
 from ssl_bench.stats.measures import Gauge
 from ssl_bench.stats.predictions import IMAGES, PredictionTable, in_unit_of, read_predictions
 from ssl_bench.stats.significance import delong
-
-PIXELS = "pixels"
-"""The thumbnails: what training has to clear. No seed changes them."""
 
 
 class RunDifference(Part):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,28 @@ import numpy.typing as npt
 import pandas as pd
 from pyarrow.parquet import ParquetFile
 
-from ssl_bench.compare.pairs import PIXELS, validation_of
+from ssl_bench.compare.pairs import validation_of
 from ssl_bench.errors import DataError
+from ssl_bench.plugin.components import MethodSpec
+from ssl_bench.plugin.names import RANDOM
+from ssl_bench.plugin.registry import discover
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rundir import RunDirectory, prediction_file
-from ssl_bench.results.standing import ENCODERS, RANDOM, standing
+from ssl_bench.results.standing import ENCODERS, standing
 from ssl_bench.stats.intervals import NAMES
 from ssl_bench.stats.predictions import PredictionTable, in_unit_of
 
 Setting = tuple[str, str, str]
 """Protocol, dataset that was tested, dataset that was fitted on."""
+
+
+@cache
+def seedless() -> frozenset[str]:
+    """Baselines of the images alone, which no seed changes: so their descriptor says (``needs_initial=False``)."""
+    methods = [offer.component for offer in discover().offers(MethodSpec.kind)]
+    untrained = (one for one in methods if isinstance(one, MethodSpec) and not one.trains)
+    return frozenset(one.name for one in untrained if not one.needs_initial)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +61,7 @@ class Run:
     @property
     def fixed(self) -> bool:
         """Whether no seed changes it: thumbnails, and weights from elsewhere that are no declared replicate."""
-        return self.encoder.startswith(PIXELS) or not self.replicate
+        return self.encoder in seedless() or not self.replicate
 
     @property
     def declared(self) -> str:

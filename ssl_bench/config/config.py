@@ -29,12 +29,11 @@ from ssl_bench.config.roots import encoder_file, external_sets
 from ssl_bench.config.tuned import Tuning
 from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, unknown
+from ssl_bench.plugin.names import DEFAULT_DATASET, DEFAULT_PROTOCOLS
+from ssl_bench.plugin.names import DEFAULT_METHOD as DEFAULT_METHOD
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.places import places_in
 from ssl_bench.plugin.training import REFERENCE, Training, recipe_name
-
-DEFAULT_METHOD = "msn-ehr"
-"""What runs where the user names no method: the paper's."""
 
 PRESETS = ("smoke", "demo", "demo-long", "nih-small", "paper", "paper-512")
 
@@ -116,7 +115,7 @@ class ExternalConfig(SourceConfig):
 class DataConfig(Section):
     """Which images, and how they are prepared."""
 
-    name: str = Field("synthetic", description="dataset")
+    name: str = Field(DEFAULT_DATASET, description="dataset")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
     root: Path | None = Field(None, description="folder of the download; not needed for synthetic data")
     split: Path | None = Field(None, description="CSV file of your own: split by patient_id, study_id or image_id")
@@ -235,7 +234,7 @@ METRICS = ("sensitivity-at-specificity-90", "specificity-at-sensitivity-90", "f1
 class EvaluateConfig(Section):
     """Protocols on the frozen encoder."""
 
-    protocols: Names = Field(("linear", "knn"), description="evaluators")
+    protocols: Names = Field(DEFAULT_PROTOCOLS, description="evaluators")
     options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options by evaluator")
     metrics: Names | None = Field(
         None, description="metrics of the test split beside AUROC and AUPRC; null: the usual ones, empty: no other"

@@ -17,6 +17,7 @@ from ssl_bench.evaluate.notices import Notices
 from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.contracts import Backbone, Metric, Predictions
+from ssl_bench.plugin.names import TRAINED as TRAINED
 from ssl_bench.results.describe import without_encoder
 from ssl_bench.results.row import Comparison, MetricRow
 from ssl_bench.results.rows import (
@@ -37,9 +38,6 @@ from ssl_bench.results.studies import of_studies
 from ssl_bench.results.subgroups import subgroup_rows
 from ssl_bench.stats.measures import Gauge
 from ssl_bench.stats.predictions import IMAGES, PredictionTable, in_unit_of
-
-TRAINED = "trained"
-"""The pretrained encoder in a run's table; the others are called as their baselines."""
 
 
 def evaluate(

@@ -93,7 +93,7 @@ class MethodSpec(Component):
         features: the EHR features where the user names none; empty: the method then runs without EHR.
         trains: False for a baseline that only evaluates the encoder as it was initialised.
         needs_initial: an untrained method is made of the encoder as it is initialised; False: of the images alone, so
-            that it stands beside an encoder from elsewhere too.
+            that it stands beside an encoder from elsewhere too, and no seed changes it.
         baseline: an untrained method that every run is measured beside, where the user names no others.
         needs_weights: the method evaluates weights that the user brings.
         masks: the method drops patches, so it needs a backbone with a token sequence (a ViT).

@@ -14,13 +14,11 @@ from ssl_bench.plugin.label_spaces import COMMON7 as COMMON7
 from ssl_bench.plugin.label_spaces import NIH14 as NIH14
 from ssl_bench.plugin.label_spaces import NO_FINDING as NO_FINDING
 from ssl_bench.plugin.label_spaces import SPACES as SPACES
+from ssl_bench.plugin.names import MACRO
 from ssl_bench.plugin.vocabulary import expressed
 
 NOT_IMPLIED = (NO_FINDING, "Support Devices")
 """What an image with ``No Finding`` may have; the labellers of CheXpert and MIMIC-CXR look at all others for it."""
-
-RESERVED = "macro"
-"""The mean over findings, so no finding's name."""
 
 Policy = Literal["ignore", "zeros", "ones"]
 
@@ -98,8 +96,8 @@ def check_names(labels: Sequence[str], where: object) -> None:
     names = [str(label).strip() for label in labels]
     if "" in names:
         raise DataError(f"every finding needs a name; {where} has one without (y_ and p_ with nothing behind)")
-    if RESERVED in [name.lower() for name in names]:
-        raise DataError(f"'{RESERVED}' is the mean over findings and cannot be a finding's name; rename it in {where}")
+    if MACRO in [name.lower() for name in names]:
+        raise DataError(f"'{MACRO}' is the mean over findings and cannot be a finding's name; rename it in {where}")
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise DataError(f"{where} has the findings {shortened(double)} twice; keep one of each")

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ssl_bench.plugin.names import RANDOM, TRAINED
 from ssl_bench.plugin.notes import Note
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow
@@ -83,7 +84,7 @@ def _rank(entries: Sequence[Entry]) -> list[Complaint]:
 
 def _neighbours(rows: Iterable[MetricRow]) -> list[Complaint]:
     values = {row.encoder: row.value for row in rows if _compared(row)}
-    trained, random = values.get("trained"), values.get("random")
+    trained, random = values.get(TRAINED), values.get(RANDOM)
     if trained is None or random is None or trained >= random:
         return []
     sentence = f"kNN on validation images is {trained:.3f}, and {random:.3f} for the random encoder (macro AUROC)"

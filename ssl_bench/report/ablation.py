@@ -7,12 +7,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ssl_bench.config.arms import NONE
+from ssl_bench.plugin.names import LEAKAGE
 from ssl_bench.report.text import p_cell
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO
 from ssl_bench.results.rundir import place_name
 
-LEAKAGE = "leakage"
 """The protocol that tells what a frozen encoder knows about people."""
 
 

@@ -11,16 +11,15 @@ from ssl_bench.config.arms import NONE
 from ssl_bench.config.config import RunConfig
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.plan import CONTROL
+from ssl_bench.plugin.names import RANDOM, TRAINED
 from ssl_bench.plugin.notes import Note
 from ssl_bench.report.ablation import arm_row
 from ssl_bench.results.record import Record
-from ssl_bench.results.standing import ENCODERS, RANDOM
+from ssl_bench.results.standing import ENCODERS
 from ssl_bench.stats.intervals import FEWEST
 from ssl_bench.stats.resampled import resampled
 from ssl_bench.stats.significance import SEEDS
 from ssl_bench.sweep.ablation import AblationCell
-
-TRAINED = "trained"
 
 UNTRAINED = {RANDOM: "untrained encoder"}
 """What the table calls a baseline, where not by its name."""

@@ -17,6 +17,7 @@ import yaml
 
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.files import new_folder, sha256, write_text
+from ssl_bench.plugin.names import TRAINED
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, evaluations
 from ssl_bench.report.table import METRICS, caption, on_test
@@ -115,7 +116,7 @@ def head_of_card(record: Record, licence: str) -> str:
 
 def _result(evaluation: Evaluation) -> dict[str, Any] | None:
     """Macro means of the trained encoder at one place; None where it has none there."""
-    rows = {metric: evaluation.row("trained", MACRO, metric) for metric in HUB_METRICS}
+    rows = {metric: evaluation.row(TRAINED, MACRO, metric) for metric in HUB_METRICS}
     metrics = [{"type": HUB_METRICS[metric], "value": round(row.value, 4), "name": f"macro {METRICS[metric]}"}
                for metric, row in rows.items() if row is not None and row.value is not None]  # fmt: skip
     if not metrics:

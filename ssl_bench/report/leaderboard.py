@@ -21,6 +21,7 @@ from ssl_bench.compare.lines import Line, Refused, guessing, lines_of
 from ssl_bench.compare.ranking import Ranking, highest, ranking
 from ssl_bench.compare.run import Setting, settings_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
+from ssl_bench.plugin.names import RANDOM
 from ssl_bench.pretrain.health import LEGEND
 from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells
 from ssl_bench.report.place_notes import headings_of, held_notes
@@ -28,7 +29,6 @@ from ssl_bench.report.table import METRICS
 from ssl_bench.report.tuned import SELECTED_ON_TEST, selected_on_test, tuning_notes, tuning_texts
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
-from ssl_bench.results.standing import RANDOM
 from ssl_bench.stats.family import described
 from ssl_bench.stats.intervals import FEWEST
 from ssl_bench.stats.measures import Gauge

@@ -15,6 +15,7 @@ from typing import Any
 from ssl_bench import __version__
 from ssl_bench.errors import UsageError
 from ssl_bench.files import sha256, write_json
+from ssl_bench.plugin.names import MACRO
 from ssl_bench.report.table import on_test
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
@@ -126,7 +127,7 @@ def write_crate(folder: Path, records: Mapping[str, Record]) -> Path:
             cohorts[key] = entity(key, "Dataset", name=str(record.data.name), description=_described(record))
         files = [_file(crate, folder, path) for path in sorted((folder / name).rglob("*")) if path.is_file()]
         scores = {f"{row.protocol} macro {row.metric}": row.value for row in on_test(record.metrics)
-                  if row.label == "macro" and row.metric in ("auroc", "auprc")}  # fmt: skip
+                  if row.label == MACRO and row.metric in ("auroc", "auprc")}  # fmt: skip
         action = entity(f"#{name}", "CreateAction", name=f"{record.method}, seed {record.config.get('seed')}",
                         description=json.dumps(scores))  # fmt: skip
         action["instrument"], action["object"], action["result"] = software, cohorts[key], files

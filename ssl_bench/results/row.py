@@ -10,10 +10,8 @@ from typing import Annotated, Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, WithJsonSchema, model_validator
 
+from ssl_bench.plugin.names import MACRO as MACRO
 from ssl_bench.stats.predictions import IMAGES, unit_of
-
-MACRO = "macro"
-"""The label of a mean over findings."""
 
 Number = Annotated[StrictFloat | StrictInt, WithJsonSchema({"type": "number"})]
 Count = Annotated[int, Field(strict=True)]

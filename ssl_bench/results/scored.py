@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ssl_bench.plugin.names import MACRO
 from ssl_bench.results.identity import of_predictions
 from ssl_bench.results.record import SCHEMA, Data, Record, Size
 from ssl_bench.results.row import Measurement, MetricRow, RowIdentity
@@ -97,7 +98,7 @@ def _places(records: Mapping[Path, Record]) -> Iterator[tuple[Setting, npt.NDArr
     for path, record in records.items():
         for row in record.metrics:
             place = row.protocol, row.dataset, row.fitted_on
-            whole = (row.split, row.subgroup, row.fraction, row.label) == ("test", "all", 1.0, "macro")
+            whole = (row.split, row.subgroup, row.fraction, row.label) == ("test", "all", 1.0, MACRO)
             if whole and place not in seen:
                 seen.add(place)
                 yield place, _images(path, row)

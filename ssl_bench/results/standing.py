@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from ssl_bench.plugin.names import RANDOM, TRAINED
 from ssl_bench.results.record import Record
 
-ENCODERS = ("trained", "given")
+ENCODERS = (TRAINED, "given")
 """Whose predictions stand for a run: ``given`` is what ``sslbench probe`` evaluated. All others are baselines."""
-
-
-RANDOM = "random"
-"""The encoder that was never trained, which every run is measured beside."""
 
 
 def standing(record: Record, measured: Collection[str]) -> str:

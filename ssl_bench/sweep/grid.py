@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from ssl_bench.config.config import DEFAULT_METHOD, Named, Section, read_file, split_names
+from ssl_bench.config.config import Named, Section, read_file, split_names
 from ssl_bench.config.layers import CHOICES, merge, named
 from ssl_bench.plugin.components import MethodSpec
+from ssl_bench.plugin.names import DEFAULT_METHOD
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.sweep.settings import Tuned, Values, nested

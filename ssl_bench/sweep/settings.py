@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.config.config import DEFAULT_METHOD
 from ssl_bench.config.layers import merge, named
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plugin.components import MethodSpec
+from ssl_bench.plugin.names import DEFAULT_METHOD
 from ssl_bench.plugin.registry import Registry
 
 Values = dict[str, Any]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ssl_bench.files import write_json
+from ssl_bench.plugin.names import MACRO
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.standing import standing
 
@@ -78,7 +79,7 @@ def result_of(run: RunDirectory) -> dict[str, Any] | None:
     rows = [
         row for row in record.metrics
         if (row.split, row.label, row.metric, row.subgroup, row.fraction)
-        == ("test", "macro", "auroc", "all", 1.0)
+        == ("test", MACRO, "auroc", "all", 1.0)
         and row.dataset == record.data.name
     ]  # fmt: skip
     order = record.settings.evaluate.protocols

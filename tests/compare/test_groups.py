@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ssl_bench import MethodSpec
+from ssl_bench.compare import run
 from ssl_bench.compare.group_comparison import GroupComparison
 from ssl_bench.compare.groups import RunGroup, read_groups
 from ssl_bench.compare.lines import lines_of
 from ssl_bench.compare.pairs import compare_runs, run_scores
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.significance import over_seeds
@@ -235,3 +238,21 @@ def test_a_protocol_that_looks_at_no_encoder_is_one_row(tmp_path: Path, write_ar
     lines, notes = lines_of(read_groups(paths), PLACE)
     assert [(line.name, line.blind) for line in lines] == [("every encoder", True)]
     assert notes == ["linear looks at no encoder: one row, not ranked and not tested"]
+
+
+def test_which_baselines_no_seed_changes_is_declared_and_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run.seedless() == {"pixels", "pixels-pca"}
+    told = {"edges": {"needs_initial": False}, "pixels-drawn": {}, "trained-so": {"trains": True}}
+    found = [
+        MethodSpec(name=name, target="a:B", summary="toy", **{"trains": False, **rest}) for name, rest in told.items()
+    ]
+    source = Source("sslbench-toy", "1", "toy")
+    monkeypatch.setattr(run, "discover", lambda: Registry([RegisteredComponent(one, source) for one in found]))
+    run.seedless.cache_clear()
+    try:
+        record = Record.model_validate({"schema": 2, "metrics": [], "pretraining": {}})
+        fixed = [name for name in told if run.Run(Path(), record, name).fixed]
+    finally:
+        monkeypatch.undo()
+        run.seedless.cache_clear()
+    assert fixed == ["edges"]

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from ssl_bench.plugin.names import TRAINED
 from ssl_bench.report.kept import Arrays, of_record, read_table
 from ssl_bench.report.layout import CATEGORIES, FEATURES, PERPLEXITY, coordinates, prevalent
 from ssl_bench.report.palette import BLUE, GREY, LIGHT, VERMILLION, Style, readable, style
@@ -31,7 +32,7 @@ def embedding_maps(run: RunDirectory, record: Record) -> list[Picture]:
         LeftOut: embeddings or the cohort are missing or damaged, or there is nothing to lay out.
     """
     cohort = read_table(of_record(run, run.cohort, record))
-    encoder = record.metrics[0].encoder if record.metrics else "trained"
+    encoder = record.metrics[0].encoder if record.metrics else TRAINED
     arrays = coordinates(run, record, encoder)
     frame = cohort.set_index("image_id").reindex(arrays["image_id"].astype(str))
     pictures = []
