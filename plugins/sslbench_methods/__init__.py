@@ -36,7 +36,7 @@ def method(name: str, target: str, summary: str, **fields: Any) -> MethodSpec:
         summary=summary,
         fusion="concat",
         presets=PRESETS.get(name, {}),
-        training=TRAINING[name],
+        training=TRAINING.get(name, {}),
         **fields,
     )
 
