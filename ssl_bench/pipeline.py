@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
-from ssl_bench.build.estimate import Estimate, estimate
+from ssl_bench.build.estimate import estimate
 from ssl_bench.build.modules import build_method
 from ssl_bench.build.prepared import PreparedData, PreparedExternal, prepare_data, prepare_external
+from ssl_bench.build.size import Estimate
 from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.joined import DATASET
 from ssl_bench.distributed import is_first, rank_zero_first, shutdown, world_size

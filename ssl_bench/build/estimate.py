@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -12,31 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ssl_bench.build.activations import check_sparing
 from ssl_bench.build.modules import build_backbone, build_method, count_parameters
+from ssl_bench.build.size import Estimate
 from ssl_bench.errors import UsageError
 from ssl_bench.plan.parts import masks_nothing
 from ssl_bench.plan.plan import Plan
-from ssl_bench.plugin.contracts import Batch, Method, ViewGroup
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a training costs.
-
-    Args:
-        encoder_parameters: of the image encoder.
-        trainable_parameters: of everything that is trained.
-        views: groups of crops.
-        step_flops: floating-point operations of one step, forward and backward.
-        memory_bytes: weights, gradients, optimiser state and saved activations in float32.
-        store_bytes: the prepared images.
-    """
-
-    encoder_parameters: int
-    trainable_parameters: int
-    views: Sequence[ViewGroup]
-    step_flops: int
-    memory_bytes: int
-    store_bytes: int
+from ssl_bench.plugin.contracts import Batch, Method
 
 
 def estimate(plan: Plan) -> Estimate:
@@ -65,9 +43,10 @@ def dry_build(plan: Plan) -> Method:
     for evaluator in plan.parts.evaluators:
         evaluator.component.load()
     with torch.device("meta"):
-        if plan.parts.method.component.masks and not build_backbone(plan).masks:
+        backbone = build_backbone(plan)
+        if plan.parts.method.component.masks and not backbone.masks:
             raise UsageError(masks_nothing(plan.parts))
-        method = build_method(plan)
+        method = build_method(plan, backbone)
     pretrain = plan.config.pretrain
     if plan.steps:
         check_sparing(

@@ -53,8 +53,8 @@ def fix_positions(backbone: Backbone, name: str) -> None:
     backbone.fix_positions()
 
 
-def build_method(plan: Plan) -> Method:
-    """The method around its backbone and fusion.
+def build_method(plan: Plan, backbone: Backbone | None = None) -> Method:
+    """The method around its backbone, which may be built already, and fusion.
 
     The three are initialised from streams of their own, so that a fusion is the only difference between a method
     with it and the same method without.
@@ -62,7 +62,7 @@ def build_method(plan: Plan) -> Method:
     Raises:
         UsageError: they do not fit each other.
     """
-    backbone = build_backbone(plan)
+    backbone = backbone or build_backbone(plan)
     fusion: Fusion | None = None
     if plan.parts.fusion:
         seed_torch(plan.config.seed, "fusion")

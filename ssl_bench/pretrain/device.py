@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ssl_bench.config.config import PretrainConfig
 from ssl_bench.errors import TrainingStopped, UsageError
+from ssl_bench.pretrain.accelerators import chosen_accelerator, missing_device
 from ssl_bench.pretrain.compiled import check_compiler
 from ssl_bench.results.environment import processor
 
@@ -53,23 +54,6 @@ def explained_memory(device: torch.device, batch_size: int) -> Iterator[None]:
             f"out of memory at batch size {batch_size} (peak {peak_memory(device)}); "
             "lower --batch-size or the backbone; it is never lowered for you, because it changes the loss"
         ) from error
-
-
-def chosen_accelerator(config: PretrainConfig) -> str:
-    """``cuda`` or ``cpu``, as asked for or found."""
-    if config.accelerator != "auto":
-        return config.accelerator
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def missing_device(config: PretrainConfig) -> str:
-    """Which device a configuration asks for that this machine lacks, as a sentence; empty where it has it."""
-    if chosen_accelerator(config) != "cuda":
-        return ""
-    if not torch.cuda.is_available():
-        return "pretrain.accelerator is cuda, and torch finds no GPU; choose cpu or auto"
-    found = torch.cuda.device_count()
-    return f"pretrain.devices is {config.devices}, and torch finds {found} GPUs here" if found < config.devices else ""
 
 
 def build_fabric(config: PretrainConfig) -> Fabric:

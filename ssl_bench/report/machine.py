@@ -51,12 +51,12 @@ def result_values(record: Record, folder: Path) -> dict[str, Any]:
 
 def plan_values(plan: Plan) -> dict[str, Any]:
     """What a dry run would do: the lines of its plan, and the numbers in them."""
-    from ssl_bench.build.estimate import estimate
+    from ssl_bench.build.remembered import remembered
     from ssl_bench.report.plan_text import plan_lines
 
-    size = estimate(plan)
+    size = remembered(plan)
     return {
-        "plan": [{"name": name, "text": str(text)} for name, text in plan_lines(plan)],
+        "plan": [{"name": name, "text": str(text)} for name, text in plan_lines(plan, size)],
         "steps": plan.steps,
         "encoder_parameters": size.encoder_parameters,
         "trainable_parameters": size.trainable_parameters,

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ssl_bench.build.estimate import estimate
+from ssl_bench.build.remembered import remembered
+from ssl_bench.build.size import Estimate
 from ssl_bench.errors import shortened
 from ssl_bench.plan.external import External
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plan.settle import whose_rates
 from ssl_bench.plugin.cohort import RAW
 from ssl_bench.plugin.vocabulary import coverage
-from ssl_bench.pretrain.device import chosen_accelerator, missing_device
+from ssl_bench.pretrain.accelerators import chosen_accelerator, missing_device
 from ssl_bench.report.spoken import Spoken
 
 
 def print_plan(plan: Plan) -> None:
     """Print what a run would do: data, splits, features, method, encoder, steps, memory."""
     console = Spoken()
-    for name, text in plan_lines(plan):
+    for name, text in plan_lines(plan, remembered(plan)):
         console.print(f"{name + ':':<12}{text}", soft_wrap=True)
 
 
-def plan_lines(plan: Plan) -> list[tuple[str, str]]:
-    """The plan as names and texts."""
+def plan_lines(plan: Plan, size: Estimate) -> list[tuple[str, str]]:
+    """The plan and its cost as names and texts."""
     config, parts, cohort = plan.config, plan.parts, plan.cohort
-    size = estimate(plan)
     lines = [
         ("data", f"{cohort.name}, {len(cohort):,} images of {cohort.frame['patient_id'].nunique():,} patients"),
         ("splits", "; ".join(_split_text(plan, name) for name in plan.manifest["patients"])),

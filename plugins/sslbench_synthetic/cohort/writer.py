@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,10 @@ from PIL import Image
 from ssl_bench.data.synthetic import MARKER
 from ssl_bench.files import new_folder
 from sslbench_synthetic.cohort.population import FINDINGS, draw_population
-from sslbench_synthetic.cohort.radiograph import Pixels, draw_radiograph
 from sslbench_synthetic.options import SyntheticOptions
+
+if TYPE_CHECKING:
+    from sslbench_synthetic.cohort.radiograph import Pixels
 
 VERSION = 2
 """Raised whenever the same options give other files."""
@@ -117,6 +119,8 @@ def _rows(population: pd.DataFrame, size: int) -> Iterable[str]:
 
 def _write_images(population: pd.DataFrame, options: SyntheticOptions, folder: Path) -> None:
     """Draw and write all images, by patient into the twelve folders of the release."""
+    from sslbench_synthetic.cohort.radiograph import draw_radiograph  # with SciPy, which images written before need not
+
     folders = [folder / f"images_{number:03d}" / "images" for number in range(1, FOLDERS + 1)]
     for path in folders:
         path.mkdir(parents=True)
