@@ -72,6 +72,7 @@ def test_no_page_asks_anything_of_the_network(site: Path) -> None:
     assert found == {}
 
 
+@pytest.mark.slow
 def test_the_first_tutorial_runs(sslbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)  # pictures take most of the time
     text = (DOCS / "tutorials" / "own-data.md").read_text()
@@ -82,3 +83,34 @@ def test_the_first_tutorial_runs(sslbench: Any, monkeypatch: pytest.MonkeyPatch)
         answer = sslbench(*shlex.split(line)[1:])
         assert answer.code == 0, (line, answer.err)
     assert Path("board.html").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+def test_the_way_to_a_figure_is_what_its_page_says(
+    sslbench: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every ``sslbench`` command of the page, at the size of a smoke test; pip's work is done by a path."""
+    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)  # pictures take most of the time
+    block = re.findall(r"^```\n(.*?)^```", (DOCS / "tutorials" / "paper.md").read_text(), re.MULTILINE | re.DOTALL)[0]
+    lines = block.splitlines()
+    assert len(lines) == 9
+    small = ["--preset", "smoke", "--epochs", "1", "--eval", "linear", "--set", "evaluate.replicates=100"]
+    for line in lines:
+        if line.startswith("pip install -e"):
+            installed(Path("sslbench-my-method"), "my-method", monkeypatch)
+        if line.startswith("sslbench "):
+            answer = sslbench(*shlex.split(line)[1:], *(small if line.startswith("sslbench run") else []))
+            assert answer.code == 0, (line, answer.err)
+    assert {path.suffix for path in Path("figures").iterdir()} == {".svg", ".pdf"}
+    assert Path("board.html").stat().st_size > 100_000
+    assert "my-method" in Path("tables.tex").read_text()
+
+
+def installed(project: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``pip install -e`` leaves: the package on the path and its entry point."""
+    package = f"sslbench_{name.replace('-', '_')}"
+    about = project / f"{package}-0.1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: sslbench-{name}\nVersion: 0.1.0\n")
+    (about / "entry_points.txt").write_text(f"[sslbench]\n{name} = {package}\n")
+    monkeypatch.syspath_prepend(project.absolute())

@@ -79,6 +79,7 @@ def test_the_broken_one_is_an_error_where_it_is_asked_for(sslbench: Sslbench) ->
     assert "broken plugin sslbench-broken 0.1:broken: RuntimeError: no licence" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_method_runs_to_a_record_with_ehr_features(
     sslbench: Sslbench, tiny_nih: Callable[..., Path], tmp_path: Path
 ) -> None:

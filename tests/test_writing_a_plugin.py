@@ -61,6 +61,7 @@ def test_the_page_says_what_the_command_writes(project: Path) -> None:
     assert (project / "tests/test_method.py").read_text() == BLOCKS["tests/test_method.py"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("installed")
 def test_it_passes_the_conformance_suite() -> None:
     check_method("barlow-twins")
@@ -108,6 +109,7 @@ def test_options_can_be_given_to_the_checks() -> None:
         dict(method_checks("barlow-twins", redundancies=0.1))["loss"]()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("installed")
 def test_it_runs(sslbench: Callable[..., Any], tiny_nih: Callable[..., Path], tmp_path: Path) -> None:
     assert discover().offer("method", "barlow-twins").source.distribution == "sslbench-barlow-twins"

@@ -65,6 +65,7 @@ def test_each_is_listed_and_none_is_broken(installed: Installed) -> None:
         assert found[f"new-{kind}"] == (kind, f"sslbench-new-{kind}", "0.1.0")
 
 
+@pytest.mark.slow
 def test_each_passes_its_own_tests(installed: Installed) -> None:
     folders = [project / "tests" for project in installed.projects.values()]
     done = installed.run("-m", "pytest", "--import-mode=importlib", "-q", "-p", "no:cacheprovider", *folders)
@@ -72,6 +73,7 @@ def test_each_passes_its_own_tests(installed: Installed) -> None:
     assert f"{len(SCAFFOLDED)} passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_they_run_together(
     installed: Installed, sslbench: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,6 +213,7 @@ def leaves(table: dict[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str
     return found
 
 
+@pytest.mark.slow
 @given(TABLES, TABLES)
 def test_merging_keeps_every_value_on_top_and_changes_nothing_given(base: Any, over: Any) -> None:
     before = repr((base, over))
