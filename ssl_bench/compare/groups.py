@@ -32,6 +32,9 @@ SEEN = ("name", "options", "labels", "uncertain", "blank", "size", "fit")
 GIVEN = ("init", "init_allow")
 """Keys of the backbone that say where weights come from: nothing to a baseline or to the seeds of a declared group."""
 
+WEIGHTS = "backbone.encoder"
+"""Key of weights of others: said by its name where there are some, and not at all where there are none."""
+
 ENCODER = "encoder"
 """Key that tells encoders apart which were not pretrained in their runs."""
 
@@ -186,7 +189,8 @@ def _names(groups: Sequence[Sequence[Run]], protocols: Sequence[str]) -> list[st
     apart = _differing(bare, identities, missing=True)
     names = []
     for name, identity, own in zip(bare, identities, options, strict=True):
-        aside = {**{key: identity[key] for key in identity if key in apart[name]},
+        said = {key: value for key, value in identity.items() if key != WEIGHTS or value}
+        aside = {**{key: said[key] for key in said if key in apart[name]},
                  **{key: own[key] for key in own if key in everywhere}}  # fmt: skip
         names.append(", ".join([name, *(f"{key}={_short(key, value)}" for key, value in aside.items())]))
     return _numbered(names)
@@ -206,4 +210,6 @@ def _short(key: str, value: Any) -> str:
         return PurePath(value).name  # where a file lies is of this machine; the key ``encoder`` tells two apart
     if key == ENCODER:
         return str(value)[:12]
+    if key == WEIGHTS and isinstance(value, Mapping):
+        return str(value.get("name", ""))
     return json.dumps(value) if isinstance(value, dict | list) else str(value)

@@ -17,6 +17,7 @@ from ssl_bench.compare.lines import lines_of
 from ssl_bench.compare.pairs import compare_runs, run_scores
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
+from ssl_bench.results import record_file
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.significance import over_seeds
@@ -256,3 +257,15 @@ def test_which_baselines_no_seed_changes_is_declared_and_no_name(monkeypatch: py
         monkeypatch.undo()
         run.seedless.cache_clear()
     assert fixed == ["edges"]
+
+
+def test_a_baseline_beside_weights_of_others_is_named_by_theirs(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    """The thumbnail of a run of ours keeps its plain name; nobody reads the settings of an encoder in a name."""
+    paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "pretrained", 0, 0.5)]
+    given = {"name": "timm", "image_size": 0, "pooling": "", "normalise": "", "trained_on": []}
+    for path, encoder in zip(paths, (None, given), strict=True):
+        folder = RunDirectory(path)
+        record = folder.read_record()
+        backbone = {**record.config["backbone"], "encoder": encoder}
+        record_file.write(folder.record, record.but(config={**record.config, "backbone": backbone}))
+    assert [arm.name for arm in read_groups(paths)][2:] == ["random", "random, backbone.encoder=timm"]
