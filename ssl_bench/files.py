@@ -88,6 +88,9 @@ UNFINISHED = ".unfinished"
 """Ends the hidden name of a folder that is being written."""
 
 
+# filelock locks a file of its own, exclusively: these locks are on the folder or file itself, and readers share them.
+
+
 def _begin(path: Path) -> tuple[Path, int]:
     """A temporary folder with a lock on it; made as the user's mask wants it."""
     beside = os.open(path.parent, os.O_RDONLY)

@@ -147,7 +147,7 @@ def _is_whole_file(images: npt.NDArray[np.uint8]) -> bool:
 
 
 def _free_memory() -> int:
-    """Bytes that are free; half of the machine's memory where the system does not say, as macOS."""
+    """Bytes that are free, where psutil reads them too; half of the memory where the system does not say, as macOS."""
     try:
         with open("/proc/meminfo") as lines:
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def peak_memory(device: torch.device) -> str:
-    """Largest memory so far, of the GPU or of the process."""
+    """Largest memory so far, of the GPU or of the process; psutil knows the latter on Windows alone."""
     if device.type == "cuda":
         return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB"
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB

@@ -41,6 +41,7 @@ def delong(labels: npt.ArrayLike, scores_a: npt.ArrayLike, scores_b: npt.ArrayLi
     """DeLong's test of two correlated AUROCs, by mid-ranks (Sun & Xu, IEEE Signal Processing Letters, 2014).
 
     It takes images for independent: a cross-check where there is one image per patient, too narrow elsewhere.
+    Neither scipy nor scikit-learn nor statsmodels has it.
 
     Args:
         labels: (N,) 1, 0, or NaN where unknown.
@@ -86,6 +87,8 @@ def _ranks(scores: Array) -> Floats:
 
 def holm(pvalues: npt.ArrayLike) -> Floats:
     """Adjust p values for their number by Holm's step-down method (Scandinavian Journal of Statistics, 1979).
+
+    scipy has the false discovery rate alone; statsmodels has Holm, but takes no NaN, and would be here for this only.
 
     Args:
         pvalues: (K,) of all the comparisons that were declared; NaN where one has none, which stays and is not counted.
