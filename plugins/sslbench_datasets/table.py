@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from posixpath import normpath
 
 import pandas as pd
 
@@ -75,7 +76,8 @@ class Table:
         held, table = len(table.frame), kept(table, columns)
         text, counts = table.frame, {"rows left out by filters": held - len(table.frame)}
         check_rows(table, columns)
-        frame = pd.DataFrame({"image_id": text.get("image_id", text["image_path"])})
+        # One file is one image, also where a row writes its path as ./a//b.png.
+        frame = pd.DataFrame({"image_id": text.get("image_id", text["image_path"].map(normpath))})
         frame["image_path"], frame["patient_id"] = text["image_path"], text["patient_id"]
         frame["study_id"] = text.get("study_id", frame["image_id"])
         frame["split"] = read_split(table, columns)

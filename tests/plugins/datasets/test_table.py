@@ -302,3 +302,11 @@ def test_a_finding_in_two_spellings_is_refused(root: Path, cells: list[str], non
         read(root, labels={"column": "Edema", "none": none})
     rewrite(root, Edema=["Edema", "no finding"] * 30)
     assert read(root, labels={"column": "Edema", "none": ["No finding", "no finding"]}).labels == ("Edema",)
+
+
+def test_one_file_is_one_image_however_its_path_is_written(root: Path) -> None:
+    table = pd.read_csv(root / "mine.csv", dtype=str, keep_default_na=False)
+    again = table.iloc[:2].assign(file=["./" + table.file[0], table.file[1].replace("/", "//")])
+    pd.concat([table, again]).to_csv(root / "mine.csv", index=False)
+    with pytest.raises(DataError, match="image ids must be unique; 2 occur twice"):
+        read(root)
