@@ -22,6 +22,10 @@ def run(
     preset: str | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
+    accumulate: int | None = None,
+    checkpoint_activations: bool | None = None,
+    residency: str | None = None,
+    accelerator: str | None = None,
     lr: float | None = None,
     seed: int | None = None,
     config: Path | str | None = None,
@@ -45,6 +49,10 @@ def run(
         preset: ``smoke`` (seconds), ``demo`` or ``paper``; None: ``demo``.
         epochs: passes over the training images.
         batch_size: images in a step.
+        accumulate: parts in which encoders get a batch, for memory; the loss sees it whole.
+        checkpoint_activations: compute activations twice instead of keeping them.
+        residency: where prepared images lie while it trains: ``auto``, ``device``, ``ram``, ``disk`` or ``sharded``.
+        accelerator: ``auto``, ``cpu`` or ``cuda``.
         lr: peak learning rate.
         seed: of everything random.
         config: a YAML or TOML file with any keys.
@@ -72,6 +80,8 @@ def run(
         "ehr.features": _listed(features), "fusion": fusion, "backbone.name": backbone,
         "backbone.encoder": encoder_file(encoder), "evaluate.protocols": _listed(protocols),
         "pretrain.epochs": epochs, "pretrain.batch_size": batch_size, "pretrain.lr": lr, "seed": seed,
+        "pretrain.accumulate": accumulate, "pretrain.checkpoint_activations": checkpoint_activations,
+        "data.residency": residency, "pretrain.accelerator": accelerator,
         **(settings or {}),
     }  # fmt: skip
     chosen = load(merge_flags(flags, []), name=preset, file=Path(config) if config else None,
