@@ -45,12 +45,14 @@ class Figure:
         caption: how to read it.
         alt: the same for those who cannot see it, with where its numbers stand as text.
         spec: data and layout, as Plotly.js reads them.
+        least: width in px below which it is scrolled instead of made smaller; 0: none.
     """
 
     title: str
     caption: str
     alt: str
     spec: Mapping[str, Any]
+    least: int = 0
 
 
 def looks_of(entries: Iterable[Entry]) -> dict[str, Style]:

@@ -17,6 +17,9 @@ from ssl_bench.results.row import MACRO
 SCALE = "Cividis"
 """Of heat maps: the same to readers with and without colour vision (Nuñez et al., PLoS ONE, 2018)."""
 
+CELL, BESIDE = 34, 240
+"""Width in px of a number in a heat map, and of names and scale beside it."""
+
 STEP = 0.3
 """Ranks between two of the bars that join what is not told apart."""
 
@@ -53,7 +56,8 @@ def heat_map(entries: Sequence[Entry], title: str, *, synthetic: bool) -> tuple[
     figure.update_yaxes(autorange="reversed")
     caption = "AUROC of each finding, mean over seeds. Without intervals here: these are in the records and reports."
     rows = tuple((entry.name, *row) for entry, row in zip(entries, texts, strict=True))
-    shown = Figure(title, caption, f"{title}. The numbers are in the table below it.", spec_of(figure))
+    alt = f"{title}. The numbers are in the table below it."
+    shown = Figure(title, caption, alt, spec_of(figure), BESIDE + CELL * len(labels))
     return shown, Table(("configuration", *map(readable, labels)), rows)
 
 
@@ -80,7 +84,7 @@ def ranks(found: Ranking, looks: Mapping[str, Style], title: str, *, synthetic: 
         x = rows + 0.5 + STEP * place
         figure.add_scatter(x=[x, x], y=[first - 0.15, last + 0.15], mode="lines", showlegend=False,
                            line={"color": GREY, "width": 5}, hoverinfo="skip", name="not told apart")  # fmt: skip
-    figure.update_xaxes(title_text="mean rank by macro AUROC (1: highest)", tickvals=list(range(1, rows + 1)),
+    figure.update_xaxes(title_text="mean rank (1: highest)", tickvals=list(range(1, rows + 1)),
                         range=[0.5, rows + 0.7 + STEP * len(found.cliques)])  # fmt: skip
     figure.update_yaxes(tickvals=list(range(rows)), ticktext=names, range=[rows - 0.5, -0.5])  # fmt: skip
     beyond = f" {found.left_out} lower configurations are not in it." if found.left_out else ""
