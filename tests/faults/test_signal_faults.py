@@ -11,7 +11,7 @@ import pytest
 
 from ssl_bench.pretrain.checkpoint import load_latest
 from ssl_bench.report.terminal import Terminal
-from sslbench_synthetic.cohort import writer
+from sslbench_synthetic.cohort import radiograph
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP]
 
@@ -89,14 +89,14 @@ def test_fault_26_a_signal_while_preparing_keeps_the_images(
 def test_fault_26_a_signal_while_synthetic_data_are_drawn_leaves_no_half_of_them(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = writer.draw_radiograph
+    before = radiograph.draw_radiograph
 
     def drawing(row: Any, *arguments: Any) -> Any:
         if row["patient"] == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         return before(row, *arguments)
 
-    monkeypatch.setattr(writer, "draw_radiograph", drawing)
+    monkeypatch.setattr(radiograph, "draw_radiograph", drawing)
     answer = bench.cli("run", "--preset", "smoke", "--set", "data.options={images: 40, size: 32}", "--out", bench.out)
     assert answer.code == 130
     assert bench.sentence(answer).startswith("SIGTERM: stopped before the run began; ")
