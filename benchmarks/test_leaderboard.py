@@ -16,6 +16,7 @@ import pandas as pd
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.page.page import write_page
 from ssl_bench.results.record import SCHEMA, Record
+from ssl_bench.results.row import MetricRow
 from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.stats.bootstrap import point
 
@@ -51,7 +52,11 @@ def _write(path: Path, configuration: int, seed: int, truth: Any, ids: list[str]
             frame = pd.DataFrame({"image_id": ids, "patient_id": patients})
             truths = pd.DataFrame(truth, columns=[f"y_{label}" for label in LABELS])
             columns = pd.DataFrame(scores, columns=[f"p_{label}" for label in LABELS])
-            run.write_predictions(encoder, *prediction_file(rows[-1]), pd.concat([frame, truths, columns], axis=1))
+            run.write_predictions(
+                encoder,
+                *prediction_file(MetricRow.model_validate(rows[-1])),
+                pd.concat([frame, truths, columns], axis=1),
+            )
     run.write_config({"seed": seed})
     run.write_record(Record.model_validate({
         "schema": SCHEMA, "synthetic": False, "notes": [], "method": f"method-{configuration}", "fusion": None,
