@@ -143,7 +143,7 @@ class Probe:
             probed=source.name,
             synthetic=False,
             notes=(),
-            method=f"embeddings of {source.parent.name if source.is_dir() else source.name}",
+            method=f"embeddings of {called(source)}",
             fusion=None,
             features=(),
             config=config,
@@ -155,6 +155,11 @@ class Probe:
             comparisons=(),
             seconds={"total": time.monotonic() - began},
         )
+
+
+def called(source: Path) -> str:
+    """What the embeddings are called in tables: their file or folder, or the run that they are of."""
+    return run_of(source.resolve())[0].path.name if source.is_dir() else source.name
 
 
 def name_of(source: Path) -> tuple[str, dict[str, Any]]:

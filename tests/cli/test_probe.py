@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from ssl_bench.cli import app
 from ssl_bench.errors import UsageError
+from ssl_bench.evaluate.provided import called
 from ssl_bench.stats.intervals import measure
 from ssl_bench.stats.predictions import read_predictions
 
@@ -126,3 +127,15 @@ def test_a_protocol_that_needs_the_encoder_is_refused(tmp_path: Path) -> None:
 def test_a_probed_folder_is_no_run(probed: tuple[Path, Path], command: str) -> None:
     with pytest.raises(UsageError, match=r"holds what sslbench probe made of strong\.csv, and no run"):
         CliRunner().invoke(app, [command, str(probed[1])], catch_exceptions=False)
+
+
+def test_embeddings_are_called_by_their_file_folder_or_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine" / "embeddings" / "trained").mkdir(parents=True)
+    (tmp_path / "mine" / "config.yaml").write_text("seed: 0\n")
+    (tmp_path / "out" / "nih14").mkdir(parents=True)
+    (tmp_path / "f.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    paths = ("f.csv", "mine", "mine/", "mine/embeddings", "mine/embeddings/trained", "out/nih14")
+    assert [called(Path(path)) for path in paths] == ["f.csv", "mine", "mine", "mine", "mine", "nih14"]
+    monkeypatch.chdir(tmp_path / "mine")
+    assert called(Path()) == "mine"
