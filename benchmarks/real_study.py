@@ -76,11 +76,11 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
     first, pixels, *claimed = values["boards"]
     names = [entry["configuration"] for entry in rows(first, "linear")]
     return {
-        "methods-linear": methods(values, first, pixels, "linear"),
-        "methods-knn": methods(values, first, pixels, "knn"),
+        "methods-linear": methods(first, pixels, "linear"),
+        "methods-knn": methods(first, pixels, "knn"),
         "claim": claim(*claimed) if claimed else WAITING,
         "detectable": detectable(values, claimed[0]) if claimed else WAITING,
-        "external": external(first, pixels),
+        "external": methods(first, pixels, "linear", EXTERNAL),
         "cost": cost(first),
         "efficiency": efficiency(values, names, 0.1),
         "efficiency-1": efficiency(values, names),
@@ -90,28 +90,17 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def methods(values: Mapping[str, Any], board: Mapping[str, Any], pixels: Mapping[str, Any], protocol: str) -> str:
+def methods(board: Mapping[str, Any], pixels: Mapping[str, Any], protocol: str, dataset: str = HOME) -> str:
     """Every configuration by a protocol, with its differences to the untrained encoder and to the thumbnail."""
     heads = ("configuration", "seeds", "AUROC", "SD", "minus `random`", "minus `pixels`", "AUPRC minus `pixels`")
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    beside = {entry["configuration"]: entry for entry in rows(pixels, protocol)}
-    for entry in rows(board, protocol):
+    beside = {entry["configuration"]: entry for entry in rows(pixels, protocol, dataset)}
+    for entry in rows(board, protocol, dataset):
         auroc, against = entry["metrics"]["auroc"], beside[entry["configuration"]]["metrics"]
         cells = [f"`{entry['configuration']}`", str(len(entry["seeds"])), value_text(auroc), spread_text(auroc),
                  *map(difference_text, (auroc, against["auroc"], against["auprc"]))]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def external(board: Mapping[str, Any], pixels: Mapping[str, Any]) -> str:
-    """Every configuration on the external test set by a linear probe that is fitted there."""
-    lines = ["| configuration | seeds | AUROC | SD | minus `random` | minus `pixels` |", "|---" * 6 + "|"]
-    beside = {entry["configuration"]: entry for entry in rows(pixels, "linear", EXTERNAL)}
-    for entry in rows(board, "linear", EXTERNAL):
-        auroc, against = entry["metrics"]["auroc"], beside[entry["configuration"]]["metrics"]["auroc"]
-        numbers = (value_text(auroc), spread_text(auroc), difference_text(auroc), difference_text(against))
-        lines.append(f"| `{entry['configuration']}` | {len(entry['seeds'])} | {' | '.join(numbers)} |")
-    return "\n".join(lines) if beside else WAITING
 
 
 def claim(plain: Mapping[str, Any], shuffled: Mapping[str, Any]) -> str:

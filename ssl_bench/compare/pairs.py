@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.errors import DataError, UsageError, shortened
-from ssl_bench.plugin.names import PIXELS as PIXELS
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, Comparison, MetricRow, Number, Part
 from ssl_bench.results.rows import CONSTANT, GUESSES, table_differences

@@ -29,8 +29,7 @@ from ssl_bench.config.roots import encoder_file, external_sets
 from ssl_bench.config.tuned import Tuning
 from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plugin.names import DEFAULT_DATASET, DEFAULT_PROTOCOLS
-from ssl_bench.plugin.names import DEFAULT_METHOD as DEFAULT_METHOD
+from ssl_bench.plugin.names import DEFAULT_DATASET, DEFAULT_METHOD, DEFAULT_PROTOCOLS
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.places import places_in
 from ssl_bench.plugin.training import REFERENCE, Training, recipe_name

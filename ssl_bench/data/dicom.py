@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import warnings
 from io import BytesIO
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
 from PIL import Image
+from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import get_decoder, pixel_array
@@ -38,6 +40,10 @@ UNDEFINED = 0xFFFFFFFF
 
 FLOATS = ("FloatPixelData", "DoubleFloatPixelData")
 NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated")
+
+GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+GROUPED = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
+"""Sequences of enhanced images, and what is read of their items."""
 NEEDED_OF_INTEGERS = ("BitsStored", "PixelRepresentation")
 
 # A value that breaks the rules of its kind is met where it is needed; until then it is nobody's business.
@@ -103,13 +109,16 @@ def _dataset(content: bytes, pixel_limit: int) -> Any:
 
 def _with_groups(dataset: Any) -> Any:
     """The header with the rescaling and the window that enhanced images keep in functional groups (C.7.6.16.2)."""
-    for group in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        for frame in list(dataset.get(group) or ())[:1]:
-            for part in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
-                for item in list(frame.get(part) or ())[:1]:
-                    for tag in list(item.keys()):
-                        dataset[tag] = item.get_item(tag)
+    for group, part in product(GROUPS, GROUPED):
+        item = _first_item(_first_item(dataset, group), part)
+        for tag in list(item.keys()):
+            dataset[tag] = item.get_item(tag)
     return dataset
+
+
+def _first_item(dataset: Any, sequence: str) -> Any:
+    """The first item of a sequence, an empty one where it has none."""
+    return next(iter(dataset.get(sequence) or ()), Dataset())
 
 
 def _found_syntax(dataset: Any) -> Any:

@@ -83,14 +83,16 @@ class MimicCxr:
     def _asked(self, root: Path, frame: pd.DataFrame, tables: release.Tables | None) -> Iterator[Noticed]:
         """What options ask for: the last laboratory values and vital signs before each film, body mass and height."""
         asked = [name for name, wanted in (("items", self.options.items), ("omr", self.options.omr)) if wanted]
-        if asked and tables is None:
+        if not asked:
+            return
+        if tables is None:
             raise UsageError(f"data.options.{asked[0]} needs the tables of MIMIC-IV, and there are none at {root}; add "
                              "--ehr-root")  # fmt: skip
-        if tables is not None and self.options.items:
-            place = tables.patients.parents[1]
+        place = tables.patients.parents[1]
+        if self.options.items:
             yield read_events(frame, place, self.options.items, self.options.hours, self._cache)
-        if tables is not None and self.options.omr:
-            yield read_body(frame, tables.patients.parents[1])
+        if self.options.omr:
+            yield read_body(frame, place)
 
     def _files(self, root: Path) -> tuple[dict[str, Path], release.Tables | None]:
         """The files that the options need, and those of MIMIC-IV where it is there; all that are missing are told."""
