@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,7 +219,7 @@ def _decoded(root: Path, paths: list[str], sample: Sample) -> Iterator[Finding]:
         greys = dict[str, Grey]()
         for path in (paths[number] for number in drawn[start : start + TOGETHER]):
             try:
-                greys[path] = decode(root / path, sample.options)
+                greys[path] = decode(os.path.join(root, path), sample.options)
             except DataError as error:
                 unreadable[path] = str(error)
         looks = zip(greys, shows_nothing(list(greys.values())) if greys else (), strict=True)

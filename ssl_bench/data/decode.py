@@ -42,7 +42,7 @@ class DecodeOptions:
     pixel_limit: int = 100_000_000
 
 
-def decode(path: Path, options: DecodeOptions) -> Grey:
+def decode(path: Path | str, options: DecodeOptions) -> Grey:
     """Read an image as ``(size, size)`` uint8 grey; as :func:`decode_content`, and the file may be missing."""
     return decode_content(read_content(path, options), path, options)
 
@@ -112,7 +112,7 @@ def _read(content: bytes, path: Path | str, options: DecodeOptions) -> Image.Ima
 def squared(image: Image.Image, size: int, fit: Fit) -> Image.Image:
     """A square of ``size`` px: the short side fits and the middle is kept (``crop``), or all is kept (``pad``)."""
     width, height = image.size
-    if fit == "whole":
+    if fit == "whole" or (width, height) == (size, size):
         return image
     if fit == "crop":
         # Cropped while resizing, so that a strip of one px by millions needs no memory for the rest.

@@ -185,6 +185,8 @@ def _check_one_patient(cohort: Cohort) -> None:
     odd = frame["image_path"].str.contains(r"\\|//|(?:^|/)\./", regex=True).astype(bool)
     plain = frame["image_path"].copy()
     plain[odd] = [os.path.normpath(_posix(path)) for path in plain[odd]]
+    if plain.is_unique:
+        return
     again = frame[plain.duplicated(keep=False)].groupby(plain, sort=False)
     several = again["patient_id"].unique()[lambda patients: patients.map(len) > 1]
     if several.empty:

@@ -133,8 +133,8 @@ def test_an_empty_split_is_a_problem_and_a_finding_without_positives_a_warning(c
 def test_the_sample_is_the_same_for_a_seed(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def decode(path: Path, options: DecodeOptions) -> np.ndarray:
-        seen.append(path.name)
+    def decode(path: str, options: DecodeOptions) -> np.ndarray:
+        seen.append(path)
         return np.arange(64, dtype=np.uint8).reshape(8, 8)
 
     monkeypatch.setattr("ssl_bench.data.check.decode", decode)
