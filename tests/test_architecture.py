@@ -38,6 +38,15 @@ PUBLIC = ("ssl_bench", "ssl_bench.plugin", "ssl_bench.testing")
 """What authors of plugins import from: the first itself, the others with their modules."""
 
 
+HELPERS = {
+    "errors", "files", "seeds", "distributed", "config.config", "config.yamltext", "data.boxes", "data.check",
+    "data.content", "data.ids", "data.own_split", "data.parquet", "data.spellings", "data.subsets", "data.synthetic",
+    "data.tables", "evaluate.neighbours", "evaluate.probe", "evaluate.streamed", "pretrain.schedules", "stats.groups",
+    "stats.intervals", "stats.logits", "stats.metrics",
+}  # fmt: skip
+"""What built-ins use besides, which docs/hooks.md therefore lists for everybody."""
+
+
 def imported(text: str) -> Iterator[str]:
     """Every module, or name in a module, that code imports anywhere."""
     for node in ast.walk(ast.parse(text)):
@@ -116,6 +125,16 @@ def test_authors_of_plugins_need_the_public_import_paths_alone() -> None:
     found = {name for text in third_party().values() for name in lines.findall(text)}
     assert {"ssl_bench", "ssl_bench.plugin.contracts", "ssl_bench.testing"} <= found
     assert not [name for name in found if name != PUBLIC[0] and ".".join(name.split(".")[:2]) not in PUBLIC[1:]]
+
+
+def test_built_ins_have_no_door_that_is_not_listed_for_everybody() -> None:
+    lines = re.compile(r"^\s*(?:from|import) (ssl_bench[\w.]*)", re.MULTILINE)
+    texts = [path.read_text() for path in CHECKOUT.glob("plugins/*/**/*.py")]
+    found = {name for text in texts for name in lines.findall(text)}
+    private = {name for name in found if name not in PUBLIC and not name.startswith("ssl_bench.plugin.")}
+    assert private == {f"ssl_bench.{name}" for name in HELPERS}
+    page = (CHECKOUT / "docs/hooks.md").read_text()
+    assert not [name for name in private if f"`{name}`" not in page]
 
 
 def loaded(code: str) -> set[str]:

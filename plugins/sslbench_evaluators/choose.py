@@ -8,18 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from ssl_bench.plugin.contracts import EvalContext, Split
 from ssl_bench.stats.metrics import macro_auroc
 
 Scores = npt.NDArray[np.floating[Any]]
-
-HELD_OUT = ("validate", "test")
-"""The splits that are predicted; the training split is for fitting alone."""
-
-
-def held_out(context: EvalContext) -> dict[str, Split]:
-    """Everything that is predicted: both held-out splits, and the test splits of other datasets."""
-    return {**{name: context.splits[name] for name in HELD_OUT}, **context.external}
 
 
 def best_by_validation(scores: Scores, labels: Scores) -> int:

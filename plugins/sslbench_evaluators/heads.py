@@ -20,7 +20,7 @@ from ssl_bench.seeds import generator, seed_torch
 from ssl_bench.stats.logits import probabilities
 from ssl_bench.stats.metrics import macro_auroc
 from sslbench_evaluators.augment import augmented, draw_affine
-from sslbench_evaluators.choose import has_both_classes, held_out
+from sslbench_evaluators.choose import has_both_classes
 from sslbench_evaluators.options import HeadOptions
 
 Array = npt.NDArray[Any]
@@ -100,7 +100,7 @@ class Training:
         with torch.random.fork_rng(devices):  # dropout and stochastic depth draw from torch's global generators
             settings = self.fit()
         fitted = has_both_classes(torch.tensor(self.context.splits["train"].labels)).numpy()
-        for name, split in held_out(self.context).items():
+        for name, split in self.context.held_out().items():
             scores = np.where(fitted, self.predict(split), np.nan)
             yield Predictions(name, scores, probabilities=True, settings=settings)
 

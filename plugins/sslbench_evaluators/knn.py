@@ -9,7 +9,7 @@ import torch
 from ssl_bench.evaluate.neighbours import knn_scores
 from ssl_bench.evaluate.streamed import mean_of
 from ssl_bench.plugin.contracts import EvalContext, Predictions
-from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
+from sslbench_evaluators.choose import best_by_validation, has_both_classes
 from sslbench_evaluators.options import KnnOptions
 
 
@@ -26,7 +26,7 @@ class Knn:
         centre = mean_of(train.embeddings, context.device) if self.options.centre else None
         counts = sorted({min(count, len(labels)) for count in self.options.neighbours})
         scores = {}
-        for name, split in held_out(context).items():
+        for name, split in context.held_out().items():
             near = knn_scores(
                 train.embeddings, labels, split.embeddings, counts, self.options.temperature, centre=centre
             )

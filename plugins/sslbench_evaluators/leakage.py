@@ -13,10 +13,10 @@ from sklearn.metrics import mean_absolute_error, r2_score
 
 from ssl_bench.data.subsets import restricted
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
-from ssl_bench.plugin.contracts import EvalContext, Metric, Split
+from ssl_bench.plugin.contracts import HELD_OUT, EvalContext, Metric, Split
 from ssl_bench.stats.groups import known
 from ssl_bench.stats.intervals import Interval, measure
-from sslbench_evaluators.choose import HELD_OUT, best_by_validation
+from sslbench_evaluators.choose import best_by_validation
 from sslbench_evaluators.options import LeakageOptions
 
 Array = npt.NDArray[Any]

@@ -13,7 +13,7 @@ from ssl_bench.evaluate.probe import fit_rows, predict_logits
 from ssl_bench.evaluate.streamed import Standardised
 from ssl_bench.plugin.contracts import EvalContext, Predictions, Split
 from ssl_bench.stats.logits import probabilities
-from sslbench_evaluators.choose import best_by_validation, has_both_classes, held_out
+from sslbench_evaluators.choose import best_by_validation, has_both_classes
 from sslbench_evaluators.options import LinearOptions
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -36,7 +36,7 @@ class Linear:
         labels = torch.tensor(train.labels, device=context.device)
         weights, bias = fit_rows(rows, labels, self.options.strengths)
         scores = {}
-        for name, split in held_out(context).items():
+        for name, split in context.held_out().items():
             parts = rows.like(self.features(split)).blocks()
             logits = torch.cat([predict_logits(block, weights, bias) for _, block in parts], dim=1)
             logits = torch.where(has_both_classes(labels), logits, torch.nan)

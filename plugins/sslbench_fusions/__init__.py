@@ -24,9 +24,9 @@ def sslbench_components() -> Iterable[Component]:
     """The built-in fusions."""
     return [
         fusion("concat", "concat:Concat", "image and embedded EHR features side by side, projected to the image width "
-               "(the paper)", "ConcatOptions"),
+               "(the paper)", "ConcatOptions", offset_parameters=("embed.bias", "project.bias")),
         fusion("concat-noproj", "concat:ConcatNoProjection", "side by side without a projection: a wider head",
-               "ConcatOptions", keeps_width=False),
+               "ConcatOptions", keeps_width=False, offset_parameters=("embed.bias",)),
         fusion("gated", "gated:Gated", "a gate for each feature mixes image and EHR"),
         fusion("film", "film:Film", "EHR features scale and shift the image features", "FilmOptions"),
         fusion("cross-attention", "cross_attention:CrossAttention", "EHR features attend the image tokens",

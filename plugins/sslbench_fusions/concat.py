@@ -24,7 +24,6 @@ class Concat(nn.Module):
     def __init__(self, options: ConcatOptions, dim: int, schema: FeatureSchema) -> None:
         super().__init__()
         self.out_dim = dim
-        self.offset_parameters = ("embed.bias", "project.bias")
         self.absence = nn.Parameter(torch.zeros(len(schema)))
         self.embed = nn.Linear(len(schema), options.ehr_dim)
         self.project = nn.Linear(dim + options.ehr_dim, dim)
@@ -41,7 +40,6 @@ class ConcatNoProjection(nn.Module):
     def __init__(self, options: ConcatOptions, dim: int, schema: FeatureSchema) -> None:
         super().__init__()
         self.out_dim = dim + options.ehr_dim
-        self.offset_parameters = ("embed.bias",)
         self.absence = nn.Parameter(torch.zeros(len(schema)))
         self.embed = nn.Linear(len(schema), options.ehr_dim)
 

@@ -70,12 +70,13 @@ def run(
     from ssl_bench.config.config import load
     from ssl_bench.config.recipes import finder
     from ssl_bench.config.roots import data_flags, encoder_file
+    from ssl_bench.plugin.names import PRETRAINED
     from ssl_bench.plugin.registry import discover
     from ssl_bench.report.hush import hush, hushed
 
     given = [data] if isinstance(data, str) else data
     flags = {
-        "method": method or ("pretrained" if encoder and not config else None),
+        "method": method or (PRETRAINED if encoder and not config else None),
         **data_flags(given, str(root) if root else None),
         "ehr.features": _listed(features), "fusion": fusion, "backbone.name": backbone,
         "backbone.encoder": encoder_file(encoder), "evaluate.protocols": _listed(protocols),

@@ -82,9 +82,10 @@ def build_baseline(plan: Plan, chosen: ResolvedComponent) -> Method:
 
 
 def build_fusion(chosen: ResolvedComponent, dim: int, schema: FeatureSchema) -> Fusion:
-    """A fusion for features of width ``dim`` that knows what its descriptor says of the tokens it needs."""
+    """A fusion for features of width ``dim``, with what its descriptor states for methods."""
     fusion = chosen.build(dim, schema)
     fusion.needs_tokens = chosen.component.needs_tokens
+    fusion.offset_parameters = chosen.component.offset_parameters
     return cast("Fusion", fusion)
 
 

@@ -26,6 +26,7 @@ from ssl_bench.cli.options import (
     split_file,
 )
 from ssl_bench.errors import UsageError
+from ssl_bench.plugin.names import PRETRAINED
 from ssl_bench.ranks import started_outside
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def run(
         raise UsageError("--split does not say whose split it is; give it as split of data.more in --config")
     flags = asked(
         {
-            "method": method or ("pretrained" if encoder and not config else None),
+            "method": method or (PRETRAINED if encoder and not config else None),
             "recipe": recipe,
             "ehr.features": features,
             "fusion": fusion,

@@ -46,12 +46,13 @@ def tables(
         raise UsageError("--json prints values by itself; leave out --out and --format")
     from ssl_bench.compare.groups import read_groups
     from ssl_bench.config.config import split_names
+    from ssl_bench.plugin.names import PAPER_PROTOCOLS
     from ssl_bench.plugin.registry import discover
-    from ssl_bench.report.paper import TITLES, paper, refuse_seen
+    from ssl_bench.report.paper import paper, refuse_seen
     from ssl_bench.report.paper_text import rendered
     from ssl_bench.stats.measures import usual
 
-    names, asked = split_names(protocols or "") or tuple(TITLES), usual(discover(), metrics)
+    names, asked = split_names(protocols or "") or PAPER_PROTOCOLS, usual(discover(), metrics)
     arms = read_groups(runs, names)
     shown = paper(arms, names, per_label=per_label, replicates=replicates, fewest=fewest, asked=asked)
     if refuse_contaminated:

@@ -17,7 +17,7 @@ from ssl_bench.compare.pairs import validation_of
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.names import RANDOM
-from ssl_bench.plugin.registry import discover
+from ssl_bench.plugin.registry import installed
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rundir import RunDirectory, prediction_file
@@ -32,7 +32,7 @@ Setting = tuple[str, str, str]
 @cache
 def seedless() -> frozenset[str]:
     """Baselines of the images alone, which no seed changes: so their descriptor says (``needs_initial=False``)."""
-    methods = [offer.component for offer in discover().offers(MethodSpec.kind)]
+    methods = [offer.component for offer in installed().offers(MethodSpec.kind)]
     untrained = (one for one in methods if isinstance(one, MethodSpec) and not one.trains)
     return frozenset(one.name for one in untrained if not one.needs_initial)
 

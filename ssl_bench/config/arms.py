@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ssl_bench.plugin.names import NO_FUSION
+
 NONE, REAL, SHUFFLED = "none", "real", "shuffled"
 
 
 ARMS: dict[str, dict[str, Any]] = {
-    NONE: {"fusion": "none", "ehr": {"control": "none"}},
+    NONE: {"fusion": NO_FUSION, "ehr": {"control": "none"}},
     REAL: {"ehr": {"control": "none"}},
     SHUFFLED: {"ehr": {"control": "shuffled"}},
     "constant": {"ehr": {"control": "constant"}},

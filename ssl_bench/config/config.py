@@ -29,7 +29,7 @@ from ssl_bench.config.roots import encoder_file, external_sets
 from ssl_bench.config.tuned import Tuning
 from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plugin.names import DEFAULT_DATASET, DEFAULT_METHOD, DEFAULT_PROTOCOLS
+from ssl_bench.plugin.names import DEFAULT_BACKBONE, DEFAULT_DATASET, DEFAULT_METHOD, DEFAULT_PROTOCOLS
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.places import places_in
 from ssl_bench.plugin.training import REFERENCE, Training, recipe_name
@@ -162,7 +162,7 @@ class EhrConfig(Section):
 class BackboneConfig(Section):
     """The image encoder."""
 
-    name: str = Field("vit-tiny", description="an alias or any timm model")
+    name: str = Field(DEFAULT_BACKBONE, description="an alias or any timm model")
     image_size: int = Field(0, ge=0, description="px, 0 for the backbone's own")
     options: dict[str, Any] = Field(default_factory=dict, description="further arguments of the timm model")
     positions: Literal["auto", "learnt", "sincos"] = Field(

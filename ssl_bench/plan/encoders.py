@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from ssl_bench.config.config import BackboneConfig
 from ssl_bench.errors import DataError, PluginError, UsageError
 from ssl_bench.plugin.components import BackboneSpec, EncoderSpec, MethodSpec
+from ssl_bench.plugin.names import PRETRAINED
 from ssl_bench.plugin.registry import Registry
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def choose_encoder(config: BackboneConfig, registry: Registry, method: MethodSpe
         return None
     if not method.needs_weights:
         raise UsageError(
-            f"method '{method.name}' builds its own encoder; evaluate weights of others by --method pretrained, or "
+            f"method '{method.name}' builds its own encoder; evaluate weights of others by --method {PRETRAINED}, or "
             "start a training from them with --init FILE"
         )
     if config.init:

@@ -27,6 +27,7 @@ from ssl_bench.plugin.components import (
     MetricSpec,
 )
 from ssl_bench.plugin.features import check_available, expand
+from ssl_bench.plugin.names import PRETRAINED
 from ssl_bench.plugin.options import Options
 from ssl_bench.plugin.places import places_in
 from ssl_bench.plugin.registry import Registry
@@ -370,7 +371,7 @@ def _check_weights(config: RunConfig, method: ResolvedComponent) -> None:
         raise UsageError(f"method '{method.name}' evaluates given weights; add --encoder NAME=PATH, or --init FILE")
     if config.backbone.init and not (method.component.trains or method.component.needs_weights):
         raise UsageError(
-            f"method '{method.name}' is the untrained encoder; leave out --init or use method 'pretrained'"
+            f"method '{method.name}' is the untrained encoder; leave out --init or use method '{PRETRAINED}'"
         )
 
 

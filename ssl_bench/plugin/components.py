@@ -128,12 +128,15 @@ class FusionSpec(Component):
         needs_tokens: the fusion reads the token sequence and not only the pooled feature.
         keeps_width: ``out_dim`` equals the encoder's width D.
         fuses: EHR values reach the features; False for a fusion that leaves them as they are and adds losses at most.
+        offset_parameters: names of parameters that add the same constant to the features of every row (the bias of a
+            last linear layer), which a method's BatchNorm cancels (:func:`ssl_bench.plugin.methods.cancelled_offsets`).
     """
 
     kind: ClassVar[str] = "fusion"
     needs_tokens: bool = False
     keeps_width: bool = True
     fuses: bool = True
+    offset_parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +218,7 @@ class EvaluatorSpec(Component):
         with_ehr: protocols that run beside it where EHR is given downstream (``--ehr-at-eval``).
         fits: the protocol learns from the training split; False: it is run once, whatever shares of the training
             patients are asked for.
+        heading: of its tables; empty: the name.
         sees_encoder: False for a protocol that looks at no encoder (EHR alone), whose numbers are therefore the same
             for all of them: nothing of it is ranked or tested.
     """
@@ -224,6 +228,7 @@ class EvaluatorSpec(Component):
     ehr: Literal["", "rows", "fusion"] = ""
     with_ehr: tuple[str, ...] = ()
     fits: bool = True
+    heading: str = ""
     sees_encoder: bool = True
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from ssl_bench.plugin.feature_specs import SHARED, FeatureSpec
+from ssl_bench.plugin.views import Photometric as Photometric
+from ssl_bench.plugin.views import ViewGroup as ViewGroup
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,50 +24,6 @@ if TYPE_CHECKING:
     from ssl_bench.plugin.cohort import Cohort
 
     Floats = npt.NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class Photometric:
-    """Random changes of a grey image in [0, 1]; all off by default except the share of images they apply to.
-
-    Args:
-        brightness: the factor is drawn from [1 - brightness, 1 + brightness].
-        contrast: the factor about the image's mean is drawn from [1 - contrast, 1 + contrast].
-        jitter_probability: share of the views whose brightness and contrast change.
-        blur_probability: share of the views that are blurred.
-        blur_sigma: range of the Gaussian's sigma in px for a 224 px view; it shrinks with the view.
-        solarize_probability: share of the views whose bright half is inverted.
-    """
-
-    brightness: float = 0.0
-    contrast: float = 0.0
-    jitter_probability: float = 0.8
-    blur_probability: float = 0.0
-    blur_sigma: tuple[float, float] = (0.1, 2.0)
-    solarize_probability: float = 0.0
-
-
-@dataclass(frozen=True)
-class ViewGroup:
-    """Random crops of one kind.
-
-    Args:
-        name: the key under which the method finds them in the batch.
-        count: views per image.
-        size: side of the square view in px.
-        scale: range of the crop's share of the image area.
-        photometric: changes of the grey values.
-        ratio: range of the crop's width by its height.
-        flip: probability of a horizontal flip.
-    """
-
-    name: str
-    count: int
-    size: int
-    scale: tuple[float, float]
-    photometric: Photometric = Photometric()
-    ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    flip: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +97,8 @@ class Backbone(Protocol):
         masks: patches can be dropped, or hidden behind a learnt token.
 
     One that can do without learnt positions has ``fix_positions()``, which puts fixed ones in their place; one that can
-    do without a class token has ``pool_patches()``, after which ``pooled`` is the mean of the patches.
+    do without a class token has ``pool_patches()``, after which ``pooled`` is the mean of the patches. One whose last
+    layer adds a constant to all rows (the bias of a norm) names those parameters in ``offset_parameters``.
     """
 
     model: nn.Module
@@ -170,6 +129,8 @@ class Fusion(Protocol):
 
     Attributes:
         out_dim: width of the fused features; a method builds its head from it.
+
+    The core sets ``needs_tokens`` and ``offset_parameters`` on it, as its descriptor states them.
     """
 
     out_dim: int
@@ -285,6 +246,10 @@ class Writer(Protocol):
         """
 
 
+HELD_OUT = ("validate", "test")
+"""The splits that are predicted; the training split is for fitting alone."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Everything an evaluator may know of one split, row by row.
@@ -346,6 +311,10 @@ class EvalContext:
     black: float | Tensor = 0.0
     external: Mapping[str, Split] = field(default_factory=dict)
     fusion: Callable[[], Fusion] | None = None
+
+    def held_out(self) -> dict[str, Split]:
+        """Everything that a protocol predicts, by name: validate, test, and the test splits of other datasets."""
+        return {**{name: self.splits[name] for name in HELD_OUT}, **self.external}
 
 
 @dataclass(frozen=True)

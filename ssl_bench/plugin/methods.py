@@ -124,8 +124,9 @@ def cancelled_offsets(backbone: Backbone, fusion: Fusion | None) -> tuple[str, .
     """Names of parameters that add the same constant to the features of every image.
 
     A head that begins with a linear layer and a BatchNorm cancels them, so a method with such a head declares them as
-    ``null_parameters``. Backbone and fusion name their own in ``offset_parameters``; a fusion without any is taken to
-    use the features in another way than linearly, so that the backbone's matter.
+    ``null_parameters``. A backbone names its own in ``offset_parameters``, a fusion in the field of that name of its
+    descriptor; a fusion without any is taken to use the features in another way than linearly, so that the backbone's
+    matter.
     """
     own = tuple(f"fusion.{name}" for name in getattr(fusion, "offset_parameters", ()))
     passed = own or fusion is None

@@ -9,9 +9,19 @@ from __future__ import annotations
 DEFAULT_METHOD = "msn-ehr"
 """What runs where the user names no method: the paper's."""
 
+PRETRAINED = "pretrained"
+"""The method that evaluates weights of the user, and so what runs where an encoder is given and no method."""
+
+NO_FUSION = "none"
+"""The fusion of the image alone, in the arm of an ablation that has no EHR."""
+
+DEFAULT_BACKBONE = "vit-tiny"
 DEFAULT_DATASET = "synthetic"
 DEFAULT_PROTOCOLS = ("linear", "knn")
 DEFAULT_LAUNCHER = "local"
+
+PAPER_PROTOCOLS = ("linear", "linear-paper", "finetune")
+"""Protocols of the paper's tables, in their order."""
 
 RANDOM = "random"
 """The encoder that was never trained, which every run is measured beside, and the baseline of tables."""

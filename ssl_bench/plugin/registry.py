@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from re import fullmatch
@@ -255,3 +255,9 @@ def tell_observers(record: Mapping[str, Any], run_dir: Path) -> list[str]:
 def discover() -> Registry:
     """The registry of everything installed in this environment."""
     return PluginHost().registry
+
+
+@cache
+def installed() -> Registry:
+    """As :func:`discover`, once a process: for readers of many records, which would look for plugins at each."""
+    return discover()

@@ -17,6 +17,8 @@ from ssl_bench.compare.groups import RunGroup
 from ssl_bench.compare.lines import Line, lines_of
 from ssl_bench.compare.run import Setting, settings_of
 from ssl_bench.errors import UsageError
+from ssl_bench.plugin.components import EvaluatorSpec
+from ssl_bench.plugin.registry import installed
 from ssl_bench.pretrain.health import LEGEND, UNREADY
 from ssl_bench.report.place_notes import at, headings_of, held_notes
 from ssl_bench.report.tuned import tuning_notes
@@ -27,13 +29,6 @@ from ssl_bench.stats.family import Test, adjust, described, mark
 from ssl_bench.stats.intervals import FEWEST, Interval
 from ssl_bench.stats.measures import Gauge
 from ssl_bench.stats.significance import SEEDS
-
-TITLES = {
-    "linear": "Linear evaluation",
-    "linear-paper": "Linear evaluation with augmented images",
-    "finetune": "Fine-tuning",
-}
-"""Protocols of the paper's tables, in their order."""
 
 
 @dataclass(frozen=True)
@@ -253,9 +248,10 @@ def _goodness(cell: Cell, bench: GroupComparison) -> float:
 def paper_tables(cells: Sequence[Cell]) -> list[PaperTable]:
     """The macro table of every protocol, and one for each metric where there are single findings."""
     tables = []
+    headings = {offer.component.name: offer.component.heading for offer in installed().offers(EvaluatorSpec.kind)}
     for protocol in dict.fromkeys(cell.place[0] for cell in cells):
         of = [cell for cell in cells if cell.place[0] == protocol]
-        title = f"{TITLES.get(protocol, protocol)} ({protocol})"
+        title = f"{headings.get(protocol) or protocol} ({protocol})"
         columns = {(cell.place, cell.metric): f"{at(cell.place)}{cell.heading}" for cell in of if cell.label == MACRO}
         rows = {arm: {(cell.place, cell.metric): cell for cell in of if cell.arm == arm and cell.label == MACRO}
                 for arm in dict.fromkeys(cell.arm for cell in of)}  # fmt: skip

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from ssl_bench.config.config import Choice, EncoderChoice, RunConfig
 from ssl_bench.errors import HandledError
-from ssl_bench.plugin.registry import Registry, discover
+from ssl_bench.plugin.registry import installed
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MetricRow
 
@@ -249,15 +249,10 @@ def _options(kind: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _registry() -> Registry:
-    return discover()
-
-
-@cache
 def _model(kind: str, name: str) -> type[BaseModel] | None:
     """The options of a component; None where no plugin here has it, or not under this name."""
     try:
-        return _registry().get(kind, name).options_model()  # type: ignore[no-any-return]
+        return installed().get(kind, name).options_model()  # type: ignore[no-any-return]
     except HandledError:
         return None
 

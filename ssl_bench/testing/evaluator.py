@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ssl_bench.errors import HandledError
 from ssl_bench.plugin.cohort import SPLITS
 from ssl_bench.plugin.components import EvaluatorSpec as EvaluatorComponent
-from ssl_bench.plugin.contracts import EvalContext, Fusion, Metric, Predictions, Split
+from ssl_bench.plugin.contracts import HELD_OUT, EvalContext, Fusion, Metric, Predictions, Split
 from ssl_bench.results.rows import Origin, Scored, check_scores
 from ssl_bench.seeds import generator, seed_torch
 from ssl_bench.stats.metrics import macro_auroc
@@ -39,7 +39,6 @@ Floats = npt.NDArray[np.floating[Any]]
 FINDINGS = ("Effusion", "Mass", "Nodule")
 SIZES = {"train": 80, "validate": 40, "test": 40}
 WIDTH = 8
-HELD_OUT = ("validate", "test")
 
 CHANCE = 0.6
 """Macro AUROC on the validation split that a working protocol exceeds here by far."""

@@ -259,7 +259,7 @@ def check_gradients(subject: FusionSubject) -> None:
     )
     learning = sorted(declared & alive)
     subject.expect(not learning, f"declares null_parameters that do learn: {', '.join(learning)}")
-    offset_parameters = sorted(set(getattr(fusion, "offset_parameters", ())) - set(trainable))
+    offset_parameters = sorted(set(subject.component.offset_parameters) - set(trainable))
     subject.expect(
         not offset_parameters,
         f"names offset_parameters that are none of its trainable parameters: {', '.join(offset_parameters)}",

@@ -87,6 +87,7 @@ def test_the_fusion_is_built_for_the_features(plan: Callable[..., Plan]) -> None
     method = build_method(plan("msn", ehr={"features": "age,sex,view"}))
     assert method.fusion.embed.in_features == 7
     assert method.fusion.out_dim == 32
+    assert method.fusion.offset_parameters == ("embed.bias", "project.bias")  # as its descriptor states
     assert build_method(plan("msn")).fusion is None
 
 

@@ -248,7 +248,7 @@ def test_which_baselines_no_seed_changes_is_declared_and_no_name(monkeypatch: py
         MethodSpec(name=name, target="a:B", summary="toy", **{"trains": False, **rest}) for name, rest in told.items()
     ]
     source = Source("sslbench-toy", "1", "toy")
-    monkeypatch.setattr(run, "discover", lambda: Registry([RegisteredComponent(one, source) for one in found]))
+    monkeypatch.setattr(run, "installed", lambda: Registry([RegisteredComponent(one, source) for one in found]))
     run.seedless.cache_clear()
     try:
         record = Record.model_validate({"schema": 2, "metrics": [], "pretraining": {}})

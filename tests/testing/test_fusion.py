@@ -45,7 +45,6 @@ def test_a_fusion_that_keeps_the_contract_passes(name: str, fields: dict[str, ob
         ("determinism", "Unseeded", "gives other features with the same seed"),
         ("gradients", "Unused", "never uses absence"),
         ("gradients", "Null", "trains parameters whose gradient is rounding noise: keys.bias"),
-        ("gradients", "Shifted", "names offset_parameters that are none of its trainable parameters: project.bias"),
         ("state_is_whole", "Remembers", "has state that state_dict does not hold"),
     ],
 )
@@ -55,6 +54,11 @@ def test_what_is_wrong_is_said_in_one_sentence(
     said = sentence(fusion_checks(sample(name)), check)
     assert said.startswith("fusion 'sample' ")
     assert wanted in said
+
+
+def test_declared_offsets_are_parameters(sentence: Callable[[Sequence[Check], str], str]) -> None:
+    said = sentence(fusion_checks(sample("Good", offset_parameters=("project.bias",))), "gradients")
+    assert "names offset_parameters that are none of its trainable parameters: project.bias" in said
 
 
 def test_a_promise_of_tokens_is_kept(sentence: Callable[[Sequence[Check], str], str]) -> None:

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from ssl_bench import FusionSpec
 from ssl_bench.plugin.contracts import Encoding, Fusion
 from ssl_bench.plugin.features import learn_schema
+from sslbench_fusions import sslbench_components
 from sslbench_fusions.concat import Concat
 from sslbench_fusions.options import ConcatOptions
 
@@ -74,7 +76,9 @@ def test_missing_is_not_zero(fusion: Concat, encoding: Encoding) -> None:
 
 
 def test_named_shifts_move_every_row_alike(fusion: Concat, encoding: Encoding, ehr: Tensor) -> None:
-    for name in fusion.offset_parameters:
+    names = {spec.name: spec.offset_parameters for spec in sslbench_components() if isinstance(spec, FusionSpec)}
+    assert names["concat"] == ("embed.bias", "project.bias")
+    for name in names["concat"]:
         before = fusion.fuse(encoding, ehr, torch.ones_like(ehr)).features
         with torch.no_grad():
             fusion.get_parameter(name).add_(1.0)

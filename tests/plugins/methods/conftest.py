@@ -59,6 +59,8 @@ class Checks:
         descriptor = self.registry.get("method", name)
         torch.manual_seed(seed)
         fusion = Concat(ConcatOptions(ehr_dim=4), backbone(kind).dim, range(COLUMNS)) if fused else None
+        if fusion is not None:  # as the core does with what a descriptor states
+            fusion.offset_parameters = self.registry.get("fusion", "concat").offset_parameters
         values = self.registry.options("method", name, options, "smoke")
         labels = [LABELS] if descriptor.uses_labels else []
         return descriptor.load()(values, backbone(kind), fusion, *labels).double().train()

@@ -108,10 +108,6 @@ class HonestlyNull(Null):
     null_parameters = ("keys.bias",)
 
 
-class Shifted(Good):
-    offset_parameters = ("project.bias",)
-
-
 class Remembers(Good):
     steps = 0
 
