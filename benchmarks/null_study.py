@@ -32,7 +32,7 @@ from scipy.special import expit, logit
 
 from ssl_bench.build.modules import build_method
 from ssl_bench.build.prepared import PreparedData, prepare_data
-from ssl_bench.cli.ablate import Quiet
+from ssl_bench.cli.ablate import Warnings
 from ssl_bench.compare.ablation import contrast
 from ssl_bench.config.config import load
 from ssl_bench.evaluate.embedder import Embedder
@@ -73,7 +73,7 @@ def one_run(plan: Plan, prepared: PreparedData, arm: str, seed: int, folder: Pat
     own, run = replace(plan, config=config), RunDirectory(folder)
     folder.mkdir(parents=True, exist_ok=True)
     method = build_method(own)
-    pretrain(own, run, method, prepared, build_fabric(config.pretrain), Quiet(run))
+    pretrain(own, run, method, prepared, build_fabric(config.pretrain), Warnings(run))
     context = Embedder("trained", method.encoder, run, config.evaluate.batch_size).context(prepared, "synthetic", seed)
     test = next(item for item in own.parts.evaluators[0].build().evaluate(context) if item.split == "test")
     split = context.splits["test"]

@@ -31,7 +31,7 @@ LAYERS = (
 )  # fmt: skip
 """Packages, and the loose module that is the flow of a run: each imports none that stands behind it."""
 
-LOOSE = {"__init__", "__main__", "distributed", "errors", "files", "pipeline", "ranks", "seeds"}
+LOOSE = {"__init__", "__main__", "distributed", "errors", "files", "numbers", "pipeline", "ranks", "seeds"}
 """Files at the top of the package; all others have a folder."""
 
 PUBLIC = ("ssl_bench", "ssl_bench.plugin", "ssl_bench.testing")

@@ -203,19 +203,20 @@ def costs_values(plans: Mapping[str, Plan], folder: Path) -> dict[str, Any]:
 
 def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
     """Print the cells with what their training costs."""
-    from ssl_bench.report.sweep import print_cells, seconds_text
+    from ssl_bench.numbers import duration
+    from ssl_bench.report.sweep import print_cells
 
     found = costs_values(plans, folder)["cells"]
     rows = [
         (cell["cell"], f"{cell['steps']:,}",
          f"{cell['step_seconds'] * 1000:,.0f} ms {cell['source']}" if cell["steps"] else cell["source"],
-         seconds_text(cell["seconds"]) if cell["steps"] else "-", "done" * cell["done"])
+         duration(cell["seconds"]) if cell["steps"] else "-", "done" * cell["done"])
         for cell in found
     ]  # fmt: skip
     left = sum(cell["seconds"] for cell in found if not cell["done"])
     caption = (
-        f"{len(found)} cells, {seconds_text(left)} of training left one after the other"
-        + (f", {seconds_text(left / jobs)} with {jobs} at once" if jobs > 1 else "")
+        f"{len(found)} cells, {duration(left)} of training left one after the other"
+        + (f", {duration(left / jobs)} with {jobs} at once" if jobs > 1 else "")
         + "; preparing and evaluating come on top"
     )
     print_cells(rows, ("cell", "steps", "a step", "training", ""), caption)

@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 
 from ssl_bench.config.arms import NONE, REAL, SHUFFLED
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.numbers import ends_text, p_equals
 from ssl_bench.stats.family import LISTED, SAME, Test, adjust
 from ssl_bench.stats.intervals import FEWEST, Difference, held, supported
 from ssl_bench.stats.power import Spread, power_text
@@ -190,5 +191,5 @@ def _told(one: Contrast) -> str:
     if difference.value is None or difference.low is None or difference.high is None:
         return f"without an interval ({difference.note})"
     points = [100 * number for number in (difference.value, difference.low, difference.high)]
-    p = "p < 0.001" if (one.p_holm or 0) < 0.001 else f"p = {one.p_holm:.3f}"
-    return f"{points[0]:+.1f} AUROC points [{points[1]:+.1f} to {points[2]:+.1f}], {p} after Holm"
+    ends = ends_text(points[1], points[2], "+.1f")
+    return f"{points[0]:+.1f} AUROC points {ends}, {p_equals(one.p_holm or 0.0)} after Holm"

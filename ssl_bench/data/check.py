@@ -17,10 +17,10 @@ from ssl_bench.data.copies import copied_files
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.images import find_images
 from ssl_bench.data.looks import shows_nothing, what_is_wrong
-from ssl_bench.data.preparing import duration
 from ssl_bench.data.scaling import Grey
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, HandledError, shortened
+from ssl_bench.numbers import duration
 from ssl_bench.plugin.cohort import SPLITS, Cohort, check_cohort, leaves_root, missing_images
 from ssl_bench.plugin.labels import SPACES, check_values
 from ssl_bench.plugin.vocabulary import OTHER_NAMES, coverage, strangers

@@ -7,8 +7,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ssl_bench.config.arms import NONE
+from ssl_bench.numbers import ends_text, number_text, p_text
 from ssl_bench.plugin.names import LEAKAGE
-from ssl_bench.report.text import p_cell
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO
 from ssl_bench.results.rundir import place_name
@@ -68,18 +68,18 @@ def _arms(result: Mapping[str, Any]) -> Iterator[str]:
     protocols = list(rows[0]["auroc"])
     told = list(dict.fromkeys(name for row in rows for name in row["people"]))
     names = ["features", "arm", *(f"{name}, mean (SD of seeds)" for name in protocols), *told]
-    yield from _table(names, ([row["features"], row["arm"], *(_spread(row["auroc"][name]) for name in protocols),
-                               *(_number(row["people"].get(name)) for name in told)] for row in rows))  # fmt: skip
+    cells = ([*(_spread(row["auroc"][name]) for name in protocols),
+              *(number_text(row["people"].get(name), "") for name in told)] for row in rows)  # fmt: skip
+    yield from _table(names, ([row["features"], row["arm"], *own] for row, own in zip(rows, cells, strict=True)))
 
 
 def _contrasts(result: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for one in result["contrasts"]:
-        points = [None if one[key] is None else 100 * one[key] for key in ("value", "low", "high")]
-        interval = "none" if points[1] is None else f"{points[1]:+.2f} to {points[2]:+.2f}"
+        value, low, high = (None if one[key] is None else 100 * one[key] for key in ("value", "low", "high"))
         first = f"{one['first']} - {one['second']}" + (" (primary)" if one["primary"] else "")
-        told = "" if points[0] is None else f"{points[0]:+.2f}"
-        rows.append([one["features"], first, told, interval, p_cell(one["p"]), p_cell(one["p_holm"]), one["note"]])
+        told, ends = "" if value is None else f"{value:+.2f}", ends_text(low, high, "+.2f") or "none"
+        rows.append([one["features"], first, told, ends, p_text(one["p"]), p_text(one["p_holm"]), one["note"]])
     yield from _table(["features", "contrast", "AUROC points", "95 % interval", "p", "p (Holm)", "note"], rows)
 
 
@@ -100,7 +100,3 @@ def _spread(values: Sequence[float | None]) -> str:
     if not known:
         return ""
     return f"{fmean(known):.4f}" + (f" ({stdev(known):.4f})" if len(known) > 1 else "")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

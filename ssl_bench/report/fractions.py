@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
 from rich.table import Table
 
+from ssl_bench.numbers import duration, range_text
 from ssl_bench.report.shares import common, over_text, points
 from ssl_bench.report.table import (
     external_tables,
@@ -42,15 +41,8 @@ def fraction_table(record: Record) -> Table | None:
     for key in dict.fromkeys(sorted(one.key for one in found)):
         own = [one for one in found if one.key == key]
         values = ([one.over(held) for one in own if one.share == share and held] for share in shares)
-        table.add_row(*key, *(ranged(part) for part in values))
+        table.add_row(*key, *(range_text(part) for part in values))
     return table
-
-
-def ranged(values: Sequence[float]) -> str:
-    """``0.700 (0.650 to 0.730)``, a single value without range."""
-    if len(values) < 2:
-        return f"{values[0]:.3f}" if values else "-"
-    return f"{fmean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 def print_result(record: Record, path: Path, seconds: float) -> None:
@@ -67,4 +59,4 @@ def print_result(record: Record, path: Path, seconds: float) -> None:
         console.print(low_label)
     for table in (*own_tables(record), *external_tables(record)):
         console.print(table)
-    console.print(f"{seconds:.0f} s in all; encoder, predictions and record.json are in {path}")
+    console.print(f"{duration(seconds)} in all; encoder, predictions and record.json are in {path}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 
+from ssl_bench.numbers import interval_text, number_text
 from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.columns import Column, columns
 from ssl_bench.report.leaderboard import Board, Entry
@@ -77,10 +78,9 @@ def metric_texts(entry: Entry, metric: str) -> tuple[str, str, str]:
     cell = entry.cells.get(metric)
     if cell is None:
         return "-", "-", "-"
-    spread = "-" if cell.sd is None else f"{cell.sd:.3f}"
     return (
         f"{ranged(cell.interval, '.3f')} {cell.seen}".strip(),
-        spread,
+        number_text(cell.sd),
         difference_text(cell, entry.differences[metric]),
     )
 
@@ -96,13 +96,9 @@ def difference_text(cell: Cell, difference: float | None) -> str:
 
 def ranged(interval: Interval, form: str) -> str:
     """A value with its interval where it has one."""
-    if interval.value is None:
-        return "-"
-    if interval.note == CONSTANT:
+    if interval.note == CONSTANT and interval.value is not None:
         return "constant"
-    if interval.low is None or interval.high is None:
-        return f"{interval.value:{form}}"
-    return f"{interval.value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+    return interval_text(interval.value, interval.low, interval.high, form)
 
 
 def _encoder_table(entries: Iterable[Entry]) -> Table | None:

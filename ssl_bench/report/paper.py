@@ -17,6 +17,7 @@ from ssl_bench.compare.groups import RunGroup
 from ssl_bench.compare.lines import Line, lines_of
 from ssl_bench.compare.run import Setting, settings_of
 from ssl_bench.errors import UsageError
+from ssl_bench.numbers import ends_text
 from ssl_bench.plugin.components import EvaluatorSpec
 from ssl_bench.plugin.registry import installed
 from ssl_bench.pretrain.health import LEGEND, UNREADY
@@ -248,7 +249,8 @@ def _goodness(cell: Cell, bench: GroupComparison) -> float:
 def paper_tables(cells: Sequence[Cell]) -> list[PaperTable]:
     """The macro table of every protocol, and one for each metric where there are single findings."""
     tables = []
-    headings = {offer.component.name: offer.component.heading for offer in installed().offers(EvaluatorSpec.kind)}
+    known, kind = installed(), EvaluatorSpec.kind
+    headings = {name: known.get(kind, name).heading for name in known.names(kind)}
     for protocol in dict.fromkeys(cell.place[0] for cell in cells):
         of = [cell for cell in cells if cell.place[0] == protocol]
         title = f"{headings.get(protocol) or protocol} ({protocol})"
@@ -287,7 +289,7 @@ def _parts(cell: Cell | None) -> tuple[str, str, str, bool]:
         return ("-", "", "", False)
     spread = f" ± {cell.sd:.3f}" if cell.sd is not None else ""
     interval = cell.interval
-    ends = f" [{interval.low:.3f}, {interval.high:.3f}]" if interval.low is not None else ""
+    ends = f" {ends_text(interval.low, interval.high)}".rstrip()
     return (f"{interval.value:.3f}", spread + ends, cell.mark + cell.seen, cell.best)
 
 

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ssl_bench.data.copies import same_pictures
 from ssl_bench.data.looks import what_is_wrong
-from ssl_bench.data.preparing import duration
 from ssl_bench.data.store import Store
+from ssl_bench.numbers import duration
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ssl_bench.compare.cleared import UNCLEAR, unclear_encoder
+from ssl_bench.numbers import number_text, p_text
 from ssl_bench.report.evaluations import Evaluation, named, other_rows
 from ssl_bench.report.table import METRICS, interval_text, signed_text
-from ssl_bench.report.text import count_text, share_text, units
+from ssl_bench.report.text import count_text, units
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, Comparison, MetricRow, Shown
 
@@ -55,7 +56,7 @@ def finding_table(evaluation: Evaluation) -> Table:
         counts = tuple(count_text(of_label[0].named(name)) for name in ("n_positive", "n_positive_patients"))
         cells = tuple(_cell(evaluation.row(encoder, label, metric), interval_text) for metric, encoder in shown)
         chance = next((row.chance for row in of_label if row.metric == "auprc"), None)
-        rows.append((label, *counts, *cells, share_text(chance), _notes(of_label)))
+        rows.append((label, *counts, *cells, number_text(chance, ""), _notes(of_label)))
     headings = (f"{METRICS[metric]} {encoder}" for metric, encoder in shown)
     return _table(
         ("finding", f"positive {units(evaluation.rows)}", "positive patients", *headings, "chance AUPRC", "note"),
@@ -129,15 +130,8 @@ def subgroup_table(record: Record) -> Table:
     return _table(("group", units(kept), "patients", *headings, "encoder", "protocol", "note"), rows, numbers=2)
 
 
-def p_text(p: float | None) -> str:
-    """``0.21``, ``0.034``, ``< 0.001``."""
-    if p is None:
-        return NO_VALUE
-    return "< 0.001" if p < 0.001 else f"{p:.2f}" if p >= 0.1 else f"{p:.3f}"
-
-
 def _difference_cells(row: Comparison | None) -> tuple[str, str]:
-    return (_cell(row, signed_text), p_text(row.p if row else None))
+    return (_cell(row, signed_text), p_text(row.p if row else None, NO_VALUE))
 
 
 def _cell(row: Shown | None, text: Callable[[Shown], str]) -> str:

@@ -18,9 +18,10 @@ from rich.table import Table
 from ssl_bench.compare.cleared import UNCLEAR
 from ssl_bench.errors import DataError, UsageError, unknown
 from ssl_bench.files import write_text
+from ssl_bench.numbers import interval_text, number_text, p_equals
 from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.machine import board_values, plain
-from ssl_bench.report.table import Measured, interval_text, plain_console, signed_text
+from ssl_bench.report.table import plain_console
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO
 from ssl_bench.results.shared import share
@@ -195,17 +196,17 @@ def _texts(metrics: Mapping[str, Any], name: str) -> tuple[str, str, str]:
 
 def value_text(cell: Mapping[str, Any]) -> str:
     """A value with its interval."""
-    return interval_text(Measured(cell["value"], cell["ci_low"], cell["ci_high"]))
+    return interval_text(cell["value"], cell["ci_low"], cell["ci_high"])
 
 
 def spread_text(cell: Mapping[str, Any]) -> str:
     """Standard deviation over seeds."""
-    return "-" if cell["sd"] is None else f"{cell['sd']:.3f}"
+    return number_text(cell["sd"])
 
 
 def difference_text(cell: Mapping[str, Any]) -> str:
     """A difference to the baseline with its interval and adjusted p."""
     if cell["difference"] is None:
         return "-"
-    row = Measured(cell["difference"], cell["difference_low"], cell["difference_high"])
-    return signed_text(row) + ("" if cell["p_holm"] is None else f", p = {cell['p_holm']:.3f}")
+    text = interval_text(cell["difference"], cell["difference_low"], cell["difference_high"], "+.3f")
+    return text + ("" if cell["p_holm"] is None else f", {p_equals(cell['p_holm'])}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ssl_bench.numbers import duration
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.results.record import Data, Environment, External, Record
 
@@ -67,7 +68,7 @@ def pretraining_table(record: Record) -> Table | None:
         ("steps", f"{summary.steps:,}{resumed}"),
         ("images seen", f"{summary.images_seen:,}, as {summary.crops_seen:,} crops"),
         ("operations", f"{(record.cost.flops or 0) / 1e12:,.1f} TFLOP" if record.cost else NO_VALUE),
-        ("time", f"{summary.seconds:,.0f} s, {summary.images_per_second:,.0f} images/s"),
+        ("time", f"{duration(summary.seconds)}, {summary.images_per_second:,.0f} images/s"),
         ("device", f"{summary.device}, precision {summary.precision}"),
         ("last logged values", _pairs(final)),
     )

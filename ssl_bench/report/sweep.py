@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from ssl_bench.numbers import duration, interval_text
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
-from ssl_bench.report.table import Measured, interval_text, plain_console
+from ssl_bench.report.table import plain_console
 from ssl_bench.results.standing import ENCODERS
 from ssl_bench.sweep.state import State
 
@@ -45,14 +46,7 @@ def state_text(state: State) -> str:
     if state.phase != "running" or state.progress is None:
         return state.phase
     share, left = state.progress
-    return f"running {share:4.0%}, {seconds_text(left)} left"
-
-
-def seconds_text(seconds: float) -> str:
-    """``45 s``, ``12 min`` or ``3.5 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+    return f"running {share:4.0%}, {duration(left)} left"
 
 
 def result_text(state: State) -> str:
@@ -61,7 +55,7 @@ def result_text(state: State) -> str:
         return "-" if state.phase == "done" else ""
     encoder = state.result["encoder"]
     untrained = "" if encoder in ENCODERS else f" ({encoder})"
-    shown = interval_text(Measured(state.result["value"], state.result.get("ci_low"), state.result.get("ci_high")))
+    shown = interval_text(state.result["value"], state.result.get("ci_low"), state.result.get("ci_high"))
     return f"{state.result['protocol']}{untrained} {shown}"
 
 

@@ -8,10 +8,12 @@ from typing import NamedTuple, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from ssl_bench import numbers
 from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_encoder
 from ssl_bench.compare.pairs import RunDifference, RunPair
+from ssl_bench.numbers import number_text, p_text
 from ssl_bench.report.spoken import Spoken
-from ssl_bench.report.text import count_text, p_cell, share_text, units
+from ssl_bench.report.text import count_text, units
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, Comparison, Measurement, MetricRow, Shown
 from ssl_bench.results.rows import CONSTANT
@@ -35,24 +37,18 @@ class Measured(NamedTuple):
 
 def interval_text(row: Shown) -> str:
     """``0.742 [0.701, 0.779]``; a dash where there is no value, ``constant`` where it is that of guessing."""
-    if row.value is None:
-        return "-"
-    if row.note == CONSTANT:
-        return "constant"
-    if row.ci_low is None:
-        return f"{row.value:.3f}"
-    return f"{row.value:.3f} [{row.ci_low:.3f}, {row.ci_high:.3f}]"
+    return _shown(row, ".3f")
 
 
 def signed_text(row: Shown) -> str:
     """``+0.031 [+0.008, +0.054]`` for a difference; otherwise as :func:`interval_text`."""
-    if row.value is None:
-        return "-"
-    if row.note == CONSTANT:
+    return _shown(row, "+.3f")
+
+
+def _shown(row: Shown, form: str) -> str:
+    if row.note == CONSTANT and row.value is not None:
         return "constant"
-    if row.ci_low is None:
-        return f"{row.value:+.3f}"
-    return f"{row.value:+.3f} [{row.ci_low:+.3f}, {row.ci_high:+.3f}]"
+    return numbers.interval_text(row.value, row.ci_low, row.ci_high, form)
 
 
 def on_test(rows: Iterable[AnyRow]) -> list[AnyRow]:
@@ -246,7 +242,7 @@ def print_scores(heading: str, rows: Sequence[Measurement], notes: Iterable[str]
         of_label = {row.metric: row for row in rows if row.label == label}
         first = of_label["auroc"]
         counts = [count_text(first.n_positive), count_text(first.n_positive_patients)]
-        texts = (*(interval_text(of_label[name]) for name in METRICS), share_text(of_label["auprc"].chance))
+        texts = (*(interval_text(of_label[name]) for name in METRICS), number_text(of_label["auprc"].chance, ""))
         table.add_row(label, *counts, *texts, first.note)
     console = plain_console()
     console.print(table)
@@ -278,9 +274,9 @@ def print_comparison(comparison: RunPair, replicates: int) -> None:
     for protocol, label in dict.fromkeys((row.protocol, row.label) for row in rows):
         cells = {row.metric: row for row in rows if (row.protocol, row.label) == (protocol, label)}
         first = cells["auroc"]
-        p = p_cell(first.p) + (f" (Holm {p_cell(first.p_holm)})" if first.p_holm is not None else "")
+        p = p_text(first.p) + (f" (Holm {p_text(first.p_holm)})" if first.p_holm is not None else "")
         differences = (f"{signed_text(cells[name])} {cells[name].mark}".strip() for name in METRICS)
-        table.add_row(protocol, label, *differences, p, p_cell(first.delong_p))
+        table.add_row(protocol, label, *differences, p, p_text(first.delong_p))
     console = plain_console()
     console.print(table)
     beside = [row for row in rows if row.metric not in METRICS]
@@ -294,7 +290,7 @@ def _other_differences(rows: Iterable[RunDifference]) -> Table:
     """Differences in metrics that were asked for, a line each."""
     table = Table("protocol", "metric", "finding", "difference [95 % interval]", "p")
     for row in rows:
-        p = p_cell(row.p) + (f" (Holm {p_cell(row.p_holm)})" if row.p_holm is not None else "")
+        p = p_text(row.p) + (f" (Holm {p_text(row.p_holm)})" if row.p_holm is not None else "")
         text = f"{signed_text(row)} {row.mark}".strip()
         table.add_row(row.protocol, row.metric, row.label, text, p)
     return table

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ssl_bench.numbers import duration
 from ssl_bench.pretrain.loggers import Loggers
 from ssl_bench.report.fractions import print_result
 from ssl_bench.report.hush import hushed
@@ -107,4 +108,4 @@ class Terminal:
         elif time.monotonic() - self._spoke > QUIET_S or done == total:
             self._spoke = time.monotonic()
             left = (total - done) * (self._spoke - self._began) / done
-            self.console.print(f"  {what} {done:,}/{total:,}  {left:.0f} s left  {status}".rstrip())
+            self.console.print(f"  {what} {done:,}/{total:,}  {duration(left)} left  {status}".rstrip())

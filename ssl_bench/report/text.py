@@ -33,15 +33,3 @@ def units(rows: Iterable[RowIdentity]) -> str:
 def count_text(number: int | None) -> str:
     """A count; nothing where there is none."""
     return "" if number is None else str(number)
-
-
-def share_text(share: float | None) -> str:
-    """A share as ``0.213``; nothing where there is none."""
-    return "" if share is None else f"{share:.3f}"
-
-
-def p_cell(p: float | None) -> str:
-    """A p value as ``0.034`` or ``<0.001``; nothing where there is none."""
-    if p is None:
-        return ""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"

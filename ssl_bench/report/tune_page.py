@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.files import write_text
+from ssl_bench.numbers import number_text
 from ssl_bench.report.palette import STAMP
 from ssl_bench.report.plots.canvas import Picture, drawing, drawn
 from ssl_bench.report.sections import Table
 from ssl_bench.report.templating import templates
 from ssl_bench.report.tune_plots import budget_curves, scatter
-from ssl_bench.report.tune_text import number_text, settings_text, tables, value_text
+from ssl_bench.report.tune_text import settings_text, tables, value_text
 from ssl_bench.tune.result import notes
 
 PAGE = "tune.html"

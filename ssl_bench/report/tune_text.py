@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ssl_bench.numbers import interval_text, number_text
 from ssl_bench.report.table import plain_console
 from ssl_bench.tune.result import notes
 from ssl_bench.tune.studies import StudyPlan
@@ -84,8 +85,8 @@ def rank_text(row: Mapping[str, Any] | None) -> str:
     """``2: 0.712 [0.690, 0.731]``."""
     if row is None:
         return "-"
-    ends = f" [{row['low']:.3f}, {row['high']:.3f}]" if row["low"] < row["high"] else ""
-    return f"{row['rank']}: {row['expected']:.3f}{ends}"
+    ends = (row["low"], row["high"]) if row["low"] < row["high"] else (None, None)
+    return f"{row['rank']}: {interval_text(row['expected'], *ends)}"
 
 
 def settings_text(settings: Mapping[str, Any], edges: Mapping[str, str]) -> str:
@@ -101,8 +102,3 @@ def value_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return ", ".join(map(value_text, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def number_text(value: float | None) -> str:
-    """A number with three decimals; a dash where there is none."""
-    return "-" if value is None else f"{value:.3f}"

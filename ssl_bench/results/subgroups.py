@@ -12,6 +12,7 @@ import pandas as pd
 
 from ssl_bench.data.subsets import restricted
 from ssl_bench.errors import shortened
+from ssl_bench.numbers import p_equals, p_text
 from ssl_bench.plugin.contracts import Metric
 from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rows import Denominators, Scored, as_table, identity, metric_rows, plain_row, rows_of
@@ -92,7 +93,9 @@ def family_rows(
     found = [measured.macro("auroc", name, largest) for name in others]
     part = of_rows(scored, known(values))
     for name, difference, p_holm in zip(others, found, adjusted_p([one.p for one in found]), strict=True):
-        p = "" if p_holm is None else f"; p {difference.p:.3g}, by Holm over the groups of {attribute} {p_holm:.3g}"
+        p = ""
+        if difference.p is not None and p_holm is not None:
+            p = f"; {p_equals(difference.p)}, by Holm over the groups of {attribute} {p_text(p_holm)}"
         note = "; ".join(filter(None, (f"{name} minus {largest}, the largest group{p}", difference.note)))
         ends = difference.low, difference.high, difference.percentile_low, difference.percentile_high
         row = _plain(part, Metric(scored.split.name, MACRO, "auroc_against_largest", difference.value, note, *ends))

@@ -13,8 +13,8 @@ from PIL import Image
 from ssl_bench.data.alike import noticed
 from ssl_bench.data.check import Finding, Sample, check_download
 from ssl_bench.data.decode import DecodeOptions
-from ssl_bench.data.preparing import duration
 from ssl_bench.errors import DataError, joined
+from ssl_bench.numbers import duration
 from ssl_bench.plugin.cohort import Cohort
 
 SAMPLE = Sample(8, 0, DecodeOptions(16))

@@ -16,6 +16,7 @@ import pytest
 from ssl_bench.api.start import leave_report
 from ssl_bench.config.config import load
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.numbers import p_text
 from ssl_bench.pipeline import write_preamble
 from ssl_bench.plan.plan import make_plan
 from ssl_bench.plugin.registry import Registry
@@ -23,7 +24,6 @@ from ssl_bench.report import kept
 from ssl_bench.report import report as module
 from ssl_bench.report.evaluations import evaluations
 from ssl_bench.report.report import write_report
-from ssl_bench.report.sections import p_text
 from ssl_bench.report.table import interval_text, on_test, signed_text
 from ssl_bench.report.terminal import Terminal
 from ssl_bench.report.text import cell
@@ -75,7 +75,7 @@ def test_every_number_of_the_record_stands_as_in_the_terminal(reported: RunDirec
         assert any(row[0] == name and interval_text(number) in row for row in rows), number
     for difference in on_test(record.comparisons):
         name = cell(difference.label)
-        wanted = {signed_text(difference), p_text(difference.p)}
+        wanted = {signed_text(difference), p_text(difference.p, "-")}
         assert any(row[0] == name and wanted <= set(row) for row in rows), difference
 
 

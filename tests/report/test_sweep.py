@@ -6,7 +6,8 @@ import io
 
 from rich.console import Console
 
-from ssl_bench.report.sweep import SweepBoard, result_text, seconds_text, state_text, summary, sweep_table
+from ssl_bench.numbers import duration
+from ssl_bench.report.sweep import SweepBoard, result_text, state_text, summary, sweep_table
 from ssl_bench.sweep.state import State
 
 RESULT = {"protocol": "linear", "encoder": "random", "value": 0.7, "ci_low": 0.6, "ci_high": 0.8}
@@ -22,7 +23,7 @@ def test_texts() -> None:
     assert summary(STATES) == "1 done, 1 running, 1 queued, 1 failed of 4 cells"
     assert state_text(STATES["b"]) == "running  25%, 3 min left"
     assert result_text(STATES["a"]) == "linear (random) 0.700 [0.600, 0.800]"
-    assert [seconds_text(value) for value in (45, 600, 12600)] == ["45 s", "10 min", "3.5 h"]
+    assert [duration(value) for value in (45, 600, 12600)] == ["45 s", "10 min", "3.5 h"]
 
 
 def test_where_there_is_little_room_what_runs_and_what_failed_is_shown() -> None:

@@ -31,11 +31,12 @@ def synth(
     """Write virtual patients in the native layout of a dataset: synthetic files for the same loader."""
     from ssl_bench.cli.options import asked
     from ssl_bench.data.synthetic import write_layout
+    from ssl_bench.numbers import duration
     from ssl_bench.plugin.registry import discover
 
     flags = {"patients": patients, "seed": seed, "size": size, "mimic_iv": mimic_iv}
     began = perf_counter()
     written = write_layout(discover(), layout, asked(flags, settings or []), out)
-    numbers = ", ".join(f"{count:,} {what}" for what, count in written.items())
-    print(f"{out}: {layout} (SYNTHETIC DATA), {numbers}; {perf_counter() - began:.0f} s")
+    counts = ", ".join(f"{count:,} {what}" for what, count in written.items())
+    print(f"{out}: {layout} (SYNTHETIC DATA), {counts}; {duration(perf_counter() - began)}")
     print(f"next: sslbench run --data {layout} --root {quote(str(out))} --preset smoke")

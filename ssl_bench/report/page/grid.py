@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ssl_bench.numbers import p_equals
 from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.columns import UNKNOWN, Column, columns
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.leaderboard_text import metric_texts
-from ssl_bench.report.sections import p_text
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
         return (Cell("-", number=True),) * 3
     value, spread, difference = metric_texts(entry, metric)
     reason = cell.test.reason if cell.test else ""
-    p = f"p {p_text(cell.p_holm)}" if cell.p_holm is not None else reason.partition(",")[0]
+    p = p_equals(cell.p_holm) if cell.p_holm is not None else reason.partition(",")[0]
     estimate, ends = _parts(difference)
     return (
         Cell(_parts(value)[0], cell.interval.value, _lines(_parts(value)[1]), number=True),

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cache as once
 from importlib.resources import files
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import itables.options
 from plotly.offline import get_plotlyjs
 
 from ssl_bench.files import write_text
+from ssl_bench.numbers import range_text
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.page.curves import training_curves
 from ssl_bench.report.page.figures import (
@@ -151,18 +151,11 @@ def _efficiency(entries: list[Entry], looks: Looks) -> Shown | None:
         return None
     points = efficiency_points(entries)
     shares = sorted({share for found in points.values() for share, _ in found})
-    rows = [(name, *(_mean_text([v for s, v in found if s == share]) for share in shares))
+    rows = [(name, *(range_text([v for s, v in found if s == share]) for share in shares))
             for name, found in points.items()]  # fmt: skip
     table = Table(("configuration", *(f"{100 * share:g} %" for share in shares)), tuple(rows))
     told = "macro AUROC by share of labelled training patients: mean (range over seeds and draws)"
     return Shown(figure, table, f"{_where(entries[0])}: {told}")
-
-
-def _mean_text(values: list[float]) -> str:
-    if not values:
-        return "-"
-    ends = f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
-    return f"{mean(values):.3f}{ends}"
 
 
 def _gaps(entries: list[Entry], looks: Looks) -> Iterator[Shown]:
