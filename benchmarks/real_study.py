@@ -40,20 +40,13 @@ PAGE = ROOT / "docs" / "real.md"
 PICTURE = ROOT / "docs" / "images" / "real.png"
 README = ROOT / "README.md"
 
-CONTROL = "shuffled"
-REAL, SHUFFLED = (f"msn-ehr (age, sex; concat), ehr.control={control}" for control in ("none", CONTROL))
+REAL, SHUFFLED = "msn-ehr (age, sex)", "msn-ehr (age, sex; shuffled)"
 CLAIM = ("msn", SHUFFLED)
 """What MSN-EHR is compared with: no EHR, and the EHR of other patients."""
 
 SEEDS = 5
 FEWEST_SEEDS = 2
 """A configuration with fewer finished seeds waits for the sweep to go on; ``pixels`` has no seed."""
-
-NAMES = {
-    "pixels": "16 x 16 pixels", "random": "untrained encoder", "supervised": "supervised", "simclr": "SimCLR",
-    "vicreg": "VICReg", "moco-v3": "MoCo v3", "simsiam": "SimSiam",
-}  # fmt: skip
-"""Of configurations and methods, as their authors write them; the others are written in capitals."""
 
 EXTERNAL = "kermany"
 """What the external test set is called."""
@@ -204,10 +197,8 @@ def picture(board: Mapping[str, Any], path: Path) -> None:
 
 
 def named(entry: Mapping[str, Any]) -> str:
-    """A configuration as people call it."""
-    told = NAMES.get(entry["configuration"], NAMES.get(entry["method"], entry["method"].upper()))
-    features = "" if entry["features"] == "none" else f" with {entry['features']}"
-    return f"{told}{features}{' of others' * (CONTROL in entry['configuration'])} ({len(entry['seeds'])})"
+    """A configuration and how many seeds it has."""
+    return f"{entry['configuration']}, {len(entry['seeds'])} seed{'s' * (len(entry['seeds']) != 1)}"
 
 
 def _point(panel: Any, entry: Mapping[str, Any], height: float, color: str, marker: str, label: str | None) -> None:

@@ -6,11 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ssl_bench.compare.naming import ENCODER, named, numbered
 from ssl_bench.compare.run import Run, Setting, runs_of, slim
 from ssl_bench.errors import UsageError
 from ssl_bench.plugin.names import RANDOM
@@ -32,11 +33,9 @@ SEEN = ("name", "options", "labels", "uncertain", "blank", "size", "fit")
 GIVEN = ("init", "init_allow")
 """Keys of the backbone that say where weights come from: nothing to a baseline or to the seeds of a declared group."""
 
-WEIGHTS = "backbone.encoder"
-"""Key of weights of others: said by its name where there are some, and not at all where there are none."""
 
-ENCODER = "encoder"
-"""Key that tells encoders apart which were not pretrained in their runs."""
+FEATURES = "features"
+"""Key of the EHR features that the pretraining joined."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def _identity(member: Run) -> dict[str, Any]:
     if member.baseline:
         return {"arm": member.encoder, **flat, **member.record.options_of("method").get(member.encoder, {})}
     alone = {} if member.replicate else {ENCODER: member.identity or member.path.name}
-    return {"arm": member.declared or _called(member.record), **flat, **alone}
+    return {"arm": member.declared or member.record.method, FEATURES: _features(member), **flat, **alone}
 
 
 def _identities(members: Sequence[Run], protocols: Sequence[str]) -> list[str]:
@@ -169,9 +168,9 @@ def _options(member: Run, protocols: Sequence[str]) -> dict[str, Any]:
     return {f"{name}.{key}": value for name in shown for key, value in told[name].items()}
 
 
-def _called(record: Record) -> str:
-    features = f" ({', '.join(record.features)}; {record.fusion})" if record.features else ""
-    return f"{record.method}{features}"
+def _features(member: Run) -> list[str]:
+    """Those that its pretraining joined; an encoder from elsewhere says nothing of its own."""
+    return [] if member.declared else list(member.record.features)
 
 
 def _names(groups: Sequence[Sequence[Run]], protocols: Sequence[str]) -> list[str]:
@@ -185,31 +184,10 @@ def _names(groups: Sequence[Sequence[Run]], protocols: Sequence[str]) -> list[st
     identities = [_identity(group[0]) for group in groups]
     options = [dict(item for member in group for item in _options(member, protocols).items()) for group in groups]
     everywhere = _differing([""] * len(options), options).get("", set())
-    bare = [str(identity["arm"]) for identity in identities]
-    apart = _differing(bare, identities, missing=True)
-    names = []
-    for name, identity, own in zip(bare, identities, options, strict=True):
-        said = {key: value for key, value in identity.items() if key != WEIGHTS or value}
-        aside = {**{key: said[key] for key in said if key in apart[name]},
-                 **{key: own[key] for key in own if key in everywhere}}  # fmt: skip
-        names.append(", ".join([name, *(f"{key}={_short(key, value)}" for key, value in aside.items())]))
-    return _numbered(names)
-
-
-def _numbered(names: Sequence[str]) -> list[str]:
-    """Names of arms that differ in what is not said, such as a folder, with a number."""
-    total, seen, found = Counter(names), Counter[str](), []
-    for name in names:
-        seen[name] += 1
-        found.append(f"{name} ({seen[name]})" if total[name] > 1 else name)
-    return found
-
-
-def _short(key: str, value: Any) -> str:
-    if key.startswith("backbone.init") and isinstance(value, str):
-        return PurePath(value).name  # where a file lies is of this machine; the key ``encoder`` tells two apart
-    if key == ENCODER:
-        return str(value)[:12]
-    if key == WEIGHTS and isinstance(value, Mapping):
-        return str(value.get("name", ""))
-    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+    bare = [(str(identity["arm"]), tuple(identity.get(FEATURES, ()))) for identity in identities]
+    apart = _differing([named(*one, {}) for one in bare], identities, missing=True)
+    return numbered([
+        named(arm, features, {**{key: identity[key] for key in identity if key in apart[named(arm, features, {})]},
+                              **{key: own[key] for key in own if key in everywhere}})
+        for (arm, features), identity, own in zip(bare, identities, options, strict=True)
+    ])  # fmt: skip

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from benchmarks import real_study
+from ssl_bench.compare.groups import groups_of
 from ssl_bench.report.study import disagreements, read_study
+from ssl_bench.results.record import Record
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +23,13 @@ def test_the_tables_of_the_documentation_are_those_of_the_file(values: dict[str,
     text = path.read_text(encoding="utf-8")
     assert "<!-- methods-linear -->" in text
     assert real_study.filled(text, real_study.texts(values)) == text
+
+
+def test_the_configurations_of_the_file_are_named_as_those_of_new_runs(values: dict[str, Any]) -> None:
+    records = {Path(str(number)): Record.model_validate(run["record"]) for number, run in enumerate(values["runs"])
+               if run["encoder"] == "trained"}  # fmt: skip
+    fresh = {member.path: arm.name for arm in groups_of(records) for member in arm.members if not member.baseline}
+    assert fresh == {path: values["runs"][int(path.name)]["configuration"] for path in records}
 
 
 def test_a_part_is_filled_whether_it_is_empty_or_not() -> None:

@@ -40,7 +40,7 @@ def test_runs_that_differ_in_the_seed_alone_are_one_arm(tmp_path: Path, write_ar
 
 def test_arms_of_one_method_are_named_by_what_differs(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.0, epochs=9, suffix="-long")]
-    assert [arm.name for arm in read_groups(paths)] == ["msn, pretrain.epochs=2", "msn, pretrain.epochs=9", "random"]
+    assert [arm.name for arm in read_groups(paths)] == ["msn, 2 epochs", "msn, 9 epochs", "random"]
 
 
 def measured(folder: Path, write_arm: Callable[..., Path], method: str, seed: int, k: int | None) -> Path:
@@ -54,8 +54,8 @@ def test_seeds_measured_with_other_options_are_no_arm(tmp_path: Path, write_arm:
     paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, 5), (2, 20))]
     found = {arm.name: [member.seed for member in arm.members] for arm in read_groups(paths)}
     assert found == {
-        "msn, knn.neighbours=[5]": [0, 1], "msn, knn.neighbours=[20]": [2],
-        "random, knn.neighbours=[5]": [0, 1], "random, knn.neighbours=[20]": [2],
+        "msn, knn neighbours 5": [0, 1], "msn, knn neighbours 20": [2],
+        "random, knn neighbours 5": [0, 1], "random, knn neighbours 20": [2],
     }  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_a_run_without_a_protocol_stays_with_its_seeds(tmp_path: Path, write_arm
     paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, None))]
     paths.append(measured(tmp_path, write_arm, "dino", 0, 20))
     names = [arm.name for arm in read_groups(paths)]
-    assert names[:2] == ["msn, knn.neighbours=[5]", "dino, knn.neighbours=[20]"]
+    assert names[:2] == ["msn, knn neighbours 5", "dino, knn neighbours 20"]
     assert [member.seed for member in read_groups(paths)[0].members] == [0, 1]
 
 
@@ -227,7 +227,7 @@ def test_one_encoder_with_other_predictions_is_a_row_without_test(
     paths = [with_record(write_arm(tmp_path, "msn", seed, 1.0, options=options[seed]), encoders=hashed("abc"))
              for seed in (0, 1)]  # fmt: skip
     arms = read_groups(paths)
-    assert [arm.name for arm in arms[:2]] == ["msn, linear.strengths=[1]", "msn, linear.strengths=[2]"]
+    assert [arm.name for arm in arms[:2]] == ["msn, linear strengths 1", "msn, linear strengths 2"]
     bench = bench_of(arms[:2])
     test = bench.test(bench.lines[1], bench.lines[0], "auroc")
     assert (test.level, test.difference.p) == (None, None)
@@ -268,4 +268,4 @@ def test_a_baseline_beside_weights_of_others_is_named_by_theirs(tmp_path: Path, 
         record = folder.read_record()
         backbone = {**record.config["backbone"], "encoder": encoder}
         record_file.write(folder.record, record.but(config={**record.config, "backbone": backbone}))
-    assert [arm.name for arm in read_groups(paths)][2:] == ["random", "random, backbone.encoder=timm"]
+    assert [arm.name for arm in read_groups(paths)][2:] == ["random", "random, encoder timm"]

@@ -119,7 +119,7 @@ def test_what_no_row_has_is_not_said_of_all_rows(board: Board) -> None:
 
 def test_a_row_of_the_forest_plot_is_as_high_as_its_name() -> None:
     assert tall(["msn", "simclr"]) == 2
-    names = [label("msn-ehr (age, sex; concat), ehr.control=shuffled"), label("msn")]
+    names = [label("msn-ehr (age, sex; shuffled), learning rate 0.002, 9 epochs"), label("msn")]
     assert names[0].count("<br>") == 2
     assert tall(names) * ROW == 2 * 3 * LINE
 
@@ -190,7 +190,7 @@ def test_page_has_shares_gaps_and_maps_without_names_of_images(full: Path, read_
     text = full.read_text()
     specs = [json.loads(data) for data in read_full.data]
     shown = next(spec for spec in specs if "maps" in spec)["maps"]
-    assert {one["name"] for one in shown} == {"msn-ehr (age, sex; concat)", "random"}
+    assert {one["name"] for one in shown} == {"msn-ehr (age, sex)", "random"}
     names = [variable["name"] for variable in shown[0]["variables"]]
     assert names[-3:] == ["sex", "age", "view"]
     assert {len(variable["codes"]) for variable in shown[0]["variables"]} == {len(shown[0]["x"])}
