@@ -9,9 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.complete import features as features_of
-from ssl_bench.cli.complete import names_of, presets
-from ssl_bench.cli.options import AsJson, MinPatients, PatientSD, Quiet, SeedSD, asked, cache_folder
+from ssl_bench.cli.complete import names_of
+from ssl_bench.cli.configured import takes
+from ssl_bench.cli.options import (
+    AsJson,
+    Cache,
+    Configs,
+    Dataset,
+    FeatureKinds,
+    MinPatients,
+    PatientSD,
+    Preset,
+    Quiet,
+    Root,
+    SeedSD,
+    Settings,
+    asked,
+    cache_folder,
+)
 from ssl_bench.errors import UsageError
 from ssl_bench.report.hush import progress
 
@@ -24,44 +39,19 @@ if TYPE_CHECKING:
 CLAIM_SEEDS = 5
 
 
+@takes("out", "method", "features", "features_grid", "seeds", "arms", "fusion", "backbone", "data", "root", "preset",
+       "config", "settings", "epochs", "batch_size", "lr", "seed", "protocols", "ehr_at_eval")  # fmt: skip
 def ablate(
+    flags: dict[str, Any],
     out: Annotated[Path, typer.Option(help="Folder of the ablation: a run directory for every cell, and the table.")],
-    method: Annotated[
-        str | None,
-        typer.Option(help="Pretraining method; see sslbench plugins. [msn-ehr]", autocompletion=names_of("method")),
-    ] = None,
-    features: Annotated[
-        str | None, typer.Option(help="EHR features or groups, for example age,sex.", autocompletion=features_of)
-    ] = None,
-    features_grid: Annotated[
-        str | None, typer.Option(help="Feature sets instead: any of single,groups,pairs,all; ages: age in three forms.")
-    ] = None,
+    features_grid: FeatureKinds = None,
     seeds: Annotated[int, typer.Option(min=1, help="Paired seeds; a claim about methods needs 5.")] = CLAIM_SEEDS,
     arms: Annotated[str, typer.Option(help="Arms; real and shuffled at least.")] = "none,real,shuffled,constant,noise",
-    fusion: Annotated[
-        str | None, typer.Option(help="How EHR features join the image features.", autocompletion=names_of("fusion"))
-    ] = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option(help="Encoder: vit-tiny, vit-small, ... or any timm model.", autocompletion=names_of("backbone")),
-    ] = None,
-    data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]", autocompletion=names_of("dataset"))] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="smoke (seconds), demo, demo-long, nih-small, paper or paper-512. [demo]", autocompletion=presets
-        ),
-    ] = None,
-    config: Annotated[
-        list[Path] | None, typer.Option(help="YAML or TOML file with any keys; repeatable, later ones on top.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any key, for example method.prototypes=512; repeatable.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    data: Dataset = None,
+    root: Root = None,
+    preset: Preset = None,
+    config: Configs = None,
+    settings: Settings = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed; the others follow.")] = 0,
     protocols: Annotated[
         str,
@@ -69,13 +59,10 @@ def ablate(
             "--eval", help="Evaluators; the first is compared.", autocompletion=names_of("evaluator", several=True)
         ),
     ] = "linear,leakage",
-    ehr_at_eval: Annotated[
-        bool | None, typer.Option("--ehr-at-eval", help="Also probe EHR alone, and EHR beside the frozen features.")
-    ] = None,
     fewest: MinPatients = 5,
     seed_sd: SeedSD = 0.0117,
     patient_sd: PatientSD = 0.005,
-    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    cache: Cache = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -83,14 +70,8 @@ def ablate(
 
     Given the same command again it goes on where it was: finished cells are left as they are.
     """
-    flags = asked(
-        {
-            "method": method, "fusion": fusion, "backbone.name": backbone, "data.name": data, "data.root": root,
-            "pretrain.epochs": epochs, "pretrain.batch_size": batch_size, "pretrain.lr": lr,
-            "evaluate.protocols": protocols, "evaluate.ehr": ehr_at_eval,
-        },
-        settings or [],
-    )  # fmt: skip
+    features = flags.pop("ehr.features")
+    chosen = asked({**flags, "data.name": data, "data.root": root, "evaluate.protocols": protocols}, settings or [])
     from ssl_bench.config.config import load, split_names
     from ssl_bench.config.layers import merge
     from ssl_bench.config.recipes import finder
@@ -101,10 +82,10 @@ def ablate(
 
     registry = discover()
     recipe = finder(registry)
-    base = load(flags, name=preset, file=config, recipe=recipe)
+    base = load(chosen, name=preset, file=config, recipe=recipe)
     sets = feature_sets(base, registry, features, features_grid)
     planned = cells(sets, split_names(arms), seeds, out, seed)
-    configs = [load(merge(flags, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
+    configs = [load(merge(chosen, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
     with leaving(lambda: f"finished cells are kept in {out}; go on with the same command"):
         run_cells(planned, configs, registry, cache_folder(cache), power(seeds, seed_sd, patient_sd))
         conclude(planned, configs[0], out, fewest, as_json=as_json)

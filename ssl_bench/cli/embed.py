@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.complete import names_of
-from ssl_bench.cli.data.options import Cache, Root, Settings, configured
-from ssl_bench.cli.options import Quiet
+from ssl_bench.cli.data.options import configured
+from ssl_bench.cli.options import Cache, Quiet, Root, Settings
 from ssl_bench.pretrain.signals import leaving
 
 

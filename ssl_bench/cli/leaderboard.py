@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, RefuseContaminated
+from ssl_bench.cli.options import AsJson, Cache, FurtherMetrics, MinPatients, RefuseContaminated
 from ssl_bench.pretrain.signals import leaving
 
 
@@ -43,7 +43,7 @@ def leaderboard(
     allow_oracle: Annotated[
         bool, typer.Option("--allow-oracle", help="Also runs whose options were selected on the test split.")
     ] = False,
-    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    cache: Cache = None,
     save: Annotated[
         Path | None,
         typer.Option(help="File to write: records and table without images and ids, to be read by this command."),

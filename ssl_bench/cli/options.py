@@ -10,8 +10,59 @@ import typer
 
 from ssl_bench.api.settings import cache_folder as cache_folder
 from ssl_bench.api.settings import merge_flags as merge_flags
+from ssl_bench.cli.complete import names_of, presets
 from ssl_bench.errors import UsageError
 from ssl_bench.report.hush import hush
+
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        help="smoke (seconds), demo, demo-long, nih-small, paper or paper-512. [demo]",
+        autocompletion=presets,
+    ),
+]
+Configs = Annotated[
+    list[Path] | None,
+    typer.Option("--config", help="YAML or TOML file with any keys; repeatable, later ones on top."),
+]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Any key, for example method.prototypes=512; repeatable.")
+]
+Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of prepared images. [~/.cache/sslbench]")]
+Dataset = Annotated[str | None, typer.Option("--data", help="Dataset. [synthetic]", autocompletion=names_of("dataset"))]
+Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
+TestOn = Annotated[
+    list[str] | None,
+    typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
+]
+ProbeOn = Annotated[
+    list[str] | None,
+    typer.Option("--probe-on", help="Other datasets to fit and test probes on: NAME=ROOT, comma-separated."),
+]
+FeatureKinds = Annotated[
+    str | None,
+    typer.Option(
+        "--features-grid",
+        help="Feature sets by kind, comma-separated: single, groups, pairs, all; ages: age in 3 forms.",
+    ),
+]
+LauncherName = Annotated[
+    str | None,
+    typer.Option(
+        "--launcher", help="What starts the runs: local or slurm. [local]", autocompletion=names_of("launcher")
+    ),
+]
+LauncherSet = Annotated[
+    list[str] | None,
+    typer.Option("--launcher-set", help="An option of the launcher, for example partition=gpu; repeatable."),
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=0, help="Runs at once. [one a GPU, or one]")]
+InexactResume = Annotated[
+    bool,
+    typer.Option("--allow-inexact-resume", help="Resume although the result will not be identical bit for bit."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be run and what it costs, and stop.")]
 
 OnMissing = Annotated[
     str | None, typer.Option(help="Images that are not there: error, or skip, counted and on the record. [error]")

@@ -8,8 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.complete import names_of, presets
-from ssl_bench.cli.options import AsJson, PatientSD, Quiet, SeedSD, asked, cache_folder
+from ssl_bench.cli.complete import names_of
+from ssl_bench.cli.configured import takes
+from ssl_bench.cli.options import (
+    AsJson,
+    Cache,
+    Dataset,
+    DryRun,
+    FeatureKinds,
+    InexactResume,
+    Jobs,
+    LauncherName,
+    LauncherSet,
+    PatientSD,
+    Preset,
+    Quiet,
+    Root,
+    SeedSD,
+    Settings,
+    asked,
+    cache_folder,
+)
 from ssl_bench.errors import HandledError, UsageError
 from ssl_bench.plugin.names import DEFAULT_DATASET, DEFAULT_LAUNCHER
 
@@ -21,16 +40,17 @@ if TYPE_CHECKING:
     from ssl_bench.sweep.grid import Grid
 
 
+@takes("grid", "method", "features", "features_grid", "fusion", "backbone", "seeds", "data", "root", "preset",
+       "settings", "settings_from", "protocols")  # fmt: skip
 def sweep(
+    flags: dict[str, Any],
     grid: Annotated[Path | None, typer.Argument(help="YAML or TOML file with base, grid, cells, exclude.")] = None,
     method: Annotated[
         str | None,
         typer.Option(help="Methods, for example simclr,msn,msn-ehr.", autocompletion=names_of("method", several=True)),
     ] = None,
     features: Annotated[str | None, typer.Option(help="Feature sets, for example 'age;sex;age,sex'.")] = None,
-    features_grid: Annotated[
-        str | None, typer.Option(help="Feature sets by kind: single, groups, pairs, all; several by comma.")
-    ] = None,
+    features_grid: FeatureKinds = None,
     fusion: Annotated[
         str | None, typer.Option(help="Fusions, comma-separated.", autocompletion=names_of("fusion", several=True))
     ] = None,
@@ -38,45 +58,26 @@ def sweep(
         str | None, typer.Option(help="Encoders, comma-separated.", autocompletion=names_of("backbone", several=True))
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, counted from 0.")] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Dataset of all cells. [synthetic]", autocompletion=names_of("dataset"))
-    ] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
-    preset: Annotated[
-        str | None, typer.Option(help="smoke, demo, nih-small, paper or paper-512. [demo]", autocompletion=presets)
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any key of the configuration, for all cells; repeatable.")
-    ] = None,
+    data: Dataset = None,
+    root: Root = None,
+    preset: Preset = None,
+    settings: Settings = None,
     settings_from: Annotated[
         Path | None, typer.Option("--settings-from", help="Folder of a tune, whose choices the methods start from.")
-    ] = None,
-    protocols: Annotated[
-        str | None,
-        typer.Option(
-            "--eval", help="Evaluators of all cells. [linear,knn]", autocompletion=names_of("evaluator", several=True)
-        ),
     ] = None,
     logger: Annotated[
         str | None, typer.Option(help="Loggers of all cells.", autocompletion=names_of("logger", several=True))
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the sweep. [runs/<name of the grid>]")] = None,
-    launcher: Annotated[
-        str | None,
-        typer.Option(help="What starts the runs: local or slurm. [local]", autocompletion=names_of("launcher")),
-    ] = None,
-    launcher_set: Annotated[
-        list[str] | None, typer.Option(help="An option of the launcher, for example partition=gpu; repeatable.")
-    ] = None,
-    jobs: Annotated[int | None, typer.Option(help="Runs at once. [one a GPU, or one]")] = None,
+    launcher: LauncherName = None,
+    launcher_set: LauncherSet = None,
+    jobs: Jobs = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed cells again.")] = False,
-    allow_inexact_resume: Annotated[
-        bool, typer.Option("--allow-inexact-resume", help="Resume cells although the bits will differ.")
-    ] = False,
-    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
+    allow_inexact_resume: InexactResume = False,
+    cache: Cache = None,
     seed_sd: SeedSD = 0.0117,
     patient_sd: PatientSD = 0.005,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and what they cost, and stop.")] = False,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -84,10 +85,8 @@ def sweep(
     from ssl_bench.plugin.registry import discover
 
     registry = discover()
-    shared = asked(
-        {"preset": preset, "data.name": data, "data.root": str(root) if root else None,
-         "evaluate.protocols": protocols, "loggers": logger}, settings or [],
-    )  # fmt: skip
+    shared = asked({**flags, "preset": preset, "data.name": data, "data.root": str(root) if root else None,
+                    "loggers": logger}, settings or [])  # fmt: skip
     axes = {"method": _listed(method), "ehr.features": _sets(features), "fusion": _listed(fusion),
             "backbone.name": _listed(backbone), "seed": None if seeds is None else list(range(seeds))}  # fmt: skip
     if seeds is not None and seeds < 1:

@@ -11,8 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.complete import names_of, presets
-from ssl_bench.cli.options import AsJson, Quiet, asked, cache_folder
+from ssl_bench.cli.complete import names_of
+from ssl_bench.cli.configured import takes
+from ssl_bench.cli.options import (
+    AsJson,
+    Cache,
+    Dataset,
+    DryRun,
+    InexactResume,
+    Jobs,
+    LauncherName,
+    LauncherSet,
+    Preset,
+    Quiet,
+    Root,
+    Settings,
+    asked,
+    cache_folder,
+)
 from ssl_bench.errors import HandledError, UsageError
 from ssl_bench.plugin.names import DEFAULT_LAUNCHER
 
@@ -25,7 +41,10 @@ if TYPE_CHECKING:
 BASELINES = "auto"
 
 
+@takes("method", "out", "trials", "budget", "seeds", "rule", "sampler", "pruner", "search", "shared", "controls",
+       "baselines", "features", "backbone", "data", "root", "test_on", "preset", "settings", "protocols")  # fmt: skip
 def tune(
+    flags: dict[str, Any],
     method: Annotated[
         str,
         typer.Option(
@@ -64,30 +83,20 @@ def tune(
     features: Annotated[
         str | None, typer.Option(help="EHR features, for example age,sex, of the methods made for some; else of all.")
     ] = None,
-    backbone: Annotated[str | None, typer.Option(help="Encoder of all methods.")] = None,
-    data: Annotated[str | None, typer.Option(help="Dataset. [synthetic]", autocompletion=names_of("dataset"))] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of the dataset's download.")] = None,
+    data: Dataset = None,
+    root: Root = None,
     test_on: Annotated[
         str | None, typer.Option("--test-on", help="Other datasets that the final runs are tested on: NAME=ROOT.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="smoke, demo or paper. [demo]", autocompletion=presets)] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any key of the configuration, not searched then; repeatable.")
-    ] = None,
-    protocols: Annotated[
-        str | None, typer.Option("--eval", help="Evaluators; the first one selects. [linear,knn]")
-    ] = None,
+    preset: Preset = None,
+    settings: Settings = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sequence of trials.")] = 0,
-    launcher: Annotated[str, typer.Option(help="What starts the runs: local or slurm.")] = DEFAULT_LAUNCHER,
-    launcher_set: Annotated[
-        list[str] | None, typer.Option(help="An option of the launcher, for example partition=gpu; repeatable.")
-    ] = None,
-    jobs: Annotated[int, typer.Option(min=0, help="Runs at once, 0 for one a GPU, or one.")] = 0,
-    allow_inexact_resume: Annotated[
-        bool, typer.Option("--allow-inexact-resume", help="Resume runs although the bits will differ.")
-    ] = False,
-    cache: Annotated[Path | None, typer.Option(help="Folder of prepared images. [~/.cache/sslbench]")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be searched, and stop.")] = False,
+    launcher: LauncherName = None,
+    launcher_set: LauncherSet = None,
+    jobs: Jobs = None,
+    allow_inexact_resume: InexactResume = False,
+    cache: Cache = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -99,10 +108,8 @@ def tune(
     from ssl_bench.tune.studies import Asked, studies_of
 
     registry = discover()
-    base = asked(
-        {"preset": preset, "data.name": data, "data.root": str(root) if root else None, "backbone.name": backbone,
-         "evaluate.protocols": protocols, "evaluate.test_on": test_on}, settings or [],
-    )  # fmt: skip
+    base = asked({**flags, "preset": preset, "data.name": data, "data.root": str(root) if root else None,
+                  "evaluate.test_on": test_on}, settings or [])  # fmt: skip
     wanted = Asked(
         methods_of(method, baselines, registry), base, budget_of(budget, trials), seeds, check_sampler(sampler),
         check_pruner(pruner), chosen_rule(rule, base), features or "", controls_of(controls),
@@ -116,9 +123,9 @@ def tune(
         tell_search(studies, wanted, as_json=as_json)
         return
     check(wanted, studies, registry, store)
-    starter = launcher_of(launcher, launcher_set or [], jobs, folder, registry)
-    flags = ["--allow-inexact-resume"] if allow_inexact_resume else []
-    with begun(wanted, studies, folder, starter, registry, store, flags) as running:
+    starter = launcher_of(launcher or DEFAULT_LAUNCHER, launcher_set or [], jobs or 0, folder, registry)
+    further = ["--allow-inexact-resume"] if allow_inexact_resume else []
+    with begun(wanted, studies, folder, starter, registry, store, further) as running:
         running.search()
         states = running.evaluate()
         conclude(running, folder, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ssl_bench.cli.complete import names_of, presets
+from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.flags import given
 
 if TYPE_CHECKING:
@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from ssl_bench.plan.parts import ResolvedComponent
 
 Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.", autocompletion=names_of("dataset"))]
-Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        help="smoke, demo, nih-small, paper or paper-512, as in sslbench run. [demo]",
-        autocompletion=presets,
-    ),
-]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="Any key of the configuration, such as data.options.views=PA.")
-]
-Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of prepared images. [~/.cache/sslbench]")]
 
 
 def configured(

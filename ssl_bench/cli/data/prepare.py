@@ -6,8 +6,20 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.data.options import Cache, Name, Preset, Root, Settings, configured
-from ssl_bench.cli.options import FollowLinks, OnMissing, OnUnlisted, Quiet, Split, link_places, split_file
+from ssl_bench.cli.data.options import Name, configured
+from ssl_bench.cli.options import (
+    Cache,
+    FollowLinks,
+    OnMissing,
+    OnUnlisted,
+    Preset,
+    Quiet,
+    Root,
+    Settings,
+    Split,
+    link_places,
+    split_file,
+)
 from ssl_bench.pretrain.signals import leaving
 
 

@@ -7,8 +7,20 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.data.options import Cache, Name, Preset, Root, Settings, configured
-from ssl_bench.cli.options import AsJson, FollowLinks, OnMissing, OnUnlisted, Split, link_places, split_file
+from ssl_bench.cli.data.options import Name, configured
+from ssl_bench.cli.options import (
+    AsJson,
+    Cache,
+    FollowLinks,
+    OnMissing,
+    OnUnlisted,
+    Preset,
+    Root,
+    Settings,
+    Split,
+    link_places,
+    split_file,
+)
 
 
 def stats(
