@@ -12,8 +12,11 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from sslbench_synthetic.cohort.anatomy import Chest, Plane, draw_chest, draw_patient, draw_pose, step
-from sslbench_synthetic.cohort.findings import SHAPES, SIGNS, texture
+from sslbench_synthetic.cohort.findings import SHAPES, SIGNS
 from sslbench_synthetic.cohort.population import FINDINGS, ICU
+
+NOISE = 0.10
+"""Standard deviation of the anatomical noise, in attenuation of the chest wall."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -31,22 +34,25 @@ def draw_radiograph(row: Mapping[str, Any], seed: int, size: int) -> Pixels:
     """
     patient = draw_patient(row["age"], bool(row["male"]), np.random.default_rng([seed, 2, row["patient"]]))
     rng = np.random.default_rng([seed, 3, row["patient"], row["study"]])
+    ill = np.random.default_rng(
+        [seed, 7, row["patient"], row["study"]]
+    )  # so that a finding leaves the rest of the film
     chest = Chest(patient, draw_pose(row["setting"], rng), size)
     present = [finding for finding in FINDINGS if row[finding] > 0]
     for finding in present:
         if finding in SHAPES:
-            SHAPES[finding](chest, row[finding], row[f"{finding}:side"], rng)
+            SHAPES[finding](chest, row[finding], row[f"{finding}:side"], ill)
     draw_chest(chest, rng)
     for finding in present:
         if finding in SIGNS:
-            SIGNS[finding](chest, row[finding], row[f"{finding}:side"], rng)
+            SIGNS[finding](chest, row[finding], row[f"{finding}:side"], ill)
     return expose(chest, rng)
 
 
 def expose(chest: Chest, rng: np.random.Generator) -> Pixels:
-    """Turn attenuation into grey values: devices, scatter, exposure, tone curve, noise, frame and marker."""
+    """Turn attenuation into grey values: overlying tissue, devices, scatter, exposure, tones, noise, frame, marker."""
     portable, size = chest.pose.portable, len(chest.u)
-    plane = chest.attenuation + 0.05 * texture(size, 6, rng)
+    plane = chest.attenuation + NOISE * anatomical_noise(size, rng)
     if chest.pose.setting == ICU:
         plane = plane + _lines(chest, rng)
     plane = gaussian_filter(plane, size / 96 * rng.uniform(0.3, 0.7 if portable else 0.5))
@@ -56,6 +62,20 @@ def expose(chest: Chest, rng: np.random.Generator) -> Pixels:
     grain = rng.uniform(0.008, 0.03 if portable else 0.02)
     grey = grey ** rng.uniform(0.9, 1.15) + rng.standard_normal(grey.shape, dtype=np.float32) * grain
     return _frame(np.clip(grey * 255, 0, 255).astype(np.uint8), portable, rng)
+
+
+def anatomical_noise(size: int, rng: np.random.Generator) -> Plane:
+    """Overlying tissue: isotropic noise of zero mean and unit variance whose power falls with the cube of frequency.
+
+    Power laws with exponents near 3 describe the background of radiographs (Burgess et al., Medical Physics 2001;
+    28:419).
+    """
+    across, down = np.fft.rfftfreq(size), np.fft.fftfreq(size)[:, None]
+    frequency = np.sqrt(across**2 + down**2)
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.standard_normal((size, size))) * frequency**-1.5
+    noise = np.fft.irfft2(spectrum, s=(size, size))
+    return np.asarray(noise / noise.std(), dtype=np.float32)
 
 
 def _lines(chest: Chest, rng: np.random.Generator) -> Plane:

@@ -22,7 +22,7 @@ from sslbench_synthetic.options import SyntheticOptions
 if TYPE_CHECKING:
     from sslbench_synthetic.cohort.radiograph import Pixels
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same options give other files."""
 
 DESCRIPTION = MARKER

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sslbench_synthetic.cohort.anatomy import Chest, Plane, bump, distance, draw_patient, draw_pose, step
-from sslbench_synthetic.cohort.findings import SHAPES, texture
+from sslbench_synthetic.cohort.findings import SHAPES, strands
 from sslbench_synthetic.cohort.population import FINDINGS, LEFT, RIGHT
 from sslbench_synthetic.cohort.radiograph import Pixels, expose
 
@@ -88,7 +88,7 @@ def _add_findings(chest: Chest, lung: Plane, row: Mapping[str, Any], rng: np.ran
         fluid = step(chest.v - level + 0.25 * step(chest.u - 0.25, 0.06), 0.03)
         chest.attenuation += 0.42 * lung * fluid
     if row["Edema"] > 0:
-        haze = bump(distance(chest.u, chest.v), 0.35) * (1 + 0.2 * texture(len(chest.u), 16, rng))
+        haze = bump(distance(chest.u, chest.v), 0.35) * (0.4 + strands(len(chest.u), 0.03, rng))
         chest.attenuation += 0.22 * row["Edema"] * lung * haze
     for finding, width in (("Consolidation", 0.18), ("Pneumonia", 0.12), ("Atelectasis", 0.08)):
         if row[finding] > 0:
