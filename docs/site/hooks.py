@@ -164,7 +164,7 @@ def python() -> Iterator[str]:
         "Score",
     ):
         yield f"::: ssl_bench.api.{name}\n"
-    yield "::: ssl_bench.api.encoder.FrozenEncoder\n"
+    yield "::: ssl_bench.report.frozen.FrozenEncoder\n"
     yield "## For plugin authors\n"
     yield "[Hooks](../hooks.md) documents every field of a descriptor.\n"
     for name in ("Method", "Fusion", "Evaluator"):

@@ -14,7 +14,7 @@ from ssl_bench.plugin.names import MACRO
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ssl_bench.api.encoder import FrozenEncoder
+    from ssl_bench.report.frozen import FrozenEncoder
     from ssl_bench.results.record import MetricRow, Record
     from ssl_bench.results.rundir import RunDirectory
 
@@ -156,7 +156,7 @@ class Run:
             UsageError: the run left no encoder (it evaluated the weights of others, or pixels).
             DataError: the weights are damaged.
         """
-        from ssl_bench.api.encoder import open_encoder
+        from ssl_bench.report.frozen import open_encoder
 
         return open_encoder(self.directory)
 

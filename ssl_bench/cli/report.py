@@ -21,8 +21,19 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for each picture as SVG (text as text) and PDF, for a paper.")
     ] = None,
+    images: Annotated[
+        bool,
+        typer.Option(
+            "--images",
+            help="With test images, what is near them and where the encoder looks; only of data that permit it.",
+        ),
+    ] = False,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of prepared images, for --images. [~/.cache/sslbench]")
+    ] = None,
 ) -> None:
     """Write report.md, report.html and the pictures of a finished run again; no data, training or GPU is needed."""
+    from ssl_bench.cli.options import cache_folder
     from ssl_bench.files import new_folder
     from ssl_bench.report.report import write_report
     from ssl_bench.results.rundir import RunDirectory
@@ -30,13 +41,16 @@ def report(
     if share and share.exists() and (not share.is_dir() or any(share.iterdir())):
         raise UsageError(f"{share} holds something already; give a new folder")
 
+    if cache and not images:
+        raise UsageError("--cache is where --images takes them from; add --images, or leave it out")
+    stores = cache_folder(cache) if images else None
     if share:
         with new_folder(share) as unfinished:
-            written = write_report(RunDirectory(run), unfinished, figures)
+            written = write_report(RunDirectory(run), unfinished, figures, stores)
         print(f"{share / 'report.md'} and {share / 'report.html'}, with {len(written.pictures)} pictures")
         return
     try:
-        written = write_report(RunDirectory(run), figures=figures)
+        written = write_report(RunDirectory(run), figures=figures, images=stores)
     except OSError as error:
         raise UsageError(f"the report cannot be written in {run} ({error}); make the folder writable") from None
     for reason in written.left_out:

@@ -12,11 +12,13 @@ from ssl_bench.compare.cleared import NOTE, UNCLEAR
 from ssl_bench.files import write_text
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, by_share, calibration, evaluations
+from ssl_bench.report.page.thumbnails import check_permitted
 from ssl_bench.report.palette import STAMP, LeftOut
 from ssl_bench.report.plots.canvas import Picture, drawing, print_figure, save, subject
 from ssl_bench.report.plots.curves import roc_and_pr
 from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve
+from ssl_bench.report.plots.examples import attention_picture, neighbour_picture
 from ssl_bench.report.plots.forest import forest_plot
 from ssl_bench.report.plots.maps import embedding_maps
 from ssl_bench.report.plots.reliability import reliability_plot
@@ -63,23 +65,30 @@ class Written:
     left_out: list[str] = field(default_factory=list)
 
 
-def write_report(run: RunDirectory, shared: Path | None = None, figures: Path | None = None) -> Written:
+def write_report(
+    run: RunDirectory, shared: Path | None = None, figures: Path | None = None, images: Path | None = None
+) -> Written:
     """Write ``report.md``, ``report.html`` and ``plots/`` of a finished run; the same files give the same bytes.
 
     Args:
         run: its folder.
         shared: a new folder for a report that may leave the machine; None: one for here, in the run's folder.
         figures: folder for each picture as SVG with text as text and as PDF, for a paper; None: without.
+        images: folder of prepared stores, to show test images with what is near them and where the encoder looks; None:
+            without images.
 
     Raises:
-        UsageError: this is no run, it is not finished, or another version wrote its record.
+        UsageError: this is no run, it is not finished, or another version wrote its record; or images are asked for
+            of a dataset that nobody says may be shown.
         DataError: the record is damaged.
     """
     record = run.read_record()
     check_trained(record, run.path)
+    if images:
+        check_permitted([record], "--images")
     written, out = Written(), shared or run.path
     shown = share(record) if shared else record
-    content = contents(shown, _Gallery(run, record, written, out, figures))
+    content = contents(shown, _Gallery(run, record, written, out, figures, images))
     for ending in ("md", "html"):
         path = out / f"report.{ending}"
         text = templates().get_template(f"report.{ending}.jinja").render(content)
@@ -91,8 +100,11 @@ def write_report(run: RunDirectory, shared: Path | None = None, figures: Path | 
 class _Gallery:
     """Draws pictures, keeps them, and notes those that cannot be drawn."""
 
-    def __init__(self, run: RunDirectory, record: Record, written: Written, out: Path, figures: Path | None) -> None:
-        self.run, self.record, self.written, self.out, self.figures = run, record, written, out, figures
+    def __init__(
+        self, run: RunDirectory, record: Record, written: Written, out: Path, figures: Path | None, images: Path | None
+    ) -> None:
+        self.run, self.record, self.written, self.out = run, record, written, out
+        self.figures, self.images = figures, images
 
     def training(self) -> list[Shown]:
         return self._kept("training curves", lambda: [training_curves(self.run.log, self.record)])
@@ -136,6 +148,13 @@ class _Gallery:
     def maps(self) -> list[Shown]:
         return self._kept("embedding maps", lambda: embedding_maps(self.run, self.record))
 
+    def examples(self) -> list[Shown]:
+        if not self.images:
+            return []
+        cache = self.images
+        near = self._kept("nearest images", lambda: [neighbour_picture(self.run, self.record, cache)])
+        return near + self._kept("attention", lambda: [attention_picture(self.run, self.record, cache)])
+
     def _kept(self, what: str, draw: Callable[[], list[Picture]]) -> list[Shown]:
         with drawing():
             try:
@@ -176,6 +195,7 @@ def contents(record: Record, gallery: _Gallery) -> dict[str, Any]:
         "pretraining": summary.pretraining_table(record),
         "training": gallery.training() if record.pretraining else [],
         "maps": gallery.maps(),
+        "examples": gallery.examples(),
         "run": summary.run_table(record),
         "components": summary.component_table(record),
         "environment": summary.environment_table(record),

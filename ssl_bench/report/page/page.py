@@ -55,7 +55,7 @@ def write_page(board: Board, path: Path, *, maps: bool = True, cache: Path | Non
         UsageError: thumbnails are asked for that the data do not permit, or that are gone.
     """
     if cache is not None:
-        check_permitted(board)
+        check_permitted((member.record for arm in board.arms for member in arm.members), "--thumbnails")
     left_out: list[str] = []
     shown = map_data(board, left_out, cache) if maps else None
     text = templates().get_template("leaderboard.html.jinja").render(contents(board, shown, left_out))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,29 +14,28 @@ from PIL import Image
 from ssl_bench.data.store import find_store
 from ssl_bench.errors import HandledError, UsageError
 from ssl_bench.plugin.registry import Registry, discover
-from ssl_bench.report.leaderboard import Board
 from ssl_bench.results.record import Record
 
 SIDE = 64
 """Of a thumbnail, in px."""
 
 
-def check_permitted(board: Board, registry: Registry | None = None) -> None:
+def check_permitted(records: Iterable[Record], flag: str, registry: Registry | None = None) -> None:
     """Refuse to show images unless every run's data are synthetic or their dataset says that images may be shown.
 
     Args:
-        board: whose runs.
+        records: of the runs.
+        flag: that asks for images.
         registry: of the plugins; None: the installed ones.
 
     Raises:
         UsageError: naming the datasets.
     """
     registry = registry or discover()
-    records = [member.record for arm in board.arms for member in arm.members]
     refused = sorted({record.data.name for record in records if not _permitted(record, registry)})
     if refused:
         raise UsageError(
-            f"--thumbnails shows images, and nothing says that those of {', '.join(refused)} may be shown; leave it "
+            f"{flag} shows images, and nothing says that those of {', '.join(refused)} may be shown; leave it "
             "out, or declare thumbnails=True in the dataset's plugin if its licence permits it"
         )
 
