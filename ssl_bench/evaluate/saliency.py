@@ -44,7 +44,8 @@ def last_attention(model: nn.Module, images: Tensor) -> Tensor:
     weights = (layer.q_norm(query) * layer.scale @ layer.k_norm(key).transpose(-2, -1)).softmax(-1).mean(1)  # (N, T, T)
     asking = weights[:, :1] if getattr(network, "has_class_token", first > 0) else weights[:, first:]
     height, width = network.patch_embed.grid_size
-    return asking.mean(1)[:, first:].reshape(-1, height, width)
+    found: Tensor = asking.mean(1)[:, first:].reshape(-1, height, width)
+    return found
 
 
 def gradcam(model: nn.Module, images: Tensor) -> Tensor:
