@@ -34,7 +34,7 @@ Text = Annotated[str, BeforeValidator(_as_text)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 
 
-class Source(Options):
+class MappedColumn(Options):
     """A column and what its values mean."""
 
     column: str = Field(description="name of the column")
@@ -50,7 +50,7 @@ class Findings(Options):
     none: Texts = Field(("No Finding",), description="names that stand for no finding at all")
 
 
-Mapped = Annotated[Source, BeforeValidator(_column)]
+Mapped = Annotated[MappedColumn, BeforeValidator(_column)]
 
 
 def _kind(value: Any) -> str:
@@ -86,7 +86,7 @@ class ColumnMap(Options):
 
     @field_validator("features")
     @classmethod
-    def _known(cls, given: dict[str, Source]) -> dict[str, Source]:
+    def _known(cls, given: dict[str, MappedColumn]) -> dict[str, MappedColumn]:
         for feature in given:
             if feature not in SHARED:
                 raise ValueError(f"'{feature}' is no feature; {among(feature, list(SHARED))}")

@@ -24,7 +24,7 @@ ASPECT = 0.3
 TRIES = 10
 """Rectangles that are tried before an image is left with fewer hidden patches."""
 
-Grid = npt.NDArray[np.bool_]
+PatchGrid = npt.NDArray[np.bool_]
 
 
 class MaskSampler:
@@ -59,7 +59,7 @@ class MaskSampler:
         return torch.from_numpy(hidden).flatten(1)
 
 
-def cover(mask: Grid, wanted: int, random: Random) -> None:
+def cover(mask: PatchGrid, wanted: int, random: Random) -> None:
     """Hide about ``wanted`` patches of an empty mask, in place, and never more."""
     largest, hidden = mask.size // 2, 0
     while hidden < wanted:
@@ -69,7 +69,7 @@ def cover(mask: Grid, wanted: int, random: Random) -> None:
         hidden += added
 
 
-def _rectangle(mask: Grid, most: int, random: Random) -> int:
+def _rectangle(mask: PatchGrid, most: int, random: Random) -> int:
     """Hide one more rectangle with at most ``most`` new patches; how many there were, 0 where none was found."""
     height, width = mask.shape
     for _ in range(TRIES):

@@ -93,7 +93,7 @@ class Leaderboard:
         return frame[[name for name in SHOWN if name in frame]]
 
     def __repr__(self) -> str:
-        return f"Leaderboard of {len(self.board.arms)} configurations"
+        return f"Leaderboard of {len(self.board.groups)} configurations"
 
     def __str__(self) -> str:
         return table_text(repr(self), self._shown(), self.notes)

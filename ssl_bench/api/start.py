@@ -55,7 +55,7 @@ def start(
     Raises:
         HandledError: what is wrong, in a sentence.
     """
-    from ssl_bench.pretrain.signals import leaving
+    from ssl_bench.pretrain.signals import shutdown_with
     from ssl_bench.results.rundir import RunDirectory
 
     if config.pretrain.processes > 1 or started_outside():
@@ -65,7 +65,7 @@ def start(
     directory = RunDirectory(out or free_path(config))
     directory.check_free()
     directory.check(resume=resume)
-    with leaving(directory.what_next):
+    with shutdown_with(directory.what_next):
         plan = whole_plan(config, cache, refuse=refuse)
         carry_out(plan, directory, resume=resume, allow_inexact=allow_inexact, tell=tell, report=report)
     return directory.path
@@ -98,7 +98,7 @@ def start_together(
     from ssl_bench.plan.parts import choose_parts
     from ssl_bench.plugin.registry import discover
     from ssl_bench.pretrain.launch import launched
-    from ssl_bench.pretrain.signals import leaving
+    from ssl_bench.pretrain.signals import shutdown_with
     from ssl_bench.results.rundir import RunDirectory
 
     parts = choose_parts(config, discover())  # what is wrong without a look at the data is told by one process alone
@@ -111,7 +111,7 @@ def start_together(
                 directory.check(resume=resume)
             return with_budget(checked_plan(config, cache, refuse=refuse, chosen=parts))
 
-        with leaving(directory.what_next):
+        with shutdown_with(directory.what_next):
             plan = rank_zero_first(check_and_plan)
             carry_out(
                 plan, directory, resume=resume, allow_inexact=allow_inexact, fabric=fabric, tell=tell, report=report

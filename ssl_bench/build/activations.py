@@ -26,7 +26,7 @@ from ssl_bench.errors import UsageError
 from ssl_bench.plugin.contracts import Backbone, Encoding, Hidden
 
 
-def again(function: Callable[..., Any], *given: Any) -> Any:
+def recomputed(function: Callable[..., Any], *given: Any) -> Any:
     """What a function gives; its activations are not kept, but computed again in the backward pass.
 
     Draws, autocast and what is known of the rows (:data:`ssl_bench.distributed.PART`) are then as they are now.
@@ -154,7 +154,7 @@ def _by_parts(backbone: nn.Module, whole: Callable[..., Encoding], parts: int) -
                 *((None, None) if hidden is None else (hidden.where[rows], hidden.token)),
             )
             with _part(Part(start, len(images))):
-                found.append(again(part, *given) if torch.is_grad_enabled() else part(*given))
+                found.append(recomputed(part, *given) if torch.is_grad_enabled() else part(*given))
         return Encoding(*(torch.cat(rows) for rows in zip(*found, strict=True)))
 
     return forward

@@ -14,7 +14,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssl_bench.build.activations import again
+from ssl_bench.build.activations import recomputed
 from ssl_bench.distributed import across_ranks
 from ssl_bench.errors import UsageError, unknown
 from ssl_bench.plugin.contracts import Encoding, Hidden
@@ -72,7 +72,7 @@ class TimmViT(nn.Module):
         if not (self.model.grad_checkpointing and torch.is_grad_enabled()):
             return cast("Tensor", blocks(rows))
         for block in blocks:
-            rows = again(block, rows)
+            rows = recomputed(block, rows)
         return rows
 
     def _placed(self, patches: Tensor) -> Tensor:

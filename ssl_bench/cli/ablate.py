@@ -76,7 +76,7 @@ def ablate(
     from ssl_bench.config.layers import merge
     from ssl_bench.config.recipes import finder
     from ssl_bench.plugin.registry import discover
-    from ssl_bench.pretrain.signals import leaving
+    from ssl_bench.pretrain.signals import shutdown_with
     from ssl_bench.stats.power import planned as power
     from ssl_bench.sweep.ablation import cells
 
@@ -86,7 +86,7 @@ def ablate(
     sets = feature_sets(base, registry, features, features_grid)
     planned = cells(sets, split_names(arms), seeds, out, seed)
     configs = [load(merge(chosen, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
-    with leaving(lambda: f"finished cells are kept in {out}; go on with the same command"):
+    with shutdown_with(lambda: f"finished cells are kept in {out}; go on with the same command"):
         run_cells(planned, configs, registry, cache_folder(cache), power(seeds, seed_sd, patient_sd))
         conclude(planned, configs[0], out, fewest, as_json=as_json)
 

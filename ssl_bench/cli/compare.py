@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, SeedSD
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 
 
-@leaving(lambda: "nothing finished is lost; start it again")
+@shutdown_with(lambda: "nothing finished is lost; start it again")
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run directories; the others are compared with the first.")],
     replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,

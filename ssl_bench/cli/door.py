@@ -15,7 +15,7 @@ import typer
 
 from ssl_bench.cli.oserrors import sentence
 from ssl_bench.errors import DataError, HandledError, Interrupted, PluginError, escaped
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 from ssl_bench.ranks import is_first_process
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,7 +27,7 @@ def guarded(command: Command) -> Command:
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
         try:
-            with leaving(lambda: "nothing finished is lost; start it again"):
+            with shutdown_with(lambda: "nothing finished is lost; start it again"):
                 return command(*arguments, **options)
         except SystemExit as error:  # no command of ours exits by itself, and the parser is outside
             raise PluginError(
@@ -69,17 +69,17 @@ def passed(app: Callable[[], object]) -> None:
         app()
     except HandledError as error:
         if is_first_process():
-            leave(str(error), error.exit_code)
+            shutdown(str(error), error.exit_code)
         silent = error.everywhere or isinstance(error, Interrupted)
-        leave("" if silent else str(error), error.exit_code, f"error of another process on {socket.gethostname()}")
+        shutdown("" if silent else str(error), error.exit_code, f"error of another process on {socket.gethostname()}")
     except OSError as error:
-        leave(sentence(error), DataError.exit_code)
+        shutdown(sentence(error), DataError.exit_code)
     except UnicodeEncodeError as error:
         if not LONE.search(str(error.object)):
             raise
-        leave(not_utf8(str(error.object)), DataError.exit_code)
+        shutdown(not_utf8(str(error.object)), DataError.exit_code)
     except KeyboardInterrupt:
-        leave("nothing finished is lost", Interrupted.exit_code, "interrupted")
+        shutdown("nothing finished is lost", Interrupted.exit_code, "interrupted")
 
 
 LONE = re.compile("[\ud800-\udfff]")
@@ -92,7 +92,7 @@ def not_utf8(name: str) -> str:
     return f"the name '{escaped(whole[:200])}' is not written in UTF-8, so no file of a run can hold it; rename it"
 
 
-def leave(told: str, code: int, what: str = "error") -> None:
+def shutdown(told: str, code: int, what: str = "error") -> None:
     """End the program with a sentence on standard error, if that still is there."""
     try:
         if told:

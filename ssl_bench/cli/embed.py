@@ -10,10 +10,10 @@ import typer
 from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.data.options import configured
 from ssl_bench.cli.options import Cache, Quiet, Root, Settings
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 
 
-@leaving(lambda: "stopped; features computed so far are kept; go on with the same command")
+@shutdown_with(lambda: "stopped; features computed so far are kept; go on with the same command")
 def embed(
     ctx: typer.Context,
     encoders: Annotated[

@@ -10,10 +10,12 @@ import typer
 from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.configured import takes
 from ssl_bench.cli.options import AsJson, Cache, ProbeOn, Quiet, TestOn, asked, cache_folder
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 
 
-@leaving(lambda: "nothing finished is lost: the record is whole and features computed so far are kept; start it again")
+@shutdown_with(
+    lambda: "nothing finished is lost: the record is whole and features computed so far are kept; start it again"
+)
 @takes("run", "protocols", "aggregate", "label_fraction", "draws")
 def evaluate(
     flags: dict[str, Any],

@@ -81,6 +81,6 @@ def _keeper(kind: str, flag: Flag) -> Any:
     return keep
 
 
-def given(ctx: typer.Context) -> dict[str, str]:
+def provided(ctx: typer.Context) -> dict[str, str]:
     """What a command line says by declared flags, by key of the configuration."""
     return dict(ctx.meta.get(GIVEN, {}))

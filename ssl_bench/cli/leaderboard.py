@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.options import AsJson, Cache, FurtherMetrics, MinPatients, RefuseContaminated
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 
 
-@leaving(lambda: "nothing finished is lost; start it again")
+@shutdown_with(lambda: "nothing finished is lost; start it again")
 def leaderboard(
     runs: Annotated[
         list[Path],

@@ -12,11 +12,11 @@ import typer
 
 from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.options import AsJson, Quiet
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 from ssl_bench.report.hush import progress
 
 
-@leaving(lambda: "nothing finished is lost; start it again")
+@shutdown_with(lambda: "nothing finished is lost; start it again")
 def probe(
     embeddings: Annotated[
         Path,

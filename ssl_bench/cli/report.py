@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from ssl_bench.errors import UsageError
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 
 
-@leaving(lambda: "nothing finished is lost, the record is whole; start it again")
+@shutdown_with(lambda: "nothing finished is lost, the record is whole; start it again")
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     share: Annotated[

@@ -11,7 +11,7 @@ import typer
 
 from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.configured import takes
-from ssl_bench.cli.flags import given
+from ssl_bench.cli.flags import provided
 from ssl_bench.cli.options import (
     AsJson,
     Cache,
@@ -110,7 +110,7 @@ def run(
             **on_nodes(flags),
             **encoder_flags(encoder, pooling, normalise, image_size),
             **data_flags(data, folder),
-            **given(ctx),
+            **provided(ctx),
             "data.follow_links": link_places(follow_links),
             "data.split": split_file(split),
             "evaluate.test_on": with_probes(test_on, probe_on),
@@ -161,13 +161,13 @@ def on_nodes(flags: Mapping[str, Any]) -> dict[str, Any]:
 def tell_plan(config: RunConfig, cache: Path, out: Path | None, *, resume: bool, refuse: bool, as_json: bool) -> None:
     """Print the plan of a run that could start in its folder."""
     from ssl_bench.api.start import free_path, whole_plan
-    from ssl_bench.pretrain.signals import leaving
+    from ssl_bench.pretrain.signals import shutdown_with
     from ssl_bench.results.rundir import RunDirectory
 
     directory = RunDirectory(out or free_path(config))
     directory.check_free()
     directory.check(resume=resume)
-    with leaving(directory.what_next):
+    with shutdown_with(directory.what_next):
         plan = whole_plan(config, cache, refuse=refuse)
         if as_json:
             from ssl_bench.report.machine import plan_values, print_json

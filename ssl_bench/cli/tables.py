@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, RefuseContaminated
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 
 STYLES = ("paper",)
 FORMATS = ("markdown", "latex", "csv")
 
 
-@leaving(lambda: "nothing finished is lost; start it again")
+@shutdown_with(lambda: "nothing finished is lost; start it again")
 def tables(
     runs: Annotated[
         list[Path],

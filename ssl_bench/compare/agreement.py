@@ -23,7 +23,7 @@ def measured(table: PredictionTable) -> dict[str, Floats]:
     return dict(zip(NAMES, point(truth, np.nan_to_num(table.scores)), strict=True))
 
 
-def check_record(member: Run, place: Setting, labels: Sequence[str], found: Mapping[str, Floats]) -> None:
+def check_record(run: Run, setting: Setting, labels: Sequence[str], found: Mapping[str, Floats]) -> None:
     """Refuse a record whose numbers are not those of its kept predictions.
 
     Raises:
@@ -31,7 +31,7 @@ def check_record(member: Run, place: Setting, labels: Sequence[str], found: Mapp
     """
     column = {label: number for number, label in enumerate(labels)}
     wrong = []
-    for (label, metric), row in member.by_place[place].items():
+    for (label, metric), row in run.by_setting[setting].items():
         names = row.macro_labels if label == MACRO else [label]
         columns = [column[name] for name in names if name in column]
         values = found[metric][columns]
@@ -40,4 +40,4 @@ def check_record(member: Run, place: Setting, labels: Sequence[str], found: Mapp
         if not (np.isnan(here) and np.isnan(kept)) and not abs(here - kept) <= AGREE:
             wrong.append(f"{metric} of {label} {kept:.6f} on the record, {here:.6f} by its predictions")
     if wrong:
-        raise DataError(f"{member.path}: {place[0]} on {place[1]}: {shortened(wrong, 3)}; evaluate the run again")
+        raise DataError(f"{run.path}: {setting[0]} on {setting[1]}: {shortened(wrong, 3)}; evaluate the run again")

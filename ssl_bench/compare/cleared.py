@@ -34,27 +34,27 @@ def unclear_encoder(differences: Iterable[Comparison], encoder: str, metric: str
 
 def unready_line(line: Line) -> bool:
     """Whether a training behind a row was not long enough to say anything of its method."""
-    trained = [member for member in line.members.values() if not member.baseline]
-    return not line.blind and any(unready(member.record) for member in trained)
+    trained = [run for run in line.runs.values() if not run.baseline]
+    return not line.blind and any(unready(run.record) for run in trained)
 
 
-def unclear_line(bench: GroupComparison, line: Line, metric: str) -> bool:
+def unclear_line(comparison: GroupComparison, line: Line, metric: str) -> bool:
     """Whether a row's macro mean does not clear the thumbnails beside it, where these were measured.
 
     A row with too few seeds for an interval clears nothing. Nothing is above by a metric whose best value
     is neither the highest nor the lowest.
     """
-    if line.blind or line.arm.members[0].baseline or not bench.direction(metric):
+    if line.blind or line.group.runs[0].baseline or not comparison.direction(metric):
         return False
-    runs = {member.path for member in line.arm.members}
-    beside = [one.arm for one in bench.lines if one.arm.members[0].encoder == PIXELS]
-    beside.sort(key=lambda arm: runs.isdisjoint(member.path for member in arm.members))
+    runs = {run.path for run in line.group.runs}
+    beside = [one.group for one in comparison.lines if one.group.runs[0].encoder == PIXELS]
+    beside.sort(key=lambda group: runs.isdisjoint(run.path for run in group.runs))
     if not beside:
         return False
     # The same thumbnails stand beside every seed, though they are one row with one encoder.
-    pixels = Line(beside[0], beside[0].at(bench.place), PIXELS)
-    if not bench.has(pixels, metric):
+    pixels = Line(beside[0], beside[0].at(comparison.setting), PIXELS)
+    if not comparison.has(pixels, metric):
         return False
-    sign, difference = bench.direction(metric), bench.test(line, pixels, metric).difference
+    sign, difference = comparison.direction(metric), comparison.test(line, pixels, metric).difference
     worst = difference.low if sign > 0 else difference.high
     return worst is None or sign * worst <= 0

@@ -19,20 +19,20 @@ LEGENDS = {
 }  # fmt: skip
 
 
-def seen_mark(bench: GroupComparison, line: Line) -> str:
-    """The mark of a row at a place: the worst of its encoders'."""
-    if line.blind or line.arm.members[0].baseline:
+def seen_mark(comparison: GroupComparison, line: Line) -> str:
+    """The mark of a row at a setting: the worst of its encoders'."""
+    if line.blind or line.group.runs[0].baseline:
         return ""
-    marks = {_mark(member, bench) for member in line.members.values()}
+    marks = {_mark(run, comparison) for run in line.runs.values()}
     return next((mark for mark in (SEEN, UNKNOWN) if mark in marks), "")
 
 
-def _mark(member: Run, bench: GroupComparison) -> str:
-    ledger = of_record(member.record)
-    tested = tested_datasets(member.record, bench.place[1])
+def _mark(run: Run, comparison: GroupComparison) -> str:
+    ledger = of_record(run.record)
+    tested = tested_datasets(run.record, comparison.setting[1])
     doubted = [(dataset, manifest) for dataset, manifest in tested if ledger.seen(dataset, manifest=manifest)]
     if doubted:  # by name; the patients are read where this may acquit
-        whole, patients = of_record(member.record, member.path), bench.own(member).patients
+        whole, patients = of_record(run.record, run.path), comparison.own(run).patients
         for dataset, manifest in doubted:
             # A joined cohort's patients begin with the name of their dataset.
             own = [patient.split("/", 1)[1] for patient in patients if patient.startswith(f"{dataset}/")]

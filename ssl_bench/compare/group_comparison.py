@@ -1,4 +1,4 @@
-"""All that is compared at one place: one row an encoder or an arm, on the same images, findings and resamples."""
+"""All that is compared at one setting: one row an encoder or an group, on the same images, findings and resamples."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GroupComparison:
     """Rows of one place with what is computed of their predictions.
 
     Args:
-        place: protocol and datasets.
+        setting: protocol and datasets.
         lines: the reference first.
         replicates: resamples of patients.
         fewest: positive and negative patients of a finding that a macro claim rests on.
@@ -54,7 +54,7 @@ class GroupComparison:
             finding is in all.
     """
 
-    place: Setting
+    setting: Setting
     lines: list[Line]
     replicates: int
     fewest: int = FEWEST
@@ -69,13 +69,13 @@ class GroupComparison:
         """Findings that all rows have scores of."""
         common = self._common(self.lines)
         if not common:
-            raise DataError(f"the runs share no finding by {self.place[0]} on {self.place[1]}")
+            raise DataError(f"the runs share no finding by {self.setting[0]} on {self.setting[1]}")
         return common
 
     @cached_property
     def known(self) -> tuple[str, ...]:
         """Findings that any row has."""
-        tables = [self.own(member) for line in self.lines for member in line.members.values()]
+        tables = [self.own(run) for line in self.lines for run in line.runs.values()]
         return tuple(dict.fromkeys(label for table in tables for label in table.labels))
 
     @cached_property
@@ -86,7 +86,7 @@ class GroupComparison:
     @property
     def first(self) -> PredictionTable:
         """Predictions of the first row for the findings of all; labels, patients and the unit are those of all rows."""
-        return self.table(next(iter(self.lines[0].members.values())))
+        return self.table(next(iter(self.lines[0].runs.values())))
 
     def chance(self, labels: Sequence[str], metric: str) -> float | None:
         """The mean over findings of what scores that say nothing have; None where it is not known."""
@@ -97,7 +97,7 @@ class GroupComparison:
 
     def _prevalence(self, label: str) -> float | None:
         """The share of positives among the known of a finding; its labels are those of every row that has it."""
-        tables = (self.own(member) for line in self.lines for member in line.members.values())
+        tables = (self.own(run) for line in self.lines for run in line.runs.values())
         truth = next(table.truth[:, table.labels.index(label)] for table in tables if label in table.labels)
         return None if np.isnan(truth).all() else float(np.nanmean(truth))
 
@@ -120,33 +120,33 @@ class GroupComparison:
         return all(np.isfinite(values).any() for values in self._values(line, metric))
 
     def _values(self, line: Line, metric: str) -> list[Floats]:
-        return [self.points(member)[metric] for member in line.members.values()]
+        return [self.points(run)[metric] for run in line.runs.values()]
 
     def direction(self, metric: str) -> int:
         """1 where a higher value is better, -1 where a lower one is, 0 where neither."""
         return direction(self.asked, metric)
 
-    def own(self, member: Run) -> PredictionTable:
+    def own(self, run: Run) -> PredictionTable:
         """Predictions of a run with its own findings.
 
         Raises:
             DataError: they are gone, or the images differ from those of the first run.
         """
-        if member not in self._own:
-            table = member.predictions(self.place, validated=bool(self.asked))
+        if run not in self._own:
+            table = run.predictions(self.setting, validated=bool(self.asked))
             if self._own:
                 first = next(iter(self._own))
-                check_alike(table, self._own[first], member.path, first.path)
-            self._points[member] = measured(table) | beside(table, self.asked)
-            check_record(member, self.place, table.labels, self._points[member])
-            self._own[member] = table
-        return self._own[member]
+                check_alike(table, self._own[first], run.path, first.path)
+            self._points[run] = measured(table) | beside(table, self.asked)
+            check_record(run, self.setting, table.labels, self._points[run])
+            self._own[run] = table
+        return self._own[run]
 
-    def points(self, member: Run) -> dict[str, Floats]:
+    def points(self, run: Run) -> dict[str, Floats]:
         """Every metric (L,) of a run for the findings of all, NaN where it is undefined."""
-        own = self.own(member)
+        own = self.own(run)
         columns = [own.labels.index(label) for label in self.labels]
-        return {metric: values[columns] for metric, values in self._points[member].items()}
+        return {metric: values[columns] for metric, values in self._points[run].items()}
 
     def admit(self, line: Line) -> None:
         """Add a row.
@@ -158,50 +158,50 @@ class GroupComparison:
             if not self._common([*self.lines[:1], line]):
                 raise DataError(f"{line.name} and {self.lines[0].name} share no finding")
         except HandledError:
-            for member in line.members.values():
-                self._own.pop(member, None)
+            for run in line.runs.values():
+                self._own.pop(run, None)
             raise
         self.lines.append(line)
 
     def _common(self, lines: Sequence[Line]) -> tuple[str, ...]:
-        tables = [self.own(member) for line in lines for member in line.members.values()]
+        tables = [self.own(run) for line in lines for run in line.runs.values()]
         scored = [{label for label, kept in zip(table.labels, fitted(table.scores), strict=True) if kept}
                   for table in tables]  # fmt: skip
         both = set.intersection(*scored)
         return tuple(label for label in tables[0].labels if label in both)
 
-    def table(self, member: Run) -> PredictionTable:
+    def table(self, run: Run) -> PredictionTable:
         """Predictions of a run for the findings of all."""
-        return self.own(member).select(self.labels)
+        return self.own(run).select(self.labels)
 
-    def drawn(self, member: Run, metric: str) -> Resampled:
+    def drawn(self, run: Run, metric: str) -> Resampled:
         """A metric of a run with its resamples of patients; computed once, however many tests it is in."""
-        if member not in self._drawn:
-            table, points = self.table(member), self.points(member)
+        if run not in self._drawn:
+            table, points = self.table(run), self.points(run)
             usual = by_metric(table, self.replicates, 0, known=(points, self.base))
-            self._drawn[member] = usual | beside_drawn(table, self.asked, self.replicates, points, self.base)
-        return self._drawn[member][metric]
+            self._drawn[run] = usual | beside_drawn(table, self.asked, self.replicates, points, self.base)
+        return self._drawn[run][metric]
 
     def keep(self, lines: Sequence[Line]) -> None:
         """Go on with some of the rows, on the findings of all of them, and drop what was read of the others."""
         _ = self.labels, self.known, self.base  # of all rows, read before some of them go
         for metric in (*NAMES, *(gauge.name for gauge in self.asked)):
             self.defined(metric)
-        kept = {member for line in lines for member in line.members.values()}
+        kept = {run for line in lines for run in line.runs.values()}
         for store in (self._own, self._points, self._drawn):
-            for member in store.keys() - kept:
-                del store[member]
+            for run in store.keys() - kept:
+                del store[run]
         self.lines = list(lines)
 
     def forget(self, line: Line) -> None:
         """Drop the resamples of a row that is done; those of thousands of rows would fill the memory."""
-        for member in line.members.values():
-            self._drawn.pop(member, None)
+        for run in line.runs.values():
+            self._drawn.pop(run, None)
 
     def values(self, line: Line, metric: str, *, every: bool = False) -> list[float]:
         """The macro mean of each encoder of a row; ``every``: over all findings with a value."""
         columns = [self.labels.index(label) for label in (self.defined(metric) if every else self.held(metric))]
-        return [float(self.points(member)[metric][columns].mean()) for member in line.members.values()]
+        return [float(self.points(run)[metric][columns].mean()) for run in line.runs.values()]
 
     def level(self, line: Line, metric: str) -> Interval:
         """The value of a row with its interval: of an encoder, or of the mean over seeds with the seed as random."""
@@ -209,29 +209,29 @@ class GroupComparison:
         if not self.held(metric) or np.isnan(values).any():
             return Interval(None, note="no finding has both classes" if metric in NAMES else "not measured")
         if len(values) == 1:
-            return self._one(next(iter(line.members.values())), metric, values[0])
+            return self._one(next(iter(line.runs.values())), metric, values[0])
         if len(values) < SEEDS:
             return Interval(float(np.mean(values)))
-        found = [self.drawn(member, metric) for member in line.members.values()]
+        found = [self.drawn(run, metric) for run in line.runs.values()]
         return self._over_seeds(found, metric)
 
-    def _one(self, member: Run, metric: str, value: float) -> Interval:
+    def _one(self, run: Run, metric: str, value: float) -> Interval:
         """Of the record where it is of the same findings, else measured anew."""
-        row = member.row(self.place, MACRO, metric)
+        row = run.row(self.setting, MACRO, metric)
         if row is not None and set(row.macro_labels) == set(self.held(metric)):
             return Interval(value, row.ci_low, row.ci_high, note=row.note)
-        one = self._alike(self.drawn(member, metric), metric)
+        one = self._alike(self.drawn(run, metric), metric)
         parts = macro_parts(one.values, one.replicates, one.base, self.fewest)
         return macro_interval(parts) if self._unit(metric) else macro_difference(parts)
 
-    def of_label(self, member: Run, label: str, metric: str) -> Interval:
+    def of_label(self, run: Run, label: str, metric: str) -> Interval:
         """The value of one finding: of the record, or of a metric that was asked for measured anew."""
         if metric in NAMES:
-            row = member.row(self.place, label, metric)
+            row = run.row(self.setting, label, metric)
             return Interval(row.value, row.ci_low, row.ci_high, note=row.note) if row else Interval(None)
         if label not in self.labels:
             return Interval(None, note="not in all rows")
-        one, k = self.drawn(member, metric), self.labels.index(label)
+        one, k = self.drawn(run, metric), self.labels.index(label)
         made = label_interval if self._unit(metric) else label_difference
         return made(float(one.values[k]), one.replicates[:, k], one.base[k])
 
@@ -247,16 +247,16 @@ class GroupComparison:
         """The difference of two rows in the macro metric, paired by seed."""
         if line.blind or reference.blind:
             return Test(Difference(None), None, BLIND)
-        constant = next((one.name for one in (line, reference) if guessing(one, self.place)), None)
+        constant = next((one.name for one in (line, reference) if guessing(one, self.setting)), None)
         if constant is not None:
             return Test(Difference(None), None, f"{constant} {GUESSES}")
         if line.same(reference):
             return Test(Difference(None), None, f"{line.name} and {reference.name} hold {SAME}")
         if not (self.has(line, metric) and self.has(reference, metric)):
             return Test(Difference(None), None, f"{metric} is not measured of {line.name} and {reference.name} alike")
-        called = f"{line.name} by {self.place[0]} on {self.place[1]}"
+        called = f"{line.name} by {self.setting[0]} on {self.setting[1]}"
         first, second = by_seed(line, reference), by_seed(reference, line)
-        if len(line.members) == len(reference.members) == 1:
+        if len(line.runs) == len(reference.runs) == 1:
             difference = self._minus(next(iter(first.values())), next(iter(second.values())), metric)
             parts = macro_parts(difference.values, difference.replicates, difference.base, self.fewest)
             return Test(macro_difference(parts), "encoders", called=called, metric=metric)
@@ -277,14 +277,14 @@ class GroupComparison:
 
 
 def admitted(
-    lines: Iterable[Line], place: Setting, replicates: int, fewest: int = FEWEST, asked: tuple[Gauge, ...] = ()
+    lines: Iterable[Line], setting: Setting, replicates: int, fewest: int = FEWEST, asked: tuple[Gauge, ...] = ()
 ) -> tuple[GroupComparison, Refused]:
-    """A bench of the rows that can stand beside the first, and the others with the reason."""
-    bench = GroupComparison(place, [], replicates, fewest, asked)
+    """A comparison of the rows that can stand beside the first, and the others with the reason."""
+    comparison = GroupComparison(setting, [], replicates, fewest, asked)
     refused: Refused = []
     for line in lines:
         try:
-            bench.admit(line)
+            comparison.admit(line)
         except HandledError as error:
             refused.append((line.name, error))
-    return bench, refused
+    return comparison, refused

@@ -1,4 +1,4 @@
-"""Runs that differ in the pretraining seed alone, as one arm of a table. No torch."""
+"""Runs that differ in the pretraining seed alone, as one group of a table. No torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PASSING = {
     "pretrain": ("threads", "log_every", "probe_every", "checkpoint_every", "accelerator"),
     "tuning": ("trials", "failed", "trial", "sampler", "shared", "space"),
 }  # fmt: skip
-"""Keys of the configuration that do not set two arms apart; None: all of the section."""
+"""Keys of the configuration that do not set two groups apart; None: all of the section."""
 
 SEEN = ("name", "options", "labels", "uncertain", "blank", "size", "fit")
 """Keys of the data that decide what a baseline is tested on."""
@@ -43,36 +43,36 @@ class RunGroup:
     """Runs of one configuration with different seeds, measured by protocols with the same options."""
 
     name: str
-    members: tuple[Run, ...]
+    runs: tuple[Run, ...]
 
-    def at(self, place: Setting) -> dict[int, Run]:
-        """The encoders that have rows of a place, by seed; of one that several runs hold, the first of them.
+    def at(self, setting: Setting) -> dict[int, Run]:
+        """The encoders that have rows of a setting, by seed; of one that several runs hold, the first of them.
 
         Raises:
             UsageError: two runs have one seed and different encoders.
         """
         found: dict[int, Run] = {}
-        for member in self.members:
-            if place not in member.by_place or any(one_encoder(member, other, place) for other in found.values()):
+        for run in self.runs:
+            if setting not in run.by_setting or any(one_encoder(run, other, setting) for other in found.values()):
                 continue
-            twin = found.setdefault(member.seed, member)
-            if twin is not member and not member.baseline:
-                raise UsageError(f"{twin.path} and {member.path} have one configuration and one seed; leave one out")
+            twin = found.setdefault(run.seed, run)
+            if twin is not run and not run.baseline:
+                raise UsageError(f"{twin.path} and {run.path} have one configuration and one seed; leave one out")
         return found
 
 
-def one_encoder(first: Run, second: Run, place: Setting) -> bool:
+def one_encoder(first: Run, second: Run, setting: Setting) -> bool:
     """Whether two runs hold the same encoder: by its hash, or else by their predictions."""
     if first.identity and second.identity:
         return first.identity == second.identity
-    return same_predictions(first, second, place)
+    return same_predictions(first, second, setting)
 
 
-def same_predictions(first: Run, second: Run, place: Setting) -> bool:
+def same_predictions(first: Run, second: Run, setting: Setting) -> bool:
     """Whether the predictions of two encoders are the same to the last digit."""
-    if first.values(place) != second.values(place):
+    if first.values(setting) != second.values(setting):
         return False
-    one, other = first.predictions(place), second.predictions(place)
+    one, other = first.predictions(setting), second.predictions(setting)
     alike = np.array_equal(one.ids, other.ids) and one.scores.shape == other.scores.shape
     return alike and np.array_equal(one.scores, other.scores, equal_nan=True)
 
@@ -82,7 +82,7 @@ def read_groups(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Ru
 
     Args:
         paths: run directories.
-        protocols: whose options set arms apart, because their rows will be shown; empty: all.
+        protocols: whose options set groups apart, because their rows will be shown; empty: all.
 
     Raises:
         UsageError: a folder holds no finished run.
@@ -92,26 +92,26 @@ def read_groups(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Ru
 
 def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> list[RunGroup]:
     """:func:`read_groups` of records that are read already."""
-    members = [member for path, record in adopted(records).items() for member in runs_of(path, record)]
-    ordered = sorted(members, key=lambda member: (member.baseline, member.baseline and member.encoder != RANDOM))
+    runs = [run for path, record in adopted(records).items() for run in runs_of(path, record)]
+    ordered = sorted(runs, key=lambda run: (run.baseline, run.baseline and run.encoder != RANDOM))
     groups: dict[str, list[Run]] = {}
-    for member, identity in zip(ordered, _identities(ordered, protocols), strict=True):
-        groups.setdefault(identity, []).append(member)
+    for run, identity in zip(ordered, _identities(ordered, protocols), strict=True):
+        groups.setdefault(identity, []).append(run)
     return [
-        RunGroup(name, tuple(sorted(group, key=lambda member: member.seed)))
+        RunGroup(name, tuple(sorted(group, key=lambda run: run.seed)))
         for name, group in zip(_names(list(groups.values()), protocols), groups.values(), strict=True)
     ]
 
 
-def _identity(member: Run) -> dict[str, Any]:
-    """What an arm's runs share: of a baseline its options, architecture and data, else all but :data:`PASSING`.
+def _identity(run: Run) -> dict[str, Any]:
+    """What an group's runs share: of a baseline its options, architecture and data, else all but :data:`PASSING`.
 
-    An encoder that was not pretrained in its run, and is not declared to be a seed of some pretraining, is an arm by
+    An encoder that was not pretrained in its run, and is not declared to be a seed of some pretraining, is an group by
     itself: that files share a name makes them no replicates.
     """
-    config = member.record.config
+    config = run.record.config
     flat: dict[str, Any] = {}
-    sections = ("data", "backbone") if member.baseline else tuple(config)
+    sections = ("data", "backbone") if run.baseline else tuple(config)
     for section in sections:
         dropped = PASSING.get(section, ())
         value = config.get(section)
@@ -119,24 +119,24 @@ def _identity(member: Run) -> dict[str, Any]:
             continue
         parts = value if isinstance(value, Mapping) else {"": value}
         kept = {key: part for key, part in parts.items() if key not in dropped}
-        if member.baseline and section == "data":  # how a method is trained on them is no part of it
+        if run.baseline and section == "data":  # how a method is trained on them is no part of it
             kept = {key: part for key, part in kept.items() if key in SEEN}
-        if section == "backbone" and (member.baseline or member.declared):
+        if section == "backbone" and (run.baseline or run.declared):
             kept = {key: part for key, part in kept.items() if key not in GIVEN}
         flat |= {f"{section}.{key}".rstrip("."): part for key, part in kept.items()}
-    if member.baseline:
-        return {"arm": member.encoder, **flat, **member.record.options_of("method").get(member.encoder, {})}
-    alone = {} if member.replicate else {ENCODER: member.identity or member.path.name}
-    return {"arm": member.declared or member.record.method, FEATURES: _features(member), **flat, **alone}
+    if run.baseline:
+        return {"arm": run.encoder, **flat, **run.record.options_of("method").get(run.encoder, {})}
+    alone = {} if run.replicate else {ENCODER: run.identity or run.path.name}
+    return {"arm": run.declared or run.record.method, FEATURES: _features(run), **flat, **alone}
 
 
-def _identities(members: Sequence[Run], protocols: Sequence[str]) -> list[str]:
+def _identities(runs: Sequence[Run], protocols: Sequence[str]) -> list[str]:
     """:func:`_identity` of each run as text, with options of protocols where runs of one identity differ in them.
 
     A run without rows of a protocol has no options of it to differ in.
     """
-    alike = [json.dumps(_identity(member), sort_keys=True) for member in members]
-    options = [_options(member, protocols) for member in members]
+    alike = [json.dumps(_identity(run), sort_keys=True) for run in runs]
+    options = [_options(run, protocols) for run in runs]
     varying = _differing(alike, options)
     return [
         json.dumps([identity, {key: own[key] for key in own if key in varying[identity]}], sort_keys=True)
@@ -160,34 +160,34 @@ def _differing(
     }
 
 
-def _options(member: Run, protocols: Sequence[str]) -> dict[str, Any]:
+def _options(run: Run, protocols: Sequence[str]) -> dict[str, Any]:
     """Options of the protocols whose rows a run has, as far as its record tells them: ``{"knn.neighbours": [5]}``."""
-    measured = dict.fromkeys(row.protocol for row in member.record.metrics)
-    told = {name: member.record.options_of("evaluator").get(name, {}) for name in measured}
+    measured = dict.fromkeys(row.protocol for row in run.record.metrics)
+    told = {name: run.record.options_of("evaluator").get(name, {}) for name in measured}
     shown = [name for name in measured if not protocols or name in protocols]
     return {f"{name}.{key}": value for name in shown for key, value in told[name].items()}
 
 
-def _features(member: Run) -> list[str]:
+def _features(run: Run) -> list[str]:
     """Those that its pretraining joined; an encoder from elsewhere says nothing of its own."""
-    return [] if member.declared else list(member.record.features)
+    return [] if run.declared else list(run.record.features)
 
 
 def _names(groups: Sequence[Sequence[Run]], protocols: Sequence[str]) -> list[str]:
-    """A name for every arm: arms of one name are told apart by the keys in which they differ.
+    """A name for every called: groups of one name are told apart by the keys in which they differ.
 
-    Options of a protocol are named wherever two arms differ in them: they are no part of a method, and a reader who
+    Options of a protocol are named wherever two groups differ in them: they are no part of a method, and a reader who
     compares methods must know.
     """
     # Tables and pages are passed on: a name says nothing that is not declared as shareable.
-    groups = [[replace(member, record=speakable(member.record)) for member in group] for group in groups]
+    groups = [[replace(run, record=speakable(run.record)) for run in group] for group in groups]
     identities = [_identity(group[0]) for group in groups]
-    options = [dict(item for member in group for item in _options(member, protocols).items()) for group in groups]
+    options = [dict(item for run in group for item in _options(run, protocols).items()) for group in groups]
     everywhere = _differing([""] * len(options), options).get("", set())
     bare = [(str(identity["arm"]), tuple(identity.get(FEATURES, ()))) for identity in identities]
     apart = _differing([named(*one, {}) for one in bare], identities, missing=True)
     return numbered([
-        named(arm, features, {**{key: identity[key] for key in identity if key in apart[named(arm, features, {})]},
-                              **{key: own[key] for key in own if key in everywhere}})
-        for (arm, features), identity, own in zip(bare, identities, options, strict=True)
+        named(*one, {**{key: identity[key] for key in identity if key in apart[named(*one, {})]},
+                     **{key: own[key] for key in own if key in everywhere}})
+        for one, identity, own in zip(bare, identities, options, strict=True)
     ])  # fmt: skip

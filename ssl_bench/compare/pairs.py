@@ -11,7 +11,7 @@ import numpy as np
 
 from ssl_bench.errors import DataError, UsageError, shortened
 from ssl_bench.results.record import Record
-from ssl_bench.results.row import MACRO, Comparison, MetricRow, Number, Part
+from ssl_bench.results.row import MACRO, Comparison, Estimate, MetricRow, Number, Part
 from ssl_bench.results.rows import CONSTANT, GUESSES, table_differences
 from ssl_bench.results.rundir import RunDirectory, place_name, prediction_file
 from ssl_bench.results.scored import same_names
@@ -23,18 +23,17 @@ from ssl_bench.stats.predictions import IMAGES, PredictionTable, in_unit_of, rea
 from ssl_bench.stats.significance import delong
 
 
-class RunDifference(Part):
-    """A number of one run minus that of another by one protocol; ``untested`` says why it has no p."""
+class DifferenceName(Part):
+    """What a difference of two runs is of."""
 
     protocol: str
     metric: str
     label: str
-    value: Number | None
-    ci_low: Number | None = None
-    ci_high: Number | None = None
-    percentile_low: Number | None = None
-    percentile_high: Number | None = None
-    note: str = ""
+
+
+class RunDifference(Estimate, DifferenceName):
+    """A number of one run minus that of another by one protocol; ``untested`` says why it has no p."""
+
     p: Number | None = None
     delong_p: Number | None = None
     untested: str = ""

@@ -53,32 +53,34 @@ class Ranking:
     left_out: int = 0
 
 
-def highest(bench: GroupComparison) -> tuple[list[Line], int]:
+def highest(comparison: GroupComparison) -> tuple[list[Line], int]:
     """The rows of a place that are ranked, the highest macro AUROC first, and how many are beyond :data:`MOST`."""
-    able = [line for line in bench.lines if not line.blind and not unready_line(line) and bench.has(line, METRIC)]
-    if not bench.lines or not bench.held(METRIC):
+    able = [
+        line for line in comparison.lines if not line.blind and not unready_line(line) and comparison.has(line, METRIC)
+    ]
+    if not comparison.lines or not comparison.held(METRIC):
         return [], 0
-    able.sort(key=lambda line: -float(np.mean(bench.values(line, METRIC))))
+    able.sort(key=lambda line: -float(np.mean(comparison.values(line, METRIC))))
     return able[:MOST], len(able[MOST:])
 
 
-def ranking(bench: GroupComparison, left_out: int = 0) -> Ranking | None:
+def ranking(comparison: GroupComparison, left_out: int = 0) -> Ranking | None:
     """Rank the rows of a comparison.
 
     Args:
-        bench: of the rows that :func:`highest` names.
+        comparison: of the rows that :func:`highest` names.
         left_out: rows of the place beside them.
 
     Returns:
         None where fewer than three rows can be ranked.
     """
-    able = bench.lines
+    able = comparison.lines
     if len(able) < FEWEST_LINES:
         return None
-    found = rank_draws(np.stack([_drawn(bench, line) for line in able]))
+    found = rank_draws(np.stack([_drawn(comparison, line) for line in able]))
     order = np.argsort(found.mean(axis=0), kind="stable")
-    ranks, named = found[:, order], [able[place] for place in order]
-    apart, tests = _apart(bench, named)
+    ranks, named = found[:, order], [able[setting] for setting in order]
+    apart, tests = _apart(comparison, named)
     low, high = np.quantile(ranks, [0.025, 0.975], axis=0)
     return Ranking(
         tuple(line.name for line in named), ranks.mean(axis=0), low, high, shares_of(ranks),
@@ -86,10 +88,10 @@ def ranking(bench: GroupComparison, left_out: int = 0) -> Ranking | None:
     )  # fmt: skip
 
 
-def _drawn(bench: GroupComparison, line: Line) -> Floats:
+def _drawn(comparison: GroupComparison, line: Line) -> Floats:
     """A row's AUROC on every resample ``(R, L)`` of patients, mean over its seeds, for the findings of macro means."""
-    columns = [bench.labels.index(label) for label in bench.held(METRIC)]
-    of = [bench.drawn(member, METRIC).replicates[:, columns] for member in line.members.values()]
+    columns = [comparison.labels.index(label) for label in comparison.held(METRIC)]
+    of = [comparison.drawn(run, METRIC).replicates[:, columns] for run in line.runs.values()]
     return np.asarray(np.mean(of, axis=0), dtype=np.float64)
 
 
@@ -111,14 +113,14 @@ def rank_draws(values: Floats, seed: int = 0) -> Floats:
 def shares_of(ranks: Floats) -> Floats:
     """Share of draws ``(C, C)`` in which a row (first) has a rank (second); a rank of 1.5 is half 1 and half 2."""
     rows = ranks.shape[1]
-    places = np.arange(1, rows + 1)
-    return np.stack([np.maximum(0, 1 - np.abs(ranks[:, row, None] - places)).mean(axis=0) for row in range(rows)])
+    settings = np.arange(1, rows + 1)
+    return np.stack([np.maximum(0, 1 - np.abs(ranks[:, row, None] - settings)).mean(axis=0) for row in range(rows)])
 
 
-def _apart(bench: GroupComparison, lines: Sequence[Line]) -> tuple[set[tuple[int, int]], int]:
+def _apart(comparison: GroupComparison, lines: Sequence[Line]) -> tuple[set[tuple[int, int]], int]:
     """Pairs that the test tells apart, and how many were tested."""
     pairs = list(combinations(range(len(lines)), 2))
-    tests = [bench.test(lines[first], lines[second], METRIC) for first, second in pairs]
+    tests = [comparison.test(lines[first], lines[second], METRIC) for first, second in pairs]
     adjusted = adjust(tests)
     told = {pair for pair, p in zip(pairs, adjusted, strict=True) if p is not None and p < ALPHA}
     return told, sum(p is not None for p in adjusted)

@@ -1,4 +1,4 @@
-"""A run as a replicate of an arm: which encoder it is, its rows by place, its kept predictions. No torch."""
+"""A run as a replicate of an group: which encoder it is, its rows by setting, its kept predictions. No torch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,10 @@ from ssl_bench.plugin.registry import installed
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rundir import RunDirectory, prediction_file
+from ssl_bench.results.scored import Setting as Setting
 from ssl_bench.results.standing import ENCODERS, standing
 from ssl_bench.stats.intervals import NAMES
 from ssl_bench.stats.predictions import PredictionTable, in_unit_of
-
-Setting = tuple[str, str, str]
-"""Protocol, dataset that was tested, dataset that was fitted on."""
 
 
 @cache
@@ -80,7 +78,7 @@ class Run:
         return self.record.identity_of(self.encoder)
 
     @cached_property
-    def by_place(self) -> dict[Setting, dict[tuple[str, str], MetricRow]]:
+    def by_setting(self) -> dict[Setting, dict[tuple[str, str], MetricRow]]:
         """Rows of the whole test split, fitted with the labels of all training patients, by label and metric."""
         found: dict[Setting, dict[tuple[str, str], MetricRow]] = {}
         for row in self.record.metrics:
@@ -89,32 +87,32 @@ class Run:
                 found.setdefault(setting_of(row), {})[row.label, row.metric] = row
         return found
 
-    def rows(self, place: Setting) -> list[MetricRow]:
+    def rows(self, setting: Setting) -> list[MetricRow]:
         """Its rows of one place."""
-        return list(self.by_place.get(place, {}).values())
+        return list(self.by_setting.get(setting, {}).values())
 
-    def row(self, place: Setting, label: str, metric: str) -> MetricRow | None:
+    def row(self, setting: Setting, label: str, metric: str) -> MetricRow | None:
         """One of them."""
-        return self.by_place.get(place, {}).get((label, metric))
+        return self.by_setting.get(setting, {}).get((label, metric))
 
-    def values(self, place: Setting) -> tuple[object, ...]:
-        """All numbers of a place: predictions that are the same have the same."""
-        if place not in self._values:
-            rows = sorted(self.by_place[place].items())
-            self._values[place] = tuple((label, metric, row.value) for (label, metric), row in rows)
-        return self._values[place]
+    def values(self, setting: Setting) -> tuple[object, ...]:
+        """All numbers of a setting: predictions that are the same have the same."""
+        if setting not in self._values:
+            rows = sorted(self.by_setting[setting].items())
+            self._values[setting] = tuple((label, metric, row.value) for (label, metric), row in rows)
+        return self._values[setting]
 
-    def predictions(self, place: Setting, *, validated: bool = False) -> PredictionTable:
+    def predictions(self, setting: Setting, *, validated: bool = False) -> PredictionTable:
         """The kept predictions behind these rows, in the order of their ids.
 
         Args:
-            place: of the rows.
+            setting: of the rows.
             validated: with those of the validation images, on which thresholds are chosen.
 
         Raises:
             DataError: they are gone, damaged, or others than the record was written with.
         """
-        first, run = next(iter(self.by_place[place].values())), RunDirectory(self.path)
+        first, run = next(iter(self.by_setting[setting].values())), RunDirectory(self.path)
         path = run.checked(run.predictions(self.encoder, *prediction_file(first.kept)), self.record)
         table = in_unit_of(read_kept(path), first.aggregate, path)
         return replace(table, validation=validation_of(run, first, self.record, table.labels)) if validated else table
@@ -157,11 +155,11 @@ def setting_of(row: MetricRow) -> Setting:
     return row.protocol, row.dataset, row.fitted_on
 
 
-def settings_of(members: Iterable[Run]) -> list[Setting]:
+def settings_of(runs: Iterable[Run]) -> list[Setting]:
     """Where encoders have macro means on test splits: the run's own dataset first, in the order of the records."""
-    found = dict.fromkeys(place for member in members for place, rows in member.by_place.items()
+    found = dict.fromkeys(setting for run in runs for setting, rows in run.by_setting.items()
                           if any(label == MACRO for label, _ in rows))  # fmt: skip
-    return sorted(found, key=lambda place: place[1] != place[2])
+    return sorted(found, key=lambda setting: setting[1] != setting[2])
 
 
 def slim(record: Record) -> Record:

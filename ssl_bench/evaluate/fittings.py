@@ -20,7 +20,7 @@ from ssl_bench.results.subgroups import of_rows
 
 
 @dataclass(frozen=True)
-class Place:
+class ScoredPart:
     """Where predictions of a split become rows of the record: on some of its images, for some of its findings.
 
     Args:
@@ -61,7 +61,7 @@ class Fitting:
 
     dataset: str
     context: EvalContext
-    places: Mapping[str, tuple[Place, ...]]
+    places: Mapping[str, tuple[ScoredPart, ...]]
     images: Mapping[str, int]
 
 
@@ -87,10 +87,12 @@ def _fitting(embedder: Embedder, prepared: PreparedData, name: str, seed: int) -
     """A dataset by itself; of several that are joined, each one's test images count once more by themselves."""
     labels, frame = prepared.cohort.labels, prepared.cohort.frame
     every = np.arange(len(labels))
-    places = {part: [Place(name, part, labels, every)] for part in SPLITS if part != embedder.withhold}
+    places = {part: [ScoredPart(name, part, labels, every)] for part in SPLITS if part != embedder.withhold}
     if len(prepared.stores) > 1 and "test" in places:
         members = frame.loc[frame["split"] == "test", DATASET].to_numpy(dtype=str)
-        places["test"] += [Place(str(one), "test", labels, every, members == one) for one in dict.fromkeys(members)]
+        places["test"] += [
+            ScoredPart(str(one), "test", labels, every, members == one) for one in dict.fromkeys(members)
+        ]
     context = embedder.context(prepared, name, seed)
     images = held_out_images(prepared)
     if embedder.withhold:
@@ -123,7 +125,7 @@ def _with_heads(
         tested[external.name] = replace(split, rows=split.rows + start, labels=in_columns(head, split, labels))
         columns = np.array([labels.index(own) for _, own, _ in external.shared])
         counted[external.name] = held_out_images(head.prepared)[external.split]
-        places[external.name] = (Place(external.name, external.split, external.labels, columns),)
+        places[external.name] = (ScoredPart(external.name, external.split, external.labels, columns),)
     images = partial(whole_images, replace(internal, source=joined), embedder.network)
     return Fitting(fitting.dataset, replace(fitting.context, images=images, external=tested), places, counted)
 

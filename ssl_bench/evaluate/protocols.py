@@ -12,7 +12,7 @@ from ssl_bench.build.prepared import PreparedData, PreparedExternal
 from ssl_bench.data.subsets import Subset, subsets
 from ssl_bench.errors import PluginError
 from ssl_bench.evaluate.embedder import Embedder
-from ssl_bench.evaluate.fittings import Fitting, Place, fittings
+from ssl_bench.evaluate.fittings import Fitting, ScoredPart, fittings
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plan.plan import Plan
@@ -183,7 +183,7 @@ class Found:
         return rows
 
 
-def _chosen_on(validation: Scored | None, place: Place) -> PredictionTable | None:
+def _chosen_on(validation: Scored | None, place: ScoredPart) -> PredictionTable | None:
     """Predictions of the validation images for the findings of a place."""
     if validation is None:
         return None

@@ -28,7 +28,7 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith(f"{hookspecs.PROJEC
 
 
 @dataclass(frozen=True)
-class Source:
+class PluginSource:
     """Where a component comes from: a distribution, its version and the entry point."""
 
     distribution: str
@@ -43,7 +43,7 @@ class Source:
 class Failure:
     """A plugin, or one of its components, that cannot be used, and why."""
 
-    source: Source
+    source: PluginSource
     reason: str
     names: tuple[str, ...] = ()
 
@@ -53,7 +53,7 @@ class RegisteredComponent:
     """A component with its source."""
 
     component: Component
-    source: Source
+    source: PluginSource
 
 
 class Registry:
@@ -166,13 +166,13 @@ class PluginHost:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._failures: list[Failure] = []
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, PluginSource] = {}
         for point in entry_points(group=hookspecs.PROJECT) if points is None else points:
             self._load(point)
 
     def _load(self, point: EntryPoint) -> None:
         distribution = point.dist
-        source = Source(
+        source = PluginSource(
             distribution.name if distribution else "unknown", distribution.version if distribution else "0", point.name
         )
         if str(source) in self._sources:
@@ -183,7 +183,7 @@ class PluginHost:
         except (Exception, SystemExit) as error:  # a plugin that exits at import must not end this program
             self._failures.append(Failure(source, _reason(error)))
 
-    def _register(self, plugin: object, source: Source) -> None:
+    def _register(self, plugin: object, source: PluginSource) -> None:
         self._manager.register(plugin, name=str(source))
         hooks = self._manager.get_hookcallers(plugin) or []
         try:

@@ -17,7 +17,7 @@ from ssl_bench.files import die_with_parent
 from ssl_bench.pretrain.device import build_fabric
 from ssl_bench.ranks import started_outside
 
-GRACE = 10.0
+GRACE_S = 10.0
 """Seconds in which the other processes may end by themselves once the first one has."""
 
 
@@ -70,6 +70,6 @@ def check_started(config: PretrainConfig) -> None:
 def _end(children: list[subprocess.Popen[bytes]]) -> None:
     for child in children:
         try:
-            child.wait(GRACE)
+            child.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             child.kill()

@@ -13,7 +13,7 @@ from ssl_bench.errors import Interrupted
 
 
 @contextmanager
-def leaving(what_next: Callable[[], str]) -> Iterator[None]:
+def shutdown_with(what_next: Callable[[], str]) -> Iterator[None]:
     """Outside the training loop a signal leaves at once, cleaning up on the way, with one sentence.
 
     Args:
@@ -24,11 +24,11 @@ def leaving(what_next: Callable[[], str]) -> Iterator[None]:
     """
     caught: list[int] = []
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def shutdown(number: int, frame: FrameType | None) -> None:
         caught.append(number)
         raise KeyboardInterrupt  # and no Exception, which something on the way might take for its own
 
-    before = {number: signal.signal(number, leave) for number in _heard()}
+    before = {number: signal.signal(number, shutdown) for number in _heard()}
     try:
         yield
     except KeyboardInterrupt:
@@ -47,14 +47,14 @@ def _heard() -> list[signal.Signals]:
     return [number for number in StopFlag.SIGNALS if not (kept and number == signal.SIGHUP)]
 
 
-ECHO = 0.3
+ECHO_S = 0.3
 """Seconds within which a signal that comes again is the same one."""
 
 
 class StopFlag:
     """Turns signals into a flag that is read at the step boundary; a second one leaves at once.
 
-    Clusters send the same signal by several ways at once, so the same one within :data:`ECHO` seconds is the same.
+    Clusters send the same signal by several ways at once, so the same one within :data:`ECHO_S` seconds is the same.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
@@ -67,7 +67,7 @@ class StopFlag:
         now = time.monotonic()
         if self.caught is None:
             self.caught, self._when = number, now
-        elif number != self.caught or now - self._when > ECHO:
+        elif number != self.caught or now - self._when > ECHO_S:
             raise KeyboardInterrupt
 
     @contextmanager

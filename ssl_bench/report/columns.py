@@ -65,7 +65,7 @@ COLUMNS = (
     Column("fusion", "fusion", "row", lambda row: row.fusion, shown=("page", "data")),
     Column("backbone", "backbone", "row", lambda row: row.backbone),
     Column("data", "data", "row", lambda row: row.data, shown=("page",)),  # as data: dataset and fitted_on
-    Column("protocol", "protocol", "row", lambda row: row.place[0], shown=("page",)),  # as data: of the place
+    Column("protocol", "protocol", "row", lambda row: row.setting[0], shown=("page",)),  # as data: of the place
     Column("seeds", "seeds", "row", lambda row: row.seeds, "d"),
     Column("budget", "budget", "tuning", lambda row: row.tuned[0]),
     Column("rule", "rule", "tuning", lambda row: row.tuned[1]),

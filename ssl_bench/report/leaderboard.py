@@ -23,7 +23,7 @@ from ssl_bench.compare.run import Setting, settings_of, slim
 from ssl_bench.errors import HandledError, UsageError, unknown
 from ssl_bench.plugin.names import RANDOM
 from ssl_bench.pretrain.health import LEGEND
-from ssl_bench.report.paper import Cell, adjusted, on_brackets, place_cells
+from ssl_bench.report.paper import PaperCell, adjusted, on_brackets, place_cells
 from ssl_bench.report.place_notes import headings_of, held_notes
 from ssl_bench.report.table import METRICS
 from ssl_bench.report.tuned import SELECTED_ON_TEST, selected_on_test, tuning_notes, tuning_texts
@@ -41,7 +41,7 @@ class Entry:
 
     Attributes:
         line: the runs, each encoder once.
-        place: protocol, dataset that was tested, dataset that was fitted on.
+        setting: protocol, dataset that was tested, dataset that was fitted on.
         rank: by macro AUROC among the entries of the place; None where nothing can differ, and for an entry that was
             not trained long enough.
         cells: the macro numbers by metric, tested and marked.
@@ -49,15 +49,15 @@ class Entry:
     """
 
     line: Line
-    place: Setting
+    setting: Setting
     rank: int | None
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, PaperCell]
     differences: Mapping[str, float | None]
 
     @property
-    def arm(self) -> RunGroup:
+    def group(self) -> RunGroup:
         """All runs of the configuration."""
-        return self.line.arm
+        return self.line.group
 
     @property
     def name(self) -> str:
@@ -67,12 +67,12 @@ class Entry:
     @property
     def record(self) -> Record:
         """Of the first run; the others differ in the seed alone."""
-        return self.arm.members[0].record
+        return self.group.runs[0].record
 
     @property
     def untrained(self) -> bool:
         """Whether the encoder is a baseline (``random``, ``pixels``)."""
-        return self.arm.members[0].baseline
+        return self.group.runs[0].baseline
 
     @property
     def unready(self) -> bool:
@@ -82,12 +82,12 @@ class Entry:
     @property
     def seeds(self) -> list[int]:
         """Seeds of its different encoders."""
-        return sorted(self.line.members)
+        return sorted(self.line.runs)
 
     @property
     def method(self) -> str:
         """The method's name, or the baseline's."""
-        return self.arm.members[0].encoder if self.untrained else str(self.record.method)
+        return self.group.runs[0].encoder if self.untrained else str(self.record.method)
 
     @property
     def features(self) -> str:
@@ -107,30 +107,30 @@ class Entry:
     @property
     def data(self) -> str:
         """The dataset that was tested, and where the protocol was fitted if not there."""
-        _, dataset, fitted_on = self.place
-        row = next(iter(next(iter(self.line.members.values())).by_place[self.place].values()))
+        _, dataset, fitted_on = self.setting
+        row = next(iter(next(iter(self.line.runs.values())).by_setting[self.setting].values()))
         unit = f", by study ({row.aggregate})" if row.unit == "study" else ""
         return (dataset if fitted_on == dataset else f"{dataset} (fitted on {fitted_on})") + unit
 
     @property
     def tuned(self) -> tuple[str, str]:
         """What its tuning cost and what selected its options; dashes where none did."""
-        return tuning_texts(self.arm)
+        return tuning_texts(self.group)
 
     def cost(self, key: str) -> float | None:
         """Mean over the runs of a number in the record's ``cost``; None where nothing was trained."""
-        return self._mean(getattr(member.record.cost, key, None) for member in self.arm.members)
+        return self._mean(getattr(run.record.cost, key, None) for run in self.group.runs)
 
     def footprint(self, key: str) -> float | None:
         """Size, operations of an image, input, width or pretraining images of the encoder; None where unknown."""
-        member = self.arm.members[0]
-        value = getattr(member.record.footprint_of(member.encoder), key)
+        run = self.group.runs[0]
+        value = getattr(run.record.footprint_of(run.encoder), key)
         return None if value is None else float(value)
 
     @property
     def hours(self) -> float | None:
         """Mean wall time of pretraining; None where nothing was trained."""
-        summaries = [member.record.pretraining for member in self.arm.members]
+        summaries = [run.record.pretraining for run in self.group.runs]
         seconds = self._mean(summary.seconds if summary else None for summary in summaries)
         return None if seconds is None else seconds / 3600
 
@@ -161,7 +161,7 @@ class Board:
     """All that the terminal and the page show.
 
     Attributes:
-        entries: by place, the highest macro AUROC first.
+        entries: by setting, the highest macro AUROC first.
         excluded: what is left out.
         baseline: the configuration that others are tested against.
         replicates: resamples of patients.
@@ -183,8 +183,8 @@ class Board:
     @cached_property
     def rankings(self) -> dict[Setting, Ranking]:
         """How firm the order of each place is, where it has rows enough; computed at the first use."""
-        found = {place: ranking(bench, left_out) for place, (bench, left_out) in self.ranked.items()}
-        return {place: one for place, one in found.items() if one is not None}
+        found = {setting: ranking(comparison, left_out) for setting, (comparison, left_out) in self.ranked.items()}
+        return {setting: one for setting, one in found.items() if one is not None}
 
     @property
     def beside(self) -> dict[str, str]:
@@ -194,25 +194,25 @@ class Board:
     @property
     def synthetic(self) -> bool:
         """Whether any of the numbers says nothing about patients."""
-        return any(member.record.synthetic for arm in self.arms for member in arm.members)
+        return any(run.record.synthetic for group in self.groups for run in group.runs)
 
     @property
-    def arms(self) -> list[RunGroup]:
+    def groups(self) -> list[RunGroup]:
         """Configurations that are in the ranking."""
-        return list({entry.arm.name: entry.arm for entry in self.entries}.values())
+        return list({entry.group.name: entry.group for entry in self.entries}.values())
 
     def by_arm(self) -> list[list[Entry]]:
-        """Entries of each configuration, in the order of :attr:`arms`."""
+        """Entries of each configuration, in the order of :attr:`groups`."""
         found: dict[str, list[Entry]] = {}
         for entry in self.entries:
-            found.setdefault(entry.arm.name, []).append(entry)
+            found.setdefault(entry.group.name, []).append(entry)
         return list(found.values())
 
-    def by_place(self) -> dict[Setting, list[Entry]]:
+    def by_setting(self) -> dict[Setting, list[Entry]]:
         """Entries of each protocol and dataset."""
         found: dict[Setting, list[Entry]] = {}
         for entry in self.entries:
-            found.setdefault(entry.place, []).append(entry)
+            found.setdefault(entry.setting, []).append(entry)
         return found
 
     def notes(self) -> list[str]:
@@ -220,7 +220,7 @@ class Board:
         cells = [cell for entry in self.entries for cell in entry.cells.values()]
         tests = [cell.test for cell in cells if cell.test is not None]
         notes = ["Data are synthetic: these numbers say nothing about patients."] * self.synthetic
-        records = [member.record for arm in self.arms for member in arm.members]
+        records = [run.record for group in self.groups for run in group.runs]
         notes.append(f"{on_brackets(records, self.replicates)} A rank is no claim.")
         if any(cell.sd is not None for cell in cells):
             notes.append(f"Of several seeds the value is their mean, SD their standard deviation; an interval of the "
@@ -228,7 +228,7 @@ class Board:
         notes += [f"{NOTE}."] * any(cell.unclear for cell in cells)
         notes += [f"{LEGEND}."] * any(cell.unready for cell in cells)
         notes += legends(cell.seen for cell in cells)
-        notes += tuning_notes(self.arms)
+        notes += tuning_notes(self.groups)
         return [*notes, *self.remarks, *described(self.baseline.name, tests)]
 
 
@@ -257,23 +257,23 @@ def read_board(
         UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
     """
     records, excluded = _finished(expanded(paths), oracle=oracle)
-    arms = groups_of(records, protocols)
-    reference = _baseline(arms, baseline)
-    known = settings_of(member for arm in arms for member in arm.members)
-    strange = sorted(set(protocols) - {place[0] for place in known})
+    groups = groups_of(records, protocols)
+    reference = _baseline(groups, baseline)
+    known = settings_of(run for group in groups for run in group.runs)
+    strange = sorted(set(protocols) - {setting[0] for setting in known})
     if strange:
-        raise UsageError(unknown("protocol", strange[0], sorted({place[0] for place in known})))
-    ordered = sorted(arms, key=lambda arm: arm is not reference)
-    standings = [_of_place(ordered, reference, place, replicates, fewest, others(asked)) for place in known
-                 if not protocols or place[0] in protocols]  # fmt: skip
+        raise UsageError(unknown("protocol", strange[0], sorted({setting[0] for setting in known})))
+    ordered = sorted(groups, key=lambda group: group is not reference)
+    standings = [_of_place(ordered, reference, setting, replicates, fewest, others(asked)) for setting in known
+                 if not protocols or setting[0] in protocols]  # fmt: skip
     excluded += [one for standing in standings for one in standing.excluded]
     cells = adjusted([cell for standing in standings for cell in standing.cells])
     if not cells:
         raise UsageError(f"no run can be ranked: {'; '.join(f'{one.what}: {one.reason}' for one in excluded) or '-'}")
     remarks = dict.fromkeys(note for standing in standings for note in standing.notes)
-    lines = {(standing.place, line.name): line for standing in standings for line in standing.lines}
+    lines = {(standing.setting, line.name): line for standing in standings for line in standing.lines}
     entries = tuple(_entries(cells, lines, reference))
-    ranked = {standing.place: standing.ranked for standing in standings if standing.ranked is not None}
+    ranked = {standing.setting: standing.ranked for standing in standings if standing.ranked is not None}
     return Board(entries, tuple(excluded), reference, replicates, tuple(remarks), headings_of(asked), fewest, ranked)
 
 
@@ -306,75 +306,79 @@ def _finished(paths: Iterable[Path], *, oracle: bool) -> tuple[dict[Path, Record
     return records, excluded
 
 
-def _baseline(arms: Sequence[RunGroup], name: str | None) -> RunGroup:
+def _baseline(groups: Sequence[RunGroup], name: str | None) -> RunGroup:
     if name is None:
-        return next((arm for arm in arms if arm.members[0].encoder == RANDOM), arms[0])
-    for arm in arms:
-        folders = {member.path.resolve() for member in arm.members if not member.baseline}
-        if arm.name == name or Path(name).resolve() in folders:
-            return arm
-    raise UsageError(unknown("baseline", name, [arm.name for arm in arms]))
+        return next((group for group in groups if group.runs[0].encoder == RANDOM), groups[0])
+    for group in groups:
+        folders = {run.path.resolve() for run in group.runs if not run.baseline}
+        if group.name == name or Path(name).resolve() in folders:
+            return group
+    raise UsageError(unknown("baseline", name, [group.name for group in groups]))
 
 
 @dataclass(frozen=True)
 class Standing:
     """One place of a leaderboard: rows with their numbers, and what is left out."""
 
-    place: Setting
+    setting: Setting
     lines: Sequence[Line]
-    cells: Sequence[Cell]
+    cells: Sequence[PaperCell]
     excluded: Sequence[Excluded]
     notes: Sequence[str]
     ranked: tuple[GroupComparison, int] | None = None
 
 
 def _of_place(
-    arms: Sequence[RunGroup],
+    groups: Sequence[RunGroup],
     reference: RunGroup,
-    place: Setting,
+    setting: Setting,
     replicates: int,
     fewest: int,
     asked: tuple[Gauge, ...],
 ) -> Standing:
-    """Numbers of the arms that share their test images, the baseline's if it has any, else the first arm's."""
+    """Numbers of the groups that share their test images, the baseline's if it has any, else the first group's."""
     refused: Refused = []
-    lines, notes = lines_of(arms, place, refused)
-    bench, others = admitted(lines, place, replicates, fewest, asked)
-    first = bench.lines[0] if bench.lines else None
+    lines, notes = lines_of(groups, setting, refused)
+    comparison, others = admitted(lines, setting, replicates, fewest, asked)
+    first = comparison.lines[0] if comparison.lines else None
     told = (
         f"{f'other test images or labels than {first.name}' if first else 'no images'}, one seed with different "
         "encoders, predictions that are gone, or a record that disagrees with them; the terminal says which"
     )
-    excluded = [Excluded(f"{name} ({place[0]}, {place[1]})", str(error), told) for name, error in (*refused, *others)]
+    excluded = [
+        Excluded(f"{name} ({setting[0]}, {setting[1]})", str(error), told) for name, error in (*refused, *others)
+    ]
     if first is None:
-        return Standing(place, (), (), excluded, ())
-    tested = first if first.arm is reference else None  # where the baseline has no numbers nothing is tested
-    top, beyond = highest(bench)
-    cells = list(place_cells(bench, tested, per_label=False, kept={line.name for line in top}))
-    told_notes, rows = [*(f"{note}." for note in notes), *held_notes(bench)], tuple(bench.lines)
-    bench.keep(top)
-    return Standing(place, rows, cells, excluded, told_notes, (bench, beyond))
+        return Standing(setting, (), (), excluded, ())
+    tested = first if first.group is reference else None  # where the baseline has no numbers nothing is tested
+    top, beyond = highest(comparison)
+    cells = list(place_cells(comparison, tested, per_label=False, kept={line.name for line in top}))
+    told_notes, rows = [*(f"{note}." for note in notes), *held_notes(comparison)], tuple(comparison.lines)
+    comparison.keep(top)
+    return Standing(setting, rows, cells, excluded, told_notes, (comparison, beyond))
 
 
-def _entries(cells: Sequence[Cell], lines: Mapping[tuple[Setting, str], Line], reference: RunGroup) -> Iterator[Entry]:
-    for place in dict.fromkeys(cell.place for cell in cells):
-        found: dict[str, dict[str, Cell]] = {}
+def _entries(
+    cells: Sequence[PaperCell], lines: Mapping[tuple[Setting, str], Line], reference: RunGroup
+) -> Iterator[Entry]:
+    for setting in dict.fromkeys(cell.setting for cell in cells):
+        found: dict[str, dict[str, PaperCell]] = {}
         for cell in cells:
-            if cell.place == place:
-                found.setdefault(cell.arm, {})[cell.metric] = cell
-        base = next((of for name, of in found.items() if lines[place, name].arm is reference), {})
+            if cell.setting == setting:
+                found.setdefault(cell.group, {})[cell.metric] = cell
+        base = next((of for name, of in found.items() if lines[setting, name].group is reference), {})
         ranked = sorted(found.items(), key=lambda item: -_value(item[1], "auroc", float("-inf")))
-        guess = {name for name in found if guessing(lines[place, name], place)}
-        ready = [name for name, _ in ranked if not unready_line(lines[place, name]) and name not in guess]
+        guess = {name for name in found if guessing(lines[setting, name], setting)}
+        ready = [name for name, _ in ranked if not unready_line(lines[setting, name]) and name not in guess]
         for name, of_arm in ranked:
-            line = lines[place, name]
+            line = lines[setting, name]
             rank = ready.index(name) + 1 if name in ready and len(ready) > 1 and not line.blind else None
-            differs = line.arm is not reference and not line.blind and name not in guess
+            differs = line.group is not reference and not line.blind and name not in guess
             differences = {metric: _difference_to(of_arm, base, metric) if differs else None for metric in of_arm}
-            yield Entry(line, place, rank, of_arm, differences)
+            yield Entry(line, setting, rank, of_arm, differences)
 
 
-def _difference_to(of_arm: Mapping[str, Cell], base: Mapping[str, Cell], metric: str) -> float | None:
+def _difference_to(of_arm: Mapping[str, PaperCell], base: Mapping[str, PaperCell], metric: str) -> float | None:
     """The tested difference, else that of the two values: the latter comes without interval and mark."""
     if metric not in of_arm or metric not in base:
         return None
@@ -384,6 +388,6 @@ def _difference_to(of_arm: Mapping[str, Cell], base: Mapping[str, Cell], metric:
     return _value(of_arm, metric, 0.0) - _value(base, metric, 0.0)
 
 
-def _value(cells: Mapping[str, Cell], metric: str, missing: float) -> float:
+def _value(cells: Mapping[str, PaperCell], metric: str, missing: float) -> float:
     value = cells[metric].interval.value if metric in cells else None
     return missing if value is None else value

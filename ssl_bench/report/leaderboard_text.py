@@ -11,7 +11,7 @@ from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.columns import Column, columns
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.palette import STAMP
-from ssl_bench.report.paper import Cell
+from ssl_bench.report.paper import PaperCell
 from ssl_bench.report.table import METRICS, plain_console
 from ssl_bench.report.tuned import NEITHER
 from ssl_bench.results.rows import CONSTANT
@@ -23,8 +23,8 @@ def print_board(board: Board) -> None:
     console = plain_console()
     if not console.is_terminal:
         console.width = 160
-    for (protocol, *_), entries in board.by_place().items():
-        stamp = f" ({STAMP})" if any(member.record.synthetic for e in entries for member in e.arm.members) else ""
+    for (protocol, *_), entries in board.by_setting().items():
+        stamp = f" ({STAMP})" if any(run.record.synthetic for e in entries for run in e.group.runs) else ""
         console.print(f"{protocol} on {entries[0].data}{stamp}, test split, macro means")
         console.print(_table(entries, board.baseline.name))
         if board.beside:
@@ -47,7 +47,7 @@ def _table(entries: list[Entry], baseline: str) -> Table:
     for one in beside:
         table.add_column(one.heading, justify="right" if one.form else "left")
     for entry in entries:
-        name = f"{entry.name}{f' {UNREADY}' * entry.unready}{' (baseline)' * (entry.arm.name == baseline)}"
+        name = f"{entry.name}{f' {UNREADY}' * entry.unready}{' (baseline)' * (entry.group.name == baseline)}"
         numbers = [text for metric in METRICS for text in metric_texts(entry, metric)]
         rank = "-" if entry.rank is None else str(entry.rank)
         table.add_row(rank, name, *_texts(entry, about), *numbers, *_texts(entry, beside))
@@ -85,7 +85,7 @@ def metric_texts(entry: Entry, metric: str) -> tuple[str, str, str]:
     )
 
 
-def difference_text(cell: Cell, difference: float | None) -> str:
+def difference_text(cell: PaperCell, difference: float | None) -> str:
     """``+0.031 [+0.008, +0.054] †``; without interval and mark where the rules permit no test."""
     if difference is None:
         return "-"

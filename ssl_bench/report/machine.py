@@ -97,7 +97,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
     """A row of a leaderboard."""
     from ssl_bench.report.columns import values
 
-    protocol, dataset, fitted_on = entry.place
+    protocol, dataset, fitted_on = entry.setting
     about = {"protocol": protocol, "dataset": dataset, "fitted_on": fitted_on, "rank": entry.rank,
              "configuration": entry.name, "trained_long_enough": not entry.unready,
              **values(entry, "row", "tuning")}  # fmt: skip

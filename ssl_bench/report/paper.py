@@ -1,4 +1,4 @@
-"""The paper's tables: linear evaluation and fine-tuning, an arm a line, as Markdown, LaTeX and CSV."""
+"""The paper's tables: linear evaluation and fine-tuning, an group a line, as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ from ssl_bench.stats.significance import SEEDS
 
 
 @dataclass(frozen=True)
-class Cell:
+class PaperCell:
     """One number of a table.
 
     Attributes:
-        arm, place, label, metric: what it is of.
+        group, setting, label, metric: what it is of.
         heading: of the metric.
         interval: of the value; over several seeds, of their mean.
         seeds: runs behind it.
         sd: standard deviation over the seeds; None where there is one.
         best: the highest of its column.
         whole: mean over all findings with a value, where the macro mean is over fewer: a point without claim.
-        test: against the reference arm; None where there is none to make.
+        test: against the reference group; None where there is none to make.
         p_holm: of the test, adjusted for all tests of the call.
-        unclear: the arm is not shown to be above the thumbnails.
+        unclear: the group is not shown to be above the thumbnails.
         seen: ``‡`` where the encoder has seen the test images in its pretraining, ``?`` where this is unknown.
         chance: the value of scores that say nothing; None where it is not known.
-        unready: a training of the arm was not long enough to say anything of its method; such a number is never best.
+        unready: a training of the group was not long enough to say anything of its method; such a number is never best.
     """
 
-    arm: str
-    place: Setting
+    group: str
+    setting: Setting
     label: str
     metric: str
     interval: Interval
@@ -81,7 +81,7 @@ class PaperTable:
 
     Attributes:
         title: what it shows.
-        columns: headings; the first is of the arms' or findings' names.
+        columns: headings; the first is of the groups' or findings' names.
         rows: a name and cells each; a cell is its value, the rest of it, its mark, and whether it is the best.
     """
 
@@ -95,39 +95,39 @@ class Paper:
     """All numbers of the tables, tested and marked.
 
     Attributes:
-        arms: the reference first.
+        groups: the reference first.
         replicates: resamples of patients.
         cells: the numbers.
         notes: on rows that hold one encoder, and on the findings of macro means.
     """
 
-    arms: Sequence[RunGroup]
+    groups: Sequence[RunGroup]
     replicates: int
-    cells: Sequence[Cell]
+    cells: Sequence[PaperCell]
     notes: Sequence[str]
 
     @property
     def reference(self) -> str:
-        """The arm that others are tested against."""
-        return self.arms[0].name
+        """The group that others are tested against."""
+        return self.groups[0].name
 
 
 SEEN_WORDS = {SEEN: "yes", UNKNOWN: "unknown", "": "no"}
 
 
-def refuse_seen(cells: Iterable[Cell]) -> None:
+def refuse_seen(cells: Iterable[PaperCell]) -> None:
     """Refuse numbers on images that their encoders have seen.
 
     Raises:
         DataError: naming rows and places.
     """
-    found = [f"{cell.arm} by {cell.place[0]} on {cell.place[1]}" for cell in cells if cell.seen == SEEN]
+    found = [f"{cell.group} by {cell.setting[0]} on {cell.setting[1]}" for cell in cells if cell.seen == SEEN]
     if found:
         raise contaminated(dict.fromkeys(found))
 
 
 def paper(
-    arms: Sequence[RunGroup],
+    groups: Sequence[RunGroup],
     protocols: Sequence[str],
     *,
     per_label: bool,
@@ -135,10 +135,10 @@ def paper(
     fewest: int = FEWEST,
     asked: Sequence[Gauge] = (),
 ) -> Paper:
-    """Measure and test arms.
+    """Measure and test groups.
 
     Args:
-        arms: the reference first.
+        groups: the reference first.
         protocols: whose numbers are shown.
         per_label: with those of single findings, which are not tested.
         replicates: resamples of patients.
@@ -149,33 +149,33 @@ def paper(
         UsageError: no run has a row of these protocols.
         DataError: test images differ, predictions are gone, or a record disagrees with them.
     """
-    known = settings_of(member for arm in arms for member in arm.members)
-    places = [place for name in protocols for place in known if place[0] == name]
-    if not places:
-        have = sorted({place[0] for place in known})
+    known = settings_of(run for group in groups for run in group.runs)
+    settings = [setting for name in protocols for setting in known if setting[0] == name]
+    if not settings:
+        have = sorted({setting[0] for setting in known})
         raise UsageError(f"no run holds {', '.join(protocols)}; they have {', '.join(have)}: name some by --eval")
-    cells: list[Cell] = []
+    cells: list[PaperCell] = []
     notes: list[str] = []
-    for place in places:
-        lines, told = lines_of(arms, place)
-        bench = GroupComparison(place, lines, replicates, fewest, others(asked))
-        cells += place_cells(bench, lines[0] if lines[0].arm is arms[0] else None, per_label=per_label)
-        notes += [f"{note}." for note in told] + held_notes(bench)
-    return Paper(arms, replicates, adjusted(cells), list(dict.fromkeys(notes)))
+    for setting in settings:
+        lines, told = lines_of(groups, setting)
+        comparison = GroupComparison(setting, lines, replicates, fewest, others(asked))
+        cells += place_cells(comparison, lines[0] if lines[0].group is groups[0] else None, per_label=per_label)
+        notes += [f"{note}." for note in told] + held_notes(comparison)
+    return Paper(groups, replicates, adjusted(cells), list(dict.fromkeys(notes)))
 
 
-def adjusted(cells: Sequence[Cell]) -> list[Cell]:
+def adjusted(cells: Sequence[PaperCell]) -> list[PaperCell]:
     """The cells with p adjusted by Holm over the tests of all of them."""
     return [replace(cell, p_holm=p) for cell, p in zip(cells, adjust([cell.test for cell in cells]), strict=True)]
 
 
 def place_cells(
-    bench: GroupComparison, reference: Line | None, *, per_label: bool, kept: Collection[str] = ()
-) -> Iterator[Cell]:
+    comparison: GroupComparison, reference: Line | None, *, per_label: bool, kept: Collection[str] = ()
+) -> Iterator[PaperCell]:
     """The numbers of one protocol on one dataset, each row tested against the reference, if it has any here.
 
     Args:
-        bench: of the rows.
+        comparison: of the rows.
         reference: the row that others are tested against.
         per_label: also the numbers of single findings.
         kept: names of the rows whose resamples are used further.
@@ -183,108 +183,114 @@ def place_cells(
     Raises:
         DataError: test images differ, predictions are gone, or a record disagrees with them.
     """
-    headings = headings_of(bench.asked)
-    macro: dict[str, list[Cell]] = {metric: [] for metric in headings}
-    seen = {line.name: seen_mark(bench, line) for line in bench.lines}
-    for line in bench.lines:
+    headings = headings_of(comparison.asked)
+    macro: dict[str, list[PaperCell]] = {metric: [] for metric in headings}
+    seen = {line.name: seen_mark(comparison, line) for line in comparison.lines}
+    for line in comparison.lines:
         for metric in headings:
-            cell = _macro_cell(bench, line, metric)
+            cell = _macro_cell(comparison, line, metric)
             tested = reference is not None and line is not reference and cell.interval.value is not None
-            cell = replace(cell, unclear=unclear_line(bench, line, metric), seen=seen[line.name])
+            cell = replace(cell, unclear=unclear_line(comparison, line, metric), seen=seen[line.name])
             macro[metric].append(
-                replace(cell, test=bench.test(line, reference, metric)) if tested and reference else cell
+                replace(cell, test=comparison.test(line, reference, metric)) if tested and reference else cell
             )
         if line is not reference and not per_label and line.name not in kept:
-            bench.forget(line)
+            comparison.forget(line)
     for cells in macro.values():
-        yield from _best([cell for cell in cells if cell.interval.value is not None], bench)
+        yield from _best([cell for cell in cells if cell.interval.value is not None], comparison)
     if per_label:
-        for label in bench.known:
+        for label in comparison.known:
             for metric in headings:
-                found = [_label_cell(bench, line, label, metric) for line in bench.lines]
-                yield from _best([replace(one, seen=seen[one.arm]) for one in found if one is not None], bench)
+                found = [_label_cell(comparison, line, label, metric) for line in comparison.lines]
+                yield from _best([replace(one, seen=seen[one.group]) for one in found if one is not None], comparison)
 
 
-def _macro_cell(bench: GroupComparison, line: Line, metric: str) -> Cell:
-    if not bench.has(line, metric):
-        return _cell(bench, line, MACRO, metric, Interval(None), [])
-    values = bench.values(line, metric)
-    fewer = len(bench.held(metric)) < len(bench.defined(metric))
-    whole = float(np.mean(bench.values(line, metric, every=True))) if fewer else None
-    return replace(_cell(bench, line, MACRO, metric, bench.level(line, metric), values), whole=whole)
+def _macro_cell(comparison: GroupComparison, line: Line, metric: str) -> PaperCell:
+    if not comparison.has(line, metric):
+        return _cell(comparison, line, MACRO, metric, Interval(None), [])
+    values = comparison.values(line, metric)
+    fewer = len(comparison.held(metric)) < len(comparison.defined(metric))
+    whole = float(np.mean(comparison.values(line, metric, every=True))) if fewer else None
+    return replace(_cell(comparison, line, MACRO, metric, comparison.level(line, metric), values), whole=whole)
 
 
-def _label_cell(bench: GroupComparison, line: Line, label: str, metric: str) -> Cell | None:
-    each = [bench.of_label(member, label, metric) for member in line.members.values()]
+def _label_cell(comparison: GroupComparison, line: Line, label: str, metric: str) -> PaperCell | None:
+    each = [comparison.of_label(run, label, metric) for run in line.runs.values()]
     found = [interval for interval in each if interval.value is not None]
     values = [interval.value for interval in found if interval.value is not None]
     if not values:
         return None
-    return _cell(bench, line, label, metric, found[0] if len(each) == 1 else Interval(float(np.mean(values))), values)
+    return _cell(
+        comparison, line, label, metric, found[0] if len(each) == 1 else Interval(float(np.mean(values))), values
+    )
 
 
 def _cell(
-    bench: GroupComparison, line: Line, label: str, metric: str, interval: Interval, values: Sequence[float]
-) -> Cell:
+    comparison: GroupComparison, line: Line, label: str, metric: str, interval: Interval, values: Sequence[float]
+) -> PaperCell:
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    heading = headings_of(bench.asked)[metric]
-    chance = bench.chance(bench.held(metric) if label == MACRO else (label,), metric)
-    return Cell(line.name, bench.place, label, metric, interval, len(values), spread, heading=heading, chance=chance,
-                unready=unready_line(line))  # fmt: skip
+    heading = headings_of(comparison.asked)[metric]
+    chance = comparison.chance(comparison.held(metric) if label == MACRO else (label,), metric)
+    return PaperCell(line.name, comparison.setting, label, metric, interval, len(values), spread, heading=heading,
+                     chance=chance, unready=unready_line(line))  # fmt: skip
 
 
-def _best(cells: list[Cell], bench: GroupComparison) -> list[Cell]:
+def _best(cells: list[PaperCell], comparison: GroupComparison) -> list[PaperCell]:
     """The cells of one column, the best marked where there are several that can differ."""
-    scores = [_goodness(cell, bench) for cell in cells if not cell.unready]
-    if len(cells) < 2 or not scores or any(line.blind for line in bench.lines):
+    scores = [_goodness(cell, comparison) for cell in cells if not cell.unready]
+    if len(cells) < 2 or not scores or any(line.blind for line in comparison.lines):
         return cells
-    return [replace(cell, best=not cell.unready and _goodness(cell, bench) == max(scores)) for cell in cells]
+    return [replace(cell, best=not cell.unready and _goodness(cell, comparison) == max(scores)) for cell in cells]
 
 
-def _goodness(cell: Cell, bench: GroupComparison) -> float:
-    value, sign = cell.interval.value or 0.0, bench.direction(cell.metric)
-    return sign * value if sign else -abs(value - ideal(bench.asked, cell.metric))
+def _goodness(cell: PaperCell, comparison: GroupComparison) -> float:
+    value, sign = cell.interval.value or 0.0, comparison.direction(cell.metric)
+    return sign * value if sign else -abs(value - ideal(comparison.asked, cell.metric))
 
 
-def paper_tables(cells: Sequence[Cell]) -> list[PaperTable]:
+def paper_tables(cells: Sequence[PaperCell]) -> list[PaperTable]:
     """The macro table of every protocol, and one for each metric where there are single findings."""
     tables = []
     known, kind = installed(), EvaluatorSpec.kind
     headings = {name: known.get(kind, name).heading for name in known.names(kind)}
-    for protocol in dict.fromkeys(cell.place[0] for cell in cells):
-        of = [cell for cell in cells if cell.place[0] == protocol]
+    for protocol in dict.fromkeys(cell.setting[0] for cell in cells):
+        of = [cell for cell in cells if cell.setting[0] == protocol]
         title = f"{headings.get(protocol) or protocol} ({protocol})"
-        columns = {(cell.place, cell.metric): f"{at(cell.place)}{cell.heading}" for cell in of if cell.label == MACRO}
-        rows = {arm: {(cell.place, cell.metric): cell for cell in of if cell.arm == arm and cell.label == MACRO}
-                for arm in dict.fromkeys(cell.arm for cell in of)}  # fmt: skip
+        columns = {
+            (cell.setting, cell.metric): f"{at(cell.setting)}{cell.heading}" for cell in of if cell.label == MACRO
+        }
+        rows = {group: {(cell.setting, cell.metric): cell for cell in of if cell.group == group and cell.label == MACRO}
+                for group in dict.fromkeys(cell.group for cell in of)}  # fmt: skip
         tables.append(_table(f"{title}, macro mean", "method", columns, rows))
-        for place in dict.fromkeys(cell.place for cell in of):
+        for setting in dict.fromkeys(cell.setting for cell in of):
             for metric, name in {cell.metric: cell.heading for cell in of}.items():
-                tables += _finding_table(f"{title}, {at(place)}{name} by finding", of, place, metric)
+                tables += _finding_table(f"{title}, {at(setting)}{name} by finding", of, setting, metric)
     return tables
 
 
-def _finding_table(title: str, cells: Sequence[Cell], place: Setting, metric: str) -> list[PaperTable]:
-    of = [cell for cell in cells if (cell.place, cell.metric) == (place, metric)]
+def _finding_table(title: str, cells: Sequence[PaperCell], setting: Setting, metric: str) -> list[PaperTable]:
+    of = [cell for cell in cells if (cell.setting, cell.metric) == (setting, metric)]
     labels = [label for label in dict.fromkeys(cell.label for cell in of) if label != MACRO]
-    columns = {arm: arm for arm in dict.fromkeys(cell.arm for cell in of)}
-    rows = {_with_chance(label, of): {cell.arm: cell for cell in of if cell.label == label}
+    columns = {group: group for group in dict.fromkeys(cell.group for cell in of)}
+    rows = {_with_chance(label, of): {cell.group: cell for cell in of if cell.label == label}
             for label in [*labels, MACRO]}  # fmt: skip
     return [_table(title, "finding", columns, rows)] if labels else []
 
 
-def _with_chance(label: str, cells: Sequence[Cell]) -> str:
+def _with_chance(label: str, cells: Sequence[PaperCell]) -> str:
     """A finding, with the AUPRC of scores that say nothing of it: its prevalence."""
     chance = next((cell.chance for cell in cells if (cell.label, cell.metric) == (label, "auprc")), None)
     return label if chance is None else f"{label} (chance {chance:.3f})"
 
 
-def _table(title: str, corner: str, columns: Mapping[Any, str], rows: Mapping[str, Mapping[Any, Cell]]) -> PaperTable:
+def _table(
+    title: str, corner: str, columns: Mapping[Any, str], rows: Mapping[str, Mapping[Any, PaperCell]]
+) -> PaperTable:
     lines = tuple((name, tuple(_parts(cells.get(key)) for key in columns)) for name, cells in rows.items())
     return PaperTable(title, (corner, *columns.values()), lines)
 
 
-def _parts(cell: Cell | None) -> tuple[str, str, str, bool]:
+def _parts(cell: PaperCell | None) -> tuple[str, str, str, bool]:
     if cell is None:
         return ("-", "", "", False)
     spread = f" ± {cell.sd:.3f}" if cell.sd is not None else ""
@@ -295,7 +301,7 @@ def _parts(cell: Cell | None) -> tuple[str, str, str, bool]:
 
 def footnotes(shown: Paper) -> list[str]:
     """What a reader must know of the numbers and marks."""
-    records = [member.record for arm in shown.arms for member in arm.members]
+    records = [run.record for group in shown.groups for run in group.runs]
     notes = ["Data are synthetic: these numbers say nothing about patients."] * any(
         record.synthetic for record in records
     )
@@ -312,9 +318,9 @@ def footnotes(shown: Paper) -> list[str]:
     notes += [f"{NOTE}."] * any(cell.unclear for cell in shown.cells)
     notes += [f"{LEGEND}."] * any(cell.unready for cell in shown.cells)
     notes += legends(cell.seen for cell in shown.cells)
-    notes += tuning_notes(shown.arms)
-    places = dict.fromkeys(cell.place for cell in shown.cells)
-    lacking = [f"{place[0]} on {at(place).strip()}" for place in places if not shown.arms[0].at(place)]
+    notes += tuning_notes(shown.groups)
+    settings = dict.fromkeys(cell.setting for cell in shown.cells)
+    lacking = [f"{setting[0]} on {at(setting).strip()}" for setting in settings if not shown.groups[0].at(setting)]
     if lacking:
         notes.append(f"Not tested: {shown.reference} has no numbers of {', '.join(lacking)}.")
     return notes
@@ -327,11 +333,11 @@ def on_brackets(records: Iterable[Record], replicates: int) -> str:
     return f"Brackets: 95 % intervals from {' or '.join(f'{n:,}' for n in own)} resamples of patients{here}."
 
 
-def as_frame(cells: Sequence[Cell], reference: str) -> pd.DataFrame:
+def as_frame(cells: Sequence[PaperCell], reference: str) -> pd.DataFrame:
     """One line a number, unrounded, for a file."""
     return pd.DataFrame([
         {
-            "protocol": cell.place[0], "dataset": cell.place[1], "fitted_on": cell.place[2], "arm": cell.arm,
+            "protocol": cell.setting[0], "dataset": cell.setting[1], "fitted_on": cell.setting[2], "arm": cell.group,
             "label": cell.label, "metric": cell.metric, "value": cell.interval.value, "ci_low": cell.interval.low,
             "ci_high": cell.interval.high, "seeds": cell.seeds, "sd": cell.sd, "best": cell.best,
             "value_all": cell.whole, "chance": cell.chance, "against": reference if cell.test else None,

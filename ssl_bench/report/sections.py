@@ -11,7 +11,7 @@ from ssl_bench.report.evaluations import Evaluation, named, other_rows
 from ssl_bench.report.table import METRICS, interval_text, signed_text
 from ssl_bench.report.text import count_text, units
 from ssl_bench.results.record import Record
-from ssl_bench.results.row import MACRO, Comparison, MetricRow, Shown
+from ssl_bench.results.row import MACRO, Comparison, Estimate, MetricRow
 
 NO_VALUE = "-"
 
@@ -134,11 +134,11 @@ def _difference_cells(row: Comparison | None) -> tuple[str, str]:
     return (_cell(row, signed_text), p_text(row.p if row else None, NO_VALUE))
 
 
-def _cell(row: Shown | None, text: Callable[[Shown], str]) -> str:
+def _cell(row: Estimate | None, text: Callable[[Estimate], str]) -> str:
     return text(row) if row else NO_VALUE
 
 
-def _notes(rows: Iterable[Shown]) -> str:
+def _notes(rows: Iterable[Estimate]) -> str:
     return "; ".join(dict.fromkeys(row.note for row in rows if row.note))
 
 

@@ -48,12 +48,12 @@ def study(boards: Sequence[Board], also: Collection[str] = ()) -> dict[str, Any]
         boards: of the same runs, each against another baseline.
         also: metrics to keep of the records beside those of the tables, such as the R2 of ``leakage``.
     """
-    members = {(entry.name, member.path): member for board in boards for entry in board.entries
-               for member in entry.line.members.values()}  # fmt: skip
+    runs = {(entry.name, run.path): run for board in boards for entry in board.entries
+               for run in entry.line.runs.values()}  # fmt: skip
     names = {name for board in boards for name in board.metrics} | {*also}
-    runs = [{"configuration": name, "seed": one.seed, "encoder": one.encoder,
-             "record": _slight(one.record, one.encoder, names)} for (name, _), one in members.items()]  # fmt: skip
-    return {"kind": KIND, "schema": SCHEMA, "boards": [board_values(board) for board in boards], "runs": runs}
+    rows = [{"configuration": name, "seed": one.seed, "encoder": one.encoder,
+             "record": _slight(one.record, one.encoder, names)} for (name, _), one in runs.items()]  # fmt: skip
+    return {"kind": KIND, "schema": SCHEMA, "boards": [board_values(board) for board in boards], "runs": rows}
 
 
 def _slight(record: Record, encoder: str, metrics: Collection[str]) -> dict[str, Any]:
@@ -127,8 +127,8 @@ def disagreements(values: Mapping[str, Any]) -> Iterator[str]:
 
 def of_seeds(values: Mapping[str, Any], entry: Mapping[str, Any], metric: str) -> list[float]:
     """The macro numbers of a table's row, one a seed."""
-    place = {key: entry[key] for key in ("protocol", "dataset", "fitted_on")}
-    whole = {**place, "metric": metric, "label": MACRO, "fraction": 1.0, "subgroup": ALL}
+    setting = {key: entry[key] for key in ("protocol", "dataset", "fitted_on")}
+    whole = {**setting, "metric": metric, "label": MACRO, "fraction": 1.0, "subgroup": ALL}
     rows = (row for run in values["runs"] if run["configuration"] == entry["configuration"]
             for row in run["record"]["metrics"])  # fmt: skip
     return [float(row["value"]) for row in rows if all(row.get(key) == value for key, value in whole.items())]
@@ -148,7 +148,7 @@ def board_of(values: Mapping[str, Any], baseline: str | None) -> Mapping[str, An
 
 
 def lines_of(board: Mapping[str, Any], protocols: Iterable[str] = ()) -> list[list[str]]:
-    """Rows of a stored table as texts: place, rank, configuration, seeds, then number and difference by metric."""
+    """Rows of a stored table as texts: setting, rank, configuration, seeds, then number and difference by metric."""
     asked = set(protocols)
     return [
         [f"{entry['protocol']}, {entry['dataset']}", str(entry["rank"] or "-"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +15,7 @@ from ssl_bench.numbers import number_text, p_text
 from ssl_bench.report.spoken import Spoken
 from ssl_bench.report.text import count_text, units
 from ssl_bench.results.record import Record
-from ssl_bench.results.row import MACRO, Comparison, Measurement, MetricRow, Shown
+from ssl_bench.results.row import MACRO, Comparison, Estimate, Measurement, MetricRow
 from ssl_bench.results.rows import CONSTANT
 
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC"}
@@ -26,26 +26,17 @@ LISTED = 4
 """Findings of a macro mean that are named in a heading; more of them are counted."""
 
 
-class Measured(NamedTuple):
-    """A number with its interval that is no row of a record."""
-
-    value: float | None
-    ci_low: float | None = None
-    ci_high: float | None = None
-    note: str = ""
-
-
-def interval_text(row: Shown) -> str:
+def interval_text(row: Estimate) -> str:
     """``0.742 [0.701, 0.779]``; a dash where there is no value, ``constant`` where it is that of guessing."""
     return _shown(row, ".3f")
 
 
-def signed_text(row: Shown) -> str:
+def signed_text(row: Estimate) -> str:
     """``+0.031 [+0.008, +0.054]`` for a difference; otherwise as :func:`interval_text`."""
     return _shown(row, "+.3f")
 
 
-def _shown(row: Shown, form: str) -> str:
+def _shown(row: Estimate, form: str) -> str:
     if row.note == CONSTANT and row.value is not None:
         return "constant"
     return numbers.interval_text(row.value, row.ci_low, row.ci_high, form)

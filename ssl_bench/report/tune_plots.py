@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ssl_bench.report.palette import BLUE, GREY, VERMILLION, style
-from ssl_bench.report.plots.canvas import Grid, Headed, Picture, Sheet, grid_height
+from ssl_bench.report.plots.canvas import Headed, PanelGrid, Picture, Sheet, grid_height
 
 COLUMNS = 3
 """Panels beside each other."""
@@ -22,7 +22,7 @@ def budget_curves(found: Mapping[str, Any]) -> Iterator[Picture]:
     curves = {label: curve for study in found["studies"] for label, curve in study["curves"].items()}
     if not any(len(curve) > 1 for curve in curves.values()):
         return
-    grid = Grid(rows=1, columns=1, height=2.6, left=0.55, bottom=0.4 + 0.18 * math.ceil(len(curves) / 3), top=0.2)
+    grid = PanelGrid(rows=1, columns=1, height=2.6, left=0.55, bottom=0.4 + 0.18 * math.ceil(len(curves) / 3), top=0.2)
     sheet = Sheet(headed(found), "Quality against budget", grid_height(grid))
     (panel,) = sheet.panels(grid)
     for number, curve in enumerate(curves.values()):
@@ -60,7 +60,9 @@ def scatter(study: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Pict
     if not keys or len(done) < 2:
         return
     columns = min(COLUMNS, len(keys))
-    grid = Grid(rows=math.ceil(len(keys) / columns), columns=columns, height=1.35, left=0.5, gap_x=0.35, gap_y=0.55)
+    grid = PanelGrid(
+        rows=math.ceil(len(keys) / columns), columns=columns, height=1.35, left=0.5, gap_x=0.35, gap_y=0.55
+    )
     sheet = Sheet(headed(found), f"Trials of {study['name']}", grid_height(grid))
     for panel, key in zip(sheet.panels(grid), keys, strict=False):
         _panel(panel, key, study, done)

@@ -30,10 +30,10 @@ def selected_on_test(record: Record) -> bool:
     return tuning_of(record).rule == ORACLE
 
 
-def tuning_texts(arm: RunGroup) -> tuple[str, str]:
-    """Budget and rule behind the options of an arm; dashes where no tune chose them."""
-    own = [member.record for member in arm.members
-           if not member.baseline or member.record.method == member.encoder]  # fmt: skip
+def tuning_texts(group: RunGroup) -> tuple[str, str]:
+    """Budget and rule behind the options of an group; dashes where no tune chose them."""
+    own = [run.record for run in group.runs
+           if not run.baseline or run.record.method == run.encoder]  # fmt: skip
     found = [tuning_of(record) for record in own]
     budgets, rules = (dict.fromkeys(_text(one, key) for one in found) for key in TUNING)
     return " / ".join(budgets) or UNTUNED, " / ".join(rules) or UNTUNED
@@ -44,21 +44,21 @@ def _text(tuning: TuningSettings, key: str) -> str:
     return f"{tuning.named(key) or UNTUNED}{pruned}"
 
 
-def tuning_notes(arms: Iterable[RunGroup]) -> list[str]:
-    """What a reader must know of tuned arms: who had which budget, selected by which rule.
+def tuning_notes(groups: Iterable[RunGroup]) -> list[str]:
+    """What a reader must know of tuned groups: who had which budget, selected by which rule.
 
     An untrained baseline that no tune chose, such as the one beside every run, is not spoken of.
     """
-    groups: dict[tuple[str, str], list[str]] = {}
-    for arm in arms:
-        text = tuning_texts(arm)
-        if text != NEITHER or not arm.members[0].baseline:
-            groups.setdefault(text, []).append(arm.name)
-    if set(groups) <= {NEITHER}:
+    budgets: dict[tuple[str, str], list[str]] = {}
+    for group in groups:
+        text = tuning_texts(group)
+        if text != NEITHER or not group.runs[0].baseline:
+            budgets.setdefault(text, []).append(group.name)
+    if set(budgets) <= {NEITHER}:
         return []
     told = [f"{', '.join(names)}: " + ("not tuned" if text == NEITHER else f"{text[0]}, selected by {text[1]}")
-            for text, names in groups.items()]  # fmt: skip
-    uneven = " Budgets or rules differ, so a difference may be one of tuning." if len(groups) > 1 else ""
-    flattered = [name for (_, rule), names in groups.items() if ORACLE in rule for name in names]
+            for text, names in budgets.items()]  # fmt: skip
+    uneven = " Budgets or rules differ, so a difference may be one of tuning." if len(budgets) > 1 else ""
+    flattered = [name for (_, rule), names in budgets.items() if ORACLE in rule for name in names]
     warned = f" {', '.join(flattered)}: selected on the test split, not comparable." if flattered else ""
     return [f"Options by sslbench tune: {'; '.join(told)}.{uneven}{warned}"]

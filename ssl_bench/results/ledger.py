@@ -26,7 +26,7 @@ NO_HASH = "the run's own"
 
 
 @dataclass(frozen=True)
-class Source:
+class SeenDataset:
     """A dataset that was pretrained on.
 
     Attributes:
@@ -55,7 +55,7 @@ class Ledger:
         complete: nothing else was; False: unknown.
     """
 
-    sources: tuple[Source, ...] = ()
+    sources: tuple[SeenDataset, ...] = ()
     complete: bool = True
 
     @property
@@ -95,7 +95,7 @@ class Ledger:
 UNKNOWN = Ledger(complete=False)
 
 
-def _holds(source: Source, dataset: str, patients: frozenset[str] | None, manifest: str) -> bool:
+def _holds(source: SeenDataset, dataset: str, patients: frozenset[str] | None, manifest: str) -> bool:
     if family(source.name) != family(dataset):
         return False
     if not comparable(source.name, dataset):
@@ -111,7 +111,7 @@ def planned(plan: Plan) -> Ledger:
     if config.encoder is not None:
         card = plan.parts.encoder_component
         names = config.encoder.trained_on or (card.trained_on if card else None)
-        found = UNKNOWN if names is None else Ledger(tuple(map(Source, names)))
+        found = UNKNOWN if names is None else Ledger(tuple(map(SeenDataset, names)))
     elif config.init is not None:
         found = of_weights(config.init)
     return found.joined(_own(plan)) if plan.parts.method.component.trains else found
@@ -124,7 +124,7 @@ def _own(plan: Plan) -> Ledger:
         rows = cohort.frame[cohort.frame["split"].isin(splits)]
         patients = frozenset(rows["patient_id"].astype(str))
         tests = len(patients & set(cohort.split("test")["patient_id"].astype(str)))
-        sources.append(Source(part.name, tuple(splits), plan.manifest["sha256"], len(rows), tests, patients))
+        sources.append(SeenDataset(part.name, tuple(splits), plan.manifest["sha256"], len(rows), tests, patients))
     return Ledger(tuple(sources))
 
 
@@ -152,7 +152,7 @@ def of_record(record: Record, path: Path | None = None) -> Ledger:
         return _older(record)
     patients = _patients(path, record) if path else {}
     sources = tuple(
-        Source(one.name, one.splits or (), one.splits_sha256 or "", one.images, one.test_patients,
+        SeenDataset(one.name, one.splits or (), one.splits_sha256 or "", one.images, one.test_patients,
                patients.get((one.name, one.splits_sha256 or "")))
         for one in told.datasets
     )  # fmt: skip
@@ -163,7 +163,7 @@ def _older(record: Record) -> Ledger:
     """Of a record that states nothing: by its configuration."""
     asked, card = record.settings, record.encoder
     if card:
-        return UNKNOWN if card.trained_on is None else Ledger(tuple(map(Source, card.trained_on)))
+        return UNKNOWN if card.trained_on is None else Ledger(tuple(map(SeenDataset, card.trained_on)))
     if record.probed is not None:
         return UNKNOWN
     found = UNKNOWN if asked.backbone.init else Ledger()
@@ -173,7 +173,7 @@ def _older(record: Record) -> Ledger:
     tests = None if asked.data.allow_test_in_pretraining else 0
     sha = record.data.splits_sha256 or NO_HASH
     names = asked.data.names or [record.data.name]
-    return found.joined(Ledger(tuple(Source(name, manifest=sha, tests=tests) for name in names)))
+    return found.joined(Ledger(tuple(SeenDataset(name, manifest=sha, tests=tests) for name in names)))
 
 
 def write_patients(run: RunDirectory, ledger: Ledger) -> None:

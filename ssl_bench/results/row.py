@@ -37,24 +37,19 @@ class Part(BaseModel):
         return getattr(self, key, None)
 
 
-class Shown(Protocol):
-    """A number with its interval, of a record or computed of several."""
+class Estimate(Part):
+    """A number with its interval: of a record, or computed of several."""
 
-    @property
-    def value(self) -> float | None:
-        """The number."""
-
-    @property
-    def ci_low(self) -> float | None:
-        """Lower end of its interval."""
-
-    @property
-    def ci_high(self) -> float | None:
-        """Upper end."""
-
-    @property
-    def note(self) -> str:
-        """Why one of them is missing."""
+    value: Number | None = None
+    """null where it is undefined; ``note`` says why"""
+    ci_low: Number | None = None
+    """95 % t interval on the logit scale, standard deviation from resamples of patients"""
+    ci_high: Number | None = None
+    percentile_low: Number | None = None
+    """2.5 and 97.5 % of the same resamples"""
+    percentile_high: Number | None = None
+    note: str = ""
+    """why a value or an interval is missing"""
 
 
 class Located(Protocol):
@@ -110,23 +105,18 @@ class RowIdentity(Part):
         return values
 
 
-class Measurement(Part):
-    """A number of some predictions with its interval and what it is of."""
+class MeasurementName(Part):
+    """What a number is of."""
 
     label: str = ""
     """a finding, or ``macro``: the mean over ``macro_labels``"""
     metric: str = ""
     """``auroc``, ``auprc``, ..."""
-    value: Number | None = None
-    """null where it is undefined; ``note`` says why"""
-    ci_low: Number | None = None
-    """95 % t interval on the logit scale, standard deviation from resamples of patients"""
-    ci_high: Number | None = None
-    percentile_low: Number | None = None
-    """2.5 and 97.5 % of the same resamples"""
-    percentile_high: Number | None = None
-    note: str = ""
-    """why a value or an interval is missing"""
+
+
+class Measurement(Estimate, MeasurementName):
+    """A number of some predictions with its interval and what it is of."""
+
     n_images: Count | None = None
     """of the split"""
     n_patients: Count | None = None
@@ -165,18 +155,17 @@ class MetricRow(Measurement, RowIdentity):
         return self.kept_as or self
 
 
-class Comparison(RowIdentity):
-    """A row of ``comparisons``: ``encoder`` minus ``against`` on the same images and the same resamples."""
+class ComparisonName(RowIdentity):
+    """Which encoders are compared, and in what."""
 
     against: str = ""
     """the encoder that is subtracted"""
     metric: str = ""
     label: str = ""
-    value: Number | None = None
-    ci_low: Number | None = None
-    ci_high: Number | None = None
-    percentile_low: Number | None = None
-    percentile_high: Number | None = None
-    note: str = ""
+
+
+class Comparison(Estimate, ComparisonName):
+    """A row of ``comparisons``: ``encoder`` minus ``against`` on the same images and the same resamples."""
+
     p: Number | None = None
     """two-sided; of these two encoders, not of their methods"""

@@ -18,13 +18,13 @@ from ssl_bench.stats.intervals import (
     FEWEST,
     Difference,
     Interval,
+    MetricIntervals,
     difference,
     measure,
     measure_difference,
     supports,
     with_intervals,
 )
-from ssl_bench.stats.intervals import Metric as Measured
 from ssl_bench.stats.measures import Gauge, measured
 from ssl_bench.stats.predictions import IMAGES, PredictionTable, fitted, unit_of
 
@@ -174,7 +174,7 @@ CHANCE: Mapping[str, float | Literal["prevalence"]] = {"auroc": 0.5, "auprc": "p
 def rows_of(
     labels: Sequence[str],
     metric: str,
-    found: Measured,
+    found: MetricIntervals,
     denominators: Denominators,
     chance: float | Literal["prevalence"] | None,
     cuts: Sequence[float | None] | None = None,

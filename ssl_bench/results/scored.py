@@ -23,6 +23,7 @@ ENCODER, PROTOCOL, SCORED = "given", "predictions", "scored"
 """In the rows of predictions that come from elsewhere, and the key of a configuration that says so."""
 
 Setting = tuple[str, str, str]
+"""Protocol, dataset that was tested, dataset that was fitted on."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ssl_bench.stats.intervals import (
     FEWEST,
     NAMES,
     Difference,
+    MetricIntervals,
     Support,
     label_difference,
     macro_difference,
@@ -21,7 +22,6 @@ from ssl_bench.stats.intervals import (
     supports,
     with_intervals,
 )
-from ssl_bench.stats.intervals import Metric as Measured
 from ssl_bench.stats.rates import RATES, rates
 
 
@@ -68,7 +68,7 @@ class GroupMetrics:
             self.values |= {name: values for name, (values, _) in found.items()}
             self.replicates |= {name: drawn for name, (_, drawn) in found.items()}
 
-    def group(self, metric: str, name: str) -> Measured:
+    def group(self, metric: str, name: str) -> MetricIntervals:
         """A metric of one group: of every label, and the macro mean."""
         place = self.names.index(name)
         return with_intervals(self.values[metric][place], self.replicates[metric][:, place],

@@ -64,7 +64,7 @@ Kind = TypeVar("Kind", bound=Interval)
 
 
 @dataclass(frozen=True)
-class Metric:
+class MetricIntervals:
     """One metric of all labels: an interval each, and the macro mean.
 
     Attributes:
@@ -111,7 +111,7 @@ def measure(
     replicates: int = 1000,
     seed: int = 0,
     fewest: int = FEWEST,
-) -> dict[str, Metric]:
+) -> dict[str, MetricIntervals]:
     """AUROC (``auroc``) and AUPRC (``auprc``) with intervals of every label and of the macro mean.
 
     Args:
@@ -135,7 +135,7 @@ def measure(
 
 def with_intervals(
     values: Floats, replicates: Floats, base: Sequence[Support], fewest: int, *, unit: bool = True
-) -> Metric:
+) -> MetricIntervals:
     """A metric with intervals, of its values (L,) and replicates (R, L).
 
     Args:
@@ -149,10 +149,10 @@ def with_intervals(
     each = tuple((label_interval if unit else label_difference)(v, r, s)
                  for v, r, s in zip(values, replicates.T, base, strict=True))  # fmt: skip
     whole = macro_interval(parts) if unit else macro_difference(parts)
-    return Metric(each, whole, parts.kept, mean_of(values), held(values))
+    return MetricIntervals(each, whole, parts.kept, mean_of(values), held(values))
 
 
-def difference(values: Floats, replicates: Floats, base: Sequence[Support], fewest: int) -> Metric:
+def difference(values: Floats, replicates: Floats, base: Sequence[Support], fewest: int) -> MetricIntervals:
     """A difference with intervals and p: first minus second encoder (L,), and on resamples (R, L)."""
     return with_intervals(values, replicates, base, fewest, unit=False)
 
@@ -166,7 +166,7 @@ def measure_difference(
     replicates: int = 1000,
     seed: int = 0,
     fewest: int = FEWEST,
-) -> dict[str, Metric]:
+) -> dict[str, MetricIntervals]:
     """First minus second encoder on the same images and resamples; arguments and errors as ``measure``.
 
     The intervals are ``Difference``: of these two encoders; ``compare.method_difference`` is for methods.

@@ -15,7 +15,7 @@ import torch
 from ssl_bench.errors import HandledError, PluginError
 from ssl_bench.plugin.components import Component
 from ssl_bench.plugin.options import Options
-from ssl_bench.plugin.registry import NAME, RegisteredComponent, Registry, Source, discover
+from ssl_bench.plugin.registry import NAME, PluginSource, RegisteredComponent, Registry, discover
 from ssl_bench.plugin.search import declared
 from ssl_bench.testing.source import forbidden
 
@@ -65,7 +65,7 @@ class Subject(Generic[C]):
         Raises:
             UsageError: an unknown key or an impossible value.
         """
-        alone = Registry([RegisteredComponent(self.component, Source("conformance suite", "0", "testing"))])
+        alone = Registry([RegisteredComponent(self.component, PluginSource("conformance suite", "0", "testing"))])
         return alone.options(self.component.kind, self.component.name, self.values, preset)
 
     def expect(self, truth: object, sentence: str) -> None:

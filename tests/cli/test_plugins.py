@@ -10,11 +10,11 @@ import pytest
 
 from ssl_bench import MethodSpec, __version__
 from ssl_bench.cli import plugins
-from ssl_bench.plugin.registry import Failure, RegisteredComponent, Registry, Source
+from ssl_bench.plugin.registry import Failure, PluginSource, RegisteredComponent, Registry
 
 Cli = Callable[..., Any]
-BROKEN = Failure(Source("toy-fails", "0.1", "toys"), "RuntimeError: no licence", ())
-REFUSED = Failure(Source("toy-late", "0.2", "toys"), "method 'msn' is offered twice", ("msn",))
+BROKEN = Failure(PluginSource("toy-fails", "0.1", "toys"), "RuntimeError: no licence", ())
+REFUSED = Failure(PluginSource("toy-late", "0.2", "toys"), "method 'msn' is offered twice", ("msn",))
 
 
 def test_built_ins_are_listed_with_kind_distribution_and_version(sslbench: Cli) -> None:
@@ -36,7 +36,9 @@ def test_json_says_the_same(sslbench: Cli) -> None:
 
 @pytest.fixture
 def with_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = RegisteredComponent(MethodSpec(name="toy", target="a:b", summary="a toy"), Source("toys", "1.0", "toys"))
+    toy = RegisteredComponent(
+        MethodSpec(name="toy", target="a:b", summary="a toy"), PluginSource("toys", "1.0", "toys")
+    )
     monkeypatch.setattr(plugins, "discover", lambda: Registry([toy], [BROKEN, REFUSED]))
 
 

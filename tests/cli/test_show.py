@@ -17,7 +17,7 @@ from ssl_bench.cli import app, show
 from ssl_bench.config.config import assignment, load
 from ssl_bench.plan.parts import choose_parts
 from ssl_bench.plugin.components import KINDS
-from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
+from ssl_bench.plugin.registry import PluginSource, RegisteredComponent, Registry
 
 Cli = Callable[..., Any]
 
@@ -94,7 +94,9 @@ class ToyOptions(Options):
 def test_required_options_and_values_that_are_not_json(sslbench: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     toy = MethodSpec(name="toy", target="a:b", summary="a toy", options=f"{__name__}:ToyOptions")
     monkeypatch.setattr(MethodSpec, "options_model", lambda self: ToyOptions)
-    monkeypatch.setattr(show, "discover", lambda: Registry([RegisteredComponent(toy, Source("toys", "1.0", "toys"))]))
+    monkeypatch.setattr(
+        show, "discover", lambda: Registry([RegisteredComponent(toy, PluginSource("toys", "1.0", "toys"))])
+    )
     out = sslbench("show", "method", "toy").out
     assert "  method.needed = (required)\n" in out
     assert '  method.folder = "toys"\n' in out
@@ -137,7 +139,7 @@ def test_a_name_alone_will_do(sslbench: Cli) -> None:
 
 def test_a_name_of_several_kinds_needs_its_kind() -> None:
     both = [kind(name="twin", target="a:b", summary="") for kind in (MethodSpec, FusionSpec)]
-    registry = Registry(RegisteredComponent(one, Source("toys", "1", "toys")) for one in both)
+    registry = Registry(RegisteredComponent(one, PluginSource("toys", "1", "toys")) for one in both)
     with pytest.raises(UsageError, match="take sslbench show method twin or sslbench show fusion twin"):
         show.find(registry, "twin", "")
     assert show.find(registry, "fusion", "twin").component is both[1]

@@ -115,9 +115,7 @@ def test_an_encoder_whose_features_are_constant_is_said_under_the_table_and_gets
             "constant",
             "-",
         ]
-    assert "give every image the same features; what stands for them by linear is guessing" in " ".join(
-        shown.out.split()
-    )
+    assert "give every image the same features; their row by linear is guessing" in " ".join(shown.out.split())
     against = json.loads(sslbench("compare", tmp_path / "first", tmp_path / "run", "--json").out)["comparisons"]
     told = [row for comparison in against for row in comparison.get("rows", [comparison])]
     assert told

@@ -34,7 +34,7 @@ def test_an_arm_is_marked_that_does_not_clear_the_thumbnails(
     assert [line.name for line in bench.lines] == ["msn", "random", "pixels"]
     assert [unclear_line(bench, line, "auroc") for line in bench.lines] == [marked, False, False]
     shown = paper(read_groups(paths), ["linear"], per_label=False, replicates=200)
-    assert [cell.mark for cell in shown.cells if cell.arm == "msn" and cell.metric == "auroc"] == ["§" * marked]
+    assert [cell.mark for cell in shown.cells if cell.group == "msn" and cell.metric == "auroc"] == ["§" * marked]
     told = any(note.startswith("§: not shown to be better than pixels") for note in footnotes(shown))
     assert told is any(cell.unclear for cell in shown.cells)
 

@@ -15,7 +15,7 @@ from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.leaderboard_text import metric_texts
 from ssl_bench.report.paper import footnotes, paper, refuse_seen
 from ssl_bench.report.paper_text import rendered
-from ssl_bench.results.ledger import FILE, UNKNOWN, Ledger, Source, of_record, of_weights
+from ssl_bench.results.ledger import FILE, UNKNOWN, Ledger, SeenDataset, of_record, of_weights
 from ssl_bench.results.record import EncoderCard, Record
 from ssl_bench.results.rundir import RunDirectory
 
@@ -35,17 +35,17 @@ WriteArm = Callable[..., Path]
     ],
 )
 def test_copies_of_the_same_images_count_as_one_dataset(trained: str, tested: str, seen: bool) -> None:
-    assert Ledger((Source(trained),)).seen(tested, ["p1"], "hash") is seen
+    assert Ledger((SeenDataset(trained),)).seen(tested, ["p1"], "hash") is seen
 
 
 def test_patients_and_manifests_decide_where_they_are_known() -> None:
-    own = Source("nih14", ("train",), "hash", 3, 0, frozenset({"p1", "p2"}))
+    own = SeenDataset("nih14", ("train",), "hash", 3, 0, frozenset({"p1", "p2"}))
     assert not Ledger((own,)).seen("nih14", ["p3"], "other")
     assert Ledger((own,)).seen("nih14", ["p3", "p2"], "other")
     assert Ledger((own,)).seen("rsna-pneumonia", ["q1"])  # ids of a copy are others, so its patients tell nothing
-    assert not Ledger((Source("nih14", ("train",), "hash", tests=0),)).seen("nih14", None, "hash")
-    assert Ledger((Source("nih14", ("train",), "hash", tests=2),)).seen("nih14", None, "hash")
-    assert Ledger((Source("nih14", ("train",), "hash", tests=0),)).seen("nih14", None, "other")
+    assert not Ledger((SeenDataset("nih14", ("train",), "hash", tests=0),)).seen("nih14", None, "hash")
+    assert Ledger((SeenDataset("nih14", ("train",), "hash", tests=2),)).seen("nih14", None, "hash")
+    assert Ledger((SeenDataset("nih14", ("train",), "hash", tests=0),)).seen("nih14", None, "other")
 
 
 def stating(path: Path, *sources: dict[str, Any], complete: bool = True) -> Path:
@@ -58,7 +58,7 @@ def stating(path: Path, *sources: dict[str, Any], complete: bool = True) -> Path
 
 def marks(paths: list[Path]) -> dict[str, str]:
     return {
-        cell.arm: cell.seen for cell in paper(read_groups(paths), ["linear"], per_label=False, replicates=100).cells
+        cell.group: cell.seen for cell in paper(read_groups(paths), ["linear"], per_label=False, replicates=100).cells
     }
 
 
@@ -73,7 +73,7 @@ def test_a_cell_is_marked_and_its_legend_stands_only_then(tmp_path: Path, write_
     text = rendered(shown, "markdown")
     assert text.count("‡ seen in pretraining") == 1
     assert "what the encoder was pretrained on is not known" in text
-    assert {cell.seen for cell in shown.cells if cell.arm == "seen"} == {"‡"}
+    assert {cell.seen for cell in shown.cells if cell.group == "seen"} == {"‡"}
     assert "seen_in_pretraining" in rendered(shown, "csv")
     with pytest.raises(DataError, match=r"seen in pretraining: seen by linear on toy; test on other data"):
         refuse_seen(shown.cells)
@@ -144,4 +144,4 @@ def test_runs_state_their_ledger_and_refuse(tiny_nih: Any, sslbench: Callable[..
 
 def marks_by(protocol: str, paths: list[Path]) -> dict[str, str]:
     shown = paper(read_groups(paths), [protocol], per_label=False, replicates=100)
-    return {cell.arm: cell.seen for cell in shown.cells}
+    return {cell.group: cell.seen for cell in shown.cells}

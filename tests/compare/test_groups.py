@@ -16,7 +16,7 @@ from ssl_bench.compare.groups import RunGroup, read_groups
 from ssl_bench.compare.lines import lines_of
 from ssl_bench.compare.pairs import compare_runs, run_scores
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
+from ssl_bench.plugin.registry import PluginSource, RegisteredComponent, Registry
 from ssl_bench.results import record_file
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
@@ -32,7 +32,7 @@ def by_name(found: list[RunGroup]) -> dict[str, RunGroup]:
 def test_runs_that_differ_in_the_seed_alone_are_one_arm(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, method, seed, 1.0) for method in ("msn", "dino") for seed in (0, 1)]
     found = read_groups(paths)
-    assert [(arm.name, [member.seed for member in arm.members]) for arm in found] == [
+    assert [(arm.name, [member.seed for member in arm.runs]) for arm in found] == [
         ("msn", [0, 1]), ("dino", [0, 1]), ("random", [0, 0, 1, 1]),
     ]  # fmt: skip
     assert found[-1].at(PLACE)[0].path == paths[0]
@@ -52,7 +52,7 @@ def measured(folder: Path, write_arm: Callable[..., Path], method: str, seed: in
 
 def test_seeds_measured_with_other_options_are_no_arm(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, 5), (2, 20))]
-    found = {arm.name: [member.seed for member in arm.members] for arm in read_groups(paths)}
+    found = {arm.name: [member.seed for member in arm.runs] for arm in read_groups(paths)}
     assert found == {
         "msn, knn neighbours 5": [0, 1], "msn, knn neighbours 20": [2],
         "random, knn neighbours 5": [0, 1], "random, knn neighbours 20": [2],
@@ -61,7 +61,7 @@ def test_seeds_measured_with_other_options_are_no_arm(tmp_path: Path, write_arm:
 
 def test_options_of_protocols_that_are_not_shown_do_not_matter(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [measured(tmp_path, write_arm, "msn", seed, k) for seed, k in ((0, 5), (1, 20), (2, None))]
-    found = {arm.name: [member.seed for member in arm.members] for arm in read_groups(paths, ["linear"])}
+    found = {arm.name: [member.seed for member in arm.runs] for arm in read_groups(paths, ["linear"])}
     assert found == {"msn": [0, 1, 2], "random": [0, 1, 2]}
 
 
@@ -70,7 +70,7 @@ def test_a_run_without_a_protocol_stays_with_its_seeds(tmp_path: Path, write_arm
     paths.append(measured(tmp_path, write_arm, "dino", 0, 20))
     names = [arm.name for arm in read_groups(paths)]
     assert names[:2] == ["msn, knn neighbours 5", "dino, knn neighbours 20"]
-    assert [member.seed for member in read_groups(paths)[0].members] == [0, 1]
+    assert [member.seed for member in read_groups(paths)[0].runs] == [0, 1]
 
 
 def bench_of(arms: list[RunGroup]) -> GroupComparison:
@@ -80,7 +80,7 @@ def bench_of(arms: list[RunGroup]) -> GroupComparison:
 def test_a_run_given_twice_is_one_encoder(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.0, suffix="-again")]
     lines, notes = lines_of(read_groups(paths), PLACE)
-    assert [(line.name, list(line.members)) for line in lines] == [("msn", [0]), ("random", [0])]
+    assert [(line.name, list(line.runs)) for line in lines] == [("msn", [0]), ("random", [0])]
     assert notes[0].startswith("msn: 2 runs hold 1 encoder by linear; a replicate is a new pretraining")
 
 
@@ -107,7 +107,7 @@ def test_five_paired_seeds_are_tested_as_methods(tmp_path: Path, write_arm: Call
     bench = bench_of(read_groups(paths))
     first, second = bench.lines[:2]
     test = bench.test(second, first, "auroc")
-    pairs = [(second.members[seed], first.members[seed]) for seed in range(5)]
+    pairs = [(second.runs[seed], first.runs[seed]) for seed in range(5)]
     found = [[bench.drawn(member, "auroc") for member in pair] for pair in pairs]
     values = np.array([one.values - other.values for one, other in found])
     drawn = np.array([one.replicates - other.replicates for one, other in found])
@@ -140,7 +140,7 @@ def test_means_are_over_the_findings_that_all_rows_hold(tmp_path: Path, write_ar
     bench = bench_of(read_groups(paths))
     assert (bench.held(), bench.known) == (("Edema",), ("Edema", "Mass_50%"))
     first = bench.lines[0]
-    row = first.members[0].row(PLACE, "Edema", "auroc")
+    row = first.runs[0].row(PLACE, "Edema", "auroc")
     assert row is not None
     assert bench.values(first, "auroc") == pytest.approx([row.value])
 
@@ -175,7 +175,7 @@ def test_one_encoder_evaluated_with_five_seeds_is_one_replicate(tmp_path: Path, 
     paths = [with_record(write_arm(tmp_path, "pretrained", seed, 1.0), pretraining=None, encoders=hashed("abc"))
              for seed in range(5)]  # fmt: skip
     lines, notes = lines_of(read_groups(paths), PLACE)
-    assert [(line.name, list(line.members)) for line in lines] == [("pretrained", [0]), ("random", [0])]
+    assert [(line.name, list(line.runs)) for line in lines] == [("pretrained", [0]), ("random", [0])]
     assert "5 runs hold 1 encoder by linear" in notes[0]
 
 
@@ -185,7 +185,7 @@ def test_files_of_one_name_with_other_encoders_are_never_averaged(
     paths = [with_record(write_arm(tmp_path, "embeddings of f.csv", seed, 1.0), pretraining=None,
                          encoders=hashed(f"{seed}" * 64)) for seed in range(5)]  # fmt: skip
     arms = read_groups(paths)
-    assert [len(arm.members) for arm in arms[:5]] == [1] * 5
+    assert [len(arm.runs) for arm in arms[:5]] == [1] * 5
     assert len({arm.name for arm in arms}) == 6
 
 
@@ -199,14 +199,14 @@ def test_declared_seeds_of_a_group_form_an_arm(tmp_path: Path, write_arm: Callab
     paths = [declared(write_arm(tmp_path, "pretrained", 0, 0.5 + seed / 9, suffix=f"-{seed}"), seed, f"e{seed}")
              for seed in range(5)]  # fmt: skip
     lines, notes = lines_of(read_groups(paths), PLACE)
-    assert [(line.name, list(line.members)) for line in lines] == [("msn", [0, 1, 2, 3, 4]), ("random", [0])]
+    assert [(line.name, list(line.runs)) for line in lines] == [("msn", [0, 1, 2, 3, 4]), ("random", [0])]
     assert notes == []
 
 
 def test_declared_seeds_that_are_one_encoder_are_one(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [declared(write_arm(tmp_path, "pretrained", seed, 1.0), seed, "e") for seed in range(5)]
     lines, _ = lines_of(read_groups(paths), PLACE)
-    assert [list(line.members) for line in lines] == [[0], [0]]
+    assert [list(line.runs) for line in lines] == [[0], [0]]
 
 
 def test_identical_encoders_of_two_arms_are_one_row_and_no_test(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
@@ -247,7 +247,7 @@ def test_which_baselines_no_seed_changes_is_declared_and_no_name(monkeypatch: py
     found = [
         MethodSpec(name=name, target="a:B", summary="toy", **{"trains": False, **rest}) for name, rest in told.items()
     ]
-    source = Source("sslbench-toy", "1", "toy")
+    source = PluginSource("sslbench-toy", "1", "toy")
     monkeypatch.setattr(run, "installed", lambda: Registry([RegisteredComponent(one, source) for one in found]))
     run.seedless.cache_clear()
     try:

@@ -11,9 +11,9 @@ from ssl_bench.config.config import PRESETS, SourceConfig, load
 from ssl_bench.errors import PluginError, UsageError
 from ssl_bench.plan.attributes import specs_of
 from ssl_bench.plan.parts import RunComponents, choose_backbone, choose_parts
-from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
+from ssl_bench.plugin.registry import PluginSource, RegisteredComponent, Registry
 
-SOURCE = Source("toys", "1.0", "toys")
+SOURCE = PluginSource("toys", "1.0", "toys")
 TARGET = {"target": "collections:OrderedDict", "summary": "a toy"}
 
 

@@ -133,8 +133,8 @@ def test_an_unhealthy_row_is_marked_and_has_no_rank(arms: list[Path]) -> None:
 
 def test_an_unhealthy_row_of_the_papers_tables_is_not_bold(arms: list[Path]) -> None:
     shown = paper(read_groups(arms), ["linear"], per_label=True, replicates=50)
-    assert {cell.arm for cell in shown.cells if cell.best} & {"best"} == set()
-    assert "middle" in {cell.arm for cell in shown.cells if cell.best}
+    assert {cell.group for cell in shown.cells if cell.best} & {"best"} == set()
+    assert "middle" in {cell.group for cell in shown.cells if cell.best}
     assert any(note.startswith(UNREADY) for note in footnotes(shown))
     rows = dict(paper_tables(shown.cells)[0].rows)
     assert all(UNREADY in mark for _, _, mark, _ in rows["best"])

@@ -35,7 +35,7 @@ def board(seeds: list[Path]) -> Board:
 
 
 def test_configurations_are_ranked_by_macro_auroc(board: Board) -> None:
-    assert board.entries[0].arm.name == "strong"
+    assert board.entries[0].group.name == "strong"
     values = [entry.cells["auroc"].interval.value for entry in board.entries]
     assert values == sorted(values, reverse=True)
     assert [entry.rank for entry in board.entries] == [1, 2, 3]
@@ -44,10 +44,10 @@ def test_configurations_are_ranked_by_macro_auroc(board: Board) -> None:
 
 def test_numbers_tests_and_marks_are_those_of_the_papers_tables(board: Board, seeds: list[Path]) -> None:
     shown = paper(read_groups(seeds), ["linear"], per_label=False, replicates=100)
-    cells = {(c.arm, c.metric): c for c in shown.cells}
+    cells = {(c.group, c.metric): c for c in shown.cells}
     for entry in board.entries:
         for metric, cell in entry.cells.items():
-            expected = cells[entry.arm.name, metric]
+            expected = cells[entry.group.name, metric]
             assert (cell.interval, cell.sd, cell.p_holm, cell.mark) == (
                 expected.interval, expected.sd, expected.p_holm, expected.mark,
             )  # fmt: skip
@@ -78,7 +78,7 @@ def test_the_random_encoder_is_the_baseline_unless_another_is_named(seeds: list[
 
 def test_too_few_seeds_give_a_difference_without_interval_and_mark(seeds: list[Path]) -> None:
     board = read_board([*seeds[:3], *seeds[5:8]], baseline="weak", replicates=100)
-    strong, weak = (next(e for e in board.entries if e.arm.name == name) for name in ("strong", "weak"))
+    strong, weak = (next(e for e in board.entries if e.group.name == name) for name in ("strong", "weak"))
     text = metric_texts(strong, "auroc")[2]
     away = (strong.cells["auroc"].interval.value or 0) - (weak.cells["auroc"].interval.value or 0)
     assert text == f"{away:+.3f}"
@@ -98,7 +98,7 @@ def test_one_run_each_speaks_of_encoders(tmp_path: Path, write_arm: Callable[...
 def test_other_test_images_are_left_out_with_the_reason(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "dino", 0, 1.0, images=110)]
     board = read_board(paths, replicates=100)
-    assert {entry.arm.name for entry in board.entries} == {"msn", "random"}
+    assert {entry.group.name for entry in board.entries} == {"msn", "random"}
     assert [(one.what, "same test images only" in one.reason) for one in board.excluded] == [
         ("dino (linear, toy)", True),
     ]  # fmt: skip
@@ -109,7 +109,7 @@ def test_points_are_means_over_the_findings_that_all_hold(tmp_path: Path, write_
     board = read_board(paths, replicates=100)
     assert board.excluded == ()
     for entry in board.entries:
-        row = next(iter(entry.line.members.values())).row(entry.place, "Edema", "auroc")
+        row = next(iter(entry.line.runs.values())).row(entry.setting, "Edema", "auroc")
         assert row is not None
         assert entry.cells["auroc"].interval.value == pytest.approx(row.value)
     note = "Macro means by linear on toy are over 1 of 2 findings (Edema); not in all rows: Mass_50%."
@@ -139,7 +139,7 @@ def test_rows_in_which_nothing_can_differ_are_not_ranked(tmp_path: Path, write_a
         run = RunDirectory(path)
         run.write_record(Record.model_validate({**run.read_record().as_json(), "without_encoder": ["ehr-only"]}))
     board = read_board(paths, replicates=100)
-    ranks = {(entry.place[0], entry.name): entry.rank for entry in board.entries}
+    ranks = {(entry.setting[0], entry.name): entry.rank for entry in board.entries}
     assert ranks["ehr-only", "every encoder"] is None
     assert sorted(rank for (place, _), rank in ranks.items() if place == "linear" and rank) == [1, 2, 3]
     assert any(note.startswith("4 tests against random") for note in board.notes())

@@ -16,7 +16,7 @@ from ssl_bench.compare.pairs import compare_all, run_scores
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page.grid import grid
-from ssl_bench.report.paper import Cell, Paper, footnotes, paper
+from ssl_bench.report.paper import Paper, PaperCell, footnotes, paper
 from ssl_bench.stats.intervals import supports
 from ssl_bench.stats.measures import gauges, measured
 from ssl_bench.stats.significance import over_seeds
@@ -29,8 +29,8 @@ def shown(paths: list[Path], registry: Registry, *, per_label: bool = False) -> 
     return paper(read_groups(paths), ["linear"], per_label=per_label, replicates=100, asked=asked)
 
 
-def cells(found: Paper, label: str = "macro") -> dict[tuple[str, str], Cell]:
-    return {(cell.arm, cell.metric): cell for cell in found.cells if cell.label == label}
+def cells(found: Paper, label: str = "macro") -> dict[tuple[str, str], PaperCell]:
+    return {(cell.group, cell.metric): cell for cell in found.cells if cell.label == label}
 
 
 @pytest.fixture(scope="module")

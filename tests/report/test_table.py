@@ -12,7 +12,6 @@ from rich.table import Table
 
 from ssl_bench.report.fractions import fraction_table, print_result
 from ssl_bench.report.table import (
-    Measured,
     caption,
     interval_text,
     label_table,
@@ -22,6 +21,7 @@ from ssl_bench.report.table import (
     title,
 )
 from ssl_bench.results.record import MetricRow, Record
+from ssl_bench.results.row import Estimate
 
 
 def row(protocol: str, encoder: str, label: str, metric: str, value: float | None, **more: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def text(table: Table) -> list[str]:
 def test_values_with_their_intervals(
     value: float | None, low: float | None, high: float | None, plain: str, signed: str
 ) -> None:
-    cells = Measured(value, low, high)
+    cells = Estimate(value=value, ci_low=low, ci_high=high)
     assert interval_text(cells) == plain
     assert signed_text(cells) == signed
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssl_bench.cli.complete import names_of
-from ssl_bench.cli.flags import given
+from ssl_bench.cli.flags import provided
 
 if TYPE_CHECKING:
     from ssl_bench.config.config import RunConfig
@@ -39,7 +39,7 @@ def configured(
     flags = {
         "data.name": name,
         "data.root": str(root) if root else None,
-        **given(ctx),
+        **provided(ctx),
         **{f"data.{key}": value for key, value in data.items()},
     }
     config = configuration.load(asked(flags, settings or []), name=preset)

@@ -20,10 +20,10 @@ from ssl_bench.cli.options import (
     link_places,
     split_file,
 )
-from ssl_bench.pretrain.signals import leaving
+from ssl_bench.pretrain.signals import shutdown_with
 
 
-@leaving(lambda: "stopped; images prepared so far are kept; go on with the same command")
+@shutdown_with(lambda: "stopped; images prepared so far are kept; go on with the same command")
 def prepare(
     ctx: typer.Context,
     name: Name,

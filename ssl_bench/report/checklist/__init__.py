@@ -67,9 +67,9 @@ def fill(paths: Sequence[Path], guideline: str) -> Checklist:
         DataError: a record is damaged.
     """
     every = groups_of({path: RunDirectory(path).read_record() for path in paths})
-    groups = [group for group in every if not group.members[0].baseline] or every
-    told = {group.name: facts_of(share(group.members[0].record)) for group in groups}
-    seeds = {group.name: sorted({member.seed for member in group.members}) for group in groups}
+    groups = [group for group in every if not group.runs[0].baseline] or every
+    told = {group.name: facts_of(share(group.runs[0].record)) for group in groups}
+    seeds = {group.name: sorted({run.seed for run in group.runs}) for group in groups}
     chosen = GUIDELINES[guideline]
     return Checklist(chosen, seeds, tuple(Answer(item, _known(item, told)) for item in chosen.items))
 

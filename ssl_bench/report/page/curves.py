@@ -54,8 +54,8 @@ KINDS = (
 
 def training_curves(entries: Sequence[Entry], looks: Looks) -> list[Figure]:
     """A figure for each value that any log holds; a line is a run, in the look of its configuration."""
-    arms = list({entry.arm.name: entry.arm for entry in entries if not entry.untrained}.values())
-    logs = [(arm.name, _logged(member.path)) for arm in arms for member in arm.members]
+    groups = list({entry.group.name: entry.group for entry in entries if not entry.untrained}.values())
+    logs = [(group.name, _logged(run.path)) for group in groups for run in group.runs]
     return [figure for kind in KINDS if (figure := _figure(kind, logs, looks, synthetic=is_synthetic(entries)))]
 
 

@@ -58,8 +58,8 @@ class Figure:
 def looks_of(entries: Iterable[Entry]) -> dict[str, Style]:
     """Colour, dashes and marker of every configuration, the same in all plots of a page."""
     names: dict[str, int] = {}
-    return {name: style(names.setdefault(entry.arm.name, len(names)))
-            for entry in entries for name in (entry.arm.name, entry.name)}  # fmt: skip
+    return {name: style(names.setdefault(entry.group.name, len(names)))
+            for entry in entries for name in (entry.group.name, entry.name)}  # fmt: skip
 
 
 def marker(look: Style, size: int) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def forest(entries: Sequence[Entry], baseline: str, title: str, looks: Looks) ->
             marker=marker(looks[entry.name], 10), error_x=bars([(told.value, told.low, told.high)]),
             text=[ranged(told, ".3f")], hovertemplate="%{y}: %{text}<extra></extra>",
         )  # fmt: skip
-    base = next((entry.cells["auroc"].interval.value for entry in entries if entry.arm.name == baseline), None)
+    base = next((entry.cells["auroc"].interval.value for entry in entries if entry.group.name == baseline), None)
     if base is not None:
         figure.add_vline(x=base, line={"color": BLACK, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="macro AUROC")
@@ -185,16 +185,16 @@ def efficiency_set(entries: Sequence[Entry]) -> str:
 def _share_points(entry: Entry) -> list[Point]:
     return [
         one
-        for member in entry.line.members.values()
+        for run in entry.line.runs.values()
         for one in points(
-            (row for row in member.record.metrics if (row.encoder, row.split, row.subgroup)
-             == (member.encoder, "test", "all") and setting_of(row) == entry.place), ("encoder",))
+            (row for row in run.record.metrics if (row.encoder, row.split, row.subgroup)
+             == (run.encoder, "test", "all") and setting_of(row) == entry.setting), ("encoder",))
     ]  # fmt: skip
 
 
 def run_values(entry: Entry, metric: str) -> list[float]:
     """The macro metric of each run, in the order of the seeds."""
-    rows = [row for member in entry.line.members.values() for row in member.rows(entry.place)]
+    rows = [row for run in entry.line.runs.values() for row in run.rows(entry.setting)]
     values = [row.value for row in rows if (row.label, row.metric) == (MACRO, metric)]
     return [value for value in values if value is not None]
 
@@ -228,7 +228,7 @@ def bars(values: Iterable[tuple[float | None, float | None, float | None]]) -> d
 
 def is_synthetic(entries: Iterable[Entry]) -> bool:
     """Whether any of the numbers says nothing about patients."""
-    return any(member.record.synthetic for entry in entries for member in entry.arm.members)
+    return any(run.record.synthetic for entry in entries for run in entry.group.runs)
 
 
 def spec_of(figure: go.Figure) -> dict[str, Any]:

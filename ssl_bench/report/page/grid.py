@@ -13,7 +13,7 @@ from ssl_bench.report.leaderboard_text import metric_texts
 
 
 @dataclass(frozen=True)
-class Cell:
+class PageCell:
     """A cell: its text, the number it is sorted by if it holds one, and the lines that stand small beneath."""
 
     text: str
@@ -30,7 +30,7 @@ class Line:
     name: str
     origin: int
     baseline: bool
-    cells: tuple[Cell, ...]
+    cells: tuple[PageCell, ...]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Grid:
+class PageTable:
     """The whole table.
 
     Attributes:
@@ -59,9 +59,9 @@ class Grid:
     common: dict[str, str]
 
 
-def grid(board: Board) -> Grid:
+def grid(board: Board) -> PageTable:
     """The table of a leaderboard; columns that would say nothing are left out."""
-    number = {arm.name: index for index, arm in enumerate(board.arms)}
+    number = {group.name: index for index, group in enumerate(board.groups)}
     rows = [_cells(entry, board.metrics) for entry in board.entries]
     kept = [name for name in rows[0] if len({row[name] for row in rows}) > 1 or rows[0][name].number]
     kept = [name for name in kept if not name.endswith(" SD") or any(row[name].order is not None for row in rows)]
@@ -70,11 +70,11 @@ def grid(board: Board) -> Grid:
     kept = [name for name in kept if name not in empty]
     headings = ("rank", "configuration", *kept)
     facets = [name for name in kept if not rows[0][name].number]
-    return Grid(
+    return PageTable(
         headings,
         tuple(
-            Line(entry.rank, f"{entry.name}{f' {UNREADY}' * entry.unready}", number[entry.arm.name],
-                 entry.arm.name == board.baseline.name, tuple(row[name] for name in kept))
+            Line(entry.rank, f"{entry.name}{f' {UNREADY}' * entry.unready}", number[entry.group.name],
+                 entry.group.name == board.baseline.name, tuple(row[name] for name in kept))
             for entry, row in zip(board.entries, rows, strict=True)
         ),
         tuple(Filter(name, headings.index(name), _values(row[name] for row in rows)) for name in facets),
@@ -83,11 +83,11 @@ def grid(board: Board) -> Grid:
     )  # fmt: skip
 
 
-def _values(cells: Iterable[Cell]) -> tuple[str, ...]:
+def _values(cells: Iterable[PageCell]) -> tuple[str, ...]:
     return tuple(sorted({cell.text for cell in cells}))
 
 
-def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
+def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, PageCell]:
     """Every column of a row by its heading: texts, numbers of the row, metrics, encoder and cost."""
     shown = columns("page")
     cells = {one.heading: _cell(one, entry) for one in shown if not one.form}
@@ -98,22 +98,22 @@ def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
     return cells | {one.heading: _cell(one, entry) for one in shown if one.form and one.part != "row"}
 
 
-def _cell(column: Column, entry: Entry) -> Cell:
-    return Cell(column.text(entry), column.number(entry), number=bool(column.form))
+def _cell(column: Column, entry: Entry) -> PageCell:
+    return PageCell(column.text(entry), column.number(entry), number=bool(column.form))
 
 
-def _metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
+def _metric_cells(entry: Entry, metric: str) -> tuple[PageCell, PageCell, PageCell]:
     cell = entry.cells.get(metric)
     if cell is None:
-        return (Cell("-", number=True),) * 3
+        return (PageCell("-", number=True),) * 3
     value, spread, difference = metric_texts(entry, metric)
     reason = cell.test.reason if cell.test else ""
     p = p_equals(cell.p_holm) if cell.p_holm is not None else reason.partition(",")[0]
     estimate, ends = _parts(difference)
     return (
-        Cell(_parts(value)[0], cell.interval.value, _lines(_parts(value)[1]), number=True),
-        Cell(spread, cell.sd, number=True),
-        Cell(estimate, entry.differences[metric], _lines(ends, p), number=True),
+        PageCell(_parts(value)[0], cell.interval.value, _lines(_parts(value)[1]), number=True),
+        PageCell(spread, cell.sd, number=True),
+        PageCell(estimate, entry.differences[metric], _lines(ends, p), number=True),
     )
 
 

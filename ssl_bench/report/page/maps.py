@@ -30,35 +30,35 @@ UNKNOWN = {"name": "unknown", "color": "#808080", "symbol": "hourglass"}
 
 
 def maps(board: Board, left_out: list[str]) -> list[tuple[Map, npt.NDArray[Any], RunGroup]]:
-    """The map of the first run of every configuration, with its image ids and arm.
+    """The map of the first run of every configuration, with its image ids and group.
 
     Args:
         board: whose configurations.
         left_out: gets a sentence for each map that cannot be drawn.
     """
     found = []
-    for arm in board.arms:
+    for group in board.groups:
         try:
-            found.append((*_map(arm), arm))
+            found.append((*_map(group), group))
         except LeftOut as reason:
-            left_out.append(f"embedding map of {arm.name}: {reason}")
+            left_out.append(f"embedding map of {group.name}: {reason}")
     return found
 
 
-def _map(arm: RunGroup) -> tuple[Map, npt.NDArray[Any]]:
-    member = arm.members[0]
-    run = RunDirectory(member.path)
-    cohort = read_table(of_record(run, run.cohort, member.record))
-    arrays = coordinates(run, member.record, member.encoder)
+def _map(group: RunGroup) -> tuple[Map, npt.NDArray[Any]]:
+    run = group.runs[0]
+    directory = RunDirectory(run.path)
+    cohort = read_table(of_record(directory, directory.cohort, run.record))
+    arrays = coordinates(directory, run.record, run.encoder)
     images = arrays["image_id"].astype(str)
     frame = cohort.set_index("image_id").reindex(images)
     points = arrays["tsne"]
     return {
-        "name": arm.name,
-        "seed": member.seed,
+        "name": group.name,
+        "seed": run.seed,
         "x": [round(float(x), 2) for x in points[:, 0]],
         "y": [round(float(y), 2) for y in points[:, 1]],
-        "variables": list(_variables(frame, member.record.data.labels)),
+        "variables": list(_variables(frame, run.record.data.labels)),
     }, images
 
 

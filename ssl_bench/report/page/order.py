@@ -33,8 +33,8 @@ def finding_values(entries: Sequence[Entry]) -> tuple[list[str], list[list[float
 
 def _of_entry(entry: Entry) -> dict[str, float]:
     values: dict[str, list[float]] = {}
-    for member in entry.line.members.values():
-        for row in member.rows(entry.place):
+    for run in entry.line.runs.values():
+        for row in run.rows(entry.setting):
             if row.metric == "auroc" and row.label != MACRO and row.value is not None:
                 values.setdefault(row.label, []).append(row.value)
     return {name: mean(of) for name, of in values.items()}
@@ -80,8 +80,8 @@ def ranks(found: Ranking, looks: Mapping[str, Style], title: str, *, synthetic: 
                      "arrayminus": [max(0.0, value - low)], "width": 4, "thickness": 1.5},
             hovertemplate=f"mean rank %{{x:.2f}}, 95 % of resamples {low:.1f} to {high:.1f}",
         )  # fmt: skip
-    for place, (first, last) in enumerate(found.cliques):
-        x = rows + 0.5 + STEP * place
+    for setting, (first, last) in enumerate(found.cliques):
+        x = rows + 0.5 + STEP * setting
         figure.add_scatter(x=[x, x], y=[first - 0.15, last + 0.15], mode="lines", showlegend=False,
                            line={"color": GREY, "width": 5}, hoverinfo="skip", name="not told apart")  # fmt: skip
     figure.update_xaxes(title_text="mean rank (1: highest)", tickvals=list(range(1, rows + 1)),
@@ -103,7 +103,7 @@ def stability(found: Ranking, title: str, *, synthetic: bool) -> tuple[Figure, T
     figure = blank(tall(names) + 2, synthetic=synthetic)
     texts = [[_share(share) for share in row] for row in found.shares]
     figure.add_heatmap(
-        z=np.round(found.shares, 4).tolist(), x=[str(place + 1) for place in range(rows)],
+        z=np.round(found.shares, 4).tolist(), x=[str(setting + 1) for setting in range(rows)],
         y=names, text=texts, texttemplate="%{text}", colorscale=SCALE, zmin=0, zmax=1,
         hovertemplate="%{y}: rank %{x} in %{z:.1%}<extra></extra>", showscale=False,
     )  # fmt: skip

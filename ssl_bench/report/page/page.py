@@ -55,7 +55,7 @@ def write_page(board: Board, path: Path, *, maps: bool = True, cache: Path | Non
         UsageError: thumbnails are asked for that the data do not permit, or that are gone.
     """
     if cache is not None:
-        check_permitted((member.record for arm in board.arms for member in arm.members), "--thumbnails")
+        check_permitted((run.record for group in board.groups for run in group.runs), "--thumbnails")
     left_out: list[str] = []
     shown = map_data(board, left_out, cache) if maps else None
     text = templates().get_template("leaderboard.html.jinja").render(contents(board, shown, left_out))
@@ -102,21 +102,21 @@ class Part:
 
 def parts(board: Board) -> list[Part]:
     """The parts with plots, without those that would be empty."""
-    looks, places = looks_of(board.entries), list(board.by_place().values())
-    ordered = [one for entries in places for one in _order(board, entries, looks)]
+    looks, settings = looks_of(board.entries), list(board.by_setting().values())
+    ordered = [one for entries in settings for one in _order(board, entries, looks)]
     found = [
         Part("plots", "Forest plot", "Forest plot", tuple(
-            Shown(forest(of, board.baseline.name, f"Macro AUROC, {_where(of[0])}", looks)) for of in places)),
-        Part("findings", "Findings", "Findings", tuple(one for of in places for one in _heat(of))),
+            Shown(forest(of, board.baseline.name, f"Macro AUROC, {_where(of[0])}", looks)) for of in settings)),
+        Part("findings", "Findings", "Findings", tuple(one for of in settings for one in _heat(of))),
         Part("ranks", "How firm the order is", "Ranks", tuple(ordered)),
         Part("pareto", "Quality against operations", "Operations", tuple(
-            Shown(figure) for of in places
+            Shown(figure) for of in settings
             if (figure := pareto(of, f"Quality against operations, {_where(of[0])}", looks)) is not None)),
         Part("efficiency", "Label efficiency", "Label efficiency", tuple(
-            one for of in places if (one := _efficiency(of, looks)) is not None)),
+            one for of in settings if (one := _efficiency(of, looks)) is not None)),
         Part("training", "Training", "Training", tuple(
             Shown(figure) for figure in training_curves(board.entries, looks))),
-        Part("subgroups", "Subgroups", "Subgroups", tuple(one for of in places for one in _gaps(of, looks))),
+        Part("subgroups", "Subgroups", "Subgroups", tuple(one for of in settings for one in _gaps(of, looks))),
     ]  # fmt: skip
     return [part for part in found if part.shown]
 
@@ -133,7 +133,7 @@ def _heat(entries: list[Entry]) -> Iterator[Shown]:
 
 
 def _order(board: Board, entries: list[Entry], looks: Looks) -> Iterator[Shown]:
-    found = board.rankings.get(entries[0].place)
+    found = board.rankings.get(entries[0].setting)
     if found:
         where, synthetic = _where(entries[0]), is_synthetic(entries)
         yield Shown(ranks(found, looks, f"Ranks, {where}", synthetic=synthetic))
@@ -142,7 +142,7 @@ def _order(board: Board, entries: list[Entry], looks: Looks) -> Iterator[Shown]:
 
 
 def _where(entry: Entry) -> str:
-    return f"{entry.place[0]} on {entry.data}"
+    return f"{entry.setting[0]} on {entry.data}"
 
 
 def _efficiency(entries: list[Entry], looks: Looks) -> Shown | None:
@@ -176,11 +176,11 @@ def map_data(board: Board, left_out: list[str], cache: Path | None) -> dict[str,
     """Maps of all configurations, with thumbnails where a cache is given; None where no map can be drawn."""
     drawn = maps(board, left_out)
     pictures: dict[str, str] = {}
-    for shown, images, arm in drawn:
+    for shown, images, group in drawn:
         if cache is not None:
-            names = [f"{arm.members[0].record.data.fingerprint}/{image}" for image in images]
+            names = [f"{group.runs[0].record.data.fingerprint}/{image}" for image in images]
             missing = [number for number, name in enumerate(names) if name not in pictures]
-            made = thumbnails(arm.members[0].record, [images[number] for number in missing], cache)
+            made = thumbnails(group.runs[0].record, [images[number] for number in missing], cache)
             pictures |= {names[number]: text for number, text in zip(missing, made, strict=True)}
             order = {name: number for number, name in enumerate(pictures)}
             shown["pictures"] = [order[name] for name in names]

@@ -42,20 +42,20 @@ class Provenance:
 
 def provenance(entries: Sequence[Entry]) -> Provenance:
     """Everything that the records of a configuration say of its origin, from its rows at all places."""
-    arm = entries[0].arm
-    records = [share(member.record.but(metrics=(), comparisons=())) for member in arm.members]
-    names = {member.path: f"run {number}" for number, member in enumerate(arm.members, start=1)}
+    group = entries[0].group
+    records = [share(run.record.but(metrics=(), comparisons=())) for run in group.runs]
+    names = {run.path: f"run {number}" for number, run in enumerate(group.runs, start=1)}
     parts = {(part.kind, part.name, f"{part.distribution} {part.version}"): None
              for record in records for part in record.components}  # fmt: skip
     numbers = tuple(
-        _numbers(names[member.path], member, entry.place) for entry in entries for member in entry.line.members.values()
+        _numbers(names[run.path], run, entry.setting) for entry in entries for run in entry.line.runs.values()
     )
     return Provenance(
-        arm.name,
+        group.name,
         tuple(dict.fromkeys(str(note) for record in records for note in record.notes)),
         Table(("run", "seed", "git commit", "data", "data fingerprint", "split hash"),
-              tuple(_run(names[member.path], member.seed, record)
-                    for member, record in zip(arm.members, records, strict=True))),
+              tuple(_run(names[run.path], run.seed, record)
+                    for run, record in zip(group.runs, records, strict=True))),
         Table(("protocol", "run", "seed", *(f"macro {name}" for name in METRICS.values()), "settings"), numbers),
         Table(("kind", "component", "from"), tuple(parts)),
         Table(("", ""), tuple(_versions(records))),
@@ -75,14 +75,14 @@ def _run(name: str, seed: int, record: Record) -> tuple[str, ...]:
     return (name, str(seed), *(str(value or NO_VALUE) for value in told))
 
 
-def _numbers(run: str, member: Run, place: Setting) -> tuple[str, ...]:
-    protocol, dataset, fitted_on = place
+def _numbers(called: str, run: Run, setting: Setting) -> tuple[str, ...]:
+    protocol, dataset, fitted_on = setting
     name = f"{protocol} on {dataset}" + (f", fitted on {fitted_on}" if fitted_on != dataset else "")
-    rows = [member.row(place, MACRO, metric) for metric in METRICS]
+    rows = [run.row(setting, MACRO, metric) for metric in METRICS]
     values = [None if row is None else row.value for row in rows]
-    settings = ", ".join(f"{key} {value}" for key, value in share_row(member.rows(place)[0]).settings.items())
+    chosen = ", ".join(f"{key} {value}" for key, value in share_row(run.rows(setting)[0]).settings.items())
     numbers = (NO_VALUE if value is None else f"{value:.6f}" for value in values)
-    return (name, run, str(member.seed), *numbers, settings or NO_VALUE)
+    return (name, called, str(run.seed), *numbers, chosen or NO_VALUE)
 
 
 def _versions(records: Iterable[Record]) -> Iterable[tuple[str, str]]:

@@ -42,7 +42,7 @@ class Gap:
 def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
     """Every gap on the records of some configurations."""
     for entry in entries:
-        rows = [row for member in entry.line.members.values() for row in _rows(member, entry)]
+        rows = [row for run in entry.line.runs.values() for row in _rows(run, entry)]
         for attribute in dict.fromkeys(row.subgroup for row in rows if row.metric == "auroc_gap"):
             found = [row for row in rows if (row.subgroup, row.metric) == (attribute, "auroc_gap")]
             values = [row.value for row in found if row.value is not None]
@@ -52,11 +52,11 @@ def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
             yield Gap(entry.name, attribute, _groups(rows, attribute), value, low, high, note)
 
 
-def _rows(member: Run, entry: Entry) -> list[MetricRow]:
+def _rows(run: Run, entry: Entry) -> list[MetricRow]:
     return [
-        row for row in member.record.metrics
-        if (row.encoder, row.split, row.label, row.fraction) == (member.encoder, "test", MACRO, 1.0)
-        and setting_of(row) == entry.place and row.metric in ("auroc", "auroc_gap")
+        row for row in run.record.metrics
+        if (row.encoder, row.split, row.label, row.fraction) == (run.encoder, "test", MACRO, 1.0)
+        and setting_of(row) == entry.setting and row.metric in ("auroc", "auroc_gap")
     ]  # fmt: skip
 
 
@@ -83,7 +83,7 @@ class Group:
 def groups(entries: Sequence[Entry]) -> Iterator[Group]:
     """Every group of every attribute that has a value."""
     for entry in entries:
-        rows = [row for member in entry.line.members.values() for row in _rows(member, entry)]
+        rows = [row for run in entry.line.runs.values() for row in _rows(run, entry)]
         yield from _of_rows(entry.name, rows)
 
 

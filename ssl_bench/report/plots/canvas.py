@@ -62,7 +62,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Grid:
+class PanelGrid:
     """Panels below each other and side by side, in inches.
 
     Args:
@@ -130,7 +130,7 @@ class Sheet:
         place = (left / self.width, bottom / self.height, width / self.width, height / self.height)
         return self.figure.add_axes(place)
 
-    def panels(self, grid: Grid) -> list[Axes]:
+    def panels(self, grid: PanelGrid) -> list[Axes]:
         """Panels of a grid, row by row from the top."""
         width = (self.width - grid.left - grid.right - (grid.columns - 1) * grid.gap_x) / grid.columns
         return [
@@ -145,7 +145,7 @@ class Sheet:
         ]
 
 
-def grid_height(grid: Grid) -> float:
+def grid_height(grid: PanelGrid) -> float:
     """What a grid takes in all, in inches."""
     return grid.top + grid.rows * grid.height + (grid.rows - 1) * grid.gap_y + grid.bottom
 

@@ -18,7 +18,7 @@ from ssl_bench.compare.run import table_of
 from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.kept import Arrays, kept_or_new, of_record, read_table
 from ssl_bench.report.palette import GREY, readable, style
-from ssl_bench.report.plots.canvas import DOTTED, Grid, Picture, Sheet, grid_height, wrapped
+from ssl_bench.report.plots.canvas import DOTTED, PanelGrid, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.points import GRID, VERSION, Curve, Floats, Weights, affordable, curves, resamples
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.record import Record
@@ -217,11 +217,11 @@ def _write_value(panel: Axes, kind: Kind, row: MetricRow, number: int, count: in
                color=style(number).color, transform=panel.transAxes)  # fmt: skip
 
 
-def panel_grid(names: Sequence[str], *, height: float, left: float, gap_x: float, gap_y: float) -> Grid:
-    """A grid with a panel for each name, with room for the longest name over it; sizes as :class:`Grid` has them."""
+def panel_grid(names: Sequence[str], *, height: float, left: float, gap_x: float, gap_y: float) -> PanelGrid:
+    """A grid with a panel for each name, with room for the longest name; sizes as in :class:`PanelGrid`."""
     columns = min(COLUMNS, len(names))
     lines = 0.13 * max(name.count("\n") for name in names)
-    return Grid(rows=math.ceil(len(names) / columns), columns=columns, height=height, left=left, bottom=0.65,
+    return PanelGrid(rows=math.ceil(len(names) / columns), columns=columns, height=height, left=left, bottom=0.65,
                 gap_x=gap_x, gap_y=gap_y + lines, top=0.3 + lines)  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.palette import GREY, style
-from ssl_bench.report.plots.canvas import DOTTED, Grid, Picture, Sheet, grid_height
+from ssl_bench.report.plots.canvas import DOTTED, PanelGrid, Picture, Sheet, grid_height
 from ssl_bench.report.shares import Point, common, over_text, points
 from ssl_bench.report.table import METRICS
 from ssl_bench.results.record import Record
@@ -32,7 +32,7 @@ def efficiency_curve(shares: Sequence[Evaluation], record: Record) -> Picture:
     """
     first = shares[0].whole
     title = f"Label efficiency: {first.name}"
-    grid = Grid(rows=1, columns=2, height=2.2, left=0.5, bottom=0.75, gap_x=0.6, top=0.3)
+    grid = PanelGrid(rows=1, columns=2, height=2.2, left=0.5, bottom=0.75, gap_x=0.6, top=0.3)
     sheet = Sheet(record, title, grid_height(grid))
     encoders = list(dict.fromkeys(name for evaluation in shares for name in evaluation.encoders))
     told: dict[str, None] = {}

@@ -15,7 +15,7 @@ from ssl_bench.data.store import Store, find_store
 from ssl_bench.plugin.names import TRAINED
 from ssl_bench.report.kept import DAMAGED, of_record, read_table
 from ssl_bench.report.palette import LeftOut, readable
-from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height, wrapped
+from ssl_bench.report.plots.canvas import PanelGrid, Picture, Sheet, grid_height, wrapped
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
@@ -46,7 +46,7 @@ def neighbour_picture(run: RunDirectory, record: Record, cache: Path) -> Picture
     chosen = _drawn(len(images), record)
     rows, cosine = nearest(asked[chosen], train, NEAREST)
     frame, store = _cohort(run, record), _store(record, cache)
-    grid = Grid(rows=len(chosen), columns=1 + rows.shape[1], height=1.02, left=0.05, right=0.05, bottom=0.05,
+    grid = PanelGrid(rows=len(chosen), columns=1 + rows.shape[1], height=1.02, left=0.05, right=0.05, bottom=0.05,
                 gap_x=0.08, gap_y=0.42, top=0.4)  # fmt: skip
     title = f"Nearest training images of test images, {encoder} encoder"
     sheet = Sheet(record, title, grid_height(grid))
@@ -81,7 +81,7 @@ def attention_picture(run: RunDirectory, record: Record, cache: Path) -> Picture
         raise LeftOut(str(error)) from None
     grey = [_pixels(store, image, encoder.size) for image in shown]
     kind, maps = looks_at(encoder.model, encoder.preprocess(np.stack(grey)))
-    grid = Grid(rows=2, columns=len(shown), height=1.2, left=0.05, right=0.05, bottom=0.05, gap_x=0.08, gap_y=0.08,
+    grid = PanelGrid(rows=2, columns=len(shown), height=1.2, left=0.05, right=0.05, bottom=0.05, gap_x=0.08, gap_y=0.08,
                 top=0.4)  # fmt: skip
     title = f"Where the trained encoder looks: {kind}"
     sheet = Sheet(record, title, grid_height(grid))

@@ -8,7 +8,7 @@ from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.report.palette import GREY, readable
-from ssl_bench.report.plots.canvas import Grid, Headed, Picture, Sheet, grid_height, wrapped
+from ssl_bench.report.plots.canvas import Headed, PanelGrid, Picture, Sheet, grid_height, wrapped
 
 COLUMNS = 5
 SIZE = 160
@@ -26,8 +26,8 @@ def picture_grid(cohort: Cohort, seed: int) -> Picture:
     """
     rows = _rows(cohort, seed)
     side = 0.98
-    grid = Grid(rows=len(rows), columns=COLUMNS, height=side, left=1.4, right=0.1, bottom=0.08, gap_x=0.05, gap_y=0.05,
-                top=0.05)  # fmt: skip
+    grid = PanelGrid(rows=len(rows), columns=COLUMNS, height=side, left=1.4, right=0.1, bottom=0.08, gap_x=0.05,
+                     gap_y=0.05, top=0.05)  # fmt: skip
     record = Headed(f"{cohort.name}, {len(cohort):,} images", cohort.synthetic)
     title = "Radiographs by finding"
     sheet = Sheet(record, title, grid_height(grid))

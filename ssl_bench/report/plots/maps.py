@@ -14,7 +14,7 @@ from ssl_bench.plugin.names import TRAINED
 from ssl_bench.report.kept import Arrays, of_record, read_table
 from ssl_bench.report.layout import CATEGORIES, FEATURES, PERPLEXITY, coordinates, prevalent
 from ssl_bench.report.palette import BLUE, GREY, LIGHT, VERMILLION, Style, readable, style
-from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height, wrapped
+from ssl_bench.report.plots.canvas import PanelGrid, Picture, Sheet, grid_height, wrapped
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
@@ -48,7 +48,7 @@ def embedding_maps(run: RunDirectory, record: Record) -> list[Picture]:
 def _picture(what: str, names: list[str], frame: pd.DataFrame, arrays: Arrays, record: Record, encoder: str) -> Picture:
     columns = len(names)
     headings = [wrapped(readable(name), 22) for name in names]
-    grid = Grid(rows=2, columns=columns, height=1.45 if columns > 3 else 1.9, left=0.3, gap_x=0.15, gap_y=0.3,
+    grid = PanelGrid(rows=2, columns=columns, height=1.45 if columns > 3 else 1.9, left=0.3, gap_x=0.15, gap_y=0.3,
                 bottom=0.45 if what == "findings" else 0.8,
                 top=0.25 + 0.13 * max(heading.count("\n") for heading in headings))  # fmt: skip
     title = f"Test embeddings of the {encoder} encoder by {what}"

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from ssl_bench.report.logs import Series, loss_parts, read_log
 from ssl_bench.report.palette import BLACK, BLUE, Style, readable, style
-from ssl_bench.report.plots.canvas import Grid, Picture, Sheet, grid_height
+from ssl_bench.report.plots.canvas import PanelGrid, Picture, Sheet, grid_height
 from ssl_bench.results.record import Record
 
 TITLES = {
@@ -49,7 +49,7 @@ def training_curves(log: Path, record: Record) -> Picture:
     names = [name for name in TITLES if name in series]
     names += [name for name in series if name not in {*names, *parts, *WITHOUT_PANEL} and not _constant(series[name])]
     rows = math.ceil((len(names) + 2) / 3)  # the loss takes two places
-    grid = Grid(rows=rows, columns=3, height=1.15, left=0.55, gap_x=0.55, gap_y=0.45)
+    grid = PanelGrid(rows=rows, columns=3, height=1.15, left=0.55, gap_x=0.55, gap_y=0.45)
     sheet = Sheet(record, "Training curves", grid_height(grid))
     return Picture("training", "Training curves", _caption(series), _draw(sheet, grid, series, parts, names))
 
@@ -59,7 +59,7 @@ def _constant(values: npt.NDArray[np.float64]) -> bool:
     return len(known) == 0 or bool(known.min() == known.max())
 
 
-def _draw(sheet: Sheet, grid: Grid, series: Series, parts: list[str], names: list[str]) -> Any:
+def _draw(sheet: Sheet, grid: PanelGrid, series: Series, parts: list[str], names: list[str]) -> Any:
     panels = sheet.panels(grid)
     wide, spare = panels[0], panels[1]
     left, right = wide.get_position(), spare.get_position()

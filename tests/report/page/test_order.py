@@ -80,11 +80,11 @@ def test_cliques_are_the_longest_stretches_that_nothing_tells_apart(
 
 
 def test_what_the_test_tells_apart_is_in_no_clique(board: Board) -> None:
-    found = board.rankings[board.entries[0].place]
+    found = board.rankings[board.entries[0].setting]
     assert found.names[0] == "byol"
     place = {name: number for number, name in enumerate(found.names)}
     lines = {entry.name: entry.line for entry in board.entries}
-    bench, _ = admitted(lines.values(), board.entries[0].place, 200)
+    bench, _ = admitted(lines.values(), board.entries[0].setting, 200)
     pairs = list(combinations(found.names, 2))
     told = adjust([bench.test(lines[one], lines[other], "auroc") for one, other in pairs])
     apart = {pair for pair, p in zip(pairs, told, strict=True) if p is not None and p < 0.05}
@@ -107,11 +107,11 @@ def test_table_ranks_and_figures_share_their_resamples(board: Board, monkeypatch
         return resample(*given, **named)
 
     monkeypatch.setattr(group_comparison, "by_metric", counted)
-    again = read_board([member.path for arm in board.arms for member in arm.members], replicates=200)
-    assert again.rankings.keys() == {again.entries[0].place}
+    again = read_board([member.path for arm in board.groups for member in arm.runs], replicates=200)
+    assert again.rankings.keys() == {again.entries[0].setting}
     assert parts(again)
     assert figures(again)
-    assert len(drawn) == sum(len(entry.line.members) for entry in again.entries)
+    assert len(drawn) == sum(len(entry.line.runs) for entry in again.entries)
 
 
 def test_two_configurations_make_no_ranking(tmp_path: Path, write_arm: WriteArm) -> None:
@@ -124,8 +124,8 @@ def test_the_heat_map_has_the_numbers_of_the_records(board: Board) -> None:
     labels, values = finding_values(board.entries)
     assert labels == ["Edema", "Mass_50%"]
     for entry, row in zip(board.entries, values, strict=True):
-        (member,) = entry.line.members.values()
-        expected = [member.row(entry.place, name, "auroc") for name in labels]
+        (member,) = entry.line.runs.values()
+        expected = [member.row(entry.setting, name, "auroc") for name in labels]
         assert row == [one.value for one in expected if one is not None]
 
 

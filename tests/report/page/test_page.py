@@ -88,9 +88,9 @@ def test_every_row_stands_there_with_the_numbers_of_the_records(read: Reader, bo
     assert len(rows) == len(board.entries)
     column = heading.index("macro AUROC")
     for row, order, entry in zip(rows, read.orders[1:], board.entries, strict=True):
-        assert row[1].removesuffix("baseline") == entry.arm.name
+        assert row[1].removesuffix("baseline") == entry.group.name
         recorded = [
-            line.value for member in entry.arm.at(entry.place).values() for line in member.rows(entry.place)
+            line.value for member in entry.group.at(entry.setting).values() for line in member.rows(entry.setting)
             if (line.label, line.metric) == ("macro", "auroc")
         ]  # fmt: skip
         assert float(order[column] or "nan") == pytest.approx(np.mean(recorded), abs=1e-12)
@@ -238,7 +238,7 @@ def test_thumbnails_are_those_of_the_points(wide: RunDirectory, tmp_path: Path) 
         Image.fromarray(ramp).save(tmp_path / f"{image_id}.png")
     frame = pd.DataFrame({"image_id": ids, "image_path": [f"{image_id}.png" for image_id in ids]})
     store = prepare(Cohort("tiny", tmp_path, frame, (), ()), tmp_path, DecodeOptions(8))
-    for member in (member for arm in board.arms for member in arm.members):
+    for member in (member for arm in board.groups for member in arm.runs):
         data = member.record.data.but(fingerprint=store.fingerprint)
         object.__setattr__(member, "record", member.record.but(data=data))
     shown = map_data(board, [], tmp_path)
