@@ -19,6 +19,7 @@ from ssl_bench.data.tables import TextTable, Written, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.feature_specs import SHARED
+from ssl_bench.plugin.labels import alike
 from ssl_bench.plugin.splits import DEFAULT_SHARES, assign, select
 from sslbench_datasets.column_map import ColumnMap, Findings, read_map
 from sslbench_datasets.folder import read_folder
@@ -156,6 +157,7 @@ def check_rows(table: TextTable, columns: ColumnMap) -> None:
     for name in ("image_path", "image_id", "patient_id", "study_id"):
         if name in table.frame:
             problems.run(partial(table.check_filled, name))
+    problems.run(partial(_check_label_columns, table, columns))
     problems.run(lambda: read_split(table, columns))
     problems.run(lambda: read_labels(table, columns, table.frame["image_path"]))
     for feature in columns.features:
@@ -248,14 +250,23 @@ def _check_spellings(names: list[str], found: set[str], column: str) -> None:
     Raises:
         DataError: naming the spellings.
     """
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(" ".join(name.casefold().replace("_", " ").split()), []).append(name)
-    several = [" and ".join(f"'{name}'" for name in group) for group in alike.values()
-               if len(group) > 1 and found & set(group)]  # fmt: skip
+    several = [" and ".join(f"'{name}'" for name in group) for group in alike(names) if found & set(group)]
     if several:
         raise DataError(f"{column} has {len(several)} findings in two spellings: {shortened(several, 5)}; write each "
                         "in one way, as the column map has it")  # fmt: skip
+
+
+def _check_label_columns(table: TextTable, columns: ColumnMap) -> None:
+    """Of two columns whose names differ only in spelling nobody knows which holds the finding.
+
+    Raises:
+        DataError: naming them.
+    """
+    read = set(columns.label_columns.values())
+    several = [" and ".join(f"'{name}'" for name in group) for group in alike(table.header) if read & set(group)]
+    if several:
+        raise DataError(f"{table.path} has {len(several)} label columns in two spellings: {shortened(several, 5)}; "
+                        "keep one of each")  # fmt: skip
 
 
 def _from_names(text: pd.Series, findings: Findings) -> tuple[pd.DataFrame, dict[str, int]]:

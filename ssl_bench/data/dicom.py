@@ -40,11 +40,11 @@ UNDEFINED = 0xFFFFFFFF
 
 FLOATS = ("FloatPixelData", "DoubleFloatPixelData")
 NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated")
+NEEDED_OF_INTEGERS = ("BitsStored", "PixelRepresentation")
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 GROUPED = ("PixelValueTransformationSequence", "FrameVOILUTSequence")
 """Sequences of enhanced images, and what is read of their items."""
-NEEDED_OF_INTEGERS = ("BitsStored", "PixelRepresentation")
 
 # A value that breaks the rules of its kind is met where it is needed; until then it is nobody's business.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.data.unpacking import STREAMS, check_parquet, check_zip, read_arrays, unpacked
+from ssl_bench.data.arrow import read_arrow
+from ssl_bench.data.unpacking import STREAMS, check_cells, check_parquet, check_zip, in_parts, read_arrays, unpacked
 from ssl_bench.errors import DataError, Problems, shortened
 
 READ = "CSV (comma, semicolon or tab), Parquet, Feather, NPZ or Excel (.xlsx)"
@@ -68,7 +69,7 @@ def _reader(path: Path, what: str) -> Callable[[Path], pd.DataFrame]:
     if ending in (".zip", ".zst", *STREAMS) and Path(path.stem).suffix.lower() in TEXTS:
         return _read_text
     readers: Mapping[str, Callable[[Path], pd.DataFrame]] = {
-        ".parquet": _read_parquet, ".pq": _read_parquet, ".feather": pd.read_feather, ".arrow": pd.read_feather,
+        ".parquet": _read_parquet, ".pq": _read_parquet, ".feather": read_arrow, ".arrow": read_arrow,
         ".npz": _read_arrays, ".xlsx": _read_sheet, **dict.fromkeys(TEXTS, _read_text),
     }  # fmt: skip
     if ending == ".xlsx" and not find_spec("openpyxl"):
@@ -99,8 +100,8 @@ def _read_text(path: Path) -> pd.DataFrame:
     header = [name.strip() for name in next(csv.reader([first], delimiter=separator))]
     # By place: pandas would rename a column that occurs twice, and take the first for an index where rows are longer.
     with _opened(path) as file:
-        frame = pd.read_csv(file, sep=separator, header=None, skiprows=1, names=range(len(header) + 1), dtype=str,
-                            index_col=False, keep_default_na=False, encoding="utf-8-sig")  # fmt: skip
+        frame = in_parts(path, len(header) + 1, file, sep=separator, header=None, skiprows=1, dtype=str,
+                         index_col=False, keep_default_na=False, encoding="utf-8-sig")  # fmt: skip
     longer = np.flatnonzero(frame[len(header)].fillna("") != "")
     if len(longer):
         raise ValueError(f"{len(longer)} rows have more values than the {len(header)} columns, first on line "
@@ -124,7 +125,21 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _read_sheet(path: Path) -> pd.DataFrame:
     check_zip(path)
+    _check_sheet(path)
     return pd.read_excel(path, dtype=dict.fromkeys(IDS, object))
+
+
+def _check_sheet(path: Path) -> None:
+    """Refuse a sheet of few cells that lie far apart: pandas fills all that is between them."""
+    from openpyxl import load_workbook
+
+    with closing(load_workbook(path, read_only=True)) as book:
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # a file may say anything of them
+        widest = 0
+        for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+            widest = max(widest, len(row))
+            check_cells(path, number, widest)
 
 
 ARRAYS: Mapping[str, str] = {

@@ -46,7 +46,7 @@ def read_parquet(path: Path, columns: Mapping[str, str], joined: str = "|") -> T
         if ours in found:
             _check_exact(path, columns[ours], found[ours])
     text = {ours: as_text(values, joined) for ours, values in found.items()}
-    return TextTable(path, pd.DataFrame(text), columns)
+    return TextTable(path, pd.DataFrame(text), columns, header=header)
 
 
 def as_text(values: pa.ChunkedArray, joined: str = "|") -> pd.Series:

@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 import pandas as pd
 
 from ssl_bench.data.content import BROKEN, Content, content_of, unreadable
+from ssl_bench.data.unpacking import TOGETHER
 from ssl_bench.errors import DataError, UsageError, guesses, shortened
 
 ENDINGS = (".csv.gz", ".csv")
@@ -57,12 +58,14 @@ class TextTable:
         frame: the columns that were asked for and found, without surrounding spaces, blank where a row ends early.
         source: the file's name of each column, for messages.
         first: line of the first row.
+        header: all columns of the file, by its names.
     """
 
     path: Path
     frame: pd.DataFrame
     source: Mapping[str, str]
     first: int = 2
+    header: Sequence[str] = ()
 
     def check_filled(self, *columns: str) -> None:
         """Refuse blanks in columns that every row needs.
@@ -180,7 +183,7 @@ def read_csv(
     places = {ours: spelt.index(spelling(name)) for ours, name in wanted.items()}
     rows = _rows(path, top, written, places.values())
     frame = pd.DataFrame({ours: rows[place].fillna("").str.strip() for ours, place in places.items()})
-    return TextTable(path, frame, {ours: header[place] for ours, place in places.items()}, top.skipped + 1)
+    return TextTable(path, frame, {ours: header[place] for ours, place in places.items()}, top.skipped + 1, header)
 
 
 def first_present(path: Path, columns: Mapping[str, str]) -> str:
@@ -254,7 +257,7 @@ def _rows(path: Path, top: _Top, written: Written, wanted: Iterable[int]) -> pd.
         # Not by usecols, with which pandas passes over rows that are too long.
         with top.content.opened(path) as file, pd.read_csv(
             file, header=None, skiprows=top.skipped, names=range(fields + 1), index_col=False, dtype=str,
-            keep_default_na=False, encoding=top.content.encoding, sep=top.separator, chunksize=CHUNK,
+            keep_default_na=False, encoding=top.content.encoding, sep=top.separator, chunksize=_together(fields),
         ) as parts:  # fmt: skip
             rows = pd.concat([part[kept] for part in parts], ignore_index=True)
     except pd.errors.EmptyDataError:
@@ -270,6 +273,11 @@ def _rows(path: Path, top: _Top, written: Written, wanted: Iterable[int]) -> pd.
             f"{int(longer.argmax()) + top.skipped + 1}; quote values that hold a comma, or download it again"
         )
     return rows
+
+
+def _together(fields: int) -> int:
+    """Rows that are read at a time: a row of few bytes takes as many cells as the header has."""
+    return max(1, min(CHUNK, 32 * TOGETHER // (fields + 1)))
 
 
 def _cause(top: _Top, wanted: Sequence[str], spelling: Callable[[str], str], written: Written) -> str:

@@ -18,11 +18,18 @@ from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ssl_bench.errors import DataError
 
 LARGE, PACKED = 1 << 28, 200
 """Bytes that any file may take when unpacked, and how many times its size a larger one may."""
+
+CELL = 8
+"""Bytes that a cell takes at least."""
+
+TOGETHER = 1 << 20
+"""Cells of a text table that are read at a time."""
 
 STREAMS: Mapping[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 """What opens a stream by the ending of its file; ``.zst`` needs a package of its own."""
@@ -43,6 +50,32 @@ def check_unpacked(path: Path, found: int, what: str = "table") -> None:
     if found > max(LARGE, PACKED * size):
         raise DataError(f"{path} has {size:,} bytes and would unpack to {found:,} or more, as no whole {what} does; "
                         "get it again, or write it anew")  # fmt: skip
+
+
+def check_cells(path: Path, rows: int, columns: int) -> None:
+    """Refuse a table of more cells than its file can mean; raises as :func:`check_unpacked` does."""
+    check_unpacked(path, CELL * rows * columns)
+
+
+def in_parts(path: Path, columns: int, file: Any, **options: Any) -> pd.DataFrame:
+    """A text table read part by part, for a row of few bytes takes as many cells as the longest has.
+
+    Args:
+        path: of the file.
+        columns: that each row gets.
+        file: what pandas reads.
+        options: of :func:`pandas.read_csv`.
+
+    Raises:
+        DataError: it has far more cells than bytes.
+    """
+    parts, rows = [], 0
+    with pd.read_csv(file, names=range(columns), chunksize=max(1, TOGETHER // columns), **options) as read:
+        for part in read:
+            rows += len(part)
+            check_cells(path, rows, columns)
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True)
 
 
 def check_zip(path: Path, what: str = "table") -> None:
@@ -70,7 +103,7 @@ def check_parquet(path: Path) -> None:
 
     said = pq.read_metadata(path)
     unpacked = sum(said.row_group(number).total_byte_size for number in range(said.num_row_groups))
-    check_unpacked(path, max(unpacked, 8 * said.num_rows * said.num_columns))
+    check_unpacked(path, max(unpacked, CELL * said.num_rows * said.num_columns))
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -87,11 +88,20 @@ def apply_policy(raw: pd.DataFrame, uncertain: Policy, blank: Policy) -> pd.Data
     return raw.astype(float).mask(raw == -1, value[uncertain]).mask(blanks, value[blank])
 
 
+def alike(names: Iterable[object]) -> list[list[str]]:
+    """Groups of names of findings that differ only in case, white space or underscores, the order kept."""
+    groups: dict[str, list[str]] = {}
+    for name in map(str, names):
+        spelt = unicodedata.normalize("NFKC", name).casefold().replace("_", " ")
+        groups.setdefault(" ".join(spelt.split()), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def check_names(labels: Sequence[str], where: object) -> None:
     """Findings have names, each its own, and none that of the mean over findings.
 
     Raises:
-        DataError: one is empty, ``macro``, or there twice.
+        DataError: one is empty, ``macro``, or there twice, in one spelling or in two.
     """
     names = [str(label).strip() for label in labels]
     if "" in names:
@@ -101,3 +111,8 @@ def check_names(labels: Sequence[str], where: object) -> None:
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise DataError(f"{where} has the findings {shortened(double)} twice; keep one of each")
+    several = [" and ".join(f"'{name}'" for name in group) for group in alike(labels)]
+    if several:
+        raise DataError(
+            f"{where} has {len(several)} findings in two spellings: {shortened(several, 5)}; keep one of each"
+        )

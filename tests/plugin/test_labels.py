@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 
 from ssl_bench.errors import DataError, UsageError
-from ssl_bench.plugin.labels import CHEXPERT14, COMMON7, NIH14, SPACES, apply_policy, check_values, in_space
+from ssl_bench.plugin.labels import (
+    CHEXPERT14,
+    COMMON7,
+    NIH14,
+    SPACES,
+    apply_policy,
+    check_names,
+    check_values,
+    in_space,
+)
 
 RAW = pd.DataFrame({"Edema": [1.0, 0.0, -1.0, np.nan]})
 NAN = float("nan")
@@ -85,3 +94,10 @@ def test_many_bad_values_are_counted() -> None:
     raw = pd.DataFrame({"Edema": np.full(25, 3.0)})
     with pytest.raises(DataError, match="and 5 more"):
         check_values(raw, pd.Series([f"i{number}" for number in range(25)]))
+
+
+@pytest.mark.parametrize("other", ["edema", " Edema", "EDEMA ", "Lung  opacity", "lung_opacity", "\uff25dema"])
+def test_two_spellings_of_a_finding_are_refused(other: str) -> None:
+    check_names(["Edema", "Lung Opacity", "Lung Lesion"], "a table")
+    with pytest.raises(DataError, match=r"a table has (the findings Edema twice|1 findings in two spellings)"):
+        check_names(["Edema", "Lung Opacity", other], "a table")

@@ -310,3 +310,18 @@ def test_one_file_is_one_image_however_its_path_is_written(root: Path) -> None:
     pd.concat([table, again]).to_csv(root / "mine.csv", index=False)
     with pytest.raises(DataError, match="image ids must be unique; 2 occur twice"):
         read(root)
+
+
+@pytest.mark.parametrize("labels", [["Edema", "edema"], {"Edema": "Edema", "edema ": "Fracture"}])
+def test_two_labels_in_one_spelling_are_refused(root: Path, labels: object) -> None:
+    rewrite(root, edema=["1", "0"] * 30)
+    with pytest.raises(DataError, match=r"in two spellings: 'Edema' and 'edema ?'; keep one of each"):
+        check_cohort(read(root, labels=labels))
+
+
+@pytest.mark.parametrize("other", ["edema", "EDEMA", "Edema_"])
+def test_a_column_that_is_spelt_like_that_of_a_label_is_refused(root: Path, other: str) -> None:
+    rewrite(root, **{other: ["1", "0"] * 30})
+    with pytest.raises(DataError, match=f"has 1 label columns in two spellings: 'Edema' and '{other}'; keep one"):
+        read(root, labels=["Edema"])
+    assert read(root, labels=["Fracture"]).labels == ("Fracture",)
