@@ -105,7 +105,7 @@ def moved(config: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
         if not (name and equals and root):
             raise UsageError(f"--root expects NAME=PATH such as nih14=/data/nih14, found '{text}'")
         parts = (data, *data["more"], *evaluate["test_on"])
-        found = [part for part in parts if name in (part.get("called") or part["name"], part["name"])]
+        found = _of_name(parts, name)
         if not found:
             known = ", ".join(dict.fromkeys(part["name"] for part in parts))
             raise UsageError(f"--root {text}: the run has no dataset '{name}'; it has {known}")
@@ -119,6 +119,15 @@ def moved(config: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
         if id(part) in places:
             part["root"] = places[id(part)]
     return {**config, "data": data, "evaluate": evaluate}
+
+
+def _of_name(parts: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    """The datasets of a name: those that tables call so, and others of that reader in the same folder, or else any."""
+    called = [part for part in parts if (part.get("called") or part["name"]) == name]
+    places = {str(part["root"]) for part in called}
+    return [part for part in parts if part in called or (part["name"] == name and str(part["root"]) in places)] or [
+        part for part in parts if part["name"] == name
+    ]
 
 
 def _roots(parts: Iterable[Mapping[str, Any]]) -> str:

@@ -36,7 +36,8 @@ def read_arrow(path: Path) -> pd.DataFrame:
         content = file.read_buffer()
         head = content.slice(0, 8).to_pybytes()
         if head.startswith(OLD_MAGIC):  # nothing in it is packed
-            return feather.read_feather(path)
+            old: pd.DataFrame = feather.read_feather(path)
+            return old
         messages = content.slice(len(MAGIC)) if head == MAGIC else content
         schema, found = ipc.open_stream(messages).schema, 0
         for message in _messages(messages):
@@ -45,7 +46,8 @@ def read_arrow(path: Path) -> pd.DataFrame:
             check_unpacked(path, found)
         table = ipc.open_stream(messages).read_all()
         table.validate(full=True)  # a damaged file may point anywhere in memory
-        return table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
 
 
 def _messages(content: pa.Buffer) -> Iterator[pa.Message]:

@@ -83,6 +83,27 @@ def test_fault_30_an_evaluation_on_other_data_is_refused_and_on_the_same_elsewhe
     assert RunDirectory(bench.out).read_record().metrics == first.metrics
 
 
+def test_fault_30_two_datasets_that_moved_at_once_are_the_same_data(
+    bench: Any, tiny_nih: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dataset that was trained on and one that is tested on, of one layout, each to a folder of its own."""
+    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    away = tiny_nih(seed=2, patients=30, first=2001, fresh=True)
+    there = ("--set", f"evaluate.test_on=[{{name: nih14, called: away, root: {away}}}]")
+    answer = bench.run(*there, method=RANDOM)
+    assert answer.code == 0, answer.err
+    first = RunDirectory(bench.out).read_record()
+    assert {row.dataset for row in first.metrics} == {"nih14", "away"}
+    new, new_away = elsewhere(bench.root, tmp_path / "a"), elsewhere(away, tmp_path / "b")
+    again = ("evaluate", bench.out, "--eval", "linear", "--cache", tmp_path / "other cache",
+             "--set", "evaluate.replicates=100")  # fmt: skip
+    swapped = bench.cli(*again, "--root", f"nih14={new_away}", "--root", f"away={new}")
+    assert swapped.code == 2, swapped.err
+    answer = bench.cli(*again, "--root", f"nih14={new}", "--root", f"away={new_away}")
+    assert answer.code == 0, answer.err
+    assert RunDirectory(bench.out).read_record().metrics == first.metrics
+
+
 def test_fault_30_a_resume_on_other_data_is_refused_and_on_the_same_elsewhere_is_not(
     bench: Any, at_step: Any, tmp_path: Path
 ) -> None:
@@ -137,6 +158,9 @@ def test_every_dataset_of_a_run_has_its_folder_by_name() -> None:
     assert (found["data"]["root"], found["data"]["more"][0]["root"]) == ("/x", "/y")
     assert [part["root"] for part in found["evaluate"]["test_on"]] == ["/x", "/x"]
     assert moved(CONFIG, ["nih-again=/z"])["evaluate"]["test_on"][0]["root"] == "/z"
+    apart = {**CONFIG, "evaluate": {"test_on": [{"name": "nih14", "called": "nih-again", "root": "/c"}]}}
+    both = moved(apart, ["nih14=/x", "nih-again=/z"])
+    assert (both["data"]["root"], both["evaluate"]["test_on"][0]["root"]) == ("/x", "/z")
     assert CONFIG["data"]["root"] == "/a"
 
 
