@@ -57,7 +57,7 @@ from ssl_bench.stats.predictions import read_predictions
 from ssl_bench.results.rows import table_rows
 begin = time.process_time()
 rows = list(table_rows(read_predictions(folder / "predictions.parquet"), 1000, 0))
-done(begin, sum(row["ci_low"] is not None for row in rows))
+done(begin, sum(row.ci_low is not None for row in rows))
 """
 )
 

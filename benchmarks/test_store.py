@@ -20,7 +20,7 @@ from PIL import Image
 from torchvision.transforms import v2 as transforms
 
 from benchmarks.interleave import interleave
-from ssl_bench.data.decode import DecodeOptions
+from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.source import ImageSource
 from ssl_bench.data.store import Store, prepare
 from ssl_bench.plugin.cohort import Cohort
@@ -99,11 +99,11 @@ def test_prepare(benchmark, report, cohorts: dict[str, Cohort], prepared: Callab
     benchmark.pedantic(cases["all cores"], rounds=2)
 
 
-def drafted(path: Path) -> None:
+def drafted(path: Path, side: int = SIDE) -> None:
     """One file to pixels and no further, as small as the JPEG decoder itself can make it for the size that is asked."""
     with Image.open(path) as image:
         if image.format == "JPEG":
-            factor = 2 * SIDE / min(image.size)
+            factor = 2 * side / min(image.size)
             image.draft("L", (int(image.width * factor), int(image.height * factor)))
         image.load()
 
@@ -131,6 +131,20 @@ def test_prepare_against_decoding_alone(
     for name, alone in (("all cores", "decoding alone"), ("one thread", "decoding alone, one thread")):
         target = "≥ 0.83" if ending == "jpg" else "none set"
         report.ratio(f"prepare {ending}, {name}", times, name, alone, target=target, per=len(cohort))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_prepare_at_512_px(report, cohorts: dict[str, Cohort], tmp_path: Path, ending: str) -> None:
+    """All that preparing adds to a decoded square of 512 px: hashes of file and pixels, looks, writing, the journal."""
+    cohort, options, number = first(cohorts[ending], 24), DecodeOptions(512), count()
+    cases = {
+        "preparing": lambda: prepare(cohort, tmp_path / str(next(number)), options, workers=1),
+        "decoding to 512 px": lambda: [decode(path, options) for path in paths(cohort)],
+        "Pillow's decoding alone": lambda: [drafted(path, 512) for path in paths(cohort)],
+    }
+    times = interleave(cases, ROUNDS)
+    for alone, target in (("decoding to 512 px", "≥ 0.83"), ("Pillow's decoding alone", "none set")):
+        report.ratio(f"prepare {ending} at 512 px", times, "preparing", alone, target=target, per=len(cohort))
 
 
 def test_prepare_grows_in_proportion(report, cohorts: dict[str, Cohort], prepared: Callable[..., Store]) -> None:
