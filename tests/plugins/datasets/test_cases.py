@@ -1,7 +1,7 @@
 """Small inputs that data tools get wrong without a word, through ``sslbench data check``: read right, or named.
 
 Each stands for a kind; the kinds' other members are beside the mechanism (tests/data/test_content.py, test_ids.py,
-test_images.py, test_own_split.py).
+test_images.py, test_own_split.py); those that are about pixels alone in tests/data/test_case_pixels.py.
 """
 
 from __future__ import annotations
