@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from ssl_bench.build.backbones import build
@@ -17,7 +18,8 @@ from ssl_bench.data.source import PixelStatistics
 from ssl_bench.data.store import prepare
 from ssl_bench.errors import UsageError
 from ssl_bench.plugin.cohort import Cohort
-from ssl_bench.report.plots.examples import listed, nearest
+from ssl_bench.report.plots.canvas import POINTS, drawing
+from ssl_bench.report.plots.examples import attention_picture, listed, nearest, neighbour_picture
 from ssl_bench.report.report import write_report
 from ssl_bench.results.export import export_encoder
 from ssl_bench.results.rundir import RunDirectory
@@ -83,6 +85,16 @@ def test_what_is_gone_is_left_out_with_its_reason(shown: tuple[RunDirectory, Pat
         f"{what}: the prepared images of tiny are not in {tmp_path / 'elsewhere'}; name their folder by --cache"
         for what in ("nearest images", "attention")
     ]
+
+
+def test_nothing_leaves_the_page_and_type_is_large_enough(shown: tuple[RunDirectory, Path]) -> None:
+    run, cache = shown
+    with drawing():
+        for draw in (neighbour_picture, attention_picture):
+            figure = draw(run, run.read_record(), cache).figure
+            page, inked = figure.bbox_inches, figure.get_tightbbox()
+            assert max(page.x0 - inked.x0, inked.x1 - page.x1, page.y0 - inked.y0, inked.y1 - page.y1) <= 0
+            assert min(text.get_fontsize() for text in figure.findobj(Text)) >= POINTS
 
 
 def test_the_nearest_have_the_highest_cosine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
@@ -19,7 +20,7 @@ from ssl_bench.report.evaluations import Evaluation, by_share, evaluations
 from ssl_bench.report.layout import coordinates, prevalent
 from ssl_bench.report.logs import loss_parts, read_log
 from ssl_bench.report.palette import STYLES, LeftOut
-from ssl_bench.report.plots.canvas import DPI, POINTS, WIDTH, Picture, drawing, save
+from ssl_bench.report.plots.canvas import DPI, POINTS, WIDTH, Picture, Sheet, drawing, save
 from ssl_bench.report.plots.curves import roc_and_pr
 from ssl_bench.report.plots.decision import decision_plot
 from ssl_bench.report.plots.efficiency import efficiency_curve
@@ -85,6 +86,15 @@ def test_type_is_large_enough_and_nothing_is_clipped(reported: RunDirectory) -> 
         for picture in pictures_of(reported):
             assert min(text.get_fontsize() for text in picture.figure.findobj(Text)) >= POINTS
             assert outside(picture) <= 0, picture.name
+
+
+def test_a_legend_of_many_stays_on_the_page(reported: RunDirectory) -> None:
+    for names in (["trained"], [f"{name} (error)" for name in ("trained", "random", "pixels", "pixels-pca")]):
+        with drawing():
+            sheet = Sheet(reported.read_record(), "title", 2.0)
+            sheet.legend([Line2D([], [], label=name) for name in (*names, "as predicted")])
+        assert len(sheet.figure.legends) == 1
+        assert outside(Picture("name", "title", "", sheet.figure)) <= 0
 
 
 def test_drawing_leaves_matplotlib_as_it_was() -> None:

@@ -6,7 +6,7 @@ Sizes are in inches and points at the size a picture is read at: the width of a 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -28,6 +29,9 @@ WIDTH = 6.7
 DPI = 200
 POINTS = 8.0
 """The smallest type."""
+
+LEGENDS = ((3.0, 2.0), (2.0, 1.0), (1.2, 0.5))
+"""Length of a line in a legend and room between two, in letters; the first that fits the page is taken."""
 
 DOTTED = (0, (1, 1.5))
 """Dashes of the line of chance."""
@@ -124,6 +128,15 @@ class Sheet:
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
         """Write at a place in inches."""
         self.figure.text(x / self.width, y / self.height, text, **style)
+
+    def legend(self, handles: Sequence[Artist]) -> None:
+        """What lines mean, in one row at the foot, closer together where there are many."""
+        for length, apart in LEGENDS:
+            made = self.figure.legend(handles=list(handles), loc="lower center", bbox_to_anchor=(0.5, 0.0),
+                                      ncols=len(handles), handlelength=length, columnspacing=apart)  # fmt: skip
+            if made.get_window_extent().width <= self.figure.bbox.width or (length, apart) == LEGENDS[-1]:
+                return
+            made.remove()
 
     def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
         """A panel at a place in inches."""

@@ -235,8 +235,7 @@ def _legend(sheet: Sheet, kind: Kind, encoders: list[str]) -> None:
     looks = {f"{encoder} ({name})": style(number) for number, encoder in enumerate(encoders)}
     handles = [Line2D([], [], color=look.color, linestyle=look.dashes, label=text) for text, look in looks.items()]
     handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=DOTTED, label=kind.chance))
-    sheet.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=len(handles),
-                        handlelength=3)  # fmt: skip
+    sheet.legend(handles)
 
 
 def _caption(kind: Kind, arrays: Arrays) -> str:

@@ -145,8 +145,7 @@ def _legend(sheet: Sheet, encoders: list[str]) -> None:
     handles = [Line2D([], [], color=look.color, linestyle=look.dashes, label=encoder) for look, encoder in looks]
     handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=DOTTED, label="treat all"))
     handles.append(Line2D([], [], color=GREY, linewidth=0.8, label="treat none"))
-    sheet.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=len(handles),
-                        handlelength=3)  # fmt: skip
+    sheet.legend(handles)
 
 
 def _caption(arrays: Arrays) -> str:

@@ -92,5 +92,4 @@ def _legend(sheet: Sheet, encoders: list[str]) -> None:
                markerfacecolor="white", label=encoder)
         for encoder, look in ((encoder, style(number)) for number, encoder in enumerate(encoders))
     ]  # fmt: skip
-    sheet.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=len(handles),
-                        handlelength=3)  # fmt: skip
+    sheet.legend(handles)

@@ -151,7 +151,7 @@ def _pixels(store: Store, image: str, side: int) -> npt.NDArray[np.uint8]:
 def _show(panel: Any, store: Store, image: str, heading: str) -> None:
     panel.set_axis_off()
     panel.imshow(_pixels(store, image, SIDE), cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
-    panel.set_title(wrapped(heading, 18), fontsize=7, pad=2)
+    panel.set_title(wrapped(heading, 17), pad=2)
 
 
 def _findings(frame: pd.DataFrame, image: str, record: Record) -> str:
@@ -159,7 +159,7 @@ def _findings(frame: pd.DataFrame, image: str, record: Record) -> str:
     return listed([readable(label) for label in record.data.labels if label in frame and frame[label].get(image) == 1])
 
 
-def listed(names: Sequence[str], width: int = 30) -> str:
+def listed(names: Sequence[str], width: int = 24) -> str:
     """Names up to a width, and how many there are beside them."""
     shown = [name for number, name in enumerate(names) if sum(len(one) + 2 for one in names[: number + 1]) <= width]
     rest = len(names) - len(shown)

@@ -173,17 +173,16 @@ def _draw_bins(panel: Axes, points: Floats, number: int) -> None:
 def _legend(sheet: Sheet, encoders: list[str]) -> None:
     handles = [
         Line2D([], [], color=look.color, linestyle=look.dashes, marker=look.marker, markersize=3,
-               label=f"{encoder} (calibration error)")
+               label=f"{encoder} (error)")
         for encoder, look in ((encoder, style(number)) for number, encoder in enumerate(encoders))
     ]  # fmt: skip
     handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=DOTTED, label="as predicted"))
-    sheet.figure.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.0), ncols=len(handles),
-                        handlelength=3)  # fmt: skip
+    sheet.legend(handles)
 
 
 def _caption(arrays: Arrays) -> str:
     return (
         f"Share of positive images against the mean probability in {BINS} bins of equal width, with the expected "
-        f"calibration error. Bars: 95 % of {int(arrays['resamples']):,} resamples of patients; hollow markers have "
-        f"none because the bin holds fewer than {FEWEST} patients. Below: images in the bin, on a log scale."
+        f"calibration error in the corner. Bars: 95 % of {int(arrays['resamples']):,} resamples of patients; hollow "
+        f"markers have none because the bin holds fewer than {FEWEST} patients. Below: images in the bin, on a log scale."
     )
