@@ -55,6 +55,15 @@ class Elsewhere(HandledError):
     everywhere = True
 
 
+def because(error: Exception) -> str:
+    """What another library says was wrong, for the middle of a sentence: in one line, without error numbers."""
+    mark = getattr(error, "problem_mark", None)  # of YAML: the place in the text
+    told = getattr(error, "problem", None) if mark else error.strerror if isinstance(error, OSError) else None
+    text = " ".join((str(told or error) or type(error).__name__).split())
+    text = f"{text} (line {mark.line + 1})" if mark else text
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The question "did you mean ...?" for a misspelt name, or an empty string where nothing is near."""
     spelt = {candidate.replace("_", "-").lower(): candidate for candidate in known}

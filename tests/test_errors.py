@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from ssl_bench import errors
-from ssl_bench.errors import DataError, HandledError, Problems, UsageError, nearest, shortened, unknown
+from ssl_bench.errors import DataError, HandledError, Problems, UsageError, because, nearest, shortened, unknown
 
 
 def test_exit_codes_are_those_of_the_documentation() -> None:
@@ -23,6 +24,16 @@ def test_exit_codes_are_those_of_the_documentation() -> None:
         "Interrupted": 130,
         "Elsewhere": 1,
     }
+
+
+def test_what_others_say_is_a_part_of_a_sentence() -> None:
+    assert because(FileNotFoundError(2, "No such file or directory", "a.yaml")) == "no such file or directory"
+    assert because(ValueError("Two\n  lines")) == "two lines"
+    assert because(ValueError("CSV is not read")) == "CSV is not read"
+    assert because(EOFError()) == "EOFError"
+    with pytest.raises(yaml.YAMLError) as caught:
+        yaml.safe_load("a: 1\nb: [\n")
+    assert because(caught.value) == "expected the node content, but found '<stream end>' (line 3)"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pandas as pd
 from pyarrow.parquet import ParquetFile
 
 from ssl_bench.compare.pairs import validation_of
-from ssl_bench.errors import DataError
+from ssl_bench.errors import DataError, because
 from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.names import RANDOM
 from ssl_bench.plugin.registry import installed
@@ -131,7 +131,7 @@ def read_kept(path: Path) -> PredictionTable:
     except FileNotFoundError:
         raise DataError(f"predictions {path} do not exist; restore them, or evaluate the run again") from None
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"predictions {path} cannot be read: {' '.join(str(error).split())}") from None
+        raise DataError(f"predictions {path} cannot be read: {because(error)}") from None
     return table.rows(np.argsort(table.ids))
 
 

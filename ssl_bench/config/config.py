@@ -28,7 +28,7 @@ from ssl_bench.config.layers import named as named
 from ssl_bench.config.roots import encoder_file, external_sets
 from ssl_bench.config.tuned import Tuning
 from ssl_bench.config.yamltext import load_yaml
-from ssl_bench.errors import UsageError, unknown
+from ssl_bench.errors import UsageError, because, unknown
 from ssl_bench.plugin.names import DEFAULT_BACKBONE, DEFAULT_DATASET, DEFAULT_METHOD, DEFAULT_PROTOCOLS
 from ssl_bench.plugin.options import validate
 from ssl_bench.plugin.places import places_in
@@ -299,7 +299,7 @@ def read_file(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text) if path.suffix == ".toml" else load_yaml(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"config {path} cannot be read: {' '.join(str(error).split())}") from None
+        raise UsageError(f"config {path} cannot be read: {because(error)}") from None
     if not isinstance(values, dict):
         raise UsageError(f"config {path} must hold keys and values, found {type(values).__name__}")
     return values

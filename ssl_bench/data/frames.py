@@ -15,7 +15,7 @@ import pandas as pd
 
 from ssl_bench.data.arrow import read_arrow
 from ssl_bench.data.unpacking import STREAMS, check_cells, check_parquet, check_zip, in_parts, read_arrays, unpacked
-from ssl_bench.errors import DataError, Problems, shortened
+from ssl_bench.errors import DataError, Problems, because, shortened
 
 READ = "CSV (comma, semicolon or tab), Parquet, Feather, NPZ or Excel (.xlsx)"
 """What can be given, for messages."""
@@ -52,10 +52,12 @@ def read_frame(path: Path, what: str = "predictions") -> pd.DataFrame:
         raise DataError(f"{what} {path} do not exist; give a file: {READ}") from None
     except DataError:
         raise
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{what} {path} are an empty file; write it again") from None
     except UnicodeDecodeError:
         raise DataError(f"{what} {path} cannot be read as text in UTF-8; save it as CSV in UTF-8") from None
     except Exception as error:  # readers of binary files raise what their libraries raise
-        raise DataError(f"{what} {path} cannot be read: {' '.join(str(error).split())}") from None
+        raise DataError(f"{what} {path} cannot be read: {because(error)}") from None
     names = [str(name).strip() for name in frame.columns]
     double = sorted({name for name in names if names.count(name) > 1 and name})
     if double:

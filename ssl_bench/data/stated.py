@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.data.source import PixelStatistics
-from ssl_bench.errors import DataError, UsageError
+from ssl_bench.errors import DataError, UsageError, because
 
 
 def stated_grey(weights: Path | None, *, trains: bool) -> PixelStatistics | None:
@@ -45,5 +45,5 @@ def _pretrained(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
         known = found.get("pretrained_cfg") or {}
     except (OSError, ValueError, AttributeError) as error:
-        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}; restore it") from None
+        raise DataError(f"{path} cannot be read: {because(error)}; restore it") from None
     return known if isinstance(known, dict) else {}

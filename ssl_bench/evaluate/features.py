@@ -14,7 +14,7 @@ import pandas as pd
 from ssl_bench.data.frames import check_named, check_one_spelling, numbers, read_frame, texts
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.data.unpacking import open_arrays, read_arrays
-from ssl_bench.errors import DataError, Problems, guesses, shortened
+from ssl_bench.errors import DataError, Problems, because, guesses, shortened
 from ssl_bench.evaluate.feature_folder import IMAGES, read_folder
 from ssl_bench.plugin.cohort import SPLITS, Cohort
 from ssl_bench.plugin.contracts import Split
@@ -106,7 +106,7 @@ def _of_table(path: Path) -> FeatureTable:
     if lacking:
         hints = guesses(lacking, map(str, frame.columns))
         raise DataError(
-            f"embeddings {path} lack the columns {shortened(lacking)}; {f'{hints} ' if hints else ''}"
+            f"embeddings {path} lack the columns {shortened(lacking)}{f'; {hints}' if hints else ''} "
             f"(found {shortened([*frame.columns], 12)})"
         )
     problems = Problems()
@@ -140,7 +140,7 @@ def _of_arrays(path: Path) -> FeatureTable:
     except DataError:
         raise
     except Exception as error:  # zipfile, pickle and value errors alike
-        raise DataError(f"embeddings {path} cannot be read: {' '.join(str(error).split())}") from None
+        raise DataError(f"embeddings {path} cannot be read: {because(error)}") from None
     expected = ("embeddings", "labels", "label_names", *ARRAYS)
     lacking = [name for name in expected if name not in arrays]
     if lacking:
@@ -188,7 +188,7 @@ def _of_run(path: Path) -> dict[str, FeatureTable]:
     try:
         cohort = pd.read_parquet(run.cohort).set_index("image_id", drop=False)
     except (OSError, ValueError) as error:
-        raise DataError(f"{run.cohort} cannot be read: {' '.join(str(error).split())}") from None
+        raise DataError(f"{run.cohort} cannot be read: {because(error)}") from None
     found = {}
     kept_of = [one.name for one in folder.iterdir() if one.is_dir()] if folder.is_dir() else []
     for encoder in sorted((name for name in kept_of if only in (None, name)), reverse=True):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ssl_bench.config.checks import check_batch, check_declared, check_lars
 from ssl_bench.config.config import METRICS, Choice, RunConfig
 from ssl_bench.config.recipes import find
-from ssl_bench.errors import Problems, UsageError
+from ssl_bench.errors import Problems, UsageError, unknown
 from ssl_bench.plan.attributes import check_named, specs_of
 from ssl_bench.plan.baselines import choose_baselines
 from ssl_bench.plan.encoders import as_backbone, choose_encoder
@@ -330,7 +330,8 @@ def choose_backbone(registry: Registry, name: str) -> BackboneSpec:
     if name in registry.names(BackboneSpec.kind):
         return registry.get(BackboneSpec.kind, name)  # type: ignore[no-any-return]
     if "-" in name or "," in name:  # timm's names have neither, so an alias or several were meant
-        registry.get(BackboneSpec.kind, name)
+        own = f", or '{name.replace('-', '')}', as timm's names have no '-'" if "-" in name else ""
+        raise UsageError(unknown("backbone", name, registry.names(BackboneSpec.kind)) + own)
     patch, size = re.search(r"patch(\d+)", name), re.search(r"_(\d{3})$", name)
     return BackboneSpec(
         name=name,

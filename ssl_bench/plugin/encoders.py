@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ssl_bench.errors import DataError, HandledError, UsageError
+from ssl_bench.errors import DataError, HandledError, UsageError, because
 from ssl_bench.plugin.contracts import Encoding
 from ssl_bench.plugin.preprocessing import Preprocessing, normalised_by
 from ssl_bench.plugin.weights import read_weights
@@ -228,7 +228,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
             f"{path.parent} is not {what}: {path.name} is not there; give the folder as published"
         ) from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}; get it again") from None
+        raise DataError(f"{path} cannot be read: {because(error)}; get it again") from None
     if not isinstance(found, dict):
         raise DataError(f"{path} must hold keys and values, found {type(found).__name__}")
     return found

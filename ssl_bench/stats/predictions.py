@@ -125,7 +125,7 @@ def _labels(frame: pd.DataFrame, path: Path) -> tuple[str, ...]:
     if expected:
         hints = guesses(expected[:3], frame.columns)
         raise DataError(
-            f"predictions {path} lack the columns {shortened(expected)}; {f'{hints} ' if hints else ''}"
+            f"predictions {path} lack the columns {shortened(expected)}{f'; {hints}' if hints else ''} "
             f"(found {shortened([*frame.columns], 12)})"
         )
     if not len(frame):

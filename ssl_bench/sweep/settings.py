@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.config.layers import merge, named
-from ssl_bench.errors import DataError, UsageError
+from ssl_bench.errors import DataError, UsageError, because
 from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.names import DEFAULT_METHOD
 from ssl_bench.plugin.registry import Registry
@@ -101,7 +101,7 @@ def read_tune(folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{folder} holds no finished tune ({FILE}); run sslbench tune --out {folder} first") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+        raise DataError(f"{path} cannot be read: {because(error)}") from None
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise UsageError(f"{path} was written by another version of sslbench; use that one")
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.config.changeable import differences
-from ssl_bench.errors import DataError, UsageError, shortened
+from ssl_bench.errors import DataError, UsageError, because, shortened
 from ssl_bench.files import write_json
 from ssl_bench.tune.studies import Asked, StudyPlan
 
@@ -42,7 +42,7 @@ def check_same(folder: Path, wanted: Mapping[str, Any]) -> None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {' '.join(str(error).split())}; choose another --out") from None
+        raise DataError(f"{path} cannot be read: {because(error)}; choose another --out") from None
     other = [f"{key}: {old!r} -> {new!r}" for key, old, new in differences(kept, plain)]
     if other:
         raise UsageError(f"{folder} was begun with another search ({shortened(other, 3)}); repeat the first command, "

@@ -48,7 +48,7 @@ NAMES = [
     (["--set", "method.prototype=3"], "unknown key 'prototype' of method 'msn-ehr'; did you mean 'prototypes'?"),
     (["--set", "epochs"], "--set expects KEY=VALUE such as pretrain.epochs=5, found 'epochs'"),
     (["--seed", "-1"], "'seed' of the configuration: input should be greater than or equal to 0, found -1"),
-    (["--config", "nowhere.yaml"], "config nowhere.yaml cannot be read: "),
+    (["--config", "nowhere.yaml"], "config nowhere.yaml cannot be read: no such file or directory"),
     (["--method", "msn", "--fusion", "concat"], "fusion 'concat' needs EHR features; add --features"),
     (["--method", "msn", "--ehr-control", "shuffled"], "--ehr-control shuffled needs EHR features; add --features"),
     (["--fuse-branches", "both"], "method 'msn-ehr' has no two like branches: EHR joins every view that is trained"),

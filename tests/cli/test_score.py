@@ -125,3 +125,15 @@ def test_studies_are_scored_and_images_are_kept(predictions: Path, tmp_path: Pat
     assert len(pd.read_parquet(path)) == 200
     table = run_scores(tmp_path / "kept").tables["predictions"]
     assert (table.unit, len(table.ids)) == ("study", 100)
+
+
+@pytest.mark.parametrize(("command", "what"), [("score", "predictions"), ("probe", "embeddings")])
+def test_an_empty_file_and_one_without_the_columns_are_told(sslbench: Any, command: str, what: str) -> None:
+    Path("e.csv").write_text("")
+    Path("x.csv").write_text("a,b\n1,2\n")
+    answer = sslbench(command, "e.csv")
+    assert (answer.code, answer.sentence) == (3, f"{what} e.csv are an empty file; write it again")
+    answer = sslbench(command, "x.csv")
+    assert answer.sentence.startswith(f"{what} x.csv lack the columns image_id, patient_id, ")
+    assert answer.sentence.endswith(" (found a, b)")
+    assert "; (" not in answer.sentence

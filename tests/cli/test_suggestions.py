@@ -32,6 +32,7 @@ from ssl_bench.plugin.places import option_places, places
         (("run", "--set", "pretrain.epoch=5"), "did you mean 'epochs'?"),
         (("run", "--backbone", "vit_small"), "did you mean 'vit-small'?"),
         (("run", "--backbone", "ViT-Small"), "did you mean 'vit-small'?"),
+        (("run", "--backbone", "resnet-50"), ", or 'resnet50', as timm's names have no '-'"),
     ],
 )  # fmt: skip
 def test_what_was_meant_is_named(sslbench: Any, arguments: tuple[str, ...], told: str) -> None:

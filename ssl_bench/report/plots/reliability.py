@@ -184,5 +184,6 @@ def _caption(arrays: Arrays) -> str:
     return (
         f"Share of positive images against the mean probability in {BINS} bins of equal width, with the expected "
         f"calibration error in the corner. Bars: 95 % of {int(arrays['resamples']):,} resamples of patients; hollow "
-        f"markers have none because the bin holds fewer than {FEWEST} patients. Below: images in the bin, on a log scale."
+        f"markers have none because the bin holds fewer than {FEWEST} patients. Below: images in the bin, on a log "
+        "scale."
     )
