@@ -1,6 +1,7 @@
-"""A stranger's path: the commands of docs/tutorials/paper.md in a new environment, timed.
+"""A stranger's path: the commands of docs/tutorials/paper.md in a new environment, counted and timed.
 
-python -m benchmarks.first_hour [--preset smoke] [--env FOLDER]
+python -m benchmarks.first_hour [--preset smoke] [--env FOLDER] [--write]   # --write: the table of the page
+python -m benchmarks.first_hour --count                                     # that table without seconds, in no time
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.tuning_doc import markdown
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "tutorials" / "paper.md"
@@ -21,6 +26,29 @@ INSTALL = "pip install ."
 """From a clone, which here is this checkout."""
 
 BLOCK = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TABLE = re.compile(r"(<!-- timed -->\n).*?(<!-- / -->)", re.DOTALL)
+
+MILESTONES = {
+    "sslbench run --method msn-ehr": "a table",
+    "sslbench run --method my-method": "a method of your own, installed, tested, and in a table",
+    "sslbench run --encoder": "an encoder of your own in the same table",
+    "sslbench leaderboard": "figures as SVG and PDF, and a page that compares all three",
+    "sslbench tables": "the tables of a paper, in LaTeX",
+}
+"""What a reader has after the command that begins so."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a command took.
+
+    Args:
+        cpu: seconds of it and its children.
+        wall: seconds.
+    """
+
+    cpu: float
+    wall: float
 
 
 def commands(text: str) -> list[str]:
@@ -29,8 +57,8 @@ def commands(text: str) -> list[str]:
     return found[1].splitlines() if found else []
 
 
-def seconds(command: str, folder: Path, environment: dict[str, str]) -> float:
-    """CPU time of a command and its children.
+def timed(command: str, folder: Path, environment: Mapping[str, str]) -> Taken:
+    """Run a command.
 
     Raises:
         SystemExit: it fails; its output is printed.
@@ -40,9 +68,31 @@ def seconds(command: str, folder: Path, environment: dict[str, str]) -> float:
     if done.returncode:
         raise SystemExit(f"{command}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"{taken:7.0f} s CPU {time.perf_counter() - began:7.0f} s wall  {command}", flush=True)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    taken = Taken(cpu, time.perf_counter() - began)
+    print(f"{taken.cpu:7.0f} s CPU {taken.wall:7.0f} s wall  {command}", flush=True)
     return taken
+
+
+def table(taken: Mapping[str, Taken], left_out: Sequence[str] = ()) -> str:
+    """Milestones with the number of commands to them, and the seconds of all commands so far, as a table of the page.
+
+    Raises:
+        SystemExit: a milestone has no command.
+    """
+    rows = []
+    for begin, result in MILESTONES.items():
+        last = next((number for number, line in enumerate(taken, 1) if line.startswith(begin)), None)
+        if last is None:
+            raise SystemExit(f"no command of the page begins with '{begin}'")
+        before = [list(taken.values())[number] for number in range(last)]
+        cpu, wall = sum(one.cpu for one in before), sum(one.wall for one in before)
+        rows.append((result, str(last), f"{cpu:.0f}", f"{wall:.0f}"))
+    if not any(one.cpu for one in taken.values()):
+        return "\n".join(markdown(("result", "commands"), [row[:2] for row in rows])).strip()
+    note = f" Not timed: {', '.join(f'`{line}`' for line in left_out)}." if left_out else ""
+    lines = list(markdown(("result", "commands", "CPU s", "wall s"), rows))
+    return "\n".join([*lines, "", f"{len(taken)} commands; seconds of all commands up to there.{note}"]).strip()
 
 
 def main() -> None:
@@ -50,7 +100,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", default="", help="of the runs, in the place of the page's")
     parser.add_argument("--env", type=Path, help="an environment that has sslbench: the first command is left out")
+    parser.add_argument("--write", action="store_true", help="write the table of the page")
+    parser.add_argument("--count", action="store_true", help="run nothing: write the numbers of commands alone")
     given = parser.parse_args()
+    if given.count:
+        page = PAGE.read_text(encoding="utf-8")
+        write(page, table(dict.fromkeys(commands(page), Taken(0.0, 0.0))))
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         place = given.env or folder / "env"
@@ -58,13 +114,21 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "venv", place], check=True)
         path = os.pathsep.join((str(place.absolute() / "bin"), os.environ["PATH"]))
         environment = {**os.environ, "PATH": path, "SSLBENCH_CACHE": str(folder / "cache")}
-        total = 0.0
-        for command in commands(PAGE.read_text()):
-            if command == INSTALL and given.env:
-                continue
+        taken = {}
+        for command in commands(PAGE.read_text(encoding="utf-8")):
             small = f" --preset {given.preset}" if given.preset and command.startswith("sslbench run") else ""
-            total += seconds(f"pip install {ROOT}" if command == INSTALL else command + small, folder, environment)
-        print(f"{total:7.0f} s CPU in all")
+            asked = f"pip install {ROOT}" if command == INSTALL else command + small
+            skipped = command == INSTALL and given.env
+            taken[command] = Taken(0.0, 0.0) if skipped else timed(asked, folder, environment)
+        told = table(taken, [INSTALL] if given.env else [])
+        print(told)
+    if given.write:
+        write(PAGE.read_text(encoding="utf-8"), told)
+
+
+def write(page: str, told: str) -> None:
+    """The page with its table."""
+    PAGE.write_text(TABLE.sub(lambda found: f"{found[1]}{told}\n{found[2]}", page), encoding="utf-8")
 
 
 if __name__ == "__main__":

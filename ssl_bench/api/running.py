@@ -12,7 +12,7 @@ from ssl_bench.api.runs import Run
 def run(
     method: str | None = None,
     *,
-    data: str | Sequence[str] | None = None,
+    data: str | Path | Sequence[str] | None = None,
     root: Path | str | None = None,
     features: str | Sequence[str] | None = None,
     fusion: str | None = None,
@@ -74,7 +74,7 @@ def run(
     from ssl_bench.plugin.registry import discover
     from ssl_bench.report.hush import hush, hushed
 
-    given = [data] if isinstance(data, str) else data
+    given = [str(data)] if isinstance(data, str | Path) else data
     flags = {
         "method": method or (PRETRAINED if encoder and not config else None),
         **data_flags(given, str(root) if root else None),

@@ -120,15 +120,15 @@ class Run:
         path = self.directory.predictions(encoder, *prediction_file(kept))
         return pd.read_parquet(self.directory.checked(path, self.record))
 
-    def embeddings(self, *, encoder: str = "trained", dataset: str | None = None, split: str = "test") -> pd.DataFrame:
+    def embeddings(self, split: str = "test", *, encoder: str = "trained", dataset: str | None = None) -> pd.DataFrame:
         """Kept features of a frozen encoder: ``image_id`` as index, columns ``e_0`` to ``e_<D-1>`` in float32.
 
         ``.to_numpy()`` gives them as ``(N, D)``.
 
         Args:
+            split: ``train``, ``validate`` or ``test``.
             encoder: ``trained``, or a baseline of the run.
             dataset: None: the run's own.
-            split: ``train``, ``validate`` or ``test``.
 
         Raises:
             UsageError: the run kept none of these; what it has is in the message.

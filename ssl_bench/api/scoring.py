@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.api.shown import table_html, table_text
+from ssl_bench.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +99,8 @@ def _file(given: Path | str | pd.DataFrame | None, place: Path) -> Any:
     """A table as a file; a file as it is."""
     if given is None or isinstance(given, str | Path):
         return Path(given) if given else None
+    if not hasattr(given, "to_parquet"):
+        raise UsageError(f"a table is expected as a file or a pandas DataFrame, found {type(given).__name__}")
     given.to_parquet(place, index=False)
     return place
 

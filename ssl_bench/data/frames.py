@@ -53,7 +53,7 @@ def read_frame(path: Path, what: str = "predictions") -> pd.DataFrame:
     except DataError:
         raise
     except pd.errors.EmptyDataError:
-        raise DataError(f"{what} {path} are an empty file; write it again") from None
+        raise DataError(f"{what} {path} cannot be read: the file is empty") from None
     except UnicodeDecodeError:
         raise DataError(f"{what} {path} cannot be read as text in UTF-8; save it as CSV in UTF-8") from None
     except Exception as error:  # readers of binary files raise what their libraries raise

@@ -41,12 +41,23 @@ class FrozenEncoder(nn.Module):
         """Image files, or grey values ``(N, S, S)`` uint8 of the encoder's size, as its input ``(N, 1, S, S)``.
 
         Raises:
+            UsageError: a single file is given and no list, or values of another shape or type.
             DataError: a file cannot be read.
         """
+        self._check(images)
         options = DecodeOptions(self.size)
         files = images if isinstance(images, np.ndarray) else [decode(Path(path), options) for path in images]
         grey = np.stack(list(files)).astype(np.float32) / 255 if len(files) else np.empty((0, self.size, self.size))
         return torch.from_numpy((grey.astype(np.float32) - self.mean) / self.std)[:, None]
+
+    def _check(self, images: Sequence[Path | str] | npt.NDArray[np.uint8]) -> None:
+        if isinstance(images, str | Path):
+            raise UsageError(f"an encoder expects a list of images, found '{images}'; put it into brackets")
+        if not isinstance(images, np.ndarray):
+            return
+        if images.dtype != np.uint8 or images.shape[1:] != (self.size, self.size):
+            raise UsageError(f"an encoder expects files, or grey values (N, {self.size}, {self.size}) in uint8, found "
+                             f"{images.shape} in {images.dtype}")  # fmt: skip
 
     def forward(self, images: Tensor) -> Tensor:
         """Features ``(N, D)`` of preprocessed images ``(N, 1, S, S)``."""
@@ -60,6 +71,7 @@ class FrozenEncoder(nn.Module):
         Raises:
             DataError: a file cannot be read.
         """
+        self._check(images)
         blocks = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
         found = [self(self.preprocess(block)).numpy() for block in blocks]
         return np.concatenate(found) if found else np.empty((0, self.dim), np.float32)

@@ -132,7 +132,7 @@ def test_an_empty_file_and_one_without_the_columns_are_told(sslbench: Any, comma
     Path("e.csv").write_text("")
     Path("x.csv").write_text("a,b\n1,2\n")
     answer = sslbench(command, "e.csv")
-    assert (answer.code, answer.sentence) == (3, f"{what} e.csv are an empty file; write it again")
+    assert (answer.code, answer.sentence) == (3, f"{what} e.csv cannot be read: the file is empty")
     answer = sslbench(command, "x.csv")
     assert answer.sentence.startswith(f"{what} x.csv lack the columns image_id, patient_id, ")
     assert answer.sentence.endswith(" (found a, b)")
