@@ -89,7 +89,7 @@ def sslbench_components() -> Iterable[Component]:
                       "on the test split"),
         EvaluatorSpec(name="leakage", target="sslbench_evaluators.leakage:Leakage",
                       options="sslbench_evaluators.options:LeakageOptions",
-                      summary="linear probes of age, sex and view: what else the frozen features tell"),
+                      summary="linear probes of age, sex and view: what else the frozen features reveal"),
         EvaluatorSpec(name="localise", target="sslbench_evaluators.localise:Localise",
                       options="sslbench_evaluators.options:LocaliseOptions", needs="encoder", presets=FEW_TOKENS,
                       summary="pointing game, IoU and Dice of frozen patch tokens against boxes "

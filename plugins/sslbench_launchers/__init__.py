@@ -15,5 +15,5 @@ def sslbench_components() -> Iterable[Component]:
                      summary="runs on this machine, one for each GPU or as many as --jobs says"),
         LauncherSpec(name="slurm", target="sslbench_launchers.slurm:Slurm",
                      options="sslbench_launchers.options:SlurmOptions", requires={"submitit": "submitit>=1.5"},
-                     summary="jobs of a Slurm cluster through submitit; preempted ones go on from their checkpoint"),
+                     summary="jobs of a Slurm cluster through submitit; preempted ones continue from their checkpoint"),
     ]  # fmt: skip

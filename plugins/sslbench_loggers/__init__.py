@@ -14,7 +14,7 @@ LOGGERS = (
                summary="TensorBoard event files in the run directory"),
     LoggerSpec(name="wandb", target="sslbench_loggers.wandb:Wandb", options="sslbench_loggers.options:WandbOptions",
                requires={"wandb": "wandb"},
-               summary="Weights & Biases, offline unless it is told otherwise"),
+               summary="Weights & Biases, offline unless set otherwise"),
     LoggerSpec(name="mlflow", target="sslbench_loggers.mlflow:Mlflow", options="sslbench_loggers.options:MlflowOptions",
                requires={"mlflow": "mlflow-skinny", "sqlalchemy": "sqlalchemy", "alembic": "alembic"},
                summary="MLflow, in the run directory unless a server is named"),

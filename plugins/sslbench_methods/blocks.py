@@ -49,7 +49,7 @@ class BlockSampler:
         if smallest <= min_keep:
             raise UsageError(
                 f"on a grid of {side} x {side} patches the blocks of method 'ijepa' can be as small as {smallest} "
-                f"patches, and must be larger than method.min_keep ({min_keep}); lower it, or take smaller patches"
+                f"patches, and must be larger than method.min_keep ({min_keep}); lower it, or use smaller patches"
             )
 
     def draw(self, rows: int) -> tuple[Tensor, Tensor]:

@@ -150,6 +150,8 @@ class DINOv2(BaseMethod):
 def balanced(logits: Tensor, temperature: float, iterations: int) -> Tensor:
     """Targets ``(R, K)`` by Sinkhorn-Knopp over the rows of all ranks, which may have different numbers of them.
 
+    lightly's ``IBOTPatchLoss`` and ``DINOLoss`` centre by a moving mean alone.
+
     Args:
         logits: ``(R, K)`` of the teacher.
         temperature: of the exponential.
@@ -166,7 +168,7 @@ def balanced(logits: Tensor, temperature: float, iterations: int) -> Tensor:
 def koleo_loss(views: Sequence[Tensor], eps: float = 1e-8) -> Tensor:
     """Minus the mean logarithm of the distance of each row to its nearest, summed over views [4].
 
-    Rows of all ranks are neighbours; the official code looks at those of one process.
+    Rows of all ranks are neighbours; the official code, and lightly's ``KoLeoLoss``, look at those of one process.
 
     Args:
         views: ``(B, D)`` features of one view of each image.

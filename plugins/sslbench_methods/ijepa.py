@@ -97,6 +97,8 @@ class Predictor(nn.Module):
 
     def __init__(self, options: IJEPAOptions, backbone: Backbone) -> None:
         super().__init__()
+        # lightly's IJEPAPredictorTIMM, called experimental there, has timm's initial weights, 0 for the hidden token,
+        # and no room for a fused token beside the patches
         dim, side = options.predictor_dim, backbone.image_size // backbone.patch_size
         heads = options.predictor_heads or heads_of(backbone)
         if dim % heads:
@@ -156,5 +158,5 @@ def heads_of(backbone: Backbone) -> int:
     """
     told: list[Any] = [part for part in backbone.model.modules() if hasattr(part, "num_heads")]
     if not told:
-        raise UsageError("the encoder does not tell its attention heads; set method.predictor_heads")
+        raise UsageError("the encoder does not state its number of attention heads; set method.predictor_heads")
     return int(told[0].num_heads)

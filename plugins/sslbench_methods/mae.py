@@ -64,6 +64,7 @@ class Decoder(nn.Module):
 
     def __init__(self, options: MAEOptions, backbone: Backbone) -> None:
         super().__init__()
+        # lightly's MAEDecoderTIMM goes with version 1.7, what replaces it is these blocks without embedding and pixels
         dim, side = options.decoder_dim, backbone.image_size // backbone.patch_size
         self.embed = nn.Linear(backbone.dim, dim)
         self.hidden = nn.Parameter(torch.empty(1, 1, dim))

@@ -42,7 +42,8 @@ class MaskSampler:
     def draw(self, rows: int, views: int) -> Tensor:
         """Hidden patches ``(rows, P)`` of this process's views, view-major.
 
-        What happens to a view is drawn for those of all processes, as one process would draw.
+        What happens to a view is drawn for those of all processes, as one process would draw; lightly's
+        ``random_block_mask`` draws from Python's own generator, which no step seeds.
         """
         own = own_share()
         joined = rows * own.world

@@ -210,6 +210,7 @@ def sinkhorn(assigned: Tensor, iterations: int) -> Tensor:
 
     Ranks may hold different numbers of rows.
     """
+    # lightly's sinkhorn gives NaN for a prototype without mass, and counts every rank's rows as many as its own
     rows = all_reduce_sum(assigned.new_tensor(float(len(assigned))))
     balanced = assigned / all_reduce_sum(assigned.sum())
     for _ in range(iterations):

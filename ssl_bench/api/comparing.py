@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ssl_bench.compare.pairs import RunPair
 
 SAYING = (
-    "a difference speaks of these two encoders, not of their methods: runs of one method that differ in the seed alone "
+    "a difference concerns these two encoders, not their methods: runs of one method that differ in the seed alone "
     "often differ as much"
 )
 

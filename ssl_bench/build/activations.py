@@ -64,7 +64,7 @@ def check_sparing(method: nn.Module, name: str, *, parts: int, blocks: bool) -> 
     for backbone in backbones(method):
         if blocks and not _has_blocks(backbone):
             raise UsageError(
-                f"backbone '{name}' cannot compute activations again; leave out --checkpoint-activations, or take a "
+                f"backbone '{name}' cannot compute activations again; leave out --checkpoint-activations, or use a "
                 "model of timm that can"
             )
         if parts > 1 and (why := _whole_only(backbone)):

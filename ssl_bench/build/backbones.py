@@ -30,6 +30,8 @@ class TimmViT(nn.Module):
         image_size: px of the evaluated view.
     """
 
+    # lightly's MaskedVisionTransformerTIMM draws the weights anew, antialiases resampled positions, gives pooled
+    # features or tokens of a pass but not both, and cannot leave out the last block's patches
     masks = True
     position_offset = 0.0
     """Added to the sides of a grid of patches whose positions are resampled; 0.1 in the code of DINO."""

@@ -86,7 +86,7 @@ def ablate(
     sets = feature_sets(base, registry, features, features_grid)
     planned = cells(sets, split_names(arms), seeds, out, seed)
     configs = [load(merge(chosen, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
-    with shutdown_with(lambda: f"finished cells are kept in {out}; go on with the same command"):
+    with shutdown_with(lambda: f"finished cells are kept in {out}; continue with the same command"):
         run_cells(planned, configs, registry, cache_folder(cache), power(seeds, seed_sd, patient_sd))
         conclude(planned, configs[0], out, fewest, as_json=as_json)
 

@@ -50,7 +50,7 @@ class Command(TyperCommand):
             given = [one for one in order if one.param_type_name == "option" and not (one.multiple or one.is_flag)]
             twice = dict.fromkeys(one.opts[0] for one in given if given.count(one) > 1)
             if twice:
-                raise UsageError(f"{', '.join(twice)} is given more than once; say it once, several values by comma")
+                raise UsageError(f"{', '.join(twice)} is given more than once; give it once, several values by comma")
             refuse_seeds(values)
         return super().parse_args(ctx, args)
 
@@ -90,7 +90,7 @@ def refuse_seeds(values: Mapping[str, Any]) -> None:
     """
     seeds = [part for part in str(values.get("seed") or "").split(",") if part.strip()]
     if len(seeds) > 1:
-        raise UsageError(f"--seed takes one, found '{values['seed']}'; for several take sslbench sweep "
+        raise UsageError(f"--seed takes one, found '{values['seed']}'; for several use sslbench sweep "
                          f"--seeds {len(seeds)}")  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def compare(
     fewest: MinPatients = 5,
     metrics: FurtherMetrics = "",
     seed_sd: SeedSD = 0.0117,
-    seeds: Annotated[int, typer.Option(min=5, help="Paired seeds of the methods, for what they would find.")] = 5,
+    seeds: Annotated[int, typer.Option(min=5, help="Paired seeds of the methods, for the power calculation.")] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""

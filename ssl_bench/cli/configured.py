@@ -52,7 +52,7 @@ FLAGS = {
     ),
     "init": flag("backbone.init", Path | None, "Weights to start from: a file, or the folder of a run."),
     "init_prefix": flag(
-        "backbone.init_prefix", Text, "In front of the encoder's keys in that file. [found among the usual ones]"
+        "backbone.init_prefix", Text, "Prefix of the encoder's keys in that file. [found among the usual ones]"
     ),
     "group": flag("group", Text, "Method of the weights that pretrained is given: its seeds form an arm."),
     "pretraining_seed": flag("pretraining_seed", int | None, "Which seed of that group the weights are."),

@@ -32,7 +32,7 @@ def guarded(command: Command) -> Command:
         except SystemExit as error:  # no command of ours exits by itself, and the parser is outside
             raise PluginError(
                 f"'{_raised_in(error.__traceback__)}' ended the program by sys.exit({error.code!r}), which no plugin "
-                "may; mend it, or choose another"
+                "may; fix it, or choose another"
             ) from error
 
     return run  # type: ignore[return-value]

@@ -13,7 +13,7 @@ from ssl_bench.cli.options import Cache, Quiet, Root, Settings
 from ssl_bench.pretrain.signals import shutdown_with
 
 
-@shutdown_with(lambda: "stopped; features computed so far are kept; go on with the same command")
+@shutdown_with(lambda: "stopped; features computed so far are kept; continue with the same command")
 def embed(
     ctx: typer.Context,
     encoders: Annotated[

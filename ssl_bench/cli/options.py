@@ -64,9 +64,7 @@ InexactResume = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be run and what it costs, and stop.")]
 
-OnMissing = Annotated[
-    str | None, typer.Option(help="Images that are not there: error, or skip, counted and on the record. [error]")
-]
+OnMissing = Annotated[str | None, typer.Option(help="Missing images: error, or skip (counted and recorded). [error]")]
 Split = Annotated[
     Path | None, typer.Option(help="CSV file with a split of your own: split beside patient_id, study_id or image_id.")
 ]
@@ -74,7 +72,7 @@ OnUnlisted = Annotated[
     str | None, typer.Option(help="Images that the split file has no split for: error, or skip. [error]")
 ]
 FollowLinks = Annotated[
-    str | None, typer.Option(help="Folders outside the root that links may lead into, comma-separated; any: each.")
+    str | None, typer.Option(help="Folders outside the root that links may point to, comma-separated; any: each.")
 ]
 
 MinPatients = Annotated[
@@ -84,10 +82,10 @@ FurtherMetrics = Annotated[
     str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
 ]
 SeedSD = Annotated[
-    float, typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for what they would find.")
+    float, typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for the power calculation.")
 ]
 PatientSD = Annotated[
-    float, typer.Option("--patient-sd", min=0, help="SD of a difference over patients, for the same.")
+    float, typer.Option("--patient-sd", min=0, help="SD of a difference over patients, for the power calculation.")
 ]
 
 RefuseContaminated = Annotated[
@@ -102,7 +100,7 @@ Aggregate = Annotated[
 
 
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", callback=hush, help="No progress: results, notes and warnings alone.")
+    bool, typer.Option("--quiet", "-q", callback=hush, help="No progress output: results, notes and warnings only.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output; docs/json.md has its keys.")]
 
@@ -133,7 +131,7 @@ def asked(flags: Mapping[str, Any], settings: Iterable[str]) -> dict[str, Any]:
         for key, value in _leaves(table):
             before = said.setdefault(key, (source, value))
             if before[1] != value:
-                raise UsageError(f"{key} is set twice, to {before[1]!r} and to {value!r} by {source}; say it once")
+                raise UsageError(f"{key} is set twice, to {before[1]!r} and to {value!r} by {source}; set it once")
     return merge_flags(flags, settings)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 
-FULL = ("the disk is full", "what was finished is kept; free some space and repeat the command, a run with --resume")
-DENIED = ("this user may not do that", "change its permissions or choose another place")
-MANY = ("too many files are open", "raise the limit (ulimit -n) or end other programs")
-LOST = ("its file system does not answer as it should", "look after the disk, then repeat the command, a run with "
-        "--resume")  # fmt: skip
+FULL = ("the disk is full", "what was finished is kept; free some space and repeat the command (a run with --resume)")
+DENIED = ("permission denied", "change its permissions or choose another place")
+MANY = ("too many files are open", "raise the limit (ulimit -n) or close other programs")
+LOST = ("its file system reports an input/output error", "check the disk, then repeat the command (a run with "
+        "--resume)")  # fmt: skip
 TAKEN = ("something is there already", "choose another place, or move what is there")
-NETWORK = ("the network does not answer", "look after the connection and repeat the command")
+NETWORK = ("the network does not answer", "check the connection and repeat the command")
 
 KNOWN: dict[int, tuple[str, str]] = {
     errno.ENOSPC: FULL,
@@ -22,15 +22,15 @@ KNOWN: dict[int, tuple[str, str]] = {
     errno.ENAMETOOLONG: ("a name in this path is too long", "choose a shorter one"),
     errno.ENOTDIR: ("a file is where a folder is expected", "give a folder, or move the file"),
     errno.EISDIR: ("a folder is where a file is expected", "give a file, or move the folder"),
-    errno.ENOENT: ("it is not there, or not any more", "look whether it was moved, renamed or removed"),
+    errno.ENOENT: ("it does not exist, or no longer does", "check whether it was moved, renamed or removed"),
     errno.EEXIST: TAKEN,
     errno.ENOTEMPTY: TAKEN,
     errno.EACCES: DENIED,
     errno.EPERM: DENIED,
     errno.EMFILE: MANY,
     errno.ENFILE: MANY,
-    errno.ENOMEM: ("memory is exhausted", "end other programs, or ask for less"),
-    errno.ELOOP: ("its symbolic links lead in a circle", "mend the links"),
+    errno.ENOMEM: ("memory is exhausted", "close other programs, or request less"),
+    errno.ELOOP: ("its symbolic links form a loop", "fix the links"),
     errno.EXDEV: ("it cannot be moved to another file system", "choose a place on the same one"),
     errno.ETXTBSY: ("another program uses it", "wait for that program"),
     errno.EBUSY: ("another program uses it", "wait for that program"),
@@ -46,7 +46,7 @@ KNOWN: dict[int, tuple[str, str]] = {
 }  # fmt: skip
 """By errno: what happened, and what to do."""
 
-OTHERWISE = "look after the place it names and repeat the command, a run with --resume"
+OTHERWISE = "check the place it names and repeat the command (a run with --resume)"
 
 
 def sentence(error: OSError) -> str:

@@ -39,7 +39,7 @@ def report(
     from ssl_bench.results.rundir import RunDirectory
 
     if share and share.exists() and (not share.is_dir() or any(share.iterdir())):
-        raise UsageError(f"{share} holds something already; give a new folder")
+        raise UsageError(f"{share} is not empty; give a new folder")
 
     if cache and not images:
         raise UsageError("--cache is where --images takes them from; add --images, or leave it out")

@@ -45,7 +45,7 @@ def resumed_config(
     there = moved(kept, places) if places else kept
     bare, named = flags.get("data", {}).get("root"), there["data"].get("root")
     if bare and named not in (bare, kept["data"].get("root")):
-        raise UsageError(f"--root says two folders for '{there['data']['name']}', {named} and {bare}; say one")
+        raise UsageError(f"--root gives two folders for '{there['data']['name']}', {named} and {bare}; give one")
     before, wanted = (settle(resolve(layers), registry) for layers in ([kept], [there, asked, flags]))
     pair = before.model_dump(mode="json"), wanted.model_dump(mode="json")
     changed = {key: f"{key}: {old!r} -> {new!r}" for key, old, new in differences(*pair)}

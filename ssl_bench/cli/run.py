@@ -89,7 +89,7 @@ def run(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; a new one under runs/ if not given.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with the run in this folder.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume the run in this folder.")] = None,
     allow_inexact_resume: InexactResume = False,
     cache: Cache = None,
     follow_links: FollowLinks = None,
@@ -146,9 +146,9 @@ def check_together(features: str | None, split: Path | None, data: Sequence[str]
         UsageError: no feature is named by ``--features``, or one split is given for several datasets.
     """
     if features is not None and not features.strip():
-        raise UsageError("--features expects names such as age,sex; for a run without EHR take method msn")
+        raise UsageError("--features expects names such as age,sex; for a run without EHR use method msn")
     if split and data and len(data) > 1:
-        raise UsageError("--split does not say whose split it is; give it as split of data.more in --config")
+        raise UsageError("--split does not state whose split it is; give it as split of data.more in --config")
 
 
 def on_nodes(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def sweep(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run every cell of a grid, skip what is finished, and show one table; the same command goes on after a kill."""
+    """Run every cell of a grid, skip what is finished, and show one table; the same command resumes after a kill."""
     from ssl_bench.plugin.registry import discover
 
     registry = discover()
@@ -282,6 +282,6 @@ def carry_out(
     failed = [name for name, state in states.items() if state.phase == "failed"]
     if failed:
         raise HandledError(
-            f"{len(failed)} of {len(states)} cells failed, what they said is in {folder / '.sweep' / 'logs'}; "
+            f"{len(failed)} of {len(states)} cells failed, their output is in {folder / '.sweep' / 'logs'}; "
             "--retry-failed tries them again"
         )

@@ -58,11 +58,11 @@ def tune(
     budget: Annotated[
         str | None, typer.Option(help="What a method's trials may cost instead: gpu-hours=25 or flops=1e18.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Fresh seeds with what was chosen.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Fresh seeds for the selected setting.")] = 5,
     rule: Annotated[
         str, typer.Option(help="What selects: validation, validation:DATASET, or oracle (test: not comparable).")
     ] = "validation",
-    sampler: Annotated[str, typer.Option(help="Where trials look: sobol, halton, random or tpe.")] = "sobol",
+    sampler: Annotated[str, typer.Option(help="How trials are drawn: sobol, halton, random or tpe.")] = "sobol",
     pruner: Annotated[
         str, typer.Option(help="Ends trials below the median: none, rank (no labels) or probe (validation).")
     ] = "none",
@@ -90,7 +90,7 @@ def tune(
     ] = None,
     preset: Preset = None,
     settings: Settings = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sequence of trials.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sequence of trials.")] = 0,
     launcher: LauncherName = None,
     launcher_set: LauncherSet = None,
     jobs: Jobs = None,
@@ -100,7 +100,7 @@ def tune(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tune methods with equal budgets and run the choice on fresh seeds; the same command goes on after a kill."""
+    """Tune methods with equal budgets and run the choice on fresh seeds; the same command resumes after a kill."""
     from ssl_bench.plugin.registry import discover
     from ssl_bench.tune.asked import budget_of, searches_of
     from ssl_bench.tune.points import check_sampler
@@ -132,7 +132,7 @@ def tune(
     failed = [name for name, state in states.items() if state.phase == "failed"]
     if failed:
         raise HandledError(
-            f"{len(failed)} of {len(states)} final runs failed, what they said is in {folder / 'final' / '.sweep'}; "
+            f"{len(failed)} of {len(states)} final runs failed, their output is in {folder / 'final' / '.sweep'}; "
             "the same command tries them again"
         )
 

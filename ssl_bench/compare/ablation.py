@@ -167,13 +167,14 @@ def _sentence(found: Sequence[Contrast]) -> str:
     alone = next((one for one in found if one.second == NONE), None)
     told, name = _told(primary), primary.features
     if primary.claimed > 0:
-        return f"real {name} beats the same rows shuffled by {told}: what it says of patients helps{_besides(alone)}"
+        beside = _besides(alone)
+        return f"real {name} beats the same rows shuffled by {told}: what it says about the patients helps{beside}"
     if primary.claimed < 0:
         return f"real {name} is worse than the same rows shuffled, by {told}"
     more = ""
     if alone and alone.claimed > 0:
-        more = f"; its gain over the image alone, {_told(alone)}, cannot be told from added capacity"
-    return f"no effect of what {name} says of patients is shown: real minus shuffled is {told}{more}"
+        more = f"; its gain over the image alone, {_told(alone)}, cannot be distinguished from added capacity"
+    return f"no effect of what {name} says about the patients is shown: real minus shuffled is {told}{more}"
 
 
 def _besides(alone: Contrast | None) -> str:

@@ -81,7 +81,7 @@ def write_bundle(
         DataError: a record or a file that it speaks of is damaged.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} holds something already; give a new folder")
+        raise UsageError(f"{out} is not empty; give a new folder")
     withheld: dict[str, None] = {}
     with new_folder(out) as folder:
         told = {}
@@ -157,17 +157,17 @@ def check_manifest(folder: Path) -> None:
                  for place, digest in told["files"].items()}  # fmt: skip
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise DataError(
-            f"{path} cannot be read as the manifest of a bundle ({error!r}); get the bundle again"
+            f"{path} cannot be read as the manifest of a bundle ({error!r}); download the bundle again"
         ) from None
     if values.get("kind") != KIND or values.get("schema") != SCHEMA:
         raise DataError(f"{path} is no manifest of schema {SCHEMA}; use the version of sslbench that wrote it")
     if found != record_file.digest(values):
-        raise DataError(f"{path} was changed after it was written; get the bundle again")
+        raise DataError(f"{path} was changed after it was written; download the bundle again")
     wrong = [place for place, digest in files.items() if not _same(folder / place, digest)]
     inside = {file.relative_to(folder).as_posix() for file in folder.glob("run-*/**/*") if file.is_file()}
     if wrong or inside - set(files):
         told = shortened([*wrong, *sorted(inside - set(files))], 3)
-        raise DataError(f"{folder} is not the bundle that was written: {told}; get it again")
+        raise DataError(f"{folder} is not the bundle that was written: {told}; download it again")
 
 
 def _same(path: Path, digest: str) -> bool:
@@ -236,7 +236,7 @@ def _again(run: RunDirectory, first: MetricRow, record: Record, replicates: int)
     try:
         table = table_of(pd.read_parquet(path))
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path} cannot be read ({error}); get the bundle again") from None
+        raise DataError(f"{path} cannot be read ({error}); download the bundle again") from None
     rows = table_rows(in_unit_of(table, first.aggregate, path), replicates, first.seed)
     return {(row.label, row.metric): row for row in rows}
 

@@ -212,7 +212,7 @@ def adjust_all(found: Sequence[RunPair], reference: str) -> Compared:
             if metric == NAMES[0] and of_macro:
                 told += described(reference, tests)
             elif metric == NAMES[0] and (made := sum(test.made for test in tests)):
-                told.append(f"p of {made} single findings is adjusted in a family of their own")
+                told.append(f"p of {made} single findings is adjusted as a separate family")
     adjusted = tuple(replace(one, rows=tuple(marked[id(row)] for row in one.rows)) for one in found)
     return Compared(adjusted, tuple(told))
 

@@ -83,7 +83,7 @@ class EncoderChoice(Choice):
     image_size: int = Field(0, ge=0, description="px, 0 for the encoder's own")
     pooling: str = Field("", description="class, mean, own or class+mean; empty: as its authors pool")
     normalise: str = Field("", description="encoder, imagenet, half, clip or MEAN,STD; empty: the encoder's own")
-    trained_on: Names = Field((), description="datasets that the weights have seen; empty: as the encoder states")
+    trained_on: Names = Field((), description="datasets that the weights were trained on; empty: as the encoder states")
 
 
 Named = Annotated[Choice, BeforeValidator(named)]
@@ -105,7 +105,8 @@ class ExternalConfig(SourceConfig):
     """Another dataset, on whose test split the encoders are tested."""
 
     mode: Literal["auto", "head", "refit"] = Field(
-        "auto", description="head: fitted at home; refit: on the other set; auto: head where most findings are shared"
+        "auto",
+        description="head: fitted on the run's own data; refit: on the other; auto: head if most findings are shared",
     )
     called: str = Field("", pattern=r"^[\w.+-]*$", description="name in tables and files, the dataset's own if empty")
     labels: str = Field("auto", description="label space; auto: the run's where the dataset has it, else its own")
@@ -131,14 +132,14 @@ class DataConfig(Section):
     similar_ids: Literal["refuse", "merge", "keep"] = Field(
         "refuse", description="ids that differ in case, spaces, leading zeros or a final .0, or spell nan or None"
     )
-    follow_links: Names = Field((), description="folders outside the root that links may lead into; any: everywhere")
-    on_missing: Literal["error", "skip"] = Field("error", description="images of the tables that are not there")
+    follow_links: Names = Field((), description="folders outside the root that links may point to; any: everywhere")
+    on_missing: Literal["error", "skip"] = Field("error", description="images of the tables that are missing")
     on_bad: Literal["error", "quarantine"] = Field("error", description="what an unreadable image does")
     bad_limit: float = Field(0.01, ge=0, le=1, description="largest share of unreadable images to quarantine")
     pixel_limit: int = Field(100_000_000, gt=0, description="an image of more pixels is refused")
     residency: Literal["auto", "device", "ram", "disk", "sharded"] = Field("auto", description="where images live")
     pretrain_on: Literal["train", "all"] = Field("train", description="splits whose images are pretrained on")
-    allow_test_in_pretraining: bool = Field(False, description="open the leakage gate (kept on the record)")
+    allow_test_in_pretraining: bool = Field(False, description="allow test patients in pretraining (recorded)")
 
 
 class EhrConfig(Section):
@@ -154,7 +155,7 @@ class EhrConfig(Section):
         "left-closed", description="left-closed: edges 25, 30, ..., 95; right-closed, as released: 20, 25, ..., 90"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of the values that a training step withholds")
-    control: Literal["none", "shuffled", "constant", "noise"] = Field("none", description="in the place of real values")
+    control: Literal["none", "shuffled", "constant", "noise"] = Field("none", description="instead of real values")
     start: float = Field(0.0, ge=0, lt=1, description="share of the pretraining from which on EHR is given")
     until: float = Field(1.0, gt=0, le=1, description="share of the pretraining up to which EHR is given")
 

@@ -47,7 +47,7 @@ def with_probes(test_on: Iterable[str] | None, probe_on: Iterable[str] | None) -
         if "mode" in part:
             named = f"{part['name']}:{part['mode']}"
             raise UsageError(
-                f"--probe-on {named}: a probe is always fitted there; leave out the mode, or take --test-on"
+                f"--probe-on {named}: a probe is always fitted there; leave out the mode, or use --test-on"
             )
     return [*(test_on or ()), *({**part, "mode": "refit"} for part in probed)] or None
 
@@ -62,7 +62,7 @@ def data_flags(given: Iterable[str] | None, root: str | None) -> dict[str, Any]:
     if root and any("root" in source for source in sources):
         raise UsageError("--root is for a single --data NAME; give each dataset its own folder by --data NAME=ROOT")
     if root and len(sources) > 1:
-        raise UsageError("--root does not say whose folder it is; give each dataset its own by --data NAME=ROOT")
+        raise UsageError("--root does not state whose folder it is; give each dataset its own by --data NAME=ROOT")
     flags: dict[str, Any] = {f"data.{key}": value for key, value in (sources[0] if sources else {}).items()}
     flags |= {"data.root": root} if root else {}
     return flags | ({"data.more": sources[1:]} if sources else {})
@@ -114,7 +114,7 @@ def moved(config: Mapping[str, Any], given: Iterable[str]) -> dict[str, Any]:
                              "of one name cannot stand for both")  # fmt: skip
         for part in found:
             if places.setdefault(id(part), root) != root:
-                raise UsageError(f"--root says two folders for '{name}', {places[id(part)]} and {root}; say one")
+                raise UsageError(f"--root gives two folders for '{name}', {places[id(part)]} and {root}; give one")
     for part in (data, *data["more"], *evaluate["test_on"]):
         if id(part) in places:
             part["root"] = places[id(part)]

@@ -16,21 +16,21 @@ FOLDERS = 200
 """Folders of the root, and of the one above it, in which they are looked for."""
 
 SENTENCES = {
-    "links": "{count} are links out of it (into {detail}): if that is meant, say --follow-links {detail}, or "
+    "links": "{count} are links out of it (into {detail}): if that is intended, add --follow-links {detail}, or "
     "--follow-links any for everywhere",
-    "broken": "{count} are broken links (to {detail}): mount or fetch what they lead to",
-    "denied": "{count} may not be read (permission denied): change the rights of the files or of their folders",
-    "folder": "{count} are folders and no files: correct the paths",
+    "broken": "{count} are broken links (to {detail}): mount or fetch their targets",
+    "denied": "{count} cannot be read (permission denied): change the permissions of the files or of their folders",
+    "folder": "{count} are folders, not files: correct the paths",
     "several": "{count} may be one of several files ({detail}): write the paths as the disk has them",
     "shared": "{count} would be the same file as another row under another spelling: correct the paths",
-    "dicom": "{count} have a DICOM file (.dcm) in the place of the picture: this looks like the root of a DICOM "
+    "dicom": "{count} have a DICOM file (.dcm) instead of the picture: this looks like the root of a DICOM "
     "release; point --root at the pictures, or name the DICOM files in the table",
-    "picture": "{count} have a picture in the place of the DICOM file: point --root at the DICOM files, or name the "
+    "picture": "{count} have a picture instead of the DICOM file: point --root at the DICOM files, or name the "
     "pictures in the table",
-    "absent": "{count} are not there: complete the download, or remove their rows, or go on without them by "
+    "absent": "{count} do not exist: complete the download, or remove their rows, or continue without them by "
     "--on-missing skip",
-    "ending": "{count} are not there, and their paths have no ending such as .png: correct the paths",
-    "backslash": "{count} are not there, with slashes for their backslashes neither: correct the paths, or complete "
+    "ending": "{count} do not exist, and their paths have no ending such as .png: correct the paths",
+    "backslash": "{count} do not exist, even with slashes for their backslashes: correct the paths, or complete "
     "the download",
 }
 
@@ -76,7 +76,7 @@ def _lost_link(root: Path, missing: Sequence[str]) -> str:
         if target:
             return (
                 f"{name} is a text file that holds '{target}', a symbolic link that was lost in copying: copy it again "
-                "with its links, or put in its place what it led to"
+                "with its links, or replace it by its target"
             )
     return ""
 

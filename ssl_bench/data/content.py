@@ -160,7 +160,7 @@ def _refuse_other_kinds(path: Path, head: bytes) -> None:
     if bare[:1] == b"<":
         page = re.search(rb"<(!doctype\s+html|html|head|body|table)\b", bare[:4096], re.IGNORECASE)
         what = "a web page (HTML)" if page else "an XML file"
-        raise DataError(f"{path} is {what}, such as a login page in the place of a download; log in and {FETCH}")
+        raise DataError(f"{path} is {what}, such as a login page instead of a download; log in and {FETCH}")
     if re.match(rb'\{\s*["}]|\[\s*[\[{"\]]', bare):
         raise DataError(f"{path} is JSON; save it as CSV in UTF-8")
 
@@ -189,7 +189,7 @@ def _encoding(path: Path, head: bytes, said: str, told: str) -> str:
         return marked
     wide = _wide(head)
     if wide:
-        say = f"say encoding: {wide} {told}, or " if told else ""
+        say = f"set encoding: {wide} {told}, or " if told else ""
         raise DataError(f"{path} is text in {wide} without a byte order mark; {say}save it as CSV in UTF-8")
     return "utf-8"
 
@@ -230,7 +230,7 @@ def _foreign(path: Path, raw: bytes, told: str) -> str:
     line = raw[:start].count(b"\n") + 1
     word = re.split(rb"[,;\t\r\n\"]", raw[:start])[-1] + re.split(rb"[,;\t\r\n\"]", raw[start:])[0]
     shown = word.decode("cp1252", errors="replace")[:40]
-    say = f"say encoding: cp1252 {told}, or " if told else ""
+    say = f"set encoding: cp1252 {told}, or " if told else ""
     return (
         f"{path} is not in UTF-8: line {line} reads '{shown}' in cp1252, which Excel on Windows writes; {say}save it "
         "as CSV in UTF-8"

@@ -102,7 +102,7 @@ def _read(content: bytes, path: Path | str, options: DecodeOptions) -> Image.Ima
     except UnidentifiedImageError:  # whose words name the buffer
         raise Unreadable("cannot identify image file") from None
     except MemoryError:
-        raise Unreadable("it needs more memory than there is") from None
+        raise Unreadable("it needs more memory than is available") from None
     except (Unreadable, TooLarge):
         raise
     except Exception as error:  # Pillow's readers raise nearly anything where a file is damaged

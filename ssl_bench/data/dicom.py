@@ -76,7 +76,7 @@ def read_dicom(content: bytes, pixel_limit: int) -> Image.Image:
     except InvalidDicomError:
         raise Unreadable("it is no DICOM file") from None
     except MemoryError:
-        raise Unreadable("it needs more memory than there is") from None
+        raise Unreadable("it needs more memory than is available") from None
     except Exception as error:  # of pydicom and what it calls; a damaged header raises nearly anything
         raise Unreadable(f"its DICOM header or its pixels are damaged{_told(error)}") from None
 
@@ -170,7 +170,7 @@ def _check_length(dataset: Any, kind: str, pixels: int) -> None:
     bits = pixels * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated)
     found = len(dataset[kind].value)
     if found >= 2 * bits / 8 and found > bits // 8 + 2:
-        raise Unreadable(f"its header promises {bits // 8} bytes of pixels, found {found}")
+        raise Unreadable(f"its header announces {bits // 8} bytes of pixels, found {found}")
 
 
 def _check_codestream(dataset: Any, rows: int, columns: int, pixel_limit: int) -> None:
@@ -231,7 +231,7 @@ def _stored(values: npt.NDArray[Any], dataset: Any) -> npt.NDArray[Any]:
     if values.dtype.kind == "i":
         own = np.where(own >> (stored - 1), own - (1 << stored), own)
     if shift == 0 and not _has_overlay(dataset) and not _is_same(values, own, stored):
-        raise Unreadable(f"its header promises {stored} bits, its values need more")
+        raise Unreadable(f"its header announces {stored} bits, its values need more")
     return own
 
 

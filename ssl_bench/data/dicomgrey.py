@@ -135,7 +135,7 @@ def _table(item: Any, values: npt.NDArray[Any], dataset: Any) -> tuple[Floats, f
     else:
         entries = np.atleast_1d(np.asarray(data))[:count]
     if len(entries) < count:
-        raise Unreadable(f"a table of its header promises {count} entries and has {len(entries)}")
+        raise Unreadable(f"a table of its header announces {count} entries and has {len(entries)}")
     if first >= 1 << 15 and values.min() < 0:  # written without its sign
         first -= 1 << 16
     return (entries.astype(np.int64) & 0xFFFF).astype(np.float64), first

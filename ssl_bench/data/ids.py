@@ -125,8 +125,8 @@ def _twice(column: str, ids: pd.Series) -> str:
         return ""
     shown = [" and ".join(map(repr, sorted(texts)[:3])) for texts in groups.values()]
     return (
-        f"{column} has {len(groups)} ids in two spellings: {shortened(shown, 5)}; write each in one way, or say by "
-        "--set data.similar_ids=merge that they are one, or by keep that they are not"
+        f"{column} has {len(groups)} ids in two spellings: {shortened(shown, 5)}; write each in one way, or add "
+        "--set data.similar_ids=merge if they are the same, keep if they are not"
     )
 
 
@@ -137,7 +137,7 @@ def _nobody(column: str, ids: pd.Series) -> str:
         return ""
     return (
         f"{column} holds {', '.join(map(repr, found))}, which software writes where there is no id; fill in the ids, "
-        "leave these rows out, or say --set data.similar_ids=keep if it is one"
+        "leave these rows out, or add --set data.similar_ids=keep if it is one"
     )
 
 
@@ -146,8 +146,8 @@ def _rounded(column: str, ids: pd.Series) -> str:
     if not found:
         return ""
     return (
-        f"{column} holds {len(found)} rounded numbers such as {shortened(found, 3)}: a spreadsheet cut their digits "
-        "off; export the column as text, or say --set data.similar_ids=keep if these are the ids"
+        f"{column} holds {len(found)} rounded numbers such as {shortened(found, 3)}: a spreadsheet rounded "
+        "them; export the column as text, or add --set data.similar_ids=keep if these are the ids"
     )
 
 

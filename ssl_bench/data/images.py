@@ -15,7 +15,7 @@ from ssl_bench.errors import DataError, shortened
 from ssl_bench.plugin.cohort import Cohort, leaves_root, missing_images
 from ssl_bench.plugin.notes import Note
 
-SKIPPED = "images that are not there, left out"
+SKIPPED = "missing images, left out"
 
 
 def check_images(cohort: Cohort, links: Sequence[str] = ()) -> None:
@@ -87,7 +87,7 @@ def _without(cohort: Cohort, absent: Sequence[str]) -> Cohort:
     """The cohort without images that are not there, which its record and every table of results say."""
     kept = cohort.frame[~cohort.frame["image_path"].isin(absent)]
     left = len(cohort) - len(kept)
-    text = f"{left:,} of {len(cohort):,} images are not there and were left out (data.on_missing is skip)"
+    text = f"{left:,} of {len(cohort):,} images are missing and were left out (data.on_missing is skip)"
     note = Note("missing-skipped", text, numbers={"left_out": left, "images": len(cohort)})
     counts = {**cohort.counts, SKIPPED: left}
     return replace(cohort.with_frame(kept), counts=counts, notes=(*cohort.notes, note))

@@ -102,7 +102,7 @@ def _check_tiff(image: ImageFile.ImageFile) -> None:
     if max(tags.get(BITS, (1,))) > 8 and image.mode not in WIDE_MODES:
         raise _too_deep(image.mode)
     if SIGNED in _several(tags.get(SAMPLE_FORMAT)) and image.mode not in WIDE_MODES:
-        raise Unreadable("its 8 bits are signed, which is not read; save it as 16 bits or without sign")
+        raise Unreadable("signed 8-bit pixels are not supported; save it as 16 bits or unsigned")
 
 
 def _several(value: Any) -> tuple[Any, ...]:

@@ -329,6 +329,6 @@ def _check_rejected(rejected: dict[str, str], total: int, on_bad: str, limit: fl
     reasons = shortened(list(rejected.values()))
     told = f"{len(rejected)} of {total} images {what_is_wrong(rejected)}"
     if on_bad == "error":
-        raise DataError(f"{told}: {reasons}; mend them, or leave them out with --set data.on_bad=quarantine")
+        raise DataError(f"{told}: {reasons}; fix them, or leave them out with --set data.on_bad=quarantine")
     if len(rejected) > limit * total:
         raise DataError(f"{told}, more than the {limit:.1%} of data.bad_limit: {reasons}")

@@ -291,7 +291,7 @@ def _cause(top: _Top, wanted: Sequence[str], spelling: Callable[[str], str], wri
             if separator == top.separator:
                 return above
             said = (
-                f'; say separator: "{separator}" {written.told}, or save it with commas'
+                f'; set separator: "{separator}" {written.told}, or save it with commas'
                 if written.told
                 else ("; save it with commas")
             )

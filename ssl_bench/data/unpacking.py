@@ -49,7 +49,7 @@ def check_unpacked(path: Path, found: int, what: str = "table") -> None:
     size = path.stat().st_size
     if found > max(LARGE, PACKED * size):
         raise DataError(f"{path} has {size:,} bytes and would unpack to {found:,} or more, as no whole {what} does; "
-                        "get it again, or write it anew")  # fmt: skip
+                        "download it again, or rewrite it")  # fmt: skip
 
 
 def check_cells(path: Path, rows: int, columns: int) -> None:
@@ -88,7 +88,7 @@ def check_zip(path: Path, what: str = "table") -> None:
         with zipfile.ZipFile(path) as archive:
             found = sum(part.file_size for part in archive.infolist())
     except zipfile.BadZipFile:
-        raise DataError(f"{path} is no whole {path.suffix} file, which is a zip archive; write it again") from None
+        raise DataError(f"{path} is no intact {path.suffix} file, which is a zip archive; write it again") from None
     check_unpacked(path, found, what)
 
 

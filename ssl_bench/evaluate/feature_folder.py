@@ -113,7 +113,8 @@ def read_folder(folder: Path) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
         state, name = read_state(path), path.stem
         if state["done"] < state["of"]:
             raise DataError(
-                f"the features of '{name}' in {folder} stop at {state['done']} of {state['of']} images; go on with the "
+                f"the features of '{name}' in {folder} stop at {state['done']} of {state['of']} images; continue "
+                f"with the "
                 "same sslbench embed"
             )
         features = np.load(folder / f"{name}.npy", mmap_mode="r")

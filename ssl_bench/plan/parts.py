@@ -317,7 +317,7 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
     component = registry.get(MethodSpec.kind, config.method.name)
     if BRANCHES not in component.options_model().model_fields:
         raise UsageError(
-            f"method '{config.method.name}' has no two like branches: EHR joins every view that is trained, and no "
+            f"method '{config.method.name}' has no two equal branches: EHR joins every view that is trained, and no "
             f"target; leave out --{BRANCHES.replace('_', '-')}"
         )
 
@@ -327,10 +327,10 @@ def choose_backbone(registry: Registry, name: str) -> BackboneSpec:
     alias = name.replace("_", "-")
     if name not in registry.names(BackboneSpec.kind) and alias in registry.names(BackboneSpec.kind):
         raise UsageError(f"unknown backbone '{name}'; did you mean '{alias}'?")
-    if name in registry.names(BackboneSpec.kind):
+    if name in registry.names(BackboneSpec.kind) or "," in name:  # the registry says what takes several
         return registry.get(BackboneSpec.kind, name)  # type: ignore[no-any-return]
-    if "-" in name or "," in name:  # timm's names have neither, so an alias or several were meant
-        own = f", or '{name.replace('-', '')}', as timm's names have no '-'" if "-" in name else ""
+    if "-" in name:  # timm's names have none, so an alias was meant
+        own = f", or '{name.replace('-', '')}', as timm's names have no '-'"
         raise UsageError(unknown("backbone", name, registry.names(BackboneSpec.kind)) + own)
     patch, size = re.search(r"patch(\d+)", name), re.search(r"_(\d{3})$", name)
     return BackboneSpec(

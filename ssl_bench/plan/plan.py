@@ -215,8 +215,8 @@ def pretraining_images(data: DataConfig, cohort: Cohort) -> pd.Index:
     """
     if data.pretrain_on == "all" and not data.allow_test_in_pretraining:
         raise UsageError(
-            "pretraining on all splits brings test patients into it; say data.allow_test_in_pretraining=true too, "
-            "which stays on the record, or leave out data.pretrain_on"
+            "pretraining on all splits brings test patients into it; set data.allow_test_in_pretraining=true too, "
+            "which is recorded, or leave out data.pretrain_on"
         )
     splits = SPLITS if data.pretrain_on == "all" else ("train",)
     return pretraining_rows(cohort, splits, allow_test=data.allow_test_in_pretraining)

@@ -195,7 +195,8 @@ def _check_one_patient(cohort: Cohort) -> None:
     across = int((again["split"].nunique()[several.index] > 1).sum())
     aside = f", {across} of them in several splits" * bool(across)
     raise DataError(
-        f"an image file is of one patient; {len(told)} are of several{aside}: {shortened(told, 5)}; correct their "
+        f"an image file belongs to one patient; {len(told)} belong to several{aside}: {shortened(told, 5)}; correct "
+        f"their "
         "paths or ids"
     )
 

@@ -86,7 +86,7 @@ class BaseEncoder(nn.Module):
             ValueError: patches are to be dropped, which weights of others do not do.
         """
         if keep is not None:
-            raise ValueError("an encoder that is given drops no patches")
+            raise ValueError("an external encoder drops no patches")
         found = self.features(images)
         pooled = pool(found, self.pooling)
         sequence = found.tokens if found.tokens is not None else pooled.new_empty(len(pooled), 0, pooled.shape[1])
@@ -198,7 +198,7 @@ def check_finite(weights: Mapping[str, Tensor], source: object) -> None:
     """
     bad = [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
     if bad:
-        raise DataError(f"the weights of {source} are not finite ({', '.join(bad[:5])}); get them again")
+        raise DataError(f"the weights of {source} are not finite ({', '.join(bad[:5])}); download them again")
 
 
 def fill_whole(model: nn.Module, weights: Mapping[str, Tensor], source: object) -> None:
@@ -228,7 +228,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
             f"{path.parent} is not {what}: {path.name} is not there; give the folder as published"
         ) from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {because(error)}; get it again") from None
+        raise DataError(f"{path} cannot be read: {because(error)}; download it again") from None
     if not isinstance(found, dict):
         raise DataError(f"{path} must hold keys and values, found {type(found).__name__}")
     return found

@@ -67,7 +67,7 @@ class FeatureSpec:
         return (f"below {self.edges[0]:g}", *inner, f"{self.edges[-1]:g}+")
 
 
-HIDDEN = "a social category as somebody wrote it down, not biology: fit to measure gaps, unfit as a cause"
+HIDDEN = "a recorded social category, not biology: fit to measure gaps, unfit as a cause"
 
 ATTRIBUTES = (
     FeatureSpec(name="race", opt_in=True, grouped=True, note=HIDDEN, values=(
@@ -80,9 +80,9 @@ ATTRIBUTES = (
     FeatureSpec(name="height", kind="number", unit="cm", plausible=(30, 250), edges=(150, 160, 170, 180), opt_in=True),
     FeatureSpec(name="smoking", opt_in=True, grouped=True, values=("never", "former", "current")),
     FeatureSpec(name="device", opt_in=True, grouped=True,
-                note="of the image and not of the person: a gap may be one of machines"),
+                note="a property of the image, not of the person: a gap may be between machines"),
     FeatureSpec(name="site", opt_in=True, grouped=True, note="of the image and not of the person"),
-    FeatureSpec(name="year", opt_in=True, grouped=True, note="practice changes with it: a gap may be one of times"),
+    FeatureSpec(name="year", opt_in=True, grouped=True, note="practice changes with it: a gap may be between periods"),
 )  # fmt: skip
 """Attributes of people and images that a run must ask for."""
 

@@ -88,6 +88,7 @@ def offset_positions(backbone: Backbone, offset: float) -> None:
 @torch.no_grad()
 def ema_update(teacher: nn.Module | Backbone, student: nn.Module | Backbone, momentum: float) -> None:
     """``teacher = momentum * teacher + (1 - momentum) * student`` for all parameters at once."""
+    # lightly's update_momentum multiplies and then adds: two passes over the memory, and rounded twice
     old = [parameter.data for parameter in network(teacher).parameters()]
     new = [parameter.data for parameter in network(student).parameters()]
     torch._foreach_lerp_(old, new, 1.0 - momentum)
@@ -154,6 +155,8 @@ def projection_head(
         last_scale: that BatchNorm has a scale.
         norm: hidden layers have a BatchNorm.
     """
+    # lightly's ProjectionHead takes each layer ready-made, a bias wherever there is no BatchNorm; its own heads have
+    # BatchNorm of one process, a wrong gradient on two
     layers: list[nn.Module] = []
     for wide, narrow in pairwise(sizes[:-1]):
         layers.append(nn.Linear(wide, narrow, bias=hidden_bias))
@@ -186,6 +189,7 @@ def random_subset(rows: int, patches: int, kept: int, device: torch.device, view
 
     On several processes the rows of all are drawn everywhere and the own ones are kept, as one process would draw.
     """
+    # lightly's random_token_mask draws on the device and for one process alone, and counts the class token
     share = own_share()
     joined = rows * share.world
     noise = torch.rand(joined, patches)[share.rows(joined, views)]  # on the CPU generator: the same on every device

@@ -155,7 +155,7 @@ class Registry:
 def several(kind: str, names: str) -> str:
     """What to do who wants several components of a kind where one is expected."""
     if kind in ("method", "fusion", "backbone"):
-        return f"for a run of each take sslbench sweep --{kind} {names}"
+        return f"for a run of each use sslbench sweep --{kind} {names}"
     return "repeat --data for several at once" if kind == "dataset" else "give one of them"
 
 

@@ -76,7 +76,7 @@ def read_weights(path: Path, allow: Sequence[Any] = ()) -> dict[str, Tensor]:
 def unreadable(path: Path, error: Exception) -> str:
     """The sentence for a file that torch or safetensors cannot read."""
     told = " ".join(str(error).split())
-    return f"weights {path} cannot be read: {type(error).__name__}: {told}; get them again"
+    return f"weights {path} cannot be read: {type(error).__name__}: {told}; download them again"
 
 
 def _check_size(path: Path) -> None:
@@ -87,7 +87,7 @@ def _check_size(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise DataError(f"weights {path} cannot be read: {error}; get them again") from None
+        raise DataError(f"weights {path} cannot be read: {error}; download them again") from None
     if unpacked > INFLATES * path.stat().st_size:
         raise DataError(f"weights {path} {TOO_LARGE.format(unpacked / 2**20, path.stat().st_size / 2**20)}")
 

@@ -114,7 +114,7 @@ def load_latest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             refused.append(f"{description.stem}: {error}")
     if refused:
-        raise DataError(f"no checkpoint in {folder} is whole: {'; '.join(refused)}; start again without --resume")
+        raise DataError(f"no checkpoint in {folder} is intact: {'; '.join(refused)}; start again without --resume")
     return None, []
 
 

@@ -14,7 +14,7 @@ from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow
 
 LOW_RANK = 4.0
-"""A centred effective rank of the evaluated encoder below this means that few directions tell images apart."""
+"""A centred effective rank of the evaluated encoder below this means that few directions distinguish images."""
 
 LAST = 3
 """Logged steps whose mean loss is the loss at the end."""

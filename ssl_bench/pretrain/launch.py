@@ -45,7 +45,7 @@ def launched(config: PretrainConfig) -> Iterator[Fabric]:
     except RuntimeError as error:
         if codes := [child.poll() for child in children if child.poll()]:
             raise TrainingStopped(
-                f"another process of the training ended with exit code {codes[0]}; what it said stands above"
+                f"another process of the training ended with exit code {codes[0]}; its output is above"
             ) from error
         raise
     finally:

@@ -161,7 +161,7 @@ class Trainer:
             checkpoints.restore(start, self.module, self.optimizer)
             if self.lowest and not self.lowest.restore(start.meta["lowest"]):
                 self.reporter.warn(
-                    "the encoder of the lowest epoch so far is gone; the choice is among the next epochs"
+                    "the encoder of the lowest epoch so far is missing; the choice is among the next epochs"
                 )
         self.began, self.first = time.monotonic(), first
         entry: dict[str, Any] = {}
@@ -244,8 +244,9 @@ class Trainer:
         for step, (loss, norm) in zip(steps, all_reduce_mean(torch.stack(values)).tolist(), strict=True):
             if not (math.isfinite(loss) and math.isfinite(norm)):
                 raise TrainingStopped(
-                    f"the loss is {loss} and its gradient's norm {norm} at step {step + 1}; lower pretrain.lr or look "
-                    f"at the images of the batch, listed in {self._keep_batch(step)}; the last good checkpoint is kept"
+                    f"the loss is {loss} and its gradient's norm {norm} at step {step + 1}; lower pretrain.lr or "
+                    f"inspect the images of the batch, listed in {self._keep_batch(step)}; the last good "
+                    f"checkpoint is kept"
                 )
             if self.lowest:
                 self.lowest.add(loss)
@@ -271,7 +272,9 @@ class Trainer:
             self.save(done)
         if caught:
             name = signal.Signals(caught).name
-            raise Interrupted(f"{name}: saved at step {done} of {self.total}; go on with --resume {self.folder.parent}")
+            raise Interrupted(
+                f"{name}: saved at step {done} of {self.total}; continue with --resume {self.folder.parent}"
+            )
 
     def _caught(self, stop: StopFlag, *, meeting: bool) -> int:
         """The signal that a process caught, 0 for none; several ask each other only where they meet anyway."""
@@ -289,8 +292,9 @@ class Trainer:
         weights = [f"method.{name}" for name, _ in self.module.named_parameters()]
         if broken := [name for name in weights if not tensors[name].isfinite().all()]:
             raise TrainingStopped(
-                f"{len(broken)} weights are not finite after step {step}, first {broken[0]}; lower pretrain.lr or look "
-                f"at the images of the batch, listed in {self._keep_batch(step - 1)}; the last good checkpoint is kept"
+                f"{len(broken)} weights are not finite after step {step}, first {broken[0]}; lower pretrain.lr or "
+                f"inspect the images of the batch, listed in {self._keep_batch(step - 1)}; the last good "
+                f"checkpoint is kept"
             )
         meta = {"identity": self.identity, "conditions": checkpoints.conditions()}
         if self.lowest:

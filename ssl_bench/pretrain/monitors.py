@@ -71,13 +71,13 @@ class CollapseGuard:
         if self.strikes >= PATIENCE:
             raise TrainingStopped(
                 f"features collapsed: their standard deviation stayed below {COLLAPSED_STD} up to step {step}; "
-                "lower pretrain.lr, or look at log.jsonl for the first step where it fell"
+                "lower pretrain.lr, or inspect log.jsonl for the first step where it fell"
             )
         if self.strikes == 1:
             return f"features look collapsed at step {step}"
         if self.low == PATIENCE:
             return (
                 f"the evaluated encoder's features have an effective rank of {seen['effective_rank']:.1f} at step "
-                f"{step} (below {LOW_RANK:g} for {PATIENCE} looks): few directions tell images apart"
+                f"{step} (below {LOW_RANK:g} for {PATIENCE} looks): few directions distinguish images"
             )
         return None

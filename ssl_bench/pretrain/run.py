@@ -100,7 +100,7 @@ def changed(plan: Plan, start: Checkpoint) -> list[Note]:
                 f"were those of {before} epochs")  # fmt: skip
         notes.append(Note("resumed-epochs", text, numbers={"step": start.step, "epochs": now, "before": before}))
     if other := _other_conditions(start):
-        text = f"resumed at step {start.step} under other conditions, so the last bits differ"
+        text = f"resumed at step {start.step} under other conditions, so results are not identical bit for bit"
         notes.append(Note("resumed-elsewhere", text, numbers={"step": start.step}, details=other))
     return notes
 
@@ -152,7 +152,7 @@ def last_checkpoint(plan: Plan, run: RunDirectory, reporter: Reporter, *, allow_
     _check_same_run(plan, run, found)
     if (other := _other_conditions(found)) and not allow_inexact:
         raise UsageError(
-            f"resuming here would not give the same bits ({shortened(other)}); restore these conditions or add "
+            f"resuming here would not be identical bit for bit ({shortened(other)}); restore these conditions or add "
             "--allow-inexact-resume"
         )
     for change in changed(plan, found):

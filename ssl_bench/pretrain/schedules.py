@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+# lightly's cosine_schedule counts steps and reaches the end one step early; these are functions of progress, so that a
+# run that is resumed for more epochs, or that stretches its schedule as MSN does, is on the same curve
+
 
 def linear(progress: float, start: float, end: float) -> float:
     """From ``start`` to ``end`` in a straight line."""

@@ -59,7 +59,7 @@ def write_bundle(run: RunDirectory, out: Path, licence: str = UNDECIDED) -> list
     if not LICENCE.fullmatch(licence):
         raise UsageError(f"a licence is named as on the Hugging Face hub (apache-2.0, cc-by-4.0), found '{licence}'")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} holds something already; give a new folder")
+        raise UsageError(f"{out} is not empty; give a new folder")
     if card := record.encoder:
         raise UsageError(
             f"the encoder of {run.path} is '{card.name}', the weights of others; share them from their source"

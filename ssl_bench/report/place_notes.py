@@ -70,8 +70,8 @@ def _held_notes(comparison: GroupComparison, metrics: Sequence[str], called: str
         headings = headings_of(comparison.asked)
         told = [f"{line.name} {headings[metric]} {np.mean(comparison.values(line, metric, every=True)):.3f}"
                 for line in comparison.lines for metric in metrics if comparison.has(line, metric)]  # fmt: skip
-        notes.append(f"Means by {where} over all {len(defined)} findings with a value, points without any "
-                     f"claim: {shortened(told, 20)}.")  # fmt: skip
+        notes.append(f"Means by {where} over all {len(defined)} findings with a value, point estimates "
+                     f"without an interval: {shortened(told, 20)}.")  # fmt: skip
     return notes
 
 

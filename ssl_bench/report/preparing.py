@@ -52,7 +52,7 @@ class Preparing:
         if self._before is None:
             self._before = done - 1
             if self._before:
-                self._say(f"  {self._before:,} are there from before")
+                self._say(f"  {self._before:,} were prepared earlier")
         seconds = max(time.monotonic() - self._began, 1e-6)
         rate = (done - self._before) / seconds
         status = f"{rate:,.1f} images/s, {duration((total - done) / rate)} left"
@@ -65,7 +65,7 @@ class Preparing:
     def finished(self, store: Store, cohort: Cohort) -> None:
         """Say what is there now, and of pictures that several patients of the cohort have."""
         if self._before is None:
-            self._say("  nothing to do: the store is there and whole")
+            self._say("  nothing to do: the store is complete")
         rejected = f", of which {len(store.rejected):,} {what_is_wrong(store.rejected)}," if store.rejected else ""
         print(f"{len(store.image_ids):,} images{rejected} in {store.folder}")
         kept, rows = store.aligned(cohort)

@@ -209,7 +209,11 @@ def beyond_text(rows: Iterable[MetricRow]) -> list[str]:
     wider = [row for row in rows if beyond(row)]
     told = [f"{row.protocol} {row.encoder} {METRICS[row.metric]} {row.value_all:.3f} over "
             f"{len(row.all_labels)}" for row in wider]  # fmt: skip
-    return [f"means over all findings with a value, a point without any claim: {'; '.join(told)}"] if told else []
+    return (
+        [f"means over all findings with a value, a point estimate without an interval: {'; '.join(told)}"]
+        if told
+        else []
+    )
 
 
 def beyond(row: MetricRow) -> bool:

@@ -35,7 +35,7 @@ def budget_curves(found: Mapping[str, Any]) -> Iterator[Picture]:
     sheet.figure.legend(handles=handles, loc="lower center", ncols=3, handlelength=3)
     caption = (
         f"By the rule '{found['rule']['name']}'. One trial is the official default; a band holds 95 % of the draws of "
-        "the other trials, so it ends where all have been drawn. It says nothing of patients or seeds."
+        "the other trials, so it ends where all have been drawn. It says nothing about patients or seeds."
     )
     yield Picture("tune-budget", "Quality against budget", caption, sheet.figure)
 

@@ -22,7 +22,7 @@ def print_spaces(studies: Sequence[StudyPlan], budget: str, seeds: int) -> None:
             table.add_row(name, str(one["key"]), value_text(one["default"]), str(one["range"]))
     console = plain_console()
     console.print(table)
-    console.print(f"{len(studies)} studies of {budget} each, then {seeds} fresh seeds with what was chosen",
+    console.print(f"{len(studies)} studies of {budget} each, then {seeds} fresh seeds with the selected setting",
                   soft_wrap=True)  # fmt: skip
 
 

@@ -134,7 +134,7 @@ class Measurement(Estimate, MeasurementName):
     macro_labels: tuple[str, ...] = ()
     """findings of a macro mean"""
     value_all: Number | None = None
-    """the mean over all findings with a value, a point without any claim"""
+    """the mean over all findings with a value, a point estimate without an interval"""
     all_labels: tuple[str, ...] = ()
     """these findings"""
 

@@ -81,7 +81,7 @@ class RunDirectory:
         if self.record.is_file():
             return f"the run is finished and on record; its report comes by: sslbench report {self.path}"
         if self.config.is_file():
-            return f"stopped, with every whole file kept; go on with --resume {self.path}"
+            return f"stopped, with every whole file kept; continue with --resume {self.path}"
         return "stopped before the run began; images prepared so far are kept; start it again"
 
     def check(self, *, resume: bool = False) -> None:
@@ -96,7 +96,7 @@ class RunDirectory:
             raise UsageError(f"{self.path} holds a finished run; there is nothing to resume")
         if not resume and self.config.exists():
             raise UsageError(
-                f"{self.path} already holds a run; go on with --resume {self.path} or choose another --out"
+                f"{self.path} already holds a run; continue with --resume {self.path} or choose another --out"
             )
         strangers = [path for path in self.path.glob("*") if not _ours(path.name)] if self.path.exists() else []
         if not resume and strangers:
@@ -217,8 +217,8 @@ class RunDirectory:
         """
         expected = (content.files or {}).get(self._place(path))
         if not path.is_file():
-            raise DataError(f"{path} is gone, which the record of the run speaks of; restore it, or make it again by "
-                            f"sslbench evaluate {self.path}")  # fmt: skip
+            raise DataError(f"{path} is missing, although the record of the run lists it; restore it, or create it "
+                            f"again with sslbench evaluate {self.path}")  # fmt: skip
         if content.files is not None and file_hash(path) != expected:
             raise DataError(f"{path} is not the file that the record of the run was written with; restore it, or make "
                             f"it again by sslbench evaluate {self.path}")  # fmt: skip

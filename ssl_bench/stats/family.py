@@ -80,8 +80,11 @@ def described(reference: str, tests: Iterable[Test | None]) -> list[str]:
                      "seeds, the seed as a random factor.")  # fmt: skip
     if MARKS["encoders"] in marks:
         notes.append(f"†: this encoder differs from that of {reference} (adjusted p below {ALPHA}), on the same "
-                     f"resamples; it speaks of these two encoders and not of their methods, which takes {SEEDS} paired "
-                     "seeds.")  # fmt: skip
+                     f"resamples; it concerns these two encoders and not their methods; a claim about methods takes "
+                     f"{SEEDS} paired seeds.")  # fmt: skip
     if not marks - {""} and any(test.level == "encoders" for test in made):
-        notes.append(f"A test of two encoders says nothing of their methods, which takes {SEEDS} paired seeds.")
+        notes.append(
+            f"A test of two encoders says nothing about their methods; a claim about methods takes {SEEDS} paired "
+            f"seeds."
+        )
     return [*notes, *(f"Not tested: {reason}." for reason in dict.fromkeys(t.reason for t in all_tests if t.reason))]

@@ -71,7 +71,7 @@ class MetricIntervals:
         labels: an interval each.
         macro: over the labels ``held``, which have patients enough; over all that have a value where none has.
         held: by position.
-        whole: the mean over all labels that have a value, a point without any claim.
+        whole: the mean over all labels that have a value, a point estimate without an interval.
         defined: these, by position.
     """
 

@@ -158,11 +158,13 @@ class Sweep:
         taken_away = code is None or (code == INTERRUPTED and self.launcher.stays)
         if taken_away and state.interruptions < MOST_INTERRUPTIONS:
             state.phase, state.interruptions = "queued", state.interruptions + 1
-            state.reason = f"job {handle} was {'lost' if code is None else 'interrupted'}; goes on from its checkpoint"
+            state.reason = (
+                f"job {handle} was {'lost' if code is None else 'interrupted'}; continues from its checkpoint"
+            )
         else:
             state.phase, state.reason = "failed", reason_of(code, self.jobs[name].log)
             if code is None:
-                state.reason = f"lost {state.interruptions + 1} times, job {handle} last; look whether its node is well"
+                state.reason = f"lost {state.interruptions + 1} times, job {handle} last; check its node"
 
     def _submit(self) -> None:
         for name, state in self.states.items():
@@ -204,8 +206,8 @@ class Sweep:
             if state.phase == "running" and not self.launcher.stays:
                 state.phase, state.handle = "queued", ""
         self._write()
-        rest = f"; {len(handles)} jobs go on in their queue" if self.launcher.stays else ""
-        return f"the sweep was interrupted{rest}; the same command goes on with it"
+        rest = f"; {len(handles)} jobs stay in their queue" if self.launcher.stays else ""
+        return f"the sweep was interrupted{rest}; the same command resumes it"
 
 
 def prepare(job: Job, cell: Cell) -> None:

@@ -254,7 +254,7 @@ def check_gradients(subject: FusionSubject) -> None:
     dead = sorted(set(trainable) - alive - declared)
     subject.expect(
         not dead,
-        f"trains parameters whose gradient is rounding noise: {', '.join(dead)}; mend that, or name them in an "
+        f"trains parameters whose gradient is rounding noise: {', '.join(dead)}; fix that, or name them in an "
         "attribute null_parameters where they cancel by construction",
     )
     learning = sorted(declared & alive)

@@ -204,7 +204,7 @@ def _compare(subject: MethodSubject, method: Method, learning: set[str], where: 
     subject.expect(
         not dead,
         f"trains parameters that do not learn ({where}; their gradient is rounding noise, or they are frozen "
-        f"throughout): {_some(dead)}; mend the loss, or name them in null_parameters where they cancel by construction",
+        f"throughout): {_some(dead)}; fix the loss, or name them in null_parameters where they cancel by construction",
     )
     alive = declared & learning
     subject.expect(not alive, f"declares null_parameters that do learn ({where}): {_some(alive)}")
@@ -301,7 +301,7 @@ def check_loss_falls(subject: MethodSubject) -> None:
         first, last = losses[0], fmean(losses[-3:])
         subject.expect(
             last < first,
-            f"does not learn one batch by heart: on the {kind} its loss goes from {first:.4g} to {last:.4g} in {STEPS} "
+            f"cannot overfit a single batch: on the {kind} its loss goes from {first:.4g} to {last:.4g} in {STEPS} "
             "steps",
         )
 

@@ -73,7 +73,7 @@ def searches_of(texts: Iterable[str]) -> dict[str, Search | None]:
         if not (key and equals and said):
             raise UsageError(f"--search expects KEY=LOW..HIGH, KEY=a|b or KEY={FIXED}, found '{text}'")
         if key in found:
-            raise UsageError(f"--search names {key} twice; say it once")
+            raise UsageError(f"--search names {key} twice; give it once")
         try:
             found[key] = None if said == FIXED else _choices(said) if "|" in said else _range(said)
         except ValueError as error:

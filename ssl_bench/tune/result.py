@@ -119,7 +119,7 @@ def notes(found: Mapping[str, Any]) -> list[str]:
     told = [
         f"Selected by: {found['rule']['told']} (rule {found['rule']['name']}). No number but the final rows is of the "
         "test split." if found["rule"]["comparable"] else
-        "Selected on the test split (rule oracle): these numbers flatter, and can be compared with no others.",
+        "Selected on the test split (rule oracle): these numbers are optimistic and cannot be compared with others.",
         f"Every method had {found['budget']}; trial 0 is the official default. Trials have seed {found['trial_seed']}, "
         f"the final runs seeds 0 to {found['final_seeds'] - 1}.",
         "Expected best of k: the default and k - 1 of the other trials, averaged over all draws without replacement; "

@@ -21,7 +21,7 @@ def test_a_folder_of_runs_is_ranked_and_written(sslbench: Callable[..., Any], ru
     assert answer.code == 0
     assert answer.out.index("dino") < answer.out.index("msn (baseline)")
     assert "linear on toy, test split" in answer.out
-    assert "speaks of these two encoders and not of their methods" in answer.out
+    assert "concerns these two encoders and not their methods" in answer.out
     assert "not on the page: embedding map of msn: cohort.parquet is missing" in answer.out
     assert page.read_text().startswith("<!DOCTYPE html>")
 

@@ -28,7 +28,7 @@ from ssl_bench.errors import UsageError
 def test_an_option_given_twice_is_refused(sslbench: Any, arguments: tuple[object, ...], option: str) -> None:
     answer = sslbench(*arguments)
     assert answer.code == 2
-    assert answer.sentence == f"{option} is given more than once; say it once, several values by comma"
+    assert answer.sentence == f"{option} is given more than once; give it once, several values by comma"
 
 
 def test_options_that_collect_and_switches_may_be_repeated(sslbench: Any, tiny_nih: Callable[..., Path]) -> None:

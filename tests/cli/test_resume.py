@@ -67,7 +67,7 @@ def test_fault_30_datasets_that_lie_elsewhere_now_are_named_each_with_its_folder
     found = resumed_config(tmp_path, {}, None, None, ["chexpert=/new/chexpert", "nih14=/new/nih"])
     assert str(found.data.root) == "/new/nih"
     assert [str(part.root) for part in found.evaluate.test_on] == ["/new/chexpert"]
-    with pytest.raises(UsageError, match=r"--root says two folders for 'nih14', /new/nih and /other; say one"):
+    with pytest.raises(UsageError, match=r"--root gives two folders for 'nih14', /new/nih and /other; give one"):
         resumed_config(tmp_path, {"data": {"root": "/other"}}, None, None, ["nih14=/new/nih"])
     flags = {"data": {"split": "/new/split.csv"}}
     assert str(resumed_config(tmp_path, flags, None, None).data.split) == "/new/split.csv"

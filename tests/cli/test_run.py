@@ -43,7 +43,7 @@ NAMES = [
     (["--backbone", "vit_micro-"], "unknown backbone 'vit_micro-'; did you mean 'vit-micro'?"),
     (["--eval", "linaer"], "unknown evaluator 'linaer'; did you mean 'linear'?"),
     (["--features", "agee"], "unknown feature 'agee'; did you mean 'age'?"),
-    (["--set", "preset=smoke", "--preset", "demoo"], "--preset is given more than once; say it once"),
+    (["--set", "preset=smoke", "--preset", "demoo"], "--preset is given more than once; give it once"),
     (["--set", "pretrain.epoch=3"], "unknown key 'pretrain.epoch' of the configuration; did you mean 'epochs'?"),
     (["--set", "method.prototype=3"], "unknown key 'prototype' of method 'msn-ehr'; did you mean 'prototypes'?"),
     (["--set", "epochs"], "--set expects KEY=VALUE such as pretrain.epochs=5, found 'epochs'"),
@@ -51,7 +51,7 @@ NAMES = [
     (["--config", "nowhere.yaml"], "config nowhere.yaml cannot be read: no such file or directory"),
     (["--method", "msn", "--fusion", "concat"], "fusion 'concat' needs EHR features; add --features"),
     (["--method", "msn", "--ehr-control", "shuffled"], "--ehr-control shuffled needs EHR features; add --features"),
-    (["--fuse-branches", "both"], "method 'msn-ehr' has no two like branches: EHR joins every view that is trained"),
+    (["--fuse-branches", "both"], "method 'msn-ehr' has no two equal branches: EHR joins every view that is trained"),
     (["--method", "random", "--features", "age"], "method 'random' is not trained, so it can join no features"),
     (["--backbone", "resnet18"], "method 'msn-ehr' drops patches and needs a ViT; backbone 'resnet18'"),
     (["--set", "backbone.image_size=64"], "backbone 'vit-micro' sees 64 px, the prepared images have 40 px"),
@@ -134,7 +134,7 @@ def lose_a_column(root: Path) -> None:
 SPOILT: list[tuple[Callable[[Path], object], list[str]]] = [
     (
         drop_images,
-        ["25 of 120 images are not below ", "00000010_001.png and 5 more; ", "25 are not there: complete the download"],
+        ["25 of 120 images are not below ", "00000010_001.png and 5 more; ", "25 do not exist: complete the download"],
     ),
     (share_a_patient, ["no patient may be in two splits; 1 are: 5; split by patient"]),
     (empty_the_test_list, ["every split needs images; 'nih14' has none in test"]),
@@ -217,7 +217,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over(sslbench: Cli, tiny_nih: 
     (tmp_path / "run" / "config.yaml").write_text("seed: 1\n")
     answer = refused(sslbench, tmp_path, "--data", "nih14", "--root", tiny_nih())
     assert answer.code == 2
-    assert answer.sentence.endswith("already holds a run; go on with --resume "
+    assert answer.sentence.endswith("already holds a run; continue with --resume "
                                     f"{tmp_path / 'run'} or choose another --out")  # fmt: skip
     assert os.listdir(tmp_path / "run") == ["config.yaml"]
     assert (tmp_path / "run" / "config.yaml").read_text() == "seed: 1\n"

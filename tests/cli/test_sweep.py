@@ -107,7 +107,7 @@ def test_a_cell_that_fails_is_told_and_the_others_go_on(
     answer = sslbench(*asked)
     assert answer.code == 1
     assert "1 done, 0 running, 0 queued, 1 failed of 2 cells" in answer.out
-    assert "1 of 2 cells failed, what they said is in " in answer.err
+    assert "1 of 2 cells failed, their output is in " in answer.err
 
 
 def test_unknown_keys_and_impossible_cells_are_refused_all_at_once(

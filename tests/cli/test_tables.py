@@ -57,7 +57,7 @@ def test_one_seed_each_is_marked_as_encoders_alone(seeds: list[Path]) -> None:
     text = invoke(seeds[0], seeds[5])
     assert rows(text)["strong"][0].endswith("†")
     assert r"\*:" not in text
-    assert "it speaks of these two encoders and not of their methods" in text
+    assert "it concerns these two encoders and not their methods" in text
 
 
 def test_intervals_are_told_with_the_resamples_that_made_them(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
@@ -73,9 +73,9 @@ def test_a_macro_mean_without_rare_findings_is_said_beside_that_of_all(
     text = invoke(few)
     assert "Macro means by linear on toy are over 1 of 2 findings" in text
     assert "fewer than 5 positive or negative patients: " in text
-    assert "over all 2 findings with a value, points without any claim: few AUROC 0." in text
+    assert "over all 2 findings with a value, point estimates without an interval: few AUROC 0." in text
     assert "are over 2 of 2" not in invoke(few, "--min-patients", "1")
-    assert "points without any claim" not in invoke(enough)
+    assert "point estimates without an interval" not in invoke(enough)
 
 
 def test_a_table_without_the_reference_says_that_nothing_is_tested(seeds: list[Path]) -> None:

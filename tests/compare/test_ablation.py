@@ -94,22 +94,22 @@ def told(second: str, value: float, p: float) -> Contrast:
             (0.03, 0.001),
             (0.04, 0.002),
             "real age beats the same rows shuffled by +3.0 AUROC points [+2.0, +4.0], p = 0.001 after Holm: what it "
-            "says of patients helps; over the image alone it gains +4.0 AUROC points [+3.0, +5.0], p = 0.002 after "
-            "Holm",
+            "says about the patients helps; over the image alone it gains +4.0 AUROC points [+3.0, +5.0], p = 0.002 "
+            "after Holm",
         ),
         (
             (0.03, 0.001),
             (0.004, 0.3),
             "real age beats the same rows shuffled by +3.0 AUROC points [+2.0, +4.0], p = 0.001 after Holm: what it "
-            "says of patients helps; a gain over the image alone is not shown (+0.4 AUROC points [-0.6, +1.4], p = "
-            "0.300 after Holm)",
+            "says about the patients helps; a gain over the image alone is not shown (+0.4 AUROC points [-0.6, +1.4], "
+            "p = 0.300 after Holm)",
         ),
         (
             (0.001, 0.8),
             (0.03, 0.0001),
-            "no effect of what age says of patients is shown: real minus shuffled is +0.1 AUROC points [-0.9, +1.1], "
-            "p = 0.800 after Holm; its gain over the image alone, +3.0 AUROC points [+2.0, +4.0], p < 0.001 after "
-            "Holm, cannot be told from added capacity",
+            "no effect of what age says about the patients is shown: real minus shuffled is +0.1 AUROC points "
+            "[-0.9, +1.1], p = 0.800 after Holm; its gain over the image alone, +3.0 AUROC points [+2.0, +4.0], "
+            "p < 0.001 after Holm, cannot be distinguished from added capacity",
         ),
         (
             (-0.03, 0.001),

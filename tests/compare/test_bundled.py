@@ -147,7 +147,7 @@ def test_the_command_writes_and_refuses(runs: list[Path], sslbench: Any, tmp_pat
     assert manifest["sha256"] in done.out
     again = sslbench("bundle", *runs, "--out", tmp_path / "out")
     assert again.code == 2
-    assert "holds something already; give a new folder" in again.err
+    assert "is not empty; give a new folder" in again.err
     assert sslbench("leaderboard", tmp_path / "out", "--replicates", "100").code == 0
 
 

@@ -94,7 +94,7 @@ def test_holm_covers_all_comparisons_of_a_call(tmp_path: Path) -> None:
     )
     single = [row for row in rows if row.label != "macro" and row.metric == "auroc"]
     assert min(row.p_holm for row in single) == pytest.approx(min(1.0, 4 * min(row.p for row in single)))
-    assert "p of 4 single findings is adjusted in a family of their own" in result.notes
+    assert "p of 4 single findings is adjusted as a separate family" in result.notes
 
 
 def test_one_encoder_under_several_names_is_one_hypothesis(tmp_path: Path) -> None:

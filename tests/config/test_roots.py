@@ -46,7 +46,7 @@ def test_data_alone_with_its_root_and_repeated() -> None:
     ("data", "root", "said"),
     [
         (["nih14=/r"], "/s", "--root is for a single --data NAME"),
-        (["nih14", "synthetic"], "/s", "--root does not say whose folder it is"),
+        (["nih14", "synthetic"], "/s", "--root does not state whose folder it is"),
         (["=/r"], None, "--data expects NAME or NAME=ROOT"),
         (["nih14="], None, "--data expects NAME or NAME=ROOT"),
     ],

@@ -59,7 +59,7 @@ def test_a_picture_of_two_patients_is_said(cohort: Cohort) -> None:
     (told,) = by(checked(cohort), "copies")
     assert told == Finding("warning", "copies", "pictures that several patients have (1): 00.png and 11.png")
     (told,) = by(checked(cohort.with_frame(cohort.frame.assign(image_path="00.png"))), "table")
-    assert (told.status, told.found[:50]) == ("problem", "an image file is of one patient; 1 are of several,")
+    assert (told.status, told.found[:58]) == ("problem", "an image file belongs to one patient; 1 belong to several,")
 
 
 def test_ids_that_look_alike_are_said(cohort: Cohort) -> None:

@@ -67,13 +67,13 @@ def test_an_encoding_that_the_user_says_is_read(tmp_path: Path, encoding: str) -
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (TEXT.encode("cp1252"), "is not in UTF-8: line 2 reads 'Müller' in cp1252.*say encoding: cp1252 in the column"),
+        (TEXT.encode("cp1252"), "is not in UTF-8: line 2 reads 'Müller' in cp1252.*set encoding: cp1252 in the column"),
         (
             TEXT.encode("utf-16-le"),
-            "is text in utf-16-le without a byte order mark; say encoding: utf-16-le",
+            "is text in utf-16-le without a byte order mark; set encoding: utf-16-le",
         ),
         (TEXT.encode("utf-16-be"), "is text in utf-16-be without a byte order mark"),
-        (TEXT.replace(",", ";").encode(), 'values are separated by semicolons; say separator: ";" in the column map'),
+        (TEXT.replace(",", ";").encode(), 'values are separated by semicolons; set separator: ";" in the column map'),
         (TEXT.replace(",", "\t").encode(), "values are separated by tabs"),
         (f"# 2024\n{TEXT}".encode(), "its header is on line 2; remove the lines above it"),
         (f"Export\n\n{TEXT}".replace(",", ";").encode(), "separated by semicolons.*and its header is on line 3"),

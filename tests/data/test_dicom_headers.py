@@ -105,7 +105,7 @@ def test_padding_by_a_range_and_below_zero() -> None:
 def test_an_overlay_in_the_unused_bits_is_not_part_of_the_picture() -> None:
     values = 16 * RAMP | ((RAMP % 3 == 0).astype(int) << 12)
     dataset = header(PixelData=values.astype("<u2").tobytes())
-    with pytest.raises(DataError, match="its header promises 12 bits, its values need more"):
+    with pytest.raises(DataError, match="its header announces 12 bits, its values need more"):
         decoded(saved(dataset))
     dataset.add_new((0x6000, 0x0100), "US", 16)
     dataset.add_new((0x6000, 0x0102), "US", 12)
@@ -158,7 +158,7 @@ def test_one_bit_is_black_and_white() -> None:
         ({"HighBit": 9}, r"12 bits with the highest at 9(\.0)? do not fit"),
         ({"BitsStored": 17, "HighBit": 16}, "17 bits .* do not fit into 16"),
         ({"SamplesPerPixel": 3}, "MONOCHROME2 does not go with 3 samples"),
-        ({"Rows": 8}, "its header promises 256 bytes of pixels, found 512"),
+        ({"Rows": 8}, "its header announces 256 bytes of pixels, found 512"),
         ({"Rows": 0}, "it has no pixels"),
         ({"BitsStored": None}, "DICOM without BitsStored"),
         ({"PixelRepresentation": None}, "DICOM without PixelRepresentation"),

@@ -89,7 +89,7 @@ def test_a_sheet_without_openpyxl_is_named(tmp_path: Path, monkeypatch: pytest.M
         ("a.csv", b"\xff\xfei\x00m\x00", "cannot be read as text in UTF-8"),
         ("a.csv", b"", "cannot be read: .*"),
         ("a.parquet", b"PAR1", "cannot be read: "),
-        ("a.npz", b"no archive", "a.npz is no whole .npz file, which is a zip archive"),
+        ("a.npz", b"no archive", "a.npz is no intact .npz file, which is a zip archive"),
         ("a.csv", b"a,b\n1,2,0\n", "1 rows have more values than the 2 columns, first on line 2"),
         ("a.csv", b"image_id,patient_id,y_a,p_a,p_a\n1,2,0,0.5,7\n", "has the columns p_a twice"),
     ],

@@ -65,15 +65,15 @@ def test_several_differences_at_once(tmp_path: Path) -> None:
     ("files", "paths", "cause"),
     [
         (["a.jpg", "a.tif"], ["a.png"], r"1 may be one of several files \(a\.jpg and a\.tif\)"),
-        (["B/a.png", "b/a.png"], ["\u0042\\x.png"], "1 are not there, with slashes for their backslashes neither"),
+        (["B/a.png", "b/a.png"], ["\u0042\\x.png"], "1 do not exist, even with slashes for their backslashes"),
         (["a.jpg"], ["a.png", "A.png"], "2 would be the same file as another row"),
         (["a.jpg"], ["a.jpg", "a.png"], "1 would be the same file as another row"),
-        (["a.dcm"], ["a.png"], r"1 have a DICOM file \(\.dcm\) in the place of the picture"),
-        (["a.png"], ["a.dcm"], "1 have a picture in the place of the DICOM file"),
-        (["a.png/x"], ["a.png"], "1 are folders and no files"),
-        ([], ["a"], "1 are not there, and their paths have no ending"),
-        ([], ["a.png"], "1 are not there: complete the download, .* or go on without them by --on-missing skip"),
-        (["sub/x/a.png"], ["x/a.png"], "they are below .*/sub: give --root .*/sub; 1 are not there"),
+        (["a.dcm"], ["a.png"], r"1 have a DICOM file \(\.dcm\) instead of the picture"),
+        (["a.png"], ["a.dcm"], "1 have a picture instead of the DICOM file"),
+        (["a.png/x"], ["a.png"], "1 are folders, not files"),
+        ([], ["a"], "1 do not exist, and their paths have no ending"),
+        ([], ["a.png"], "1 do not exist: complete the download, .* or continue without them by --on-missing skip"),
+        (["sub/x/a.png"], ["x/a.png"], "they are below .*/sub: give --root .*/sub; 1 do not exist"),
         (["../x/a.png"], ["x/a.png"], "they are below .*: give --root"),
         (["a.png"], ["x/a.png"], "without 'x/', which their paths begin with"),
         (["other/a.png"], ["x/a.png"], "files of these names are in .*/other: correct the paths"),
@@ -94,7 +94,7 @@ def test_links_out_of_the_root_need_a_word(tmp_path: Path, linked: str) -> None:
     place, target = {"file": ("a/b.png", "a/b.png"), "folder": ("a", "a"), "deep": ("a", "a")}[linked]
     (root / place).symlink_to(store / target)
     cohort = make(root, "a/b.png")
-    with pytest.raises(DataError, match=rf"1 are links out of it \(into {store}/a\).*say --follow-links {store}/a"):
+    with pytest.raises(DataError, match=rf"1 are links out of it \(into {store}/a\).*add --follow-links {store}/a"):
         find_images(cohort)
     with pytest.raises(DataError, match="1 are links"):
         find_images(cohort, [str(tmp_path / "elsewhere")], skip=True)
@@ -142,7 +142,7 @@ def test_a_part_of_a_download_is_taken_on_request(tmp_path: Path) -> None:
     found = find_images(cohort, skip=True)
     assert found.frame["image_id"].tolist() == ["0", "2"]
     assert list(found.frame.index) == [0, 1]
-    assert found.counts == {"images that are not there, left out": 1}
-    assert found.notes == ("1 of 3 images are not there and were left out (data.on_missing is skip)",)
+    assert found.counts == {"missing images, left out": 1}
+    assert found.notes == ("1 of 3 images are missing and were left out (data.on_missing is skip)",)
     with pytest.raises(DataError, match="2 of 2 images are not below"):
         find_images(make(tmp_path, "x.png", "y.png"), skip=True)

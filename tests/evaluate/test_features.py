@@ -116,7 +116,7 @@ def test_arrays_of_other_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lack the arrays labels, label_names, image_ids"):
         read_features(tmp_path / "b.npz")
     (tmp_path / "c.npz").write_bytes(b"no archive")
-    with pytest.raises(DataError, match=r"is no whole \.npz file"):
+    with pytest.raises(DataError, match=r"is no intact \.npz file"):
         read_features(tmp_path / "c.npz")
 
 

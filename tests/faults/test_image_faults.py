@@ -41,7 +41,7 @@ def test_fault_01_truncated_or_empty_image_is_an_error_that_names_it(bench: Any)
     assert sentence.startswith("3 of 120 images cannot be read: image ")
     for name in (TEST_IMAGE, "00000006_000.png", "00000007_000.png"):
         assert f"{name} cannot be read: " in sentence
-    assert sentence.endswith("mend them, or leave them out with --set data.on_bad=quarantine")
+    assert sentence.endswith("fix them, or leave them out with --set data.on_bad=quarantine")
     assert not bench.out.exists()
 
 
@@ -50,7 +50,7 @@ def test_fault_01_truncated_or_empty_images_beyond_twenty_are_counted(bench: Any
         bench.image(number).write_bytes(b"")
     sentence = bench.sentence(bench.run(method=RANDOM))
     assert sentence.count(".png cannot be read") == 20
-    assert " and 5 more; mend them" in sentence
+    assert " and 5 more; fix them" in sentence
 
 
 def test_fault_01_truncated_or_empty_images_in_quarantine_are_listed_and_counted(bench: Any) -> None:
@@ -97,7 +97,7 @@ def test_fault_02_missing_image_files_are_told_before_anything_is_done(bench: An
     assert sentence.startswith(f"25 of 120 images are not below {bench.root}: images/{names[0]}, ")
     assert [name for name in names if name in sentence] == names[:20]
     assert " and 5 more; " in sentence  # then, where a folder beside it looks right, its name
-    assert "; 25 are not there: complete the download, or remove their rows" in sentence
+    assert "; 25 do not exist: complete the download, or remove their rows" in sentence
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".png", "a\tb.png"])

@@ -56,7 +56,9 @@ def test_fault_33_predictions_that_are_not_those_of_the_record_are_refused(
         f"sslbench evaluate {runs[1]}"
     )
     path.unlink()
-    assert f"{path} is gone, which the record of the run speaks of" in refusal(sslbench(*READERS[reader](runs)), reader)
+    assert f"{path} is missing, although the record of the run lists it" in refusal(
+        sslbench(*READERS[reader](runs)), reader
+    )
 
 
 @pytest.mark.parametrize("reader", [*READERS, "export", "evaluate", "report"])

@@ -237,7 +237,7 @@ def test_fault_22_resume_with_another_thread_count_is_refused_unless_allowed(int
         answer = interrupted.resume()
         assert answer.code == 2
         assert interrupted.sentence(answer) == (
-            f"resuming here would not give the same bits (threads {threads} -> {threads + 1}); restore these "
+            f"resuming here would not be identical bit for bit (threads {threads} -> {threads + 1}); restore these "
             "conditions or add --allow-inexact-resume"
         )
         assert interrupted.files(interrupted.out) == before
@@ -245,6 +245,7 @@ def test_fault_22_resume_with_another_thread_count_is_refused_unless_allowed(int
     finally:
         torch.set_num_threads(threads)
     assert answer.code == 0, answer.err
-    note = f"resumed at step 8 under other conditions, so the last bits differ: threads {threads} -> {threads + 1}"
+    changed = f"threads {threads} -> {threads + 1}"
+    note = f"resumed at step 8 under other conditions, so results are not identical bit for bit: {changed}"
     assert f"warning: {note}\n" in answer.err
     assert notes_of(interrupted.out) == [note]

@@ -180,6 +180,6 @@ def test_a_folder_of_no_dataset_is_refused(given: str, sentence: str) -> None:
 
 @pytest.mark.parametrize("given", [["nih14=/x", "nih14=/y"], ["nih14=/x", "nih-again=/y"]])
 def test_one_dataset_is_in_one_folder(given: list[str]) -> None:
-    with pytest.raises(UsageError, match=r"--root says two folders for 'nih.*', /x and /y; say one"):
+    with pytest.raises(UsageError, match=r"--root gives two folders for 'nih.*', /x and /y; give one"):
         moved(CONFIG, given)
     assert moved(CONFIG, ["nih14=/x", "nih14=/x"])["data"]["root"] == "/x"

@@ -43,7 +43,7 @@ def test_fault_26_ctrl_c_sigterm_and_sigusr1_save_at_the_step_boundary(
     at_step(4, number)
     answer = bench.run()
     assert answer.code == 130
-    assert bench.sentence(answer) == f"{number.name}: saved at step 4 of 10; go on with --resume {bench.out}"
+    assert bench.sentence(answer) == f"{number.name}: saved at step 4 of 10; continue with --resume {bench.out}"
     found, refused = load_latest(bench.out / "checkpoints")
     assert (found and found.step, refused) == (4, [])
     answer = bench.resume()
@@ -60,7 +60,7 @@ def test_fault_26_a_second_signal_leaves_at_once(bench: Any, at_step: Any) -> No
     answer = bench.run()
     assert answer.code == 130
     assert bench.sentence(answer) == (
-        f"a second signal: stopped, with every whole file kept; go on with --resume {bench.out}"
+        f"a second signal: stopped, with every whole file kept; continue with --resume {bench.out}"
     )
     found, _ = load_latest(bench.out / "checkpoints")
     assert found
@@ -112,7 +112,7 @@ def test_fault_26_a_signal_while_evaluating_loses_no_training(
     answer = bench.run()
     assert answer.code == 130
     assert bench.sentence(answer) == (
-        f"{number.name}: stopped, with every whole file kept; go on with --resume {bench.out}"
+        f"{number.name}: stopped, with every whole file kept; continue with --resume {bench.out}"
     )
     before = bench.files(bench.out / "checkpoints")
     answer = bench.resume()

@@ -56,7 +56,7 @@ def test_fault_24_nan_or_inf_loss_stops_the_run(bench: Any, spoilt: Any, value: 
     assert answer.code == 5
     sentence = bench.sentence(answer)
     assert sentence.startswith(f"the loss is {value} and its gradient's norm ")
-    assert f"at step 8; lower pretrain.lr or look at the images of the batch, listed in {bench.out}" in sentence
+    assert f"at step 8; lower pretrain.lr or inspect the images of the batch, listed in {bench.out}" in sentence
     assert sentence.endswith("the last good checkpoint is kept")
     assert stopped(bench)["step"] == 8
     assert len(set(stopped(bench)["image_ids"]) & training_ids(bench)) == 16
@@ -77,7 +77,7 @@ def test_fault_24_an_absurd_rate_never_replaces_a_good_checkpoint_by_a_broken_on
     answer = bench.run("--lr", "1e38", "--set", "pretrain.warmup_epochs=0", "--set", "pretrain.checkpoint_every=0.2")
     assert answer.code == 5
     sentence = bench.sentence(answer)
-    assert "lower pretrain.lr or look at the images of the batch, listed in " in sentence
+    assert "lower pretrain.lr or inspect the images of the batch, listed in " in sentence
     assert stopped(bench)["image_ids"]
     for path in (bench.out / "checkpoints").glob("*.safetensors"):
         assert all(tensor.isfinite().all() for tensor in load_file(path).values())

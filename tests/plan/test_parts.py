@@ -149,7 +149,7 @@ def test_provenance_names_every_component(registry: Registry) -> None:
         ),
         ({"ehr": {"start": 0.5, "until": 0.5}}, "EHR must be given for some time, found --ehr-from 0.5 and --ehr-unt"),
         ({"ehr": {"control": "shufled"}}, "'ehr.control' of the configuration: input should be 'none', 'shuffled', "),
-        ({"method": {"name": "byol-ehr", "fuse_branches": "one"}}, "method 'byol-ehr' has no two like branches: EHR "),
+        ({"method": {"name": "byol-ehr", "fuse_branches": "one"}}, "method 'byol-ehr' has no two equal branches: EHR "),
         (
             {"evaluate": {"protocols": "knn", "ehr": True}},
             "--ehr-at-eval has no effect on knn; add --eval with one of finetune, linear, or leave it out",

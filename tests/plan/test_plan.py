@@ -80,7 +80,7 @@ def test_an_open_leakage_gate_is_noted(registry: Registry, tiny_nih: Make) -> No
 
 
 def test_pretraining_on_all_splits_needs_the_gate_open(registry: Registry, tiny_nih: Make) -> None:
-    with pytest.raises(UsageError, match=r"brings test patients into it; say data\.allow_test_in_pretraining=true too"):
+    with pytest.raises(UsageError, match=r"brings test patients into it; set data\.allow_test_in_pretraining=true too"):
         plan(registry, tiny_nih(), data={"pretrain_on": "all"})
     made = plan(registry, tiny_nih(), data={"pretrain_on": "all", "allow_test_in_pretraining": True})
     assert made.steps == 2 * (120 // 16)

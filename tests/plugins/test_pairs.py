@@ -138,5 +138,5 @@ def test_branches_are_refused_where_there_are_none_to_choose(
     method: str, prepared: tuple[Plan, PreparedData], registry: Registry
 ) -> None:
     chosen = {"name": method, "fuse_branches": "both"}
-    with pytest.raises(UsageError, match=f"method '{method}' has no two like branches: .*leave out --fuse-branches$"):
+    with pytest.raises(UsageError, match=f"method '{method}' has no two equal branches: .*leave out --fuse-branches$"):
         choose_parts(resolve([values(cast("Path", prepared[0].config.data.root), chosen, "concat")]), registry)

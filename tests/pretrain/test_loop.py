@@ -232,7 +232,7 @@ def msn(seed: int = 0) -> MSN:
 def test_a_resumed_training_ends_in_the_same_bits(tmp_path: Path, make: Callable[[int], Any], step: int) -> None:
     alone, told = trainer(tmp_path / "alone", make(0), all_told := Told()), Told({step: send(signal.SIGTERM)})
     alone.run()
-    with pytest.raises(Interrupted, match=rf"SIGTERM: saved at step {step} of 12; go on with --resume .*cut"):
+    with pytest.raises(Interrupted, match=rf"SIGTERM: saved at step {step} of 12; continue with --resume .*cut"):
         trainer(tmp_path / "cut", make(0), told).run()
     assert last(tmp_path / "cut").step == step
     again_told = Told()

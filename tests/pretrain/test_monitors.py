@@ -93,7 +93,7 @@ def test_a_low_rank_warns_once_and_never_stops() -> None:
     assert [step for step, warning in enumerate(said) if warning] == [PATIENCE - 1]
     assert said[PATIENCE - 1] == (
         f"the evaluated encoder's features have an effective rank of 2.0 at step {PATIENCE - 1} (below 4 for "
-        f"{PATIENCE} looks): few directions tell images apart"
+        f"{PATIENCE} looks): few directions distinguish images"
     )
     assert guard.check({"embedding_std": 1.0, "effective_rank": 5.0}, 99) is None
     assert guard.low == 0

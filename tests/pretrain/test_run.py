@@ -195,12 +195,15 @@ def test_other_conditions_are_refused_unless_allowed(
     monkeypatch.setattr(checkpoints, "conditions", lambda: here | {"threads": 64, "torch": "9.9"})
     found = f"torch {here['torch']} -> 9.9, threads {here['threads']} -> 64"
     with pytest.raises(
-        UsageError, match=f"would not give the same bits \\({found}\\).*--allow-inexact-resume".replace("+", r"\+")
+        UsageError,
+        match=f"would not be identical bit for bit \\({found}\\).*--allow-inexact-resume".replace("+", r"\+"),
     ):
         last_checkpoint(plan, cut, Told(cut), allow_inexact=False)
     told = Told(cut)
     assert last_checkpoint(plan, cut, told, allow_inexact=True).step == 3
-    assert told.warnings == [f"resumed at step 3 under other conditions, so the last bits differ: {found}"]
+    assert told.warnings == [
+        f"resumed at step 3 under other conditions, so results are not identical bit for bit: {found}"
+    ]
 
 
 def test_other_splits_or_plugins_are_refused(plan: Plan, cut: RunDirectory) -> None:

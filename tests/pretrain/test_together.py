@@ -187,7 +187,7 @@ def test_both_processes_end_with_the_same_weights(both: Any) -> None:
 
 def test_a_signal_to_one_process_stops_both_and_a_resume_ends_in_the_same_bits(both: Any) -> None:
     folder, found = both
-    told = f"SIGTERM: saved at step 3 of 4; go on with --resume {folder / 'cut'}"
+    told = f"SIGTERM: saved at step 3 of 4; continue with --resume {folder / 'cut'}"
     assert [process["cut"] for process in found] == [[told, "from 3"]] * 2
     contents = [max((folder / name / "checkpoints").glob("*.safetensors")).read_bytes() for name in ("alone", "cut")]
     assert contents[0] == contents[1]

@@ -180,7 +180,7 @@ def png16(values: np.ndarray) -> bytes:
 def test_a_folder_that_holds_something_is_refused(run: RunDirectory, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
-    with pytest.raises(UsageError, match="holds something already; give a new folder"):
+    with pytest.raises(UsageError, match="is not empty; give a new folder"):
         write_bundle(run, tmp_path / "out")
 
 

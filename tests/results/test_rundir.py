@@ -34,7 +34,9 @@ def test_a_new_run_needs_a_free_folder(run: RunDirectory) -> None:
 
 def test_a_run_is_not_written_over(run: RunDirectory) -> None:
     run.write_config({"seed": 1})
-    with pytest.raises(UsageError, match=r"one already holds a run; go on with --resume .*one or choose another --out"):
+    with pytest.raises(
+        UsageError, match=r"one already holds a run; continue with --resume .*one or choose another --out"
+    ):
         run.check()
     run.check(resume=True)
 

@@ -85,7 +85,7 @@ def test_a_signal_stops_the_runs_of_this_machine_and_says_how_to_go_on(play: Pla
         os.kill(os.getpid(), signal.SIGTERM)
 
     sweep = play(show=interrupt, simclr=[...], msn=[...], byol=[...])
-    with pytest.raises(Interrupted, match="the same command goes on with it"):
+    with pytest.raises(Interrupted, match="the same command resumes it"):
         sweep.run()
     assert sweep.launcher.stopped == ["1", "2"]  # type: ignore[attr-defined]
     assert {state.phase for state in StateFile(sweep.file.path).read().values()} == {"queued"}

@@ -91,7 +91,7 @@ class Openi(Layout[Options]):
         """Lateral films are left out where a table says which they are."""
         if not (root / PROJECTIONS).is_file():
             draft.notes.append(
-                Note("views-unknown", f"frontal and lateral films are not told apart without {PROJECTIONS}")
+                Note("views-unknown", f"frontal and lateral films cannot be distinguished without {PROJECTIONS}")
             )
             return
         text = read_csv(root / PROJECTIONS, {"file": "filename", "side": "projection"}).frame

@@ -106,7 +106,7 @@ def read_boxes(root: Path, draft: Draft) -> pd.DataFrame:
     films = pd.Index(boxes["image"].unique())
     size = read_headers(root, paths.loc[films].tolist(), {"width": "Columns", "height": "Rows"}).set_index(films)
     shape = size[["width", "height"]].apply(pd.to_numeric, errors="coerce").loc[boxes["image"]].set_axis(boxes.index)
-    draft.counts["boxes on films whose header tells no size"] = int(shape.isna().any(axis=1).sum())
+    draft.counts["boxes on films whose header states no size"] = int(shape.isna().any(axis=1).sum())
     for side, of in zip(SIDES, ("width", "height", "width", "height"), strict=True):
         boxes[side] = boxes[side] / shape[of]
     boxes["aspect"] = shape["width"] / shape["height"]

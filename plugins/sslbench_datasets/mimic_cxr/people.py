@@ -34,7 +34,7 @@ def attributes(admissions: pd.DataFrame, patients: int, rows: np.ndarray) -> Not
         disputed = int(settled.isna().sum())
         of_patient = settled.reindex(range(patients)).astype(object)
         found[name] = pd.Series(of_patient.to_numpy()[rows], dtype=object)
-        counts |= {f"patients whose admissions tell two of {name} as often": disputed,
+        counts |= {f"patients whose admissions state two values of {name} as often": disputed,
                    f"missing {name}": int(found[name].isna().sum())}  # fmt: skip
     return Noticed(pd.DataFrame(found, index=range(len(rows))), counts)
 

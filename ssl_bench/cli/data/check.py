@@ -34,7 +34,7 @@ def check(
     on_missing: OnMissing = None,
     follow_links: FollowLinks = None,
     sample: Annotated[int, typer.Option(min=0, help="Images to decode.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Of the images that are drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the images that are drawn.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Check files, columns, counts, patients, labels, features and a sample of the images of a dataset."""
@@ -65,4 +65,4 @@ def check(
         print_findings(name, found)
     problems = sum(finding.status == "problem" for finding in found)
     if problems:
-        raise DataError(f"dataset '{name}' has {problems} problem{'s' * (problems > 1)}, listed above; mend them first")
+        raise DataError(f"dataset '{name}' has {problems} problem{'s' * (problems > 1)}, listed above; fix them first")

@@ -23,7 +23,7 @@ from ssl_bench.cli.options import (
 from ssl_bench.pretrain.signals import shutdown_with
 
 
-@shutdown_with(lambda: "stopped; images prepared so far are kept; go on with the same command")
+@shutdown_with(lambda: "stopped; images prepared so far are kept; continue with the same command")
 def prepare(
     ctx: typer.Context,
     name: Name,
@@ -48,7 +48,7 @@ def prepare(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Prepare the images of a dataset as sslbench run would, which then finds them; goes on after a kill."""
+    """Prepare the images of a dataset as sslbench run would, which then finds them; resumes after a kill."""
     from ssl_bench.cli.options import cache_folder
     from ssl_bench.data.preparing import prepare_shard, prepare_store, shard_of
     from ssl_bench.errors import UsageError

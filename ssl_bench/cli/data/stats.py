@@ -37,7 +37,7 @@ def stats(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the tables as CSV and a picture grid by finding.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the images in the grid.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the images in the grid.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Print demographics by split, prevalence of every finding and missing values of a dataset."""

@@ -57,7 +57,7 @@ CLAIM = Guideline(
         Item("15", "why this reference standard", (), "the reason, and what its errors do to the numbers"),
         Item("16", "who annotated, with what training", (), "readers, or the program that mined the reports"),
         Item("17", "annotation of the test set", ("labels",), "whether the test set was read otherwise"),
-        Item("18", "agreement within and between annotators", (), "agreement, where the release tells it"),
+        Item("18", "agreement within and between annotators", (), "agreement, where the release states it"),
         Item("19", "assignment of data to partitions", ("split",), "why the release's split, or another one"),
         Item("20", "level at which partitions are disjoint", ("disjoint",)),
         Item("21", "intended size of the sample", ("power",), "what size was wanted, and why"),

@@ -21,7 +21,7 @@ CELL, BESIDE = 34, 240
 """Width in px of a number in a heat map, and of names and scale beside it."""
 
 STEP = 0.3
-"""Ranks between two of the bars that join what is not told apart."""
+"""Ranks between two of the bars that join what is not distinguished."""
 
 
 def finding_values(entries: Sequence[Entry]) -> tuple[list[str], list[list[float | None]]]:
@@ -83,7 +83,7 @@ def ranks(found: Ranking, looks: Mapping[str, Style], title: str, *, synthetic: 
     for setting, (first, last) in enumerate(found.cliques):
         x = rows + 0.5 + STEP * setting
         figure.add_scatter(x=[x, x], y=[first - 0.15, last + 0.15], mode="lines", showlegend=False,
-                           line={"color": GREY, "width": 5}, hoverinfo="skip", name="not told apart")  # fmt: skip
+                           line={"color": GREY, "width": 5}, hoverinfo="skip", name="not distinguished")  # fmt: skip
     figure.update_xaxes(title_text="mean rank (1: highest)", tickvals=list(range(1, rows + 1)),
                         range=[0.5, rows + 0.7 + STEP * len(found.cliques)])  # fmt: skip
     figure.update_yaxes(tickvals=list(range(rows)), ticktext=names, range=[rows - 0.5, -0.5])  # fmt: skip
@@ -91,7 +91,7 @@ def ranks(found: Ranking, looks: Mapping[str, Style], title: str, *, synthetic: 
     caption = (
         f"Ranks on resamples of patients and findings; lines hold 95 % of them. Grey bars at the right join "
         f"configurations of which no pair differs by the test of the tables ({found.tests} pairs tested, p adjusted by "
-        f"Holm for their number); pairs that could not be tested count as not told apart.{beyond}"
+        f"Holm for their number); pairs that could not be tested count as not distinguished.{beyond}"
     )
     return Figure(title, caption, f"{title}. The numbers are in the table below it.", spec_of(figure))
 

@@ -43,7 +43,7 @@ def test_check_of_a_broken_download_tells_all_and_exits_3(sslbench: Cli, tiny_ni
     table.write_text(table.read_text().replace("Patient Age", "Patients Age"))
     answer = sslbench("data", "check", "nih14", "--root", root)
     assert answer.code == 3
-    assert answer.err == "sslbench: error: dataset 'nih14' has 2 problems, listed above; mend them first\n"
+    assert answer.err == "sslbench: error: dataset 'nih14' has 2 problems, listed above; fix them first\n"
     text = " ".join(answer.out.replace("│", " ").split())
     assert "lacks Patient Age (did you mean 'Patients Age'?)" in text
     assert "1 are in both: 00000005_000.png" in text
@@ -98,7 +98,7 @@ def test_prepare_makes_the_store_that_a_run_uses(
     key = image_files(plan.cohort).key(decode_options(config.data), module.FORMAT)[:16]
     assert answer.out == f"120 images in {tmp_path}/cache/stores/nih14-40px-{key}\n"
     again = prepare(sslbench, tiny_nih())
-    assert "nothing to do: the store is there and whole" in again.err
+    assert "nothing to do: the store is complete" in again.err
     assert again.out == answer.out
 
 
@@ -118,7 +118,7 @@ def test_prepare_goes_on_after_a_kill_between_chunks(
         with pytest.raises(RuntimeError, match="killed"):
             prepare(sslbench, tiny_nih(), "--cache", tmp_path / "c")
     answer = prepare(sslbench, tiny_nih(), "--cache", tmp_path / "c")
-    assert "48 are there from before" in answer.err  # image 58 was never read; whole chunks of 16 are kept
+    assert "48 were prepared earlier" in answer.err  # image 58 was never read; whole chunks of 16 are kept
     assert answer.code == 0
 
 
@@ -157,7 +157,7 @@ def test_size_and_fit_have_stores_of_their_own_and_copies_share_one(
 def test_prepare_verify_looks_at_every_image_and_mends(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:
     folder = Path(prepare(sslbench, tiny_nih()).out.split()[-1])
     answer = prepare(sslbench, tiny_nih(), "--verify")
-    assert "nothing to do: the store is there and whole" in answer.err
+    assert "nothing to do: the store is complete" in answer.err
     with (folder / "images.npy").open("r+b") as file:
         file.seek(5000)
         file.write(b"\0\1")
@@ -179,9 +179,9 @@ def test_prepare_ends_in_one_sentence_on_a_signal(
         answer = prepare(sslbench, tiny_nih(fresh=True))
     assert answer.code == 130
     assert answer.err.splitlines()[1:] == [
-        f"sslbench: error: {number.name}: stopped; images prepared so far are kept; go on with the same command"
+        f"sslbench: error: {number.name}: stopped; images prepared so far are kept; continue with the same command"
     ]
-    assert "16 are there from before" in prepare(sslbench, tiny_nih()).err
+    assert "16 were prepared earlier" in prepare(sslbench, tiny_nih()).err
 
 
 def test_prepare_refuses_what_a_run_would(sslbench: Cli, tiny_nih: Callable[..., Path]) -> None:

@@ -45,7 +45,7 @@ def test_the_value_that_most_admissions_tell_counts_and_a_tie_is_missing() -> No
     table = pd.DataFrame({"patient": patients, "race": told.fillna("UNKNOWN")})
     frame, counts = attributes(table, 4, np.array([3, 0, 1, 2, 0]))
     assert [None if pd.isna(value) else value for value in frame["race"]] == ["Other", "White", None, None, "White"]
-    assert counts == {"patients whose admissions tell two of race as often": 1, "missing race": 2}
+    assert counts == {"patients whose admissions state two values of race as often": 1, "missing race": 2}
 
 
 def test_true_years_are_those_of_the_anchor_moved_by_the_shifted_ones() -> None:

@@ -104,17 +104,17 @@ def half(root: Path) -> None:
 
 
 CASES: dict[str, tuple[Callable[[Path], None], list[str], int, str]] = {
-    "02 links": (linked, [], 3, r"60 are links out of it .* say --follow-links"),
+    "02 links": (linked, [], 3, r"60 are links out of it .* add --follow-links"),
     "02 links allowed": (linked, ["--follow-links", "any"], 0, "all 60 are there"),
-    "03 a part": (half, [], 3, "30 are not there: complete the download, .*--on-missing skip"),
+    "03 a part": (half, [], 3, "30 do not exist: complete the download, .*--on-missing skip"),
     "03 a part taken": (
         half,
         ["--on-missing", "skip"],
         0,
-        "images that are not there, left out: 30 .*all 30 are there",
+        "missing images, left out: 30 .*all 30 are there",
     ),
     "10b long ids": (long_ids, [], 0, "60 images, 60 studies, 30 patients"),
-    "13 cp1252": (cp1252, [], 3, "is not in UTF-8: line 2 reads 'm\u00e4nnlich' in cp1252.*say encoding: cp1252"),
+    "13 cp1252": (cp1252, [], 3, "is not in UTF-8: line 2 reads 'm\u00e4nnlich' in cp1252.*set encoding: cp1252"),
     "13 cp1252 said": (cp1252_said, [], 0, r"feature sex 100\.0%"),
     "14 backslashes": (backslashes, [], 0, "images read with slashes for backslashes: 60"),
     "16 spellings": (two_spellings, [], 3, "patient_id has 30 ids in two spellings"),

@@ -156,5 +156,5 @@ def test_what_cannot_be_built_is_refused(registry: Any) -> None:
 
 def test_heads_are_the_encoders() -> None:
     assert heads_of(build(32, "vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=1, num_heads=4)) == 4
-    with pytest.raises(UsageError, match="does not tell its attention heads"):
+    with pytest.raises(UsageError, match="does not state its number of attention heads"):
         heads_of(build(32, "test_resnet"))

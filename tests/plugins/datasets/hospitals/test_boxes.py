@@ -138,5 +138,5 @@ def test_boxes_of_vindr_are_shares_of_each_films_own_size(copy: Make, read: Read
     path.unlink()
     path.write_bytes(b"")
     spoilt = read("vindr-cxr", root, boxes=True)
-    assert spoilt.counts["boxes on films whose header tells no size"] > 0
+    assert spoilt.counts["boxes on films whose header states no size"] > 0
     assert first["image_id"] not in set(spoilt.boxes["image_id"])  # type: ignore[index]
