@@ -31,6 +31,12 @@ def test_no_page_has_two_places() -> None:
     assert len(pages) == len(set(pages)) > 20
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_code_in_a_list_is_a_part_of_its_item(page: Path) -> None:
+    """Markdown in Python asks for four spaces; with three each item begins a list of its own, and all are number 1."""
+    assert not re.findall(r"^ {1,3}```", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("mkdocstrings", reason="mkdocs is not installed (tox -e docs)")
