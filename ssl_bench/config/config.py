@@ -299,7 +299,7 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text) if path.suffix == ".toml" else load_yaml(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # what is no TOML is a ValueError
         raise UsageError(f"config {path} cannot be read: {because(error)}") from None
     if not isinstance(values, dict):
         raise UsageError(f"config {path} must hold keys and values, found {type(values).__name__}")

@@ -32,4 +32,9 @@ def load_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: it is no YAML, or a key of a table is there twice.
     """
-    return yaml.load(text, UniqueKeys)  # noqa: S506: it is the safe loader
+    try:
+        return yaml.load(text, UniqueKeys)  # which is the safe loader
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    except (ValueError, OverflowError) as error:  # of dates and numbers that are none
+        raise yaml.YAMLError(str(error)) from None

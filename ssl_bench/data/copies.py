@@ -82,7 +82,7 @@ def _of_several_patients(frame: pd.DataFrame) -> pd.DataFrame:
 def _size(path: str) -> bytes:
     try:
         return b"%d" % os.stat(path).st_size
-    except OSError:  # told of elsewhere
+    except (OSError, ValueError):  # told of elsewhere; of a name that no file can have
         return b""
 
 
@@ -92,12 +92,12 @@ def _middle(path: str) -> bytes:
             size = file.seek(0, os.SEEK_END)
             file.seek(size // 2)
             return b"%d %b" % (size, file.read(LOOKED_AT))
-    except OSError:
+    except (OSError, ValueError):
         return b""
 
 
 def _whole(path: str) -> bytes:
     try:
         return sha256(Path(path)).encode()
-    except OSError:
+    except (OSError, ValueError):
         return b""

@@ -16,6 +16,7 @@ from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
 from typing import Literal
@@ -31,7 +32,7 @@ from ssl_bench.data.imagefiles import ImageFiles, image_files, renewed
 from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.seal import MANIFEST, Sealed, read_sealed, seal, sign_again
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.files import locked
+from ssl_bench.files import TORN, locked
 from ssl_bench.plugin.cohort import Cohort
 
 FORMAT = 4
@@ -209,6 +210,7 @@ def _forget_parts(folder: Path) -> None:
     for pattern in (OF_PARTS, "prepare-*.lock"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
+    _remove_torn(folder)
 
 
 def open_store(folder: Path) -> Store:
@@ -253,7 +255,20 @@ def _writing(folder: Path) -> Iterator[None]:
             f"the prepared images have no place in {folder.parent.parent}: {error.strerror}; choose another --cache"
         ) from None
     with locked(folder / "prepare.lock", f"store {folder}", wait=True):
+        _remove_torn(folder, but=f".{OF_PARTS}.*")
         yield
+
+
+def _remove_torn(folder: Path, but: str = "") -> None:
+    """What a kill in the middle of a write left.
+
+    Args:
+        folder: of the store, of which this process is the only writer.
+        but: pattern of files of other processes, which prepare a part each.
+    """
+    for path in (path for pattern in TORN for path in folder.glob(pattern)):
+        if not fnmatch(path.name, but):
+            path.unlink(missing_ok=True)
 
 
 def _usable(

@@ -231,3 +231,22 @@ def test_a_kept_configuration_reads_back_as_it_was(tmp_path: Path, name: str) ->
     text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     again = resolve([read_file(write(tmp_path, "config.yaml", text))])
     assert again.model_dump(mode="json") == config.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("[" * 3000, "nested too deeply"), ("2024-13-45", "month must be in 1..12"), ("9" * 5000, "digits")],
+)
+def test_yaml_that_python_cannot_hold_is_one_sentence(tmp_path: Path, value: str, told: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"seed: {value}")
+    with pytest.raises(UsageError, match=f"a.yaml cannot be read: .*{told}"):
+        read_file(tmp_path / "a.yaml")
+    with pytest.raises(UsageError, match=r"--set seed: .* is not a YAML value; quote it"):
+        assignment(f"seed={value}")
+
+
+def test_toml_that_python_cannot_hold_is_one_sentence(tmp_path: Path) -> None:
+    for value in ("[" * 3000, "9" * 5000, "2024-13-45"):
+        (tmp_path / "a.toml").write_text(f"seed = {value}")
+        with pytest.raises(UsageError, match=r"a\.toml cannot be read"):
+            read_file(tmp_path / "a.toml")

@@ -54,3 +54,9 @@ def test_pictures_of_several_patients_are_counted_and_named_here_alone(cohort: C
 def test_test_images_of_other_data_that_were_trained_on_are_counted() -> None:
     assert seen_pictures("there", ["x", "y"], ["z"]) == []
     assert seen_pictures("there", ["x", "y"], ["y"]) == ["1 of 2 test images of there were trained on, pixel by pixel"]
+
+
+def test_a_name_that_no_file_can_have_is_told_elsewhere(cohort: Cohort) -> None:
+    shutil.copyfile(cohort.root / "a.png", cohort.root / "c.png")
+    names = ["a.png", "b\0.png", "c.png", "d" * 300]
+    assert copied_files(cohort.with_frame(cohort.frame.assign(image_path=names))) == [["a.png", "c.png"]]

@@ -18,7 +18,7 @@ from PIL import Image
 from ssl_bench import files
 from ssl_bench.data.decode import DecodeOptions, decode
 from ssl_bench.data.images import check_images
-from ssl_bench.data.store import Store, find_store, open_store, prepare
+from ssl_bench.data.store import Shard, Store, find_store, open_store, prepare, prepare_part
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.cohort import Cohort
 
@@ -107,6 +107,30 @@ def test_a_torn_line_of_the_journal_costs_one_chunk_only(cohort: Cohort, tmp_pat
     store = prepare(cohort, tmp_path, OPTIONS, workers=1)
     assert counter.seen[0] == "08"  # the line after the torn one counts
     np.testing.assert_array_equal(store.images, direct(cohort))
+
+
+def test_what_a_kill_in_the_middle_of_a_write_left_is_removed_at_the_next_start(cohort: Cohort, tmp_path: Path) -> None:
+    store = prepare(cohort, tmp_path, OPTIONS)
+    (store.folder / "manifest.json").unlink()
+    whole = sorted(path.name for path in store.folder.iterdir())
+    for name in ("blocks.jsonl", "manifest.json", "cohort.parquet"):
+        (store.folder / f".{name}.7050.tmp").write_bytes(b"half")
+    prepare(cohort, tmp_path, OPTIONS)
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted([*whole, "manifest.json"])
+
+
+def test_files_of_processes_that_prepare_a_part_are_left_to_them(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
+    folder = prepare(cohort, tmp_path, OPTIONS).folder
+    (folder / "manifest.json").unlink()
+    (folder / "blocks.jsonl").unlink()
+    theirs = folder / ".blocks-2-of-2.jsonl.7050.tmp"
+    for path in (theirs, folder / ".blocks.jsonl.7050.tmp"):
+        path.write_bytes(b"half")
+    prepare_part(cohort, tmp_path, OPTIONS, Shard(1, 2))
+    assert theirs.exists()
+    assert not (folder / ".blocks.jsonl.7050.tmp").exists()
+    prepare_part(cohort, tmp_path, OPTIONS, Shard(2, 2))
+    assert not list(folder.glob(".*"))
 
 
 def test_a_kill_just_before_the_manifest_costs_nothing(cohort: Cohort, tmp_path: Path, counter: Any) -> None:
