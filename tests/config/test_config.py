@@ -146,8 +146,8 @@ def test_everything_wrong_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        ("run.yaml", "a: [1", "cannot be read: while parsing"),
-        ("run.toml", "a = ", "cannot be read: Invalid value"),
+        ("run.yaml", "a: [1", "cannot be read: expected ',' or"),
+        ("run.toml", "a = ", "cannot be read: invalid value"),
         ("run.yaml", "- 1\n", "must hold keys and values, found list"),
         ("run.yaml", "", "must hold keys and values, found NoneType"),
         ("run.yaml", "!!python/object/apply:os.system ['true']", "cannot be read: could not determine a constructor"),
@@ -160,7 +160,7 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, name: str, t
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"config .*nowhere\.yaml cannot be read: .*No such file"):
+    with pytest.raises(UsageError, match=r"config .*nowhere\.yaml cannot be read: no such file"):
         read_file(tmp_path / "nowhere.yaml")
 
 
