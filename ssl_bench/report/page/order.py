@@ -14,8 +14,9 @@ from ssl_bench.report.palette import GREY, Style, readable
 from ssl_bench.report.sections import Table
 from ssl_bench.results.row import MACRO
 
-SCALE = "Cividis"
-"""Of heat maps: the same to readers with and without colour vision (Nuñez et al., PLoS ONE, 2018)."""
+SCALE = ((0.0, "#F7FBFF"), (1.0, "#6BAED6"))
+INK = "#111111"
+"""Of heat maps: a single hue, light enough that the numbers in the cells can be read in all of them."""
 
 CELL, BESIDE = 34, 240
 """Width in px of a number in a heat map, and of names and scale beside it."""
@@ -50,7 +51,8 @@ def heat_map(entries: Sequence[Entry], title: str, *, synthetic: bool) -> tuple[
     texts = [[_text(value) for value in row] for row in values]
     figure.add_heatmap(
         z=values, x=[label(readable(name), 16) for name in labels], y=names,
-        text=texts, texttemplate="%{text}", colorscale=SCALE, hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
+        text=texts, texttemplate="%{text}", textfont={"color": INK}, colorscale=SCALE,
+        hovertemplate="%{y}, %{x}: %{text}<extra></extra>",
         colorbar={"title": {"text": "AUROC"}, "thickness": 12},
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed")
@@ -104,7 +106,7 @@ def stability(found: Ranking, title: str, *, synthetic: bool) -> tuple[Figure, T
     texts = [[_share(share) for share in row] for row in found.shares]
     figure.add_heatmap(
         z=np.round(found.shares, 4).tolist(), x=[str(setting + 1) for setting in range(rows)],
-        y=names, text=texts, texttemplate="%{text}", colorscale=SCALE, zmin=0, zmax=1,
+        y=names, text=texts, texttemplate="%{text}", textfont={"color": INK}, colorscale=SCALE, zmin=0, zmax=1,
         hovertemplate="%{y}: rank %{x} in %{z:.1%}<extra></extra>", showscale=False,
     )  # fmt: skip
     figure.update_xaxes(title_text="rank", type="category")

@@ -15,7 +15,7 @@ from ssl_bench.compare.group_comparison import admitted
 from ssl_bench.compare.ranking import cliques, rank_draws, shares_of
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page.figures import looks_of
-from ssl_bench.report.page.order import finding_values
+from ssl_bench.report.page.order import INK, SCALE, finding_values
 from ssl_bench.report.page.page import figures, parts
 from ssl_bench.report.palette import style
 from ssl_bench.results.record import Footprint
@@ -145,3 +145,16 @@ def test_forty_nine_things_look_different() -> None:
     looks = [style(number) for number in range(49)]
     assert len({(look.color, look.marker) for look in looks}) == 49
     assert len({(look.color, str(look.dashes)) for look in looks}) == 49
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of a colour, as WCAG 2.2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_numbers_of_a_heat_map_can_be_read_in_every_cell() -> None:
+    contrast = [(luminance(ground) + 0.05) / (luminance(INK) + 0.05) for _, ground in SCALE]
+    assert min(contrast) >= 7  # the enhanced level of WCAG
+    assert luminance(SCALE[0][1]) > luminance(SCALE[-1][1])
