@@ -92,7 +92,7 @@ def table(taken: Mapping[str, Taken], left_out: Sequence[str] = ()) -> str:
         return "\n".join(markdown(("result", "commands"), [row[:2] for row in rows])).strip()
     note = f" Not timed: {', '.join(f'`{line}`' for line in left_out)}." if left_out else ""
     lines = list(markdown(("result", "commands", "CPU s", "wall s"), rows))
-    return "\n".join([*lines, "", f"{len(taken)} commands; seconds of all commands up to there.{note}"]).strip()
+    return "\n".join([*lines, f"{len(taken)} commands; seconds of all commands up to there.{note}"]).strip()
 
 
 def main() -> None:
