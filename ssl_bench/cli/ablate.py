@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssl_bench.cli.cells import carry_out, failed, launcher_of, raise_if_failed, tell_cells, tell_states
 from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.configured import takes
 from ssl_bench.cli.options import (
@@ -16,11 +17,17 @@ from ssl_bench.cli.options import (
     Cache,
     Configs,
     Dataset,
+    DryRun,
     FeatureKinds,
+    InexactResume,
+    Jobs,
+    LauncherName,
+    LauncherSet,
     MinPatients,
     PatientSD,
     Preset,
     Quiet,
+    RetryFailed,
     Root,
     SeedSD,
     Settings,
@@ -28,13 +35,14 @@ from ssl_bench.cli.options import (
     cache_folder,
 )
 from ssl_bench.errors import UsageError
-from ssl_bench.report.hush import progress
+from ssl_bench.plugin.names import DEFAULT_LAUNCHER
 
 if TYPE_CHECKING:
     from ssl_bench.config.config import RunConfig
+    from ssl_bench.plan.plan import Plan
     from ssl_bench.plugin.registry import Registry
-    from ssl_bench.results.rundir import RunDirectory
     from ssl_bench.sweep.ablation import AblationCell
+    from ssl_bench.sweep.cells import Cell
 
 CLAIM_SEEDS = 5
 
@@ -62,13 +70,19 @@ def ablate(
     fewest: MinPatients = 5,
     seed_sd: SeedSD = 0.0117,
     patient_sd: PatientSD = 0.005,
+    launcher: LauncherName = None,
+    launcher_set: LauncherSet = None,
+    jobs: Jobs = None,
+    retry_failed: RetryFailed = False,
+    allow_inexact_resume: InexactResume = False,
     cache: Cache = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a method without EHR, with it and with controls on paired seeds, and say what the difference supports.
 
-    Given the same command again it goes on where it was: finished cells are left as they are.
+    The cells are those of a sweep; the same command resumes it, and finished cells are left as they are.
     """
     features = flags.pop("ehr.features")
     chosen = asked({**flags, "data.name": data, "data.root": root, "evaluate.protocols": protocols}, settings or [])
@@ -77,18 +91,34 @@ def ablate(
     from ssl_bench.config.recipes import finder
     from ssl_bench.plugin.registry import discover
     from ssl_bench.pretrain.signals import shutdown_with
+    from ssl_bench.results.rundir import RunDirectory
     from ssl_bench.stats.power import planned as power
     from ssl_bench.sweep.ablation import cells
+    from ssl_bench.sweep.loop import private_folder
 
-    registry = discover()
-    recipe = finder(registry)
-    base = load(chosen, name=preset, file=config, recipe=recipe)
-    sets = feature_sets(base, registry, features, features_grid)
-    planned = cells(sets, split_names(arms), seeds, out, seed)
-    configs = [load(merge(chosen, cell.flags), name=preset, file=config, recipe=recipe) for cell in planned]
+    registry, store = discover(), cache_folder(cache)
+
+    def configured(values: Mapping[str, Any]) -> RunConfig:
+        return load(merge(chosen, values), name=preset, file=config, recipe=finder(registry))
+
+    base = configured({})
+    planned = cells(feature_sets(base, registry, features, features_grid), split_names(arms), seeds, out, seed)
+    name, options = launcher or DEFAULT_LAUNCHER, asked({}, launcher_set or [])
+    launch = launcher_of(name, options, jobs or 0, private_folder(out), registry)
+    told = [sentence] if (sentence := power(seeds, seed_sd, patient_sd)) else []
     with shutdown_with(lambda: f"finished cells are kept in {out}; continue with the same command"):
-        run_cells(planned, configs, registry, cache_folder(cache), power(seeds, seed_sd, patient_sd))
-        conclude(planned, configs[0], out, fewest, as_json=as_json)
+        found, plans = check(planned, out, configured, registry, store)
+        if dry_run:
+            tell_cells(found, plans, out, launch, store, jobs or 0, told, as_json=as_json)
+            return
+        if any(not RunDirectory(cell.folder).record.is_file() for cell in planned):
+            for note in told:
+                print(f"note: {note}", file=sys.stderr)
+        states = carry_out(found, out, launch, store, retry_failed=retry_failed, inexact=allow_inexact_resume)
+        if failed(states):
+            tell_states(states, out, as_json=as_json)
+        raise_if_failed(states, out)
+        conclude(planned, found[0].config, out, fewest, as_json=as_json)
 
 
 def feature_sets(
@@ -123,72 +153,27 @@ def feature_sets(
     return {chosen: expand(split_names(chosen), specs_of(registry, base.data, base.evaluate.test_on))}
 
 
-def run_cells(
-    planned: Sequence[AblationCell], configs: Sequence[RunConfig], registry: Registry, cache: Path, told: str
-) -> None:
-    """Run what is not finished; everything is planned before anything runs, and told before the first that does."""
-    from ssl_bench.build.estimate import dry_build
-    from ssl_bench.pipeline import execute
-    from ssl_bench.plan.plan import make_plan
-    from ssl_bench.plan.settle import settle
-    from ssl_bench.results.rundir import RunDirectory
-
-    for number in {cell.arm + cell.features: number for number, cell in enumerate(planned)}.values():
-        dry_build(make_plan(configs[number], registry, cache))
-    settled = [settle(config, registry) for config in configs]
-    for number, (cell, config) in enumerate(zip(planned, settled, strict=True), 1):
-        directory = RunDirectory(cell.folder)
-        begun = check_same(directory, make_plan(config, registry, cache).config)
-        if directory.record.is_file():
-            continue
-        if told:
-            print(f"note: {told}", file=sys.stderr)
-            told = ""
-        progress(f"cell {number} of {len(planned)}: {cell.folder}")
-        with directory.claimed(resume=begun):
-            execute(make_plan(config, registry, cache), directory, Warnings(directory), resume=begun)
-
-
-def check_same(directory: RunDirectory, config: RunConfig) -> bool:
-    """Whether a cell has begun; it must have had the same configuration.
+def check(
+    planned: Sequence[AblationCell],
+    out: Path,
+    configured: Callable[[Mapping[str, Any]], RunConfig],
+    registry: Registry,
+    cache: Path,
+) -> tuple[list[Cell], dict[str, Plan]]:
+    """Every cell, checked with all others before the first one starts.
 
     Raises:
-        UsageError: it had another one; the first differences are in the message.
+        HandledError: cells that cannot run, or began with another configuration; all at once.
     """
-    if not directory.config.is_file():
-        return False
-    from ssl_bench.config.changeable import differences
-    from ssl_bench.config.config import read_file, resolve
+    from ssl_bench.sweep.ablation import as_sweep, check_begun
+    from ssl_bench.sweep.cells import Grouped, dry_build_cells, plan_cells
 
-    kept, now = resolve([read_file(directory.config)]).model_dump(mode="json"), config.model_dump(mode="json")
-    changed = [f"{key}: {old!r} -> {new!r}" for key, old, new in differences(kept, now)]
-    if changed:
-        raise UsageError(
-            f"{directory.path} was run with another configuration ({'; '.join(changed[:3])}); repeat the first "
-            "command, or choose another --out"
-        )
-    return True
-
-
-class Warnings:
-    """Writes the training log of a cell and prints warnings alone."""
-
-    def __init__(self, directory: RunDirectory) -> None:
-        self.directory = directory
-
-    def stage(self, sentence: str) -> None:
-        """A new part of the flow: nothing to say."""
-
-    def prepared(self, done: int, total: int) -> None:
-        """Images in the store: nothing to say."""
-
-    def step(self, done: int, total: int, entry: Mapping[str, Any]) -> None:
-        """Log a training step."""
-        self.directory.append_log(dict(entry))
-
-    def warn(self, sentence: str) -> None:
-        """Print a warning."""
-        print(f"warning: {sentence}", file=sys.stderr)
+    problems = Grouped()
+    cells = as_sweep(planned, out, configured, problems)
+    plans = dry_build_cells(plan_cells(cells, registry, cache, problems), problems)
+    check_begun(plans, out, registry, problems)
+    problems.raise_if_any()
+    return cells, plans
 
 
 def conclude(

@@ -62,6 +62,7 @@ InexactResume = Annotated[
     bool,
     typer.Option("--allow-inexact-resume", help="Resume although the result will not be identical bit for bit."),
 ]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed cells again.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be run and what it costs, and stop.")]
 
 OnMissing = Annotated[str | None, typer.Option(help="Missing images: error, or skip (counted and recorded). [error]")]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssl_bench.cli.cells import carry_out, launcher_of, raise_if_failed, tell_cells, tell_states
 from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.configured import takes
 from ssl_bench.cli.options import (
@@ -23,19 +24,19 @@ from ssl_bench.cli.options import (
     PatientSD,
     Preset,
     Quiet,
+    RetryFailed,
     Root,
     SeedSD,
     Settings,
     asked,
     cache_folder,
 )
-from ssl_bench.errors import HandledError, UsageError
+from ssl_bench.errors import UsageError
 from ssl_bench.plugin.names import DEFAULT_DATASET, DEFAULT_LAUNCHER
 
 if TYPE_CHECKING:
     from ssl_bench.plan.plan import Plan
     from ssl_bench.plugin.registry import Registry
-    from ssl_bench.plugin.services import Launcher
     from ssl_bench.sweep.cells import Cell
     from ssl_bench.sweep.grid import Grid
 
@@ -72,7 +73,7 @@ def sweep(
     launcher: LauncherName = None,
     launcher_set: LauncherSet = None,
     jobs: Jobs = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed cells again.")] = False,
+    retry_failed: RetryFailed = False,
     allow_inexact_resume: InexactResume = False,
     cache: Cache = None,
     seed_sd: SeedSD = 0.0117,
@@ -83,6 +84,7 @@ def sweep(
 ) -> None:
     """Run every cell of a grid, skip what is finished, and show one table; the same command resumes after a kill."""
     from ssl_bench.plugin.registry import discover
+    from ssl_bench.sweep.loop import private_folder
 
     registry = discover()
     shared = asked({**flags, "preset": preset, "data.name": data, "data.root": str(root) if root else None,
@@ -103,35 +105,15 @@ def sweep(
             "name": chosen, **kept, **asked({}, launcher_set or [])}})  # fmt: skip
     folder = out or Path("runs") / (grid.stem if grid else "sweep")
     cells, plans = check(whole, registry, cache_folder(cache))
-    starter = whole.launcher.name if whole.launcher else DEFAULT_LAUNCHER
-    options = registry.options("launcher", starter, whole.launcher.options if whole.launcher else {})
-    registry.get("launcher", starter).check_installed()
-    target = registry.get("launcher", starter).load()
-
-    def make_launcher() -> Launcher:
-        return target(options, jobs or whole.jobs, folder / ".sweep" / starter)  # type: ignore[no-any-return]
-
+    name, options = (whole.launcher.name, whole.launcher.options) if whole.launcher else (DEFAULT_LAUNCHER, {})
+    jobs = jobs or whole.jobs
+    store, launch = cache_folder(cache), launcher_of(name, options, jobs, private_folder(folder), registry)
     if dry_run:
-        notes = tell_power(cells, seed_sd, patient_sd)
-        if as_json:
-            from ssl_bench.report.machine import print_json
-
-            print_json({**costs_values(plans, folder), "notes": notes})
-            return
-        tell_costs(plans, folder, jobs or whole.jobs)
-        for note in notes:
-            print(f"note: {note}")
-        tell_jobs(cells, folder, make_launcher(), cache_folder(cache))
+        tell_cells(cells, plans, folder, launch, store, jobs, tell_power(cells, seed_sd, patient_sd), as_json=as_json)
         return
-    carry_out(
-        cells,
-        folder,
-        make_launcher,
-        cache_folder(cache),
-        retry_failed=retry_failed,
-        inexact=allow_inexact_resume,
-        as_json=as_json,
-    )
+    states = carry_out(cells, folder, launch, store, retry_failed=retry_failed, inexact=allow_inexact_resume)
+    tell_states(states, folder, as_json=as_json)
+    raise_if_failed(states, folder)
 
 
 def _listed(text: str | None) -> list[str] | None:
@@ -186,41 +168,6 @@ def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict
     return cells, plans
 
 
-def costs_values(plans: Mapping[str, Plan], folder: Path) -> dict[str, Any]:
-    """The cells of a sweep with what their training costs."""
-    from tempfile import TemporaryDirectory
-
-    from ssl_bench.sweep.cost import costs
-
-    with TemporaryDirectory() as private:
-        found = costs(plans, folder, Path(private))
-    cells = [{"cell": name, "steps": cost.steps, "step_seconds": cost.step_seconds, "source": cost.source,
-              "seconds": cost.seconds, "done": (folder / name / "record.json").is_file()}
-             for name, cost in found.items()]  # fmt: skip
-    return {"folder": str(folder), "cells": cells}
-
-
-def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
-    """Print the cells with what their training costs."""
-    from ssl_bench.numbers import duration
-    from ssl_bench.report.sweep import print_cells
-
-    found = costs_values(plans, folder)["cells"]
-    rows = [
-        (cell["cell"], f"{cell['steps']:,}",
-         f"{cell['step_seconds'] * 1000:,.0f} ms {cell['source']}" if cell["steps"] else cell["source"],
-         duration(cell["seconds"]) if cell["steps"] else "-", "done" * cell["done"])
-        for cell in found
-    ]  # fmt: skip
-    left = sum(cell["seconds"] for cell in found if not cell["done"])
-    caption = (
-        f"{len(found)} cells, {duration(left)} of training left one after the other"
-        + (f", {duration(left / jobs)} with {jobs} at once" if jobs > 1 else "")
-        + "; preparing and evaluating come on top"
-    )
-    print_cells(rows, ("cell", "steps", "a step", "training", ""), caption)
-
-
 def tell_power(cells: Sequence[Cell], seed_sd: float, patient_sd: float) -> list[str]:
     """What the seeds that all configurations of a sweep share would find between two of them; nothing of one alone."""
     from ssl_bench.stats.power import planned
@@ -231,57 +178,3 @@ def tell_power(cells: Sequence[Cell], seed_sd: float, patient_sd: float) -> list
         return []
     shared = f"{configurations} configurations" + ("" if seeds else " share no seed")
     return [f"{shared}: {told}" for told in (planned(seeds, seed_sd, patient_sd),) if told]
-
-
-def tell_jobs(cells: Sequence[Cell], folder: Path, launcher: Launcher, cache: Path) -> None:
-    """Print what each kind of job would ask the launcher for, where the launcher can say it.
-
-    Raises:
-        UsageError: the launcher cannot start jobs from here.
-    """
-    from ssl_bench.plugin.services import Explains
-    from ssl_bench.sweep.loop import Sweep
-
-    if not isinstance(launcher, Explains):
-        return
-    jobs = Sweep(cells, folder, launcher, cache, lambda states: None).jobs.values()
-    kinds = {(job.devices, job.nodes, job.gpus): job for job in jobs}
-    for kind, job in kinds.items():
-        count = sum((other.devices, other.nodes, other.gpus) == kind for other in jobs)
-        print(f"\n{count} jobs like that of {job.name}\n{launcher.explain(job)}")
-
-
-def carry_out(
-    cells: Sequence[Cell],
-    folder: Path,
-    make_launcher: Callable[[], Launcher],
-    cache: Path,
-    *,
-    retry_failed: bool,
-    inexact: bool,
-    as_json: bool = False,
-) -> None:
-    """Run the cells and print the table.
-
-    Raises:
-        HandledError: cells have failed; the table says why.
-    """
-    from ssl_bench.report.sweep import SweepBoard, print_sweep
-    from ssl_bench.sweep.loop import Sweep, claimed
-
-    flags = ["--allow-inexact-resume"] if inexact else []
-    with claimed(folder), SweepBoard() as board:
-        running = Sweep(cells, folder, make_launcher(), cache, board.show, retry_failed=retry_failed, flags=flags)
-        states = running.run()
-    if as_json:
-        from ssl_bench.report.machine import print_json, states_values
-
-        print_json(states_values(states, folder))
-    else:
-        print_sweep(states)
-    failed = [name for name, state in states.items() if state.phase == "failed"]
-    if failed:
-        raise HandledError(
-            f"{len(failed)} of {len(states)} cells failed, their output is in {folder / '.sweep' / 'logs'}; "
-            "--retry-failed tries them again"
-        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ssl_bench.cli.cells import launcher_of
 from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.configured import takes
 from ssl_bench.cli.options import (
@@ -105,6 +106,7 @@ def tune(
     from ssl_bench.tune.asked import budget_of, searches_of
     from ssl_bench.tune.points import check_sampler
     from ssl_bench.tune.prune import check_pruner
+    from ssl_bench.tune.run import private_folder
     from ssl_bench.tune.studies import Asked, studies_of
 
     registry = discover()
@@ -123,7 +125,8 @@ def tune(
         tell_search(studies, wanted, as_json=as_json)
         return
     check(wanted, studies, registry, store)
-    starter = launcher_of(launcher or DEFAULT_LAUNCHER, launcher_set or [], jobs or 0, folder, registry)
+    options = asked({}, launcher_set or [])
+    starter = launcher_of(launcher or DEFAULT_LAUNCHER, options, jobs or 0, private_folder(folder), registry)
     further = ["--allow-inexact-resume"] if allow_inexact_resume else []
     with begun(wanted, studies, folder, starter, registry, store, further) as running:
         running.search()
@@ -217,18 +220,6 @@ def check(asked: Asked, studies: Sequence[StudyPlan], registry: Registry, cache:
     config, sources = studies[0].config, next(iter(plans.values())).sources
     problems.run("final runs", lambda: read_external(config, choose_parts(config, registry), sources, cache))
     problems.raise_if_any()
-
-
-def launcher_of(
-    name: str, options: Sequence[str], jobs: int, folder: Path, registry: Registry
-) -> Callable[[], Launcher]:
-    """What makes the launcher of a sweep."""
-    from ssl_bench.tune.run import private_folder
-
-    component = registry.get("launcher", name)
-    component.check_installed()
-    chosen, target = registry.options("launcher", name, asked({}, options)), component.load()
-    return lambda: target(chosen, jobs, private_folder(folder) / name)
 
 
 @contextmanager

@@ -162,7 +162,7 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: RunCom
         DataError: the datasets are; all problems at once.
     """
     parts = chosen or choose_parts(config, registry)
-    config = whole(sized(settle(config, registry), parts), parts)
+    config = settled(config, registry, parts)
     problems, sources, external = Problems(), dict[str, Cohort](), list[External]()
     problems.run(lambda: sources.update(read_sources(config, parts, cache)))
     problems.run(lambda: external.extend(read_external(config, parts, sources, cache)))
@@ -180,6 +180,11 @@ def make_plan(config: RunConfig, registry: Registry, cache: Path, chosen: RunCom
         {component["name"]: component for component in used},
         aggregates(config.evaluate.aggregate, own, cohort, external),
     )  # fmt: skip
+
+
+def settled(config: RunConfig, registry: Registry, parts: RunComponents) -> RunConfig:
+    """The configuration as a run writes it down: the method's own choices for ``auto``, and all options."""
+    return whole(sized(settle(config, registry), parts), parts)
 
 
 def check_evaluable(cohort: Cohort, parts: RunComponents, external: Sequence[External]) -> None:

@@ -1,14 +1,21 @@
-"""The cells of an ablation: feature sets by arms by seeds, each a run with its own configuration. No torch."""
+"""The cells of an ablation: feature sets by arms by seeds, each a cell of a sweep in a folder of its own. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ssl_bench.config.arms import ARMS, NONE, REAL, SHUFFLED
+from ssl_bench.config.changeable import differences
+from ssl_bench.config.config import RunConfig, read_file, resolve
 from ssl_bench.errors import UsageError, unknown
+from ssl_bench.plan.plan import Plan, settled
+from ssl_bench.plugin.registry import Registry
+from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.sweep.cells import Cell, Grouped
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +68,60 @@ def cells(
                 flags["ehr"] = {**flags["ehr"], "features": list(features)}
                 found.append(AblationCell(name, arm, seed, above / f"{arm}-seed{seed}", flags))
     return found
+
+
+def as_sweep(
+    planned: Sequence[AblationCell],
+    out: Path,
+    configured: Callable[[Mapping[str, Any]], RunConfig],
+    problems: Grouped,
+) -> list[Cell]:
+    """The cells of a sweep that runs an ablation; each is called by its place in the folder, so that it stays there.
+
+    Args:
+        planned: all runs.
+        out: folder of the ablation.
+        configured: the configuration with a cell's flags on top.
+        problems: is told of values that are wrong.
+    """
+    found = []
+    for cell in planned:
+        name = cell.folder.relative_to(out).as_posix()
+        config = problems.run(name, partial(configured, cell.flags))
+        found += [Cell(name, config)] if config is not None else []
+    return found
+
+
+def check_begun(plans: Mapping[str, Plan], out: Path, registry: Registry, problems: Grouped) -> None:
+    """Whether the cells that have begun, by this command or before there were sweeps of them, are the same runs.
+
+    Args:
+        plans: by the names of the cells.
+        out: folder of the ablation.
+        registry: of the installed plugins.
+        problems: is told of cells that had another configuration.
+    """
+    for name, plan in plans.items():
+        now = settled(plan.config, registry, plan.parts)
+        problems.run(name, partial(check_same, RunDirectory(out / name), now))
+
+
+def check_same(directory: RunDirectory, config: RunConfig) -> None:
+    """A cell that has begun must have had the same configuration.
+
+    Raises:
+        UsageError: it had another one; the first differences are in the message.
+    """
+    if not directory.config.is_file():
+        return
+    try:
+        kept = resolve([read_file(directory.config)])
+    except UsageError as error:
+        raise UsageError(f"it was begun by another version of sslbench ({error}); choose another --out") from None
+    pair = kept.model_dump(mode="json"), config.model_dump(mode="json")
+    changed = [f"{key}: {old!r} -> {new!r}" for key, old, new in differences(*pair)]
+    if changed:
+        raise UsageError(
+            f"it was run with another configuration ({'; '.join(changed[:3])}); repeat the first command, or choose "
+            "another --out"
+        )

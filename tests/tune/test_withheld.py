@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from ssl_bench.cli import tune as command
-from ssl_bench.cli.ablate import Warnings
 from ssl_bench.config.config import load
 from ssl_bench.errors import DataError
 from ssl_bench.pipeline import execute
@@ -21,6 +20,7 @@ from ssl_bench.plan.plan import make_plan
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.registry import discover
 from ssl_bench.plugin.services import Job, JobState
+from ssl_bench.report.terminal import Quiet
 from ssl_bench.results.rundir import RunDirectory
 
 TINY = ("--preset", "smoke", "--set", "data.options={images: 160, size: 40}", "--eval", "knn", "--set",
@@ -54,7 +54,7 @@ class Here:
         self.finals += Sealed.opened
         directory = RunDirectory(job.run)
         with directory.claimed():
-            execute(make_plan(config, discover(), self.cache), directory, Warnings(directory))
+            execute(make_plan(config, discover(), self.cache), directory, Quiet())
         self.ended[job.name] = 0
         return job.name
 
