@@ -24,7 +24,7 @@ def command(arguments: list[str], log: Path) -> None:
         os.dup2(file.fileno(), 2)
     from ssl_bench.cli import main, run
 
-    run.leave_report = lambda directory, terminal: None  # it takes longer than the run, and comes after its end
+    run.report_or_warn = lambda directory, terminal: None  # it takes longer than the run, and comes after its end
     sys.argv = ["sslbench", *arguments]
     main()
 

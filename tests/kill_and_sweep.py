@@ -65,7 +65,7 @@ def run(arguments: list[str], log: Path) -> None:
     with log.open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    command.leave_report = lambda directory, terminal: None
+    command.report_or_warn = lambda directory, terminal: None
     sys.argv = ["sslbench", *arguments]
     main()
 

@@ -146,7 +146,7 @@ def test_its_commands_are_right(page: str, workplace: Any) -> None:
 
 
 def test_all_work_together(workplace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)  # pictures take most of the time
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda *_: None)  # pictures take most of the time
     answer = workplace(
         "run", "--method", "simclr", "--fusion", "low-rank", "--features", "age,temperature", "--backbone", "shallow",
         "--data", "ward-vitals", "--root", "ward", "--logger", "curves", "--eval", "discriminant", "--preset", "smoke",

@@ -80,7 +80,7 @@ def test_no_page_asks_anything_of_the_network(site: Path) -> None:
 
 @pytest.mark.slow
 def test_the_first_tutorial_runs(sslbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)  # pictures take most of the time
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda *_: None)  # pictures take most of the time
     text = (DOCS / "tutorials" / "own-data.md").read_text()
     blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("sslbench ")]
@@ -96,7 +96,7 @@ def test_the_way_to_a_figure_is_what_its_page_says(
     sslbench: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Every ``sslbench`` command of the page, at the size of a smoke test; pip's work is done by a path."""
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)  # pictures take most of the time
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda *_: None)  # pictures take most of the time
     block = re.findall(r"^```\n(.*?)^```", (DOCS / "tutorials" / "paper.md").read_text(), re.MULTILINE | re.DOTALL)[0]
     lines = block.splitlines()
     assert len(lines) == 9

@@ -68,24 +68,24 @@ class Chexpert:
 
     def read(self, root: Path) -> Cohort:
         """One row per image of the views asked for; see :class:`ssl_bench.plugin.contracts.Dataset`."""
-        home = find_home(root)
-        parts, sources, counts = self._parts(home)
-        frame = self._assigned(home, parts, counts)
+        folder = find_root(root)
+        parts, sources, counts = self._parts(folder)
+        frame = self._assigned(folder, parts, counts)
         frame = self._seen(frame, counts)
-        frame["image_path"] = in_batches(frame["image_path"], home)
+        frame["image_path"] = in_batches(frame["image_path"], folder)
         columns = ["image_id", "image_path", "patient_id", "study_id", "split", *FEATURES, *CHEXPERT14]
         return Cohort(
             self.name,
-            base_of(home),
+            base_of(folder),
             frame[columns].reset_index(drop=True),
             FEATURES,
             CHEXPERT14,
-            synthetic=is_synthetic(home),
+            synthetic=is_synthetic(folder),
             counts={what: count for what, count in counts.items() if count},
             sources=sources,
         )
 
-    def _parts(self, home: Path) -> tuple[dict[str, pd.DataFrame], dict[str, int], dict[str, int]]:
+    def _parts(self, folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, int], dict[str, int]]:
         """Rows of each split's file that is there, how many each file has, and what was noticed.
 
         Raises:
@@ -96,7 +96,7 @@ class Chexpert:
         counts: dict[str, int] = {}
 
         def read(split: str) -> None:
-            table = read_split(home, split, self.options.test_labels)
+            table = read_split(folder, split, self.options.test_labels)
             if table is not None:
                 parts[split], noticed = _frame(table)
                 sources[FILES[split]] = len(table.frame)
@@ -108,18 +108,18 @@ class Chexpert:
         problems.raise_if_any()
         return parts, sources, counts
 
-    def _assigned(self, home: Path, parts: Mapping[str, pd.DataFrame], counts: dict[str, int]) -> pd.DataFrame:
+    def _assigned(self, folder: Path, parts: Mapping[str, pd.DataFrame], counts: dict[str, int]) -> pd.DataFrame:
         """All rows with their split; the official validation set selects, is the test set, or is left out."""
         official = self.options.selection == "official"
         if official and not {"validate", "test"} <= set(parts):
             raise DataError(
-                f"selection on the official validation set expects valid.csv and the test split in {home}; found "
+                f"selection on the official validation set expects valid.csv and the test split in {folder}; found "
                 f"{shortened([FILES[split] for split in parts])}; leave out selection=official, and valid.csv is the "
                 "test split"
             )
         if not {"validate", "test"} & set(parts):
             raise DataError(
-                f"expected valid.csv or test.csv beside train.csv in {home}; found neither; add one to test on"
+                f"expected valid.csv or test.csv beside train.csv in {folder}; found neither; add one to test on"
             )
         frames = {split: frame.assign(split=split) for split, frame in parts.items()}
         if not official:
@@ -145,7 +145,7 @@ class Chexpert:
         return kept
 
 
-def find_home(root: Path) -> Path:
+def find_root(root: Path) -> Path:
     """The folder that holds ``train.csv``: the root or the only such folder in it.
 
     Raises:
@@ -153,18 +153,18 @@ def find_home(root: Path) -> Path:
     """
     if (root / FILES["train"]).is_file():
         return root
-    homes = sorted(path.parent for path in root.glob(f"*/{FILES['train']}"))
-    if len(homes) == 1:
-        return homes[0]
-    found = shortened(homes) or shortened(sorted(path.name for path in root.glob("*.csv"))) or "no CSV file"
-    place = None if homes else nearby(root, [FILES["train"]])
+    folders = sorted(path.parent for path in root.glob(f"*/{FILES['train']}"))
+    if len(folders) == 1:
+        return folders[0]
+    found = shortened(folders) or shortened(sorted(path.name for path in root.glob("*.csv"))) or "no CSV file"
+    place = None if folders else nearby(root, [FILES["train"]])
     hint = f"it is in {place}, give --root {place}" if place else "check --root"
     raise DataError(
         f"expected {FILES['train']} in {root} or in one folder of it, such as CheXpert-v1.0; found {found}; {hint}"
     )
 
 
-def read_split(home: Path, split: str, truth: str) -> TextTable | None:
+def read_split(folder: Path, split: str, truth: str) -> TextTable | None:
     """The rows of one split's file as text; None where it is not there.
 
     The test split's images may come without labels, and its truth for every study or image in a file of its own.
@@ -172,28 +172,30 @@ def read_split(home: Path, split: str, truth: str) -> TextTable | None:
     Raises:
         DataError: the file is no table, lacks columns, or the test split has no truth.
     """
-    file = home / FILES[split]
+    file = folder / FILES[split]
     if split != "test":
         return _stripped(read_csv(file, COLUMNS)) if file.is_file() else None
-    truths = read_truth(home, truth)
+    truths = read_truth(folder, truth)
     if file.is_file():
         table = _stripped(read_csv(file, COLUMNS, optional=() if truths is None else (*FINDINGS, "sex", "age")))
         return table if truths is None else _with_truth(table, truths)
-    listed = _listed(home) if truths is not None else None
+    listed = _listed(folder) if truths is not None else None
     return None if listed is None or truths is None else _with_truth(listed, truths)
 
 
-def read_truth(home: Path, name: str) -> TextTable | None:
+def read_truth(folder: Path, name: str) -> TextTable | None:
     """The truth of the test split, one row per study or per image; None where there is no such file.
 
     Raises:
         DataError: the file that was named is not there, or lacks columns.
     """
     names = (name,) if name else TRUTHS
-    file = next((home / name for name in names if (home / name).is_file()), None)
+    file = next((folder / name for name in names if (folder / name).is_file()), None)
     if file is None:
         if name:
-            raise DataError(f"expected the truth of the test split at {home / name}; found no file; check test_labels")
+            raise DataError(
+                f"expected the truth of the test split at {folder / name}; found no file; check test_labels"
+            )
         return None
     by = first_present(file, TRUTH_KEYS)
     return _stripped(read_csv(file, {by: TRUTH_KEYS[by], **FINDINGS}))
@@ -209,15 +211,15 @@ def _stripped(table: TextTable) -> TextTable:
     return TextTable(table.path, table.frame.assign(**bare), table.source)
 
 
-def _listed(home: Path) -> TextTable | None:
+def _listed(folder: Path) -> TextTable | None:
     """Rows for the image files of the folder ``test``, where no file lists them; None where there are none."""
-    files = sorted(file.relative_to(home).as_posix() for file in (home / "test").glob("patient*/study*/*.jpg"))
+    files = sorted(file.relative_to(folder).as_posix() for file in (folder / "test").glob("patient*/study*/*.jpg"))
     if not files:
         return None
     path = pd.Series(files, dtype=str)
     side = pd.Series(np.where(path.str.contains("lateral"), "Lateral", "Frontal"))
     # The file's name says frontal or lateral; whether a frontal film is AP or PA, only test.csv knows.
-    return TextTable(home / "test", pd.DataFrame({"path": path, "side": side, "view": ""}), COLUMNS)
+    return TextTable(folder / "test", pd.DataFrame({"path": path, "side": side, "view": ""}), COLUMNS)
 
 
 def _with_truth(table: TextTable, truths: TextTable) -> TextTable:

@@ -19,7 +19,7 @@ from sklearn.metrics import (
 )
 
 from ssl_bench.data.subsets import restricted
-from ssl_bench.plugin.contracts import EvalContext, Metric, Split
+from ssl_bench.plugin.contracts import EvalContext, MetricValue, Split
 from ssl_bench.seeds import derive
 from ssl_bench.stats.groups import groups, known
 from sslbench_evaluators.options import ClustersOptions
@@ -39,7 +39,7 @@ class Clusters:
     def __init__(self, options: ClustersOptions) -> None:
         self.options = options
 
-    def evaluate(self, context: EvalContext) -> Iterator[Metric]:
+    def evaluate(self, context: EvalContext) -> Iterator[MetricValue]:
         """Five numbers for every finding and attribute of the test split."""
         split = sample(context.splits["test"], self.options.images, context.seed)
         features = Features(split.embeddings, derive(context.seed, "k-means") % 2**32, self.options.restarts)
@@ -47,7 +47,7 @@ class Clusters:
         for name, values in {**findings, **groups(split.ehr, split.declared)}.items():
             numbers, note = features.indices(values)
             for metric in METRICS:
-                yield Metric("test", name, metric, numbers.get(metric), note)
+                yield MetricValue("test", name, metric, numbers.get(metric), note)
 
 
 def sample(split: Split, most: int, seed: int) -> Split:

@@ -13,7 +13,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 
 from ssl_bench.data.subsets import restricted
 from ssl_bench.evaluate.probe import fit_logistic, predict_logits, standardiser
-from ssl_bench.plugin.contracts import HELD_OUT, EvalContext, Metric, Split
+from ssl_bench.plugin.contracts import HELD_OUT, EvalContext, MetricValue, Split
 from ssl_bench.stats.groups import known
 from ssl_bench.stats.intervals import Interval, measure
 from sslbench_evaluators.choose import best_by_validation
@@ -30,7 +30,7 @@ class Leakage:
     def __init__(self, options: LeakageOptions) -> None:
         self.options = options
 
-    def evaluate(self, context: EvalContext) -> Iterator[Metric]:
+    def evaluate(self, context: EvalContext) -> Iterator[MetricValue]:
         """R2 and mean absolute error of the age, AUROC of every sex and view, all on the test split."""
         yield from age_metrics(with_known(context, "age"), self.options.strengths)
         for name in ("sex", "view"):
@@ -48,12 +48,12 @@ def with_known(context: EvalContext, name: str) -> dict[str, Split]:
     return result
 
 
-def age_metrics(splits: Mapping[str, Split], strengths: Sequence[float]) -> Iterator[Metric]:
+def age_metrics(splits: Mapping[str, Split], strengths: Sequence[float]) -> Iterator[MetricValue]:
     """R2 and mean absolute error in years; validation R2 chooses the strength."""
     lacking = [name for name, split in splits.items() if len(set(split.ehr.get("age", ()))) < 2]
     if lacking:
         note = f"fewer than 2 ages in {', '.join(lacking)}"
-        yield from (Metric("test", "age", name, None, note) for name in AGE_METRICS)
+        yield from (MetricValue("test", "age", name, None, note) for name in AGE_METRICS)
         return
     train = splits["train"]
     mean, deviation = (part.numpy() for part in standardiser(torch.tensor(train.embeddings)))
@@ -64,12 +64,12 @@ def age_metrics(splits: Mapping[str, Split], strengths: Sequence[float]) -> Iter
     truth, predicted = splits["test"].ehr["age"], fit.predict(features["test"])
     numbers = r2_score(truth, predicted), mean_absolute_error(truth, predicted)
     for name, number in zip(AGE_METRICS, numbers, strict=True):
-        yield Metric("test", "age", name, float(number), f"{len(truth)} images, strength {1 / fit.alpha:g}")
+        yield MetricValue("test", "age", name, float(number), f"{len(truth)} images, strength {1 / fit.alpha:g}")
 
 
 def category_metrics(
     name: str, splits: Mapping[str, Split], device: str, seed: int, options: LeakageOptions
-) -> Iterator[Metric]:
+) -> Iterator[MetricValue]:
     """AUROC of each value of a text attribute against the rest, with the interval over patients.
 
     Of two values the first alone is told: the other's AUROC is the same.
@@ -77,7 +77,7 @@ def category_metrics(
     values = sorted(set(splits["train"].ehr.get(name, ())))
     if len(values) < 2 or not all(len(splits[part].rows) for part in HELD_OUT):
         note = f"{len(values)} values of {name} in train, expected at least 2, and images in validate and test"
-        yield Metric("test", name, "auroc", None, note)
+        yield MetricValue("test", name, "auroc", None, note)
         return
     values = values[: 1 if len(values) == 2 else None]
     truth = {part: indicators(split.ehr[name], values) for part, split in splits.items()}
@@ -111,8 +111,8 @@ def probe_scores(
     return scores
 
 
-def as_metric(label: str, interval: Interval, note: str) -> Metric:
+def as_metric(label: str, interval: Interval, note: str) -> MetricValue:
     """An AUROC with its interval."""
     ends = interval.low, interval.high, interval.percentile_low, interval.percentile_high
     told = "; ".join(part for part in (interval.note, note) if part)
-    return Metric("test", label, "auroc", interval.value, told, *ends)
+    return MetricValue("test", label, "auroc", interval.value, told, *ends)

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from ssl_bench.plugin.boxes import Box
-from ssl_bench.plugin.contracts import EvalContext, Metric, Split
+from ssl_bench.plugin.contracts import EvalContext, MetricValue, Split
 from ssl_bench.plugin.vocabulary import common_name
 from ssl_bench.seeds import derive
 from sslbench_evaluators.options import LocaliseOptions
@@ -35,24 +35,26 @@ class Localise:
     def __init__(self, options: LocaliseOptions) -> None:
         self.options = options
 
-    def evaluate(self, context: EvalContext) -> Iterator[Metric]:
+    def evaluate(self, context: EvalContext) -> Iterator[MetricValue]:
         """Four numbers for every finding that has boxes in the test split, and their mean over findings."""
         test, train = context.splits["test"], context.splits["train"]
         boxed = sorted({box.finding for box in test.boxes}, key=str)
         columns = {common_name(label): number for number, label in enumerate(context.labels)}
         named = [(finding, columns[common_name(finding)]) for finding in boxed if common_name(finding) in columns]
         if context.images is None or not named:
-            yield Metric("test", "boxes", "pointing", None, "no boxes of these findings in the test split")
+            yield MetricValue("test", "boxes", "pointing", None, "no boxes of these findings in the test split")
             return
         reader = Tokens(context)
         if not reader.side:
-            yield Metric("test", "boxes", "pointing", None, "the encoder gives no square grid of patch tokens")
+            yield MetricValue("test", "boxes", "pointing", None, "the encoder gives no square grid of patch tokens")
             return
         means = reader.means(_spread(train, self.options.images, context.seed), train)
         for finding, column in named:
             fit = self._fit(reader, train, means, column, finding)
             if fit is None:
-                yield Metric("test", context.labels[column], "pointing", None, "one class alone in the training images")
+                yield MetricValue(
+                    "test", context.labels[column], "pointing", None, "one class alone in the training images"
+                )
                 continue
             yield from self._measure(reader, test, fit, finding, context)
 
@@ -75,7 +77,9 @@ class Localise:
         model.fit((tokens - centre) / scale, truth)
         return Fit(model.coef_[0] / scale, told)
 
-    def _measure(self, reader: Tokens, test: Split, fit: Fit, finding: str, context: EvalContext) -> Iterator[Metric]:
+    def _measure(
+        self, reader: Tokens, test: Split, fit: Fit, finding: str, context: EvalContext
+    ) -> Iterator[MetricValue]:
         boxed = masks_of(test, finding, reader.side)
         numbers = []
         for row, inside in boxed.items():
@@ -177,7 +181,9 @@ def of_image(scores: Array, inside: Array, area: float) -> tuple[float, float, f
     return float(inside[np.argmax(scores)]), both / either, 2 * both / (taken.sum() + inside.sum()), float(auroc)
 
 
-def intervals(numbers: Array, patients: Array, label: str, note: str, seed: int, replicates: int) -> Iterator[Metric]:
+def intervals(
+    numbers: Array, patients: Array, label: str, note: str, seed: int, replicates: int
+) -> Iterator[MetricValue]:
     """Means over images with percentile intervals from resamples of patients."""
     names, place = np.unique(patients, return_inverse=True)
     rng = np.random.default_rng(derive(seed, "localise resamples", label))
@@ -186,11 +192,11 @@ def intervals(numbers: Array, patients: Array, label: str, note: str, seed: int,
         known = ~np.isnan(numbers[:, column])
         values, weights = numbers[known, column], drawn[:, place[known]]
         if not known.any():
-            yield Metric("test", label, metric, None, note)
+            yield MetricValue("test", label, metric, None, note)
             continue
         total = weights.sum(1)
         means = (weights @ values)[total > 0] / total[total > 0]
         few = len(names) < 2 or len(set(values.tolist())) < 2
         low, high = (None, None) if few else (float(end) for end in np.quantile(means, (0.025, 0.975)))
         told = f"{note}; one patient or one value alone, so no interval" if few else note
-        yield Metric("test", label, metric, float(values.mean()), told, low, high, low, high)
+        yield MetricValue("test", label, metric, float(values.mean()), told, low, high, low, high)

@@ -175,10 +175,10 @@ def carry_out(
         for failure in tell_observers(record.as_json(), directory.path):
             terminal.warn(failure)
         if report:
-            leave_report(directory, terminal)
+            report_or_warn(directory, terminal)
 
 
-def leave_report(directory: RunDirectory, terminal: Terminal) -> None:
+def report_or_warn(directory: RunDirectory, terminal: Terminal) -> None:
     """Write the report; the run is finished and on record before it, so no fault here may end it as a failure."""
     try:
         from ssl_bench.report.report import write_report

@@ -60,7 +60,7 @@ def evaluate(
     check_trained(record, run)
     config = resolve([moved(record.config, roots or ()), changed])
 
-    from ssl_bench.api.start import leave_report
+    from ssl_bench.api.start import report_or_warn
     from ssl_bench.cli.run import show
     from ssl_bench.evaluate.reevaluate import reevaluate
     from ssl_bench.plan.plan import make_plan
@@ -73,4 +73,4 @@ def evaluate(
         with terminal:
             record = reevaluate(plan, directory, terminal)
         show(terminal, record, as_json=as_json)
-        leave_report(directory, terminal)
+        report_or_warn(directory, terminal)

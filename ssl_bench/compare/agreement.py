@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ssl_bench.compare.run import Run, Setting
+from ssl_bench.compare.run import EncoderRun, Setting
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.results.row import MACRO
 from ssl_bench.stats.bootstrap import Floats, point
@@ -23,7 +23,7 @@ def measured(table: PredictionTable) -> dict[str, Floats]:
     return dict(zip(NAMES, point(truth, np.nan_to_num(table.scores)), strict=True))
 
 
-def check_record(run: Run, setting: Setting, labels: Sequence[str], found: Mapping[str, Floats]) -> None:
+def check_record(run: EncoderRun, setting: Setting, labels: Sequence[str], found: Mapping[str, Floats]) -> None:
     """Refuse a record whose numbers are not those of its kept predictions.
 
     Raises:

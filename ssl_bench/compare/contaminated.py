@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ssl_bench.compare.group_comparison import GroupComparison
 from ssl_bench.compare.lines import Line
-from ssl_bench.compare.run import Run
+from ssl_bench.compare.run import EncoderRun
 from ssl_bench.results.ledger import of_record, tested_datasets
 
 SEEN, UNKNOWN = "‡", "?"
@@ -27,7 +27,7 @@ def seen_mark(comparison: GroupComparison, line: Line) -> str:
     return next((mark for mark in (SEEN, UNKNOWN) if mark in marks), "")
 
 
-def _mark(run: Run, comparison: GroupComparison) -> str:
+def _mark(run: EncoderRun, comparison: GroupComparison) -> str:
     ledger = of_record(run.record)
     tested = tested_datasets(run.record, comparison.setting[1])
     doubted = [(dataset, manifest) for dataset, manifest in tested if ledger.seen(dataset, manifest=manifest)]

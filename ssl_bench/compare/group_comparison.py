@@ -12,7 +12,7 @@ from ssl_bench.compare.agreement import check_record, measured
 from ssl_bench.compare.beside import beside, beside_drawn, chance, direction
 from ssl_bench.compare.lines import Line, Refused, by_seed, guessing
 from ssl_bench.compare.pairs import check_alike
-from ssl_bench.compare.run import Run, Setting
+from ssl_bench.compare.run import EncoderRun, Setting
 from ssl_bench.errors import DataError, HandledError
 from ssl_bench.results.row import MACRO
 from ssl_bench.results.rows import GUESSES
@@ -59,9 +59,9 @@ class GroupComparison:
     replicates: int
     fewest: int = FEWEST
     asked: tuple[Gauge, ...] = ()
-    _points: dict[Run, dict[str, Floats]] = field(default_factory=dict)
-    _own: dict[Run, PredictionTable] = field(default_factory=dict)
-    _drawn: dict[Run, dict[str, Resampled]] = field(default_factory=dict)
+    _points: dict[EncoderRun, dict[str, Floats]] = field(default_factory=dict)
+    _own: dict[EncoderRun, PredictionTable] = field(default_factory=dict)
+    _drawn: dict[EncoderRun, dict[str, Resampled]] = field(default_factory=dict)
     _defined: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
@@ -126,7 +126,7 @@ class GroupComparison:
         """1 where a higher value is better, -1 where a lower one is, 0 where neither."""
         return direction(self.asked, metric)
 
-    def own(self, run: Run) -> PredictionTable:
+    def own(self, run: EncoderRun) -> PredictionTable:
         """Predictions of a run with its own findings.
 
         Raises:
@@ -142,7 +142,7 @@ class GroupComparison:
             self._own[run] = table
         return self._own[run]
 
-    def points(self, run: Run) -> dict[str, Floats]:
+    def points(self, run: EncoderRun) -> dict[str, Floats]:
         """Every metric (L,) of a run for the findings of all, NaN where it is undefined."""
         own = self.own(run)
         columns = [own.labels.index(label) for label in self.labels]
@@ -170,11 +170,11 @@ class GroupComparison:
         both = set.intersection(*scored)
         return tuple(label for label in tables[0].labels if label in both)
 
-    def table(self, run: Run) -> PredictionTable:
+    def table(self, run: EncoderRun) -> PredictionTable:
         """Predictions of a run for the findings of all."""
         return self.own(run).select(self.labels)
 
-    def drawn(self, run: Run, metric: str) -> Resampled:
+    def drawn(self, run: EncoderRun, metric: str) -> Resampled:
         """A metric of a run with its resamples of patients; computed once, however many tests it is in."""
         if run not in self._drawn:
             table, points = self.table(run), self.points(run)
@@ -215,7 +215,7 @@ class GroupComparison:
         found = [self.drawn(run, metric) for run in line.runs.values()]
         return self._over_seeds(found, metric)
 
-    def _one(self, run: Run, metric: str, value: float) -> Interval:
+    def _one(self, run: EncoderRun, metric: str, value: float) -> Interval:
         """Of the record where it is of the same findings, else measured anew."""
         row = run.row(self.setting, MACRO, metric)
         if row is not None and set(row.macro_labels) == set(self.held(metric)):
@@ -224,7 +224,7 @@ class GroupComparison:
         parts = macro_parts(one.values, one.replicates, one.base, self.fewest)
         return macro_interval(parts) if self._unit(metric) else macro_difference(parts)
 
-    def of_label(self, run: Run, label: str, metric: str) -> Interval:
+    def of_label(self, run: EncoderRun, label: str, metric: str) -> Interval:
         """The value of one finding: of the record, or of a metric that was asked for measured anew."""
         if metric in NAMES:
             row = run.row(self.setting, label, metric)
@@ -266,7 +266,7 @@ class GroupComparison:
         pairs = [self._minus(first[seed], second[seed], metric) for seed in paired]
         return Test(self._over_seeds(pairs, metric), "methods", called=called, metric=metric)
 
-    def _minus(self, one: Run, other: Run, metric: str) -> Resampled:
+    def _minus(self, one: EncoderRun, other: EncoderRun, metric: str) -> Resampled:
         a, b = self._alike(self.drawn(one, metric), metric), self.drawn(other, metric)
         return replace(a, values=a.values - b.values, replicates=a.replicates - b.replicates)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.compare.naming import ENCODER, named, numbered
-from ssl_bench.compare.run import Run, Setting, runs_of, slim
+from ssl_bench.compare.run import EncoderRun, Setting, runs_of, slim
 from ssl_bench.errors import UsageError
 from ssl_bench.plugin.names import RANDOM
 from ssl_bench.results.record import Record
@@ -43,15 +43,15 @@ class RunGroup:
     """Runs of one configuration with different seeds, measured by protocols with the same options."""
 
     name: str
-    runs: tuple[Run, ...]
+    runs: tuple[EncoderRun, ...]
 
-    def at(self, setting: Setting) -> dict[int, Run]:
+    def at(self, setting: Setting) -> dict[int, EncoderRun]:
         """The encoders that have rows of a setting, by seed; of one that several runs hold, the first of them.
 
         Raises:
             UsageError: two runs have one seed and different encoders.
         """
-        found: dict[int, Run] = {}
+        found: dict[int, EncoderRun] = {}
         for run in self.runs:
             if setting not in run.by_setting or any(one_encoder(run, other, setting) for other in found.values()):
                 continue
@@ -61,14 +61,14 @@ class RunGroup:
         return found
 
 
-def one_encoder(first: Run, second: Run, setting: Setting) -> bool:
+def one_encoder(first: EncoderRun, second: EncoderRun, setting: Setting) -> bool:
     """Whether two runs hold the same encoder: by its hash, or else by their predictions."""
     if first.identity and second.identity:
         return first.identity == second.identity
     return same_predictions(first, second, setting)
 
 
-def same_predictions(first: Run, second: Run, setting: Setting) -> bool:
+def same_predictions(first: EncoderRun, second: EncoderRun, setting: Setting) -> bool:
     """Whether the predictions of two encoders are the same to the last digit."""
     if first.values(setting) != second.values(setting):
         return False
@@ -94,7 +94,7 @@ def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> 
     """:func:`read_groups` of records that are read already."""
     runs = [run for path, record in adopted(records).items() for run in runs_of(path, record)]
     ordered = sorted(runs, key=lambda run: (run.baseline, run.baseline and run.encoder != RANDOM))
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[EncoderRun]] = {}
     for run, identity in zip(ordered, _identities(ordered, protocols), strict=True):
         groups.setdefault(identity, []).append(run)
     return [
@@ -103,7 +103,7 @@ def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> 
     ]
 
 
-def _identity(run: Run) -> dict[str, Any]:
+def _identity(run: EncoderRun) -> dict[str, Any]:
     """What an group's runs share: of a baseline its options, architecture and data, else all but :data:`PASSING`.
 
     An encoder that was not pretrained in its run, and is not declared to be a seed of some pretraining, is an group by
@@ -130,7 +130,7 @@ def _identity(run: Run) -> dict[str, Any]:
     return {"arm": run.declared or run.record.method, FEATURES: _features(run), **flat, **alone}
 
 
-def _identities(runs: Sequence[Run], protocols: Sequence[str]) -> list[str]:
+def _identities(runs: Sequence[EncoderRun], protocols: Sequence[str]) -> list[str]:
     """:func:`_identity` of each run as text, with options of protocols where runs of one identity differ in them.
 
     A run without rows of a protocol has no options of it to differ in.
@@ -160,7 +160,7 @@ def _differing(
     }
 
 
-def _options(run: Run, protocols: Sequence[str]) -> dict[str, Any]:
+def _options(run: EncoderRun, protocols: Sequence[str]) -> dict[str, Any]:
     """Options of the protocols whose rows a run has, as far as its record tells them: ``{"knn.neighbours": [5]}``."""
     measured = dict.fromkeys(row.protocol for row in run.record.metrics)
     told = {name: run.record.options_of("evaluator").get(name, {}) for name in measured}
@@ -168,12 +168,12 @@ def _options(run: Run, protocols: Sequence[str]) -> dict[str, Any]:
     return {f"{name}.{key}": value for name in shown for key, value in told[name].items()}
 
 
-def _features(run: Run) -> list[str]:
+def _features(run: EncoderRun) -> list[str]:
     """Those that its pretraining joined; an encoder from elsewhere says nothing of its own."""
     return [] if run.declared else list(run.record.features)
 
 
-def _names(groups: Sequence[Sequence[Run]], protocols: Sequence[str]) -> list[str]:
+def _names(groups: Sequence[Sequence[EncoderRun]], protocols: Sequence[str]) -> list[str]:
     """A name for every called: groups of one name are told apart by the keys in which they differ.
 
     Options of a protocol are named wherever two groups differ in them: they are no part of a method, and a reader who

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ssl_bench.compare.groups import RunGroup, same_predictions
-from ssl_bench.compare.run import Run, Setting
+from ssl_bench.compare.run import EncoderRun, Setting
 from ssl_bench.errors import HandledError
 from ssl_bench.results.rows import CONSTANT
 
@@ -23,7 +23,7 @@ class Line:
     """
 
     group: RunGroup
-    runs: Mapping[int, Run]
+    runs: Mapping[int, EncoderRun]
     name: str
     blind: bool = False
 
@@ -44,11 +44,11 @@ def guessing(line: Line, setting: Setting) -> bool:
     return all(_guesses(run, setting) for run in line.runs.values())
 
 
-def _guesses(run: Run, setting: Setting) -> bool:
+def _guesses(run: EncoderRun, setting: Setting) -> bool:
     return any(row.note == CONSTANT for row in run.rows(setting))
 
 
-def by_seed(line: Line, other: Line) -> Mapping[int, Run]:
+def by_seed(line: Line, other: Line) -> Mapping[int, EncoderRun]:
     """Encoders of a row by the seed that they are paired by; one that no seed changes by every seed of the other."""
     return dict.fromkeys(other.runs, *line.runs.values()) if line.fixed else line.runs
 
@@ -71,7 +71,7 @@ def lines_of(
         UsageError: two runs of an group have one seed and different encoders.
         DataError: predictions that must be looked at are gone.
     """
-    here: list[tuple[RunGroup, dict[int, Run]]] = []
+    here: list[tuple[RunGroup, dict[int, EncoderRun]]] = []
     lines: list[Line] = []
     notes: list[str] = []
     seen: Seen = {}
@@ -98,7 +98,7 @@ def lines_of(
 
 
 def _told(
-    group: RunGroup, alone: Mapping[int, Run], own: Mapping[int, Run], twin: Line | None, setting: Setting
+    group: RunGroup, alone: Mapping[int, EncoderRun], own: Mapping[int, EncoderRun], twin: Line | None, setting: Setting
 ) -> Iterator[str]:
     """Which encoders of an group several runs or rows hold."""
     runs = [run for run in group.runs if setting in run.by_setting and not run.baseline]
@@ -118,10 +118,10 @@ def _count(encoders: int) -> str:
     return "1 encoder" if encoders == 1 else f"{encoders} encoders"
 
 
-def _distinct(found: Mapping[int, Run], setting: Setting) -> dict[int, Run]:
+def _distinct(found: Mapping[int, EncoderRun], setting: Setting) -> dict[int, EncoderRun]:
     """Without encoders that predict to the last digit what an earlier one does."""
-    alone: dict[int, Run] = {}
-    by_values: dict[tuple[object, ...], list[Run]] = {}
+    alone: dict[int, EncoderRun] = {}
+    by_values: dict[tuple[object, ...], list[EncoderRun]] = {}
     for seed, run in found.items():
         alike = by_values.setdefault(run.values(setting), [])
         if not any(same_predictions(other, run, setting) for other in alike):
@@ -130,13 +130,13 @@ def _distinct(found: Mapping[int, Run], setting: Setting) -> dict[int, Run]:
     return alone
 
 
-Seen = dict[tuple[object, ...], list[tuple[Line, Run]]]
+Seen = dict[tuple[object, ...], list[tuple[Line, EncoderRun]]]
 """Encoders of the rows so far, by their numbers."""
 
 
-def _apart(found: Mapping[int, Run], seen: Seen, setting: Setting) -> tuple[dict[int, Run], Line | None]:
+def _apart(found: Mapping[int, EncoderRun], seen: Seen, setting: Setting) -> tuple[dict[int, EncoderRun], Line | None]:
     """The encoders that do not predict what those of earlier rows do, and the row that has the others."""
-    own: dict[int, Run] = {}
+    own: dict[int, EncoderRun] = {}
     twin = None
     for seed, run in found.items():
         alike = (line for line, other in seen.get(run.values(setting), ()) if same_predictions(other, run, setting))
@@ -147,9 +147,9 @@ def _apart(found: Mapping[int, Run], seen: Seen, setting: Setting) -> tuple[dict
     return own, twin
 
 
-def _blind(here: Sequence[tuple[RunGroup, Mapping[int, Run]]], setting: Setting) -> tuple[list[Line], list[str]]:
+def _blind(here: Sequence[tuple[RunGroup, Mapping[int, EncoderRun]]], setting: Setting) -> tuple[list[Line], list[str]]:
     """One row for each set of EHR features: by such a protocol encoders cannot differ."""
-    groups: dict[str, tuple[RunGroup, Run]] = {}
+    groups: dict[str, tuple[RunGroup, EncoderRun]] = {}
     for group, found in here:
         for run in found.values():
             groups.setdefault(", ".join(run.record.features), (group, run))

@@ -36,7 +36,7 @@ def seedless() -> frozenset[str]:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class EncoderRun:
     """One encoder of one run."""
 
     path: Path
@@ -155,7 +155,7 @@ def setting_of(row: MetricRow) -> Setting:
     return row.protocol, row.dataset, row.fitted_on
 
 
-def settings_of(runs: Iterable[Run]) -> list[Setting]:
+def settings_of(runs: Iterable[EncoderRun]) -> list[Setting]:
     """Where encoders have macro means on test splits: the run's own dataset first, in the order of the records."""
     found = dict.fromkeys(setting for run in runs for setting, rows in run.by_setting.items()
                           if any(label == MACRO for label, _ in rows))  # fmt: skip
@@ -169,9 +169,9 @@ def slim(record: Record) -> Record:
     return record.but(metrics=tuple(rows), comparisons=())
 
 
-def runs_of(path: Path, record: Record) -> list[Run]:
+def runs_of(path: Path, record: Record) -> list[EncoderRun]:
     """The encoder that stands for a run, and the baselines beside it."""
     present = {row.encoder for row in record.metrics}
     baselines = sorted(present.difference(ENCODERS), key=lambda name: (name != RANDOM, name))
     shown = dict.fromkeys([standing(record, present), *baselines]) if present else {}
-    return [Run(path, record, encoder) for encoder in shown]
+    return [EncoderRun(path, record, encoder) for encoder in shown]

@@ -16,7 +16,7 @@ from ssl_bench.evaluate.fittings import Fitting, ScoredPart, fittings
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plan.plan import Plan
-from ssl_bench.plugin.contracts import Backbone, Metric, Predictions
+from ssl_bench.plugin.contracts import Backbone, MetricValue, Predictions
 from ssl_bench.plugin.names import TRAINED as TRAINED
 from ssl_bench.results.describe import without_encoder
 from ssl_bench.results.row import Comparison, MetricRow
@@ -204,7 +204,7 @@ def _results(chosen: ResolvedComponent, origin: Origin, subset: Subset) -> Itera
             scored = Scored(origin, split_of({**context.splits, **context.external}, origin, item.split), predictions)
             check_scores(scored, tuple(context.labels))
             yield scored
-        elif isinstance(item, Metric):
+        elif isinstance(item, MetricValue):
             row = plain_row(origin, split_of(context.splits, origin, item.split), item)
             yield row.but(fraction=fraction, draw=draw)
 

@@ -15,7 +15,7 @@ from ssl_bench.evaluate.features import FeatureTable, run_of
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.plan.parts import ResolvedComponent
 from ssl_bench.plugin.components import EvaluatorSpec
-from ssl_bench.plugin.contracts import Backbone, EvalContext, Metric, Predictions
+from ssl_bench.plugin.contracts import Backbone, EvalContext, MetricValue, Predictions
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.results.identity import of_features
 from ssl_bench.results.record import SCHEMA, Data, Record, Size
@@ -107,12 +107,12 @@ class Probe:
         self,
         origin: Origin,
         context: EvalContext,
-        item: Predictions | Metric,
+        item: Predictions | MetricValue,
         out: RunDirectory | None,
         held: Sequence[Predictions],
     ) -> Iterator[MetricRow]:
         split = split_of(context.splits, origin, item.split)
-        if isinstance(item, Metric):
+        if isinstance(item, MetricValue):
             yield plain_row(origin, split, item)
             return
         labels, scored = tuple(context.labels), Scored(origin, split, item)

@@ -338,8 +338,8 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A number that needs no interval of the core's, for example a cluster index.
+class MetricValue:
+    """A number that a protocol yields itself, for example a cluster index.
 
     Args:
         split: name of the split.
@@ -365,5 +365,5 @@ class Metric:
 class Evaluator(Protocol):
     """An evaluation protocol, built as ``Target(options)``. It yields values and never prints or stores."""
 
-    def evaluate(self, context: EvalContext) -> Iterable[Predictions | Metric]:
+    def evaluate(self, context: EvalContext) -> Iterable[Predictions | MetricValue]:
         """Run the protocol on one encoder."""

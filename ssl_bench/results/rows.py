@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ssl_bench.errors import DataError, PluginError, shortened
-from ssl_bench.plugin.contracts import Metric, Predictions, Split
+from ssl_bench.plugin.contracts import MetricValue, Predictions, Split
 from ssl_bench.results.row import MACRO, Comparison, Measurement, MetricRow, RowIdentity
 from ssl_bench.stats.bootstrap import patient_rows
 from ssl_bench.stats.intervals import (
@@ -234,7 +234,7 @@ class Denominators:
         return {**counts, "prevalence": float(np.mean(shares)) if shares else None}
 
 
-def plain_row(origin: Origin, split: Split, metric: Metric) -> MetricRow:
+def plain_row(origin: Origin, split: Split, metric: MetricValue) -> MetricRow:
     """The row of a number that an evaluator gave directly.
 
     Raises:

@@ -13,7 +13,7 @@ import pandas as pd
 from ssl_bench.data.subsets import restricted
 from ssl_bench.errors import shortened
 from ssl_bench.numbers import p_equals, p_text
-from ssl_bench.plugin.contracts import Metric
+from ssl_bench.plugin.contracts import MetricValue
 from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rows import Denominators, Scored, as_table, identity, metric_rows, plain_row, rows_of
 from ssl_bench.stats.bootstrap import Floats
@@ -98,7 +98,9 @@ def family_rows(
             p = f"; {p_equals(difference.p)}, by Holm over the groups of {attribute} {p_text(p_holm)}"
         note = "; ".join(filter(None, (f"{name} minus {largest}, the largest group{p}", difference.note)))
         ends = difference.low, difference.high, difference.percentile_low, difference.percentile_high
-        row = _plain(part, Metric(scored.split.name, MACRO, "auroc_against_largest", difference.value, note, *ends))
+        row = _plain(
+            part, MetricValue(scored.split.name, MACRO, "auroc_against_largest", difference.value, note, *ends)
+        )
         yield row.but(subgroup=f"{attribute}={name}", p=difference.p, p_holm=p_holm)
 
 
@@ -151,7 +153,7 @@ def gap_rows(
             note = f"{high} minus {low}{extreme}"
         told = "; ".join(text for text in (note, found.note, gap.note, left) if text)
         ends = gap.low, gap.high, gap.percentile_low, gap.percentile_high
-        row = _plain(part, Metric(scored.split.name, label, f"{metric}_gap", gap.value, told, *ends))
+        row = _plain(part, MetricValue(scored.split.name, label, f"{metric}_gap", gap.value, told, *ends))
         over = {"macro_labels": found.labels} if label == MACRO else {}
         yield row.but(subgroup=attribute, **over)
 
@@ -201,7 +203,7 @@ def group_metrics(
     )  # fmt: skip
 
 
-def _plain(scored: Scored, metric: Metric) -> MetricRow:
+def _plain(scored: Scored, metric: MetricValue) -> MetricRow:
     predictions = scored.predictions
     rest = {"settings": dict(predictions.settings), "fraction": predictions.fraction, "draw": predictions.draw}
     return plain_row(scored.origin, scored.split, metric).but(**rest)

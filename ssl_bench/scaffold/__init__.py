@@ -21,7 +21,7 @@ NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 """What a plugin may be called: its name becomes part of a package's and a class's."""
 
 TAKEN = ("Backbone", "BaseEncoder", "Batch", "Cohort", "DataError", "EncoderSpec", "Encoding", "EvalContext",
-         "Features", "Fused", "Fusion", "Iterator", "Loss", "Mapping", "Measure", "Metric", "Options", "Path",
+         "Features", "Fused", "Fusion", "Iterator", "Loss", "Mapping", "Measure", "MetricValue", "Options", "Path",
          "Predictions", "Preprocessing", "Sample", "Split", "Tensor", "UsageError", "ViewGroup")  # fmt: skip
 """Classes that the written files import."""
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ssl_bench.errors import HandledError
 from ssl_bench.plugin.cohort import SPLITS
 from ssl_bench.plugin.components import EvaluatorSpec as EvaluatorComponent
-from ssl_bench.plugin.contracts import HELD_OUT, EvalContext, Fusion, Metric, Predictions, Split
+from ssl_bench.plugin.contracts import HELD_OUT, EvalContext, Fusion, MetricValue, Predictions, Split
 from ssl_bench.results.rows import Origin, Scored, check_scores
 from ssl_bench.seeds import generator, seed_torch
 from ssl_bench.stats.metrics import macro_auroc
@@ -51,7 +51,7 @@ class EvaluatorSubject(Subject[EvaluatorComponent]):
         """The standard context, made anew; with images where the descriptor says that the encoder is needed."""
         return context(images=self.component.needs == "encoder")
 
-    def run(self, context: EvalContext) -> list[Predictions | Metric]:
+    def run(self, context: EvalContext) -> list[Predictions | MetricValue]:
         """Everything that the protocol yields."""
         return list(self.component.load()(self.options).evaluate(context))
 
@@ -64,7 +64,7 @@ class EvaluatorSubject(Subject[EvaluatorComponent]):
         return {item.split: item.scores for item in self.predictions(context)}
 
     @cached_property
-    def results(self) -> list[Predictions | Metric]:
+    def results(self) -> list[Predictions | MetricValue]:
         """What it yields on the standard context."""
         return self.run(self.context())
 
@@ -174,10 +174,11 @@ def check_results(subject: EvaluatorSubject) -> None:
     subject.expect(subject.results, "yields nothing")
     for item in subject.results:
         subject.expect(
-            isinstance(item, Predictions | Metric), f"must yield Predictions or Metric, found {type(item).__name__}"
+            isinstance(item, Predictions | MetricValue),
+            f"must yield Predictions or MetricValue, found {type(item).__name__}",
         )
         subject.expect(item.split in SPLITS, f"yields a result of the split '{item.split}', which does not exist")
-        if isinstance(item, Metric):
+        if isinstance(item, MetricValue):
             named = isinstance(item.label, str) and item.label and isinstance(item.metric, str) and item.metric
             subject.expect(
                 named, f"must name what a metric is of, and the metric, found {item.label!r}, {item.metric!r}"
@@ -281,13 +282,13 @@ def check_blindness_to_test_labels(subject: EvaluatorSubject) -> None:
         )
 
 
-def _of_no_test(item: Predictions | Metric) -> bool:
+def _of_no_test(item: Predictions | MetricValue) -> bool:
     """Metrics that no test label may change: those of other splits, and choices such as a threshold."""
-    return isinstance(item, Metric) and (item.split != "test" or "threshold" in item.metric)
+    return isinstance(item, MetricValue) and (item.split != "test" or "threshold" in item.metric)
 
 
 def _check_same_scores(
-    subject: EvaluatorSubject, seeing: list[Predictions | Metric], unseeing: list[Predictions | Metric]
+    subject: EvaluatorSubject, seeing: list[Predictions | MetricValue], unseeing: list[Predictions | MetricValue]
 ) -> None:
     first, second = ({item.split: item.scores for item in items if isinstance(item, Predictions)}
                      for items in (seeing, unseeing))  # fmt: skip
@@ -314,7 +315,7 @@ def check_images_stand_alone(subject: EvaluatorSubject) -> None:
     )
 
 
-def _tests(item: Predictions | Metric) -> TypeGuard[Predictions]:
+def _tests(item: Predictions | MetricValue) -> TypeGuard[Predictions]:
     return isinstance(item, Predictions) and item.split == "test"
 
 

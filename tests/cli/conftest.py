@@ -42,4 +42,4 @@ class Here:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sslbench_launchers.local.Local", Here)
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)

@@ -20,7 +20,7 @@ SHORT = ("--preset", "smoke", "--epochs", "1", "--set", "evaluate.replicates=100
 @pytest.fixture(autouse=True)
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """No report but the one asked for, with forest plots alone: other pictures have tests of their own."""
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *arguments: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda *arguments: None)
     for name in ("roc_and_pr", "embedding_maps", "training_curves"):
         monkeypatch.setattr(f"ssl_bench.report.report.{name}", _left_out)
 

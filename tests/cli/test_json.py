@@ -47,7 +47,7 @@ def told(answer: Any, command: str) -> dict[str, Any]:
 def test_a_run_and_its_evaluation(
     sslbench: Any, tiny_nih: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)  # pictures take most of the time
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda *_: None)  # pictures take most of the time
     given = ("--data", f"nih14={tiny_nih()}", "--method", "random", "--eval", "knn", *SMALL)
     plan = told(sslbench("run", *given, "--dry-run", "--json"), "run --dry-run")
     assert plan["steps"] == 0

@@ -28,7 +28,7 @@ def _as_it_was() -> Iterator[None]:
 def test_a_quiet_command_says_results_alone(
     sslbench: Any, tiny_nih: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda *_: None)
     given = ("run", "--data", f"nih14={tiny_nih()}", "--method", "random", "--eval", "knn", "--preset", "smoke")
     quiet = sslbench(*given, "--out", tmp_path / "quiet", "--quiet")
     assert (quiet.code, quiet.err) == (0, "")

@@ -313,7 +313,7 @@ def test_a_run_without_out_gets_a_folder_of_its_own(
 
 
 def test_from_files_to_a_record(sslbench: Cli, tiny_nih: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "leave_report", lambda directory, terminal: None)  # its pictures take seconds
+    monkeypatch.setattr(command, "report_or_warn", lambda directory, terminal: None)  # its pictures take seconds
     out = tmp_path / "run"
     arguments = ("--method", "msn-ehr", "--features", "age,sex", "--data", "nih14", "--root", tiny_nih())
     answer = sslbench("run", "--preset", "smoke", "--set", "evaluate.replicates=100", "--out", out, *arguments)

@@ -252,7 +252,7 @@ def test_which_baselines_no_seed_changes_is_declared_and_no_name(monkeypatch: py
     run.seedless.cache_clear()
     try:
         record = Record.model_validate({"schema": 2, "metrics": [], "pretraining": {}})
-        fixed = [name for name in told if run.Run(Path(), record, name).fixed]
+        fixed = [name for name in told if run.EncoderRun(Path(), record, name).fixed]
     finally:
         monkeypatch.undo()
         run.seedless.cache_clear()

@@ -22,7 +22,7 @@ from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.protocols import Found, _results, due
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.components import EvaluatorSpec
-from ssl_bench.plugin.contracts import EvalContext, Metric, Predictions, Split
+from ssl_bench.plugin.contracts import EvalContext, MetricValue, Predictions, Split
 from ssl_bench.results.row import MetricRow
 from ssl_bench.results.rows import Origin
 from ssl_bench.results.rundir import RunDirectory
@@ -57,8 +57,11 @@ def test_a_protocols_own_interval_reaches_the_row() -> None:
         def build(self) -> Chosen:
             return self
 
-        def evaluate(self, context: EvalContext) -> list[Metric]:
-            return [Metric("test", "sex=F", "auroc", 0.7, "", 0.6, 0.8, 0.61, 0.79), Metric("test", "age", "r2", 0.1)]
+        def evaluate(self, context: EvalContext) -> list[MetricValue]:
+            return [
+                MetricValue("test", "sex=F", "auroc", 0.7, "", 0.6, 0.8, 0.61, 0.79),
+                MetricValue("test", "age", "r2", 0.1),
+            ]
 
     context = EvalContext({"test": some_split({})}, ["Edema"], None, "cpu", 0)  # type: ignore[arg-type]
     origin = Origin("trained", "tiny", "tiny", "leakage", 0)
@@ -77,8 +80,8 @@ def test_a_protocol_that_fits_nothing_runs_once_and_of_no_share() -> None:
         def build(self) -> Chosen:
             return self
 
-        def evaluate(self, context: EvalContext) -> list[Metric]:
-            return [Metric("test", "sex", "silhouette", 0.1)]
+        def evaluate(self, context: EvalContext) -> list[MetricValue]:
+            return [MetricValue("test", "sex", "silhouette", 0.1)]
 
     fitted, free = (Chosen(EvaluatorSpec(name=n, target="", summary="", fits=n == "a")) for n in ("a", "b"))
     context = EvalContext({"test": some_split({})}, ["Edema"], None, "cpu", 0)  # type: ignore[arg-type]

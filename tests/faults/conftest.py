@@ -102,7 +102,7 @@ class Bench:
 @pytest.fixture
 def bench(sslbench: Cli, tiny_nih: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """The command line on a fresh dataset; runs leave no report, which would take most of their time."""
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)
     return Bench(sslbench, tmp_path, tiny_nih(fresh=True))
 
 

@@ -74,7 +74,7 @@ def test_fault_23_plugin_that_is_broken_is_an_error_where_it_is_asked_for(bench:
 EVALUATOR = """
 import numpy as np
 from ssl_bench import EvaluatorSpec, hookimpl
-from ssl_bench.plugin.contracts import Metric, Predictions
+from ssl_bench.plugin.contracts import MetricValue, Predictions
 
 @hookimpl
 def sslbench_components():
@@ -113,7 +113,7 @@ def test_fault_28_a_label_that_could_not_be_fitted_is_no_fault(bench: Any, plugi
 
 
 def test_fault_28_a_non_finite_metric_is_an_error_before_anything_is_on_record(bench: Any, plugin: Any) -> None:
-    answer = odd(bench, plugin, "        yield Metric('test', 'Mass', 'silhouette', float('nan'))\n")
+    answer = odd(bench, plugin, "        yield MetricValue('test', 'Mass', 'silhouette', float('nan'))\n")
     assert answer.code == 3
     assert bench.sentence(answer).startswith("protocol 'odd' gave silhouette = nan for 'Mass' of split 'test'; ")
     assert not (bench.out / "record.json").exists()

@@ -52,7 +52,7 @@ def cohort(root: Path, *, first: int = 0, images: int = 60) -> Path:
 @pytest.fixture
 def marked(sslbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two finished runs that differ in a folder alone, on marked data and tested on marked data."""
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)
     monkeypatch.setattr(socket, "gethostname", lambda: f"{MARK}host")
     monkeypatch.setattr("platform.node", lambda: f"{MARK}host")
     monkeypatch.setattr("platform.platform", lambda *_: f"Linux-6.1-{MARK}kernel")

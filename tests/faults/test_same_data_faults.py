@@ -60,7 +60,7 @@ def elsewhere(root: Path, new: Path) -> Path:
 def test_fault_30_an_evaluation_on_other_data_is_refused_and_on_the_same_elsewhere_is_not(
     bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)
     assert bench.run(method=RANDOM).code == 0
     again = ("evaluate", bench.out, "--eval", "linear", "--set", "evaluate.replicates=100")
     first = RunDirectory(bench.out).read_record()
@@ -87,7 +87,7 @@ def test_fault_30_two_datasets_that_moved_at_once_are_the_same_data(
     bench: Any, tiny_nih: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dataset that was trained on and one that is tested on, of one layout, each to a folder of its own."""
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)
     away = tiny_nih(seed=2, patients=30, first=2001, fresh=True)
     there = ("--set", f"evaluate.test_on=[{{name: nih14, called: away, root: {away}}}]")
     answer = bench.run(*there, method=RANDOM)
@@ -139,7 +139,7 @@ def test_fault_30_a_configuration_that_was_edited_is_not_resumed(bench: Any, at_
 def test_fault_30_a_synthetic_run_is_evaluated_with_any_cache(
     sslbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)
     few = ("--set", "data.options={images: 80, size: 40}", "--set", "evaluate.replicates=100")
     answer = sslbench("run", "--preset", "smoke", *RANDOM, *few, "--eval", "linear", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err

@@ -123,7 +123,7 @@ def test_fault_26_a_signal_while_evaluating_loses_no_training(
 
 def test_fault_26_a_signal_during_the_report_leaves_a_finished_run(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ssl_bench.api.start.leave_report", lambda directory, terminal: os.kill(os.getpid(), signal.SIGTERM)
+        "ssl_bench.api.start.report_or_warn", lambda directory, terminal: os.kill(os.getpid(), signal.SIGTERM)
     )
     answer = bench.run(method=("--method", "random"))
     assert answer.code == 130

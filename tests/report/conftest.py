@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.plugin.contracts import Metric, Predictions, Split
+from ssl_bench.plugin.contracts import MetricValue, Predictions, Split
 from ssl_bench.plugin.registry import discover
 from ssl_bench.report.report import write_report
 from ssl_bench.results.record import SCHEMA, Comparison, MetricRow, Record
@@ -124,7 +124,7 @@ def widened(run: RunDirectory) -> RunDirectory:
             less = replace(scored, predictions=replace(given, scores=scores**2 + 0.01 * draw, fraction=0.1, draw=draw))
             rows += metric_rows(less, LABELS, 100)
         probe = Origin(encoder, "tiny", "tiny", "leakage", 0)
-        rows.append(plain_row(probe, split, Metric("test", "sex=F", "auroc", 0.7, "", 0.6, 0.8)))
+        rows.append(plain_row(probe, split, MetricValue("test", "sex=F", "auroc", 0.7, "", 0.6, 0.8)))
     run.write_record(record.but(metrics=tuple(rows)))
     return run
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ssl_bench.api.start import leave_report
+from ssl_bench.api.start import report_or_warn
 from ssl_bench.config.config import load
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.numbers import p_text
@@ -247,7 +247,7 @@ def test_a_damaged_record_is_refused(copied: RunDirectory) -> None:
 def test_a_run_ends_with_its_report(copied: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
     (copied.path / "report.md").unlink()
     shutil.rmtree(copied.path / "plots")
-    leave_report(without_pictures(copied), Terminal(copied))
+    report_or_warn(without_pictures(copied), Terminal(copied))
     assert "## Results on the test split" in markdown(copied)
     said = "".join(capsys.readouterr().err.split())
     assert said == f"writingthereportreport:{copied.path / 'report.md'}"
@@ -260,7 +260,7 @@ def test_a_report_that_fails_does_not_fail_the_run(
         raise ZeroDivisionError("a plot")
 
     monkeypatch.setattr(module, "write_report", fail)
-    leave_report(copied, Terminal(copied))
+    report_or_warn(copied, Terminal(copied))
     said = " ".join(capsys.readouterr().err.split())
     assert "warning: no report (ZeroDivisionError: a plot); the run is whole, try: sslbench report" in said
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssl_bench.plugin.contracts import Metric, Split
+from ssl_bench.plugin.contracts import MetricValue, Split
 from ssl_bench.results.rows import Origin, plain_row
 
 ORIGIN = Origin("trained", "toy", "toy", "leakage", 0)
@@ -12,7 +12,7 @@ SPLIT = Split("test", np.array(["a", "b"]), np.array(["1", "1"]), np.zeros((2, 1
 
 
 def test_a_protocol_s_own_interval_reaches_the_row() -> None:
-    metric = Metric("test", "sex", "auroc", 0.7, "", 0.6, 0.8, 0.61, 0.79)
+    metric = MetricValue("test", "sex", "auroc", 0.7, "", 0.6, 0.8, 0.61, 0.79)
     row = plain_row(ORIGIN, SPLIT, metric)
     ends = ("value", "ci_low", "ci_high", "percentile_low", "percentile_high")
     assert [row.named(name) for name in ends] == [0.7, 0.6, 0.8, 0.61, 0.79]
@@ -20,5 +20,5 @@ def test_a_protocol_s_own_interval_reaches_the_row() -> None:
 
 
 def test_a_number_without_interval_has_none() -> None:
-    row = plain_row(ORIGIN, SPLIT, Metric("test", "age", "r2", None, "one value only"))
+    row = plain_row(ORIGIN, SPLIT, MetricValue("test", "age", "r2", None, "one value only"))
     assert (row.value, row.ci_low, row.percentile_high, row.note) == (None, None, None, "one value only")

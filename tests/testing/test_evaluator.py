@@ -25,7 +25,7 @@ def test_a_protocol_that_keeps_the_contract_passes() -> None:
     ("check", "name", "wanted"),
     [
         ("results", "Nothing", "yields nothing"),
-        ("results", "Rows", "must yield Predictions or Metric, found dict"),
+        ("results", "Rows", "must yield Predictions or MetricValue, found dict"),
         ("results", "StrangeSplit", "yields a result of the split 'dev', which does not exist"),
         ("results", "StrangeLabel", "must name what a metric is of, and the metric, found '', 'auroc'"),
         ("results", "TextMetric", "must yield metrics as numbers or None, found 'high'"),

@@ -88,8 +88,8 @@ class ChexpertPlus(Layout[ChexpertPlusOptions]):
 
     def _labels(self, root: Path, paths: pd.Series) -> pd.DataFrame:
         """CheXbert's labels by image; an image that the file lacks is unknown."""
-        home = root / "chexbert_labels" if (root / "chexbert_labels").is_dir() else root
-        path = find(home, [f"{self.options.label_source}_fixed.json"])
+        folder = root / "chexbert_labels" if (root / "chexbert_labels").is_dir() else root
+        path = find(folder, [f"{self.options.label_source}_fixed.json"])
         rows = pd.DataFrame(read_lines(path))
         lacking = [name for name in ("path_to_image", *CHEXPERT14) if name not in rows]
         if lacking:

@@ -44,8 +44,8 @@ class Taix(Layout[TaixOptions]):
 
     def draft(self, root: Path) -> Draft:
         """Every row of the annotation, with the split of its fold."""
-        home = root / "metadata" if (root / "metadata").is_dir() else root
-        path = find(home, ("annotation.csv",))
+        folder = root / "metadata" if (root / "metadata").is_dir() else root
+        path = find(folder, ("annotation.csv",))
         table = read_csv(path, COLUMNS)
         table.check_filled("image", "patient")
         text = table.frame
@@ -59,11 +59,11 @@ class Taix(Layout[TaixOptions]):
         policies = {name: from_grades(grades, QUESTIONABLE, name) for name in ("uncertain", "ones", "zeros")}
         draft.findings(policies[self.options.questionable])
         draft.sensitivity = sensitivity({f"questionable={name}": marks for name, marks in policies.items()})
-        draft.official_split(self._split(home, text["image"]), home / "split.csv")
+        draft.official_split(self._split(folder, text["image"]), folder / "split.csv")
         return draft
 
-    def _split(self, home: Path, images: pd.Series) -> pd.Series:
-        path = find(home, ("split.csv",))
+    def _split(self, folder: Path, images: pd.Series) -> pd.Series:
+        path = find(folder, ("split.csv",))
         text = read_csv(path, SPLIT, optional=("fold",)).frame
         if "fold" in text:
             fold = pd.to_numeric(text["fold"], errors="coerce")

@@ -91,9 +91,9 @@ def read_boxes(root: Path, draft: Draft) -> pd.DataFrame:
     Raises:
         DataError: a file is missing, or sides are no numbers.
     """
-    home = root / "annotations" if (root / "annotations").is_dir() else root
+    folder = root / "annotations" if (root / "annotations").is_dir() else root
     columns = {"image": "image_id", "finding": "class_name", **dict(zip(SIDES, PX, strict=True))}
-    parts = [read_csv(find(home, (f"annotations_{split}.csv",)), columns) for split in FILES]
+    parts = [read_csv(find(folder, (f"annotations_{split}.csv",)), columns) for split in FILES]
     text = pd.concat([part.frame for part in parts], ignore_index=True)
     text = text[(text[list(SIDES)] != "").all(axis=1)].reset_index(drop=True)
     sides = text[list(SIDES)].apply(pd.to_numeric, errors="coerce")

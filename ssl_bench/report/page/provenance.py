@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from ssl_bench.compare.run import Run, Setting
+from ssl_bench.compare.run import EncoderRun, Setting
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.sections import NO_VALUE, Table
 from ssl_bench.report.summary import commit_text
@@ -75,7 +75,7 @@ def _run(name: str, seed: int, record: Record) -> tuple[str, ...]:
     return (name, str(seed), *(str(value or NO_VALUE) for value in told))
 
 
-def _numbers(called: str, run: Run, setting: Setting) -> tuple[str, ...]:
+def _numbers(called: str, run: EncoderRun, setting: Setting) -> tuple[str, ...]:
     protocol, dataset, fitted_on = setting
     name = f"{protocol} on {dataset}" + (f", fitted on {fitted_on}" if fitted_on != dataset else "")
     rows = [run.row(setting, MACRO, metric) for metric in METRICS]

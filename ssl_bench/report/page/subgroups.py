@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from ssl_bench.compare.run import Run, setting_of
+from ssl_bench.compare.run import EncoderRun, setting_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.results.row import MACRO, MetricRow
@@ -52,7 +52,7 @@ def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
             yield Gap(entry.name, attribute, _groups(rows, attribute), value, low, high, note)
 
 
-def _rows(run: Run, entry: Entry) -> list[MetricRow]:
+def _rows(run: EncoderRun, entry: Entry) -> list[MetricRow]:
     return [
         row for row in run.record.metrics
         if (row.encoder, row.split, row.label, row.fraction) == (run.encoder, "test", MACRO, 1.0)

@@ -13,7 +13,7 @@ import pytest
 def test_chexpert_is_scored_by_study_and_says_so(
     sslbench: Callable[..., Any], tiny_chexpert: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *arguments: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda *arguments: None)
     run = tmp_path / "run"
     answer = sslbench("run", "--method", "random", "--data", f"chexpert={tiny_chexpert()}", "--views", "all",
                       "--preset", "smoke", "--eval", "knn", "--set", "evaluate.replicates=100",

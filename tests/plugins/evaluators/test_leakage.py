@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ssl_bench.plugin.contracts import EvalContext, Metric
+from ssl_bench.plugin.contracts import EvalContext, MetricValue
 from sslbench_evaluators.leakage import Leakage
 from sslbench_evaluators.options import LeakageOptions
 
 
-def results(context: EvalContext) -> dict[tuple[str, str], Metric]:
+def results(context: EvalContext) -> dict[tuple[str, str], MetricValue]:
     found = Leakage(LeakageOptions(replicates=100)).evaluate(context)
     return {(item.label, item.metric): item for item in found}
 

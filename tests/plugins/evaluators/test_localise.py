@@ -15,7 +15,7 @@ import torch
 from ssl_bench.data.boxes import in_square
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.boxes import Box
-from ssl_bench.plugin.contracts import Encoding, EvalContext, Metric, Split
+from ssl_bench.plugin.contracts import Encoding, EvalContext, MetricValue, Split
 from ssl_bench.report.table import own_tables
 from ssl_bench.results.record import Record
 from sslbench_datasets.nih14 import read_boxes
@@ -114,9 +114,9 @@ def context(boxed_train: int, *, tokens: bool = True) -> EvalContext:
     return EvalContext(splits, ("Mass",), encoder, "cpu", 0, lambda rows: views[torch.tensor(rows)])
 
 
-def run(given: EvalContext) -> dict[str, Metric]:
+def run(given: EvalContext) -> dict[str, MetricValue]:
     found = list(Localise(LocaliseOptions(area=4 / 64, replicates=100)).evaluate(given))
-    return {item.metric: item for item in found if isinstance(item, Metric)}
+    return {item.metric: item for item in found if isinstance(item, MetricValue)}
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_run_logs_to_tensorboard_and_a_failing_observer_is_a_warning(
         raise OSError("the server is down")
 
     monkeypatch.setattr("sslbench_loggers.tensorboard.final_numbers", fail)
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)
     answer = sslbench("run", *SMALL, "--data", "nih14", "--root", tiny_nih(patients=30), "--logger", "tensorboard",
                       "--accelerator", "cpu", "--out", tmp_path / "run")  # fmt: skip
     assert answer.code == 0, answer.err
@@ -110,7 +110,7 @@ def test_a_logger_that_fails_is_left_out_and_the_run_goes_on(
         raise OSError("no room")
 
     monkeypatch.setattr("sslbench_loggers.tensorboard.TensorBoard.log", fail)
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)
     answer = sslbench("run", *SMALL, "--data", "nih14", "--root", tiny_nih(patients=30), "--logger", "tensorboard",
                       "--out", tmp_path / "run")  # fmt: skip
     assert answer.code == 0, answer.err

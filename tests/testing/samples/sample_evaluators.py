@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sample_options import Plain
 
-from ssl_bench.plugin.contracts import EvalContext, Metric, Predictions
+from ssl_bench.plugin.contracts import EvalContext, MetricValue, Predictions
 
 
 class Good:
@@ -24,7 +24,7 @@ class Good:
         weights = np.stack([self.weight(train.embeddings, column) for column in train.labels.T])
         for name in ("validate", "test"):
             yield self.finish(Predictions(name, context.splits[name].embeddings @ weights.T), context)
-        yield Metric("test", "macro", "rows", len(context.splits["test"].labels))
+        yield MetricValue("test", "macro", "rows", len(context.splits["test"].labels))
 
     def weight(self, rows, labels):
         if not (labels == 1).any() or not (labels == 0).any():
@@ -47,17 +47,17 @@ class Rows(Good):
 
 class StrangeSplit(Good):
     def finish(self, predictions, context):
-        return Metric("dev", "macro", "auroc", 1.0)
+        return MetricValue("dev", "macro", "auroc", 1.0)
 
 
 class StrangeLabel(Good):
     def finish(self, predictions, context):
-        return Metric("test", "", "auroc", 1.0)
+        return MetricValue("test", "", "auroc", 1.0)
 
 
 class TextMetric(Good):
     def finish(self, predictions, context):
-        return Metric("test", "macro", "auroc", "high")
+        return MetricValue("test", "macro", "auroc", "high")
 
 
 class Column(Good):
@@ -188,7 +188,7 @@ class TunesMetrics(Good):
         test, validate = context.splits["test"], context.splits["validate"]
         threshold = np.nanmean(test.embeddings[test.labels[:, 0] == 1, 0]) if (test.labels[:, 0] == 1).any() else 0.0
         found = validate.embeddings[validate.labels[:, 0] == 1, 0] > threshold
-        yield Metric("validate", "Effusion", "sensitivity", float(found.mean()))
+        yield MetricValue("validate", "Effusion", "sensitivity", float(found.mean()))
 
 
 class TellsThreshold(TunesMetrics):
@@ -196,7 +196,7 @@ class TellsThreshold(TunesMetrics):
         *others, _last = super().evaluate(context)
         yield from others
         positive = context.splits["test"].labels[:, 0] == 1
-        yield Metric("test", "Effusion", "threshold", float(positive.sum()))
+        yield MetricValue("test", "Effusion", "threshold", float(positive.sum()))
 
 
 class ReadsUnknownAsAbsent(Good):

@@ -26,7 +26,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda *_: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda *_: None)
 
 
 @pytest.mark.parametrize("name", NAMES)

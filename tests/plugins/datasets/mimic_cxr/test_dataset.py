@@ -332,7 +332,7 @@ def test_fault_14_15_bombs_are_refused_and_colours_become_grey(spoilt: Path, tmp
 
 
 def test_a_run_with_every_feature(sslbench: Any, tiny_mimic: Make, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("ssl_bench.api.start.leave_report", lambda directory, terminal: None)
+    monkeypatch.setattr("ssl_bench.api.start.report_or_warn", lambda directory, terminal: None)
     answer = sslbench(
         "run", "--preset", "smoke", "--method", "msn-ehr", "--features", "age,sex,view,position,icu,mortality",
         "--data", "mimic-cxr", "--root", tiny_mimic(patients=20), "--ehr-join", "day", "--uncertain", "ignore",
