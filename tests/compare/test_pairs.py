@@ -143,7 +143,7 @@ def test_the_command_prints_json_and_speaks_of_encoders(tmp_path: Path) -> None:
     result = typer_testing.CliRunner().invoke(app, ["compare", *paths, "--json", "--replicates", "200"])
     answer = json.loads(result.stdout)
     assert answer["comparisons"][0]["run"] == paths[1]
-    assert "not of their methods" in answer["note"]
+    assert "not their methods" in answer["note"]
 
 
 def test_the_command_says_which_findings_are_compared(tmp_path: Path) -> None:
