@@ -170,10 +170,11 @@ def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict
 
 def tell_power(cells: Sequence[Cell], seed_sd: float, patient_sd: float) -> list[str]:
     """What the seeds that all configurations of a sweep share would find between two of them; nothing of one alone."""
+    from ssl_bench.compare.run import seedless
     from ssl_bench.stats.power import planned
     from ssl_bench.sweep.cells import paired_seeds
 
-    configurations, seeds = paired_seeds(cells)
+    configurations, seeds = paired_seeds(cells, seedless())
     if configurations < 2:
         return []
     shared = f"{configurations} configurations" + ("" if seeds else " share no seed")

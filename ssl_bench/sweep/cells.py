@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -53,10 +53,17 @@ def address(config: RunConfig) -> str:
     return "-".join(parts)
 
 
-def paired_seeds(cells: Iterable[Cell]) -> tuple[int, int]:
-    """How many configurations a sweep has that differ in more than the seed, and how many seeds all of them share."""
+def paired_seeds(cells: Iterable[Cell], seedless: Container[str] = ()) -> tuple[int, int]:
+    """How many configurations a sweep has that differ in more than the seed, and how many seeds all of them share.
+
+    Args:
+        cells: of the sweep.
+        seedless: methods that no seed changes, which are paired with every seed of the others and not counted.
+    """
     seeds: dict[str, set[int]] = {}
     for cell in cells:
+        if cell.config.method.name in seedless:
+            continue
         rest = json.dumps(cell.config.model_dump(mode="json", exclude={"seed"}), sort_keys=True)
         seeds.setdefault(rest, set()).add(cell.config.seed)
     return len(seeds), len(set.intersection(*seeds.values())) if seeds else 0

@@ -55,6 +55,8 @@ def test_power_is_that_of_the_seeds_that_all_configurations_share() -> None:
         f"2 configurations: 6 paired seeds find a true difference of {found:.3f} in macro AUROC between two methods"
     )
     assert tell_power(cells[:8], 0.005, 0.004) == []
+    thumbnail = Cell("pixels-0", RunConfig.model_validate({"method": {"name": "pixels"}, "seed": 0}))
+    assert tell_power([*cells, thumbnail], 0.005, 0.004) == tell_power(cells, 0.005, 0.004)  # no seed changes it
     assert tell_power([cells[0], cells[-1]], 0.005, 0.004)[0].startswith("2 configurations share no seed: 0 paired")
 
 
