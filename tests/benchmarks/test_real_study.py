@@ -28,7 +28,7 @@ def test_the_tables_of_the_documentation_are_those_of_the_file(values: dict[str,
 def test_the_configurations_of_the_file_are_named_as_those_of_new_runs(values: dict[str, Any]) -> None:
     records = {Path(str(number)): Record.model_validate(run["record"]) for number, run in enumerate(values["runs"])
                if run["encoder"] == "trained"}  # fmt: skip
-    fresh = {member.path: arm.name for arm in groups_of(records) for member in arm.members if not member.baseline}
+    fresh = {member.path: arm.name for arm in groups_of(records) for member in arm.runs if not member.baseline}
     assert fresh == {path: values["runs"][int(path.name)]["configuration"] for path in records}
 
 

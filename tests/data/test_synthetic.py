@@ -14,7 +14,7 @@ from ssl_bench.data.synthetic import MARKER, is_synthetic, write_layout
 from ssl_bench.errors import PluginError, UsageError
 from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.options import WriterOptions
-from ssl_bench.plugin.registry import RegisteredComponent, Registry, Source
+from ssl_bench.plugin.registry import PluginSource, RegisteredComponent, Registry
 
 
 def write(options: WriterOptions, folder: Path) -> Mapping[str, int]:
@@ -37,7 +37,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     }
     return Registry(
         RegisteredComponent(
-            DatasetSpec(name=name, target="their_package:D", summary="", writer=writer), Source("theirs", "2.0", "data")
+            DatasetSpec(name=name, target="their_package:D", summary="", writer=writer), PluginSource("theirs", "2.0", "data")
         )
         for name, writer in theirs.items()
     )

@@ -177,7 +177,7 @@ def test_fault_17_flipped_byte_in_every_checkpoint_is_an_error_that_loses_nothin
     answer = interrupted.resume()
     assert answer.code == 3
     sentence = interrupted.sentence(answer)
-    assert sentence.startswith(f"no checkpoint in {interrupted.out / 'checkpoints'} is whole: step-00000008: its hash")
+    assert sentence.startswith(f"no checkpoint in {interrupted.out / 'checkpoints'} is intact: step-00000008: its hash")
     assert "; step-00000005: its hash is " in sentence
     assert interrupted.files(interrupted.out) == before
 

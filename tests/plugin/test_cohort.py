@@ -90,7 +90,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("again", ["images/a.png", "images//a.png", "./images/a.png", "images\\a.png"])
 def test_a_file_of_two_patients_is_refused(tmp_path: Path, again: str) -> None:
     cohort = make(tmp_path, image_path=["images/a.png", "images/b.png", again])
-    with pytest.raises(DataError, match=r"1 are of several, 1 of them in several splits: images/a\.png \(1, 2\)"):
+    with pytest.raises(DataError, match=r"1 belong to several, 1 of them in several splits: images/a\.png \(1, 2\)"):
         check_cohort(cohort)
     check_cohort(make(tmp_path, image_path=["images/a.png", again, "images/c.png"]))  # of one patient in one split
 

@@ -148,7 +148,7 @@ def test_when_all_are_damaged_the_message_names_them(tmp_path: Path) -> None:
     saved(tmp_path, 5, 10)
     for step in (5, 10):
         flip(tmp_path / f"step-{step:08d}.safetensors", 60)
-    sentence = r"no checkpoint in .* is whole: step-00000010: .*; step-00000005: .*start again"
+    sentence = r"no checkpoint in .* is intact: step-00000010: .*; step-00000005: .*start again"
     with pytest.raises(DataError, match=sentence):
         load_latest(tmp_path)
 

@@ -298,7 +298,7 @@ def test_a_signal_saves_at_the_step_boundary(tmp_path: Path, number: signal.Sign
 def test_a_second_signal_leaves_without_saving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: signal.Signals, echo: float
 ) -> None:
-    monkeypatch.setattr(signals, "ECHO", echo)
+    monkeypatch.setattr(signals, "ECHO_S", echo)
 
     def twice() -> None:
         send(signal.SIGTERM)()
@@ -310,7 +310,7 @@ def test_a_second_signal_leaves_without_saving(
 
 
 def test_a_signal_that_comes_twice_at_once_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "ECHO", 60.0)
+    monkeypatch.setattr(signals, "ECHO_S", 60.0)
 
     def twice() -> None:
         send(signal.SIGTERM)()

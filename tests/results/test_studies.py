@@ -97,7 +97,7 @@ def test_readers_of_kept_predictions_recompute_the_record(tmp_path: Path) -> Non
     (member,) = runs_of(path, record)
     place = ("linear", "tiny", "tiny")
     values = measured(member.predictions(place))["auroc"]
-    assert values[0] == pytest.approx(member.by_place[place]["Edema", "auroc"].value, abs=1e-12)
+    assert values[0] == pytest.approx(member.by_setting[place]["Edema", "auroc"].value, abs=1e-12)
     table = run_scores(path).tables["linear"]
     assert (table.unit, len(table.ids)) == ("study", STUDIES)
     np.testing.assert_allclose(measured(table)["auroc"], values, atol=1e-12)

@@ -227,4 +227,4 @@ def test_the_rule_oracle_reads_the_test_split_and_says_so(played: Played) -> Non
     configs = tune.launcher.play.configs  # type: ignore[attr-defined]
     assert {config["evaluate"]["withhold"] for config in configs} == {None}
     assert tune.tuning("simclr").rule == "oracle"
-    assert notes(result(tune))[0].startswith("Selected on the test split (rule oracle): these numbers flatter")
+    assert notes(result(tune))[0].startswith("Selected on the test split (rule oracle): these numbers are optimistic")

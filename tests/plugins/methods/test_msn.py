@@ -16,6 +16,7 @@ from ssl_bench.config.config import PretrainConfig
 from ssl_bench.data.views import draw_views
 from ssl_bench.plugin.contracts import Batch, Loss
 from ssl_bench.plugin.features import learn_schema
+from ssl_bench.plugin.registry import installed
 from ssl_bench.pretrain.optimizer import build_optimizer
 from ssl_bench.seeds import generator, seed_torch
 from sslbench_fusions.concat import Concat
@@ -125,7 +126,10 @@ def make(*, fused: bool, options: MSNOptions = OPTIONS) -> MSN:
     seed_torch(0, "backbone")
     backbone = build(32, "vit_tiny_patch16_224", patch_size=8, embed_dim=32, depth=2, num_heads=2)
     seed_torch(0, "fusion")
-    fusion = Concat(ConcatOptions(ehr_dim=8), 32, learn_schema(pd.DataFrame(), ("age", "sex"))) if fused else None
+    schema = learn_schema(pd.DataFrame(), ("age", "sex"))
+    fusion = Concat(ConcatOptions(ehr_dim=8), 32, schema) if fused else None
+    if fusion is not None:
+        fusion.offset_parameters = installed().get("fusion", "concat").offset_parameters
     seed_torch(0, "method")
     return MSN(options, backbone, fusion)
 
