@@ -37,7 +37,8 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     }
     return Registry(
         RegisteredComponent(
-            DatasetSpec(name=name, target="their_package:D", summary="", writer=writer), PluginSource("theirs", "2.0", "data")
+            DatasetSpec(name=name, target="their_package:D", summary="", writer=writer),
+            PluginSource("theirs", "2.0", "data"),
         )
         for name, writer in theirs.items()
     )
