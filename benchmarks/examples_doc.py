@@ -62,7 +62,7 @@ class Example:
 
 
 EVALUATION, ABLATIONS = "docs/evaluation.md", "docs/measurements/ablations.md"
-FRACTIONS = r"macro AUROC by share|┃ protocol|│ (linear|knn) .*\("
+FRACTIONS = r"macro AUROC by share|┃ protocol ┃ encoder +┃ 0|│ (linear|knn) .*\("
 EXAMPLES = {
     "example-readme": Example("README.md", ("runs/demo-ehr",)),
     "example-centred": Example(EVALUATION, ("runs/centred",), keep=MACRO),
