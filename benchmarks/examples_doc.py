@@ -23,7 +23,7 @@ from sslbench_synthetic.cohort.writer import VERSION
 MADE = ROOT / "docs" / "measurements" / "examples.json"
 """The version of the synthetic cohort that the examples show."""
 
-DEMO, SMOKE = "--preset demo", "--preset smoke"
+SMOKE = "--preset smoke"
 RUNS = {
     "runs/centred": "--method random --eval knn",
     "runs/plain": "--method random --eval knn --set evaluate.options.knn.centre=false",
@@ -33,8 +33,8 @@ RUNS = {
     "runs/external": f"{SMOKE} --eval linear --test-on nih14:head=NIH,nih14:refit=NIH",
     "runs/nih-msn": f"{SMOKE} --method msn --data nih14 --root NIH --eval linear,knn",
     "runs/nih-simclr": f"{SMOKE} --method simclr --data nih14 --root NIH --eval linear,knn",
-    "runs/demo-msn": f"{DEMO} --method msn",
-    "runs/demo-simclr": f"{DEMO} --method simclr",
+    "runs/demo-msn": "--method msn",
+    "runs/demo-simclr": "--method simclr",
     "runs/demo-ehr": "--method msn-ehr --features age,sex",
 }
 """Arguments of ``sslbench run`` by the folder of the run."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.real_study import FILE as REAL
 from benchmarks.real_study import ROOT, filled, methods, rows
+from benchmarks.real_tables import HOME
 from ssl_bench.report.leaderboard import expanded, read_board
 from ssl_bench.report.study import board_of, read_study, study, value_text, write_study
 
@@ -44,7 +45,7 @@ def beside(studies: Mapping[str, Mapping[str, Any]], real: Mapping[str, Any]) ->
     """What encoders and thumbnails reach by linear probe on the synthetic cohort and on real radiographs."""
     lines = ["| | synthetic | NIH, one archive |", "|---|---|---|"]
     for title, (name, configuration) in COMPARED.items():
-        there = "-" if name == "cnn" else _linear(real, configuration, "nih14")
+        there = "-" if name == "cnn" else _linear(real, configuration, HOME)
         lines.append(f"| {title} | {_linear(studies[name], configuration, SYNTHETIC)} | {there} |")
     return "\n".join(lines)
 

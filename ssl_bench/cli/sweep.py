@@ -104,10 +104,11 @@ def sweep(
         whole = whole.model_validate({**whole.model_dump(), "launcher": {
             "name": chosen, **kept, **asked({}, launcher_set or [])}})  # fmt: skip
     folder = out or Path("runs") / (grid.stem if grid else "sweep")
-    cells, plans = check(whole, registry, cache_folder(cache))
+    store = cache_folder(cache)
+    cells, plans = check(whole, registry, store)
     name, options = (whole.launcher.name, whole.launcher.options) if whole.launcher else (DEFAULT_LAUNCHER, {})
     jobs = jobs or whole.jobs
-    store, launch = cache_folder(cache), launcher_of(name, options, jobs, private_folder(folder), registry)
+    launch = launcher_of(name, options, jobs, private_folder(folder), registry)
     if dry_run:
         tell_cells(cells, plans, folder, launch, store, jobs, tell_power(cells, seed_sd, patient_sd), as_json=as_json)
         return

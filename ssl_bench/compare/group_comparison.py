@@ -1,4 +1,4 @@
-"""All that is compared at one setting: one row an encoder or an group, on the same images, findings and resamples."""
+"""All that is compared at one setting: one row an encoder or a group, on the same images, findings and resamples."""
 
 from __future__ import annotations
 

@@ -104,9 +104,9 @@ def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> 
 
 
 def _identity(run: EncoderRun) -> dict[str, Any]:
-    """What an group's runs share: of a baseline its options, architecture and data, else all but :data:`PASSING`.
+    """What a group's runs share: of a baseline its options, architecture and data, else all but :data:`PASSING`.
 
-    An encoder that was not pretrained in its run, and is not declared to be a seed of some pretraining, is an group by
+    An encoder that was not pretrained in its run, and is not declared to be a seed of some pretraining, is a group by
     itself: that files share a name makes them no replicates.
     """
     config = run.record.config

@@ -1,4 +1,4 @@
-"""The rows of one setting: an group with its different encoders by seed, each encoder in one row alone. No torch."""
+"""The rows of one setting: a group with its different encoders by seed, each encoder in one row alone. No torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ssl_bench.results.rows import CONSTANT
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """What is one row at a setting: an group with its different encoders by seed.
+    """What is one row at a setting: a group with its different encoders by seed.
 
     Attributes:
         group: of the runs.
@@ -68,7 +68,7 @@ def lines_of(
         refused: gets the groups that cannot stand here; None: the first of them is raised.
 
     Raises:
-        UsageError: two runs of an group have one seed and different encoders.
+        UsageError: two runs of a group have one seed and different encoders.
         DataError: predictions that must be looked at are gone.
     """
     here: list[tuple[RunGroup, dict[int, EncoderRun]]] = []
@@ -100,7 +100,7 @@ def lines_of(
 def _told(
     group: RunGroup, alone: Mapping[int, EncoderRun], own: Mapping[int, EncoderRun], twin: Line | None, setting: Setting
 ) -> Iterator[str]:
-    """Which encoders of an group several runs or rows hold."""
+    """Which encoders of a group several runs or rows hold."""
     runs = [run for run in group.runs if setting in run.by_setting and not run.baseline]
     if 0 < len(alone) < len(runs):
         yield (f"{group.name}: {len(runs)} runs hold {_count(len(alone))} by {setting[0]}; a replicate is a new "

@@ -69,7 +69,7 @@ def ranking(comparison: GroupComparison, left_out: int = 0) -> Ranking | None:
 
     Args:
         comparison: of the rows that :func:`highest` names.
-        left_out: rows of the place beside them.
+        left_out: rows of the setting beside them.
 
     Returns:
         None where fewer than three rows can be ranked.
@@ -79,7 +79,7 @@ def ranking(comparison: GroupComparison, left_out: int = 0) -> Ranking | None:
         return None
     found = rank_draws(np.stack([_drawn(comparison, line) for line in able]))
     order = np.argsort(found.mean(axis=0), kind="stable")
-    ranks, named = found[:, order], [able[setting] for setting in order]
+    ranks, named = found[:, order], [able[number] for number in order]
     apart, tests = _apart(comparison, named)
     low, high = np.quantile(ranks, [0.025, 0.975], axis=0)
     return Ranking(
@@ -113,8 +113,8 @@ def rank_draws(values: Floats, seed: int = 0) -> Floats:
 def shares_of(ranks: Floats) -> Floats:
     """Share of draws ``(C, C)`` in which a row (first) has a rank (second); a rank of 1.5 is half 1 and half 2."""
     rows = ranks.shape[1]
-    settings = np.arange(1, rows + 1)
-    return np.stack([np.maximum(0, 1 - np.abs(ranks[:, row, None] - settings)).mean(axis=0) for row in range(rows)])
+    places = np.arange(1, rows + 1)
+    return np.stack([np.maximum(0, 1 - np.abs(ranks[:, row, None] - places)).mean(axis=0) for row in range(rows)])
 
 
 def _apart(comparison: GroupComparison, lines: Sequence[Line]) -> tuple[set[tuple[int, int]], int]:

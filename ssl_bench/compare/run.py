@@ -1,4 +1,4 @@
-"""A run as a replicate of an group: which encoder it is, its rows by setting, its kept predictions. No torch."""
+"""A run as a replicate of a group: which encoder it is, its rows by setting, its kept predictions. No torch."""
 
 from __future__ import annotations
 

@@ -80,7 +80,6 @@ def _collapsed(run: RunDirectory, encoder: str, name: str) -> bool:
 def _note(encoder: str) -> Note:
     text = (
         f"the {encoder} encoder gives all images of the test split the same features: its numbers carry no "
-        f"information, "
-        "the table prints 'constant' instead, and differences from it are left out"
+        "information, the table prints 'constant' instead, and differences from it are left out"
     )
     return Note("constant-embeddings", text, numbers={"encoder": encoder})

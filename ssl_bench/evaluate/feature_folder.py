@@ -114,8 +114,7 @@ def read_folder(folder: Path) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
         if state["done"] < state["of"]:
             raise DataError(
                 f"the features of '{name}' in {folder} stop at {state['done']} of {state['of']} images; continue "
-                f"with the "
-                "same sslbench embed"
+                "with the same sslbench embed"
             )
         features = np.load(folder / f"{name}.npy", mmap_mode="r")
         if len(features) != len(table):

@@ -196,8 +196,7 @@ def _check_one_patient(cohort: Cohort) -> None:
     aside = f", {across} of them in several splits" * bool(across)
     raise DataError(
         f"an image file belongs to one patient; {len(told)} belong to several{aside}: {shortened(told, 5)}; correct "
-        f"their "
-        "paths or ids"
+        "their paths or ids"
     )
 
 

@@ -246,7 +246,7 @@ class Trainer:
                 raise TrainingStopped(
                     f"the loss is {loss} and its gradient's norm {norm} at step {step + 1}; lower pretrain.lr or "
                     f"inspect the images of the batch, listed in {self._keep_batch(step)}; the last good "
-                    f"checkpoint is kept"
+                    "checkpoint is kept"
                 )
             if self.lowest:
                 self.lowest.add(loss)
@@ -294,7 +294,7 @@ class Trainer:
             raise TrainingStopped(
                 f"{len(broken)} weights are not finite after step {step}, first {broken[0]}; lower pretrain.lr or "
                 f"inspect the images of the batch, listed in {self._keep_batch(step - 1)}; the last good "
-                f"checkpoint is kept"
+                "checkpoint is kept"
             )
         meta = {"identity": self.identity, "conditions": checkpoints.conditions()}
         if self.lowest:

@@ -1,4 +1,4 @@
-"""The paper's tables: linear evaluation and fine-tuning, an group a line, as Markdown, LaTeX and CSV."""
+"""The paper's tables: linear evaluation and fine-tuning, a group a line, as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 

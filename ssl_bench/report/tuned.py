@@ -31,7 +31,7 @@ def selected_on_test(record: Record) -> bool:
 
 
 def tuning_texts(group: RunGroup) -> tuple[str, str]:
-    """Budget and rule behind the options of an group; dashes where no tune chose them."""
+    """Budget and rule behind the options of a group; dashes where no tune chose them."""
     own = [run.record for run in group.runs
            if not run.baseline or run.record.method == run.encoder]  # fmt: skip
     found = [tuning_of(record) for record in own]

@@ -85,6 +85,6 @@ def described(reference: str, tests: Iterable[Test | None]) -> list[str]:
     if not marks - {""} and any(test.level == "encoders" for test in made):
         notes.append(
             f"A test of two encoders says nothing about their methods; a claim about methods takes {SEEDS} paired "
-            f"seeds."
+            "seeds."
         )
     return [*notes, *(f"Not tested: {reason}." for reason in dict.fromkeys(t.reason for t in all_tests if t.reason))]

@@ -105,7 +105,7 @@ def stability(found: Ranking, title: str, *, synthetic: bool) -> tuple[Figure, T
     figure = blank(tall(names) + 2, synthetic=synthetic)
     texts = [[_share(share) for share in row] for row in found.shares]
     figure.add_heatmap(
-        z=np.round(found.shares, 4).tolist(), x=[str(setting + 1) for setting in range(rows)],
+        z=np.round(found.shares, 4).tolist(), x=[str(place + 1) for place in range(rows)],
         y=names, text=texts, texttemplate="%{text}", textfont={"color": INK}, colorscale=SCALE, zmin=0, zmax=1,
         hovertemplate="%{y}: rank %{x} in %{z:.1%}<extra></extra>", showscale=False,
     )  # fmt: skip
