@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.tuning_doc import markdown
+from ssl_bench.report.render import markdown
+from ssl_bench.report.table import Table
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "tutorials" / "paper.md"
@@ -89,10 +90,10 @@ def table(taken: Mapping[str, Taken], left_out: Sequence[str] = ()) -> str:
         cpu, wall = sum(one.cpu for one in before), sum(one.wall for one in before)
         rows.append((result, str(last), f"{cpu:.0f}", f"{wall:.0f}"))
     if not any(one.cpu for one in taken.values()):
-        return "\n".join(markdown(("result", "commands"), [row[:2] for row in rows])).strip()
+        return markdown(Table(("result", "commands"), tuple(row[:2] for row in rows))).strip()
     note = f" Not timed: {', '.join(f'`{line}`' for line in left_out)}." if left_out else ""
-    lines = list(markdown(("result", "commands", "CPU s", "wall s"), rows))
-    return "\n".join([*lines, f"{len(taken)} commands; seconds of all commands up to there.{note}"]).strip()
+    shown = markdown(Table(("result", "commands", "CPU s", "wall s"), tuple(rows)))
+    return "\n".join([shown, f"{len(taken)} commands; seconds of all commands up to there.{note}"]).strip()
 
 
 def main() -> None:

@@ -9,9 +9,10 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.tuning_doc import markdown
 from ssl_bench.files import write_text
-from ssl_bench.report.table import interval_text
+from ssl_bench.report.render import markdown
+from ssl_bench.report.run_tables import interval_text
+from ssl_bench.report.table import Table
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
@@ -49,8 +50,8 @@ def page(records: Sequence[Record]) -> Iterator[str]:
             name = ENCODERS.get(encoder, encoder) or trained
             rows.append((label, name, *(interval_text(here[one]) if one in here else "-" for one in METRICS)))
             notes[label] = next(iter(here.values())).note.partition("; one patient")[0]
-    unique = sorted(dict.fromkeys(rows))
-    yield from markdown(("finding", "encoder", *(f"{name} [95 % interval]" for name in METRICS)), unique)
+    unique = tuple(sorted(dict.fromkeys(rows)))
+    yield markdown(Table(("finding", "encoder", *(f"{name} [95 % interval]" for name in METRICS)), unique))
     yield from (f"* {label}: {note}." for label, note in sorted(notes.items()))
 
 

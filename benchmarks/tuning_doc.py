@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ssl_bench.files import write_text
+from ssl_bench.report.render import markdown
+from ssl_bench.report.table import Table
 from ssl_bench.report.text import cell
 from ssl_bench.report.tune_page import sensitivity_table, trial_table
 from ssl_bench.report.tune_text import tables
@@ -20,14 +23,6 @@ from ssl_bench.tune.request import FILE
 from ssl_bench.tune.result import notes
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-
-
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table."""
-    yield f"| {' | '.join(map(cell, columns))} |"
-    yield f"|{'---|' * len(columns)}"
-    yield from (f"| {' | '.join(map(cell, row))} |" for row in rows)
-    yield ""
 
 
 def what_was_run(found: Mapping[str, Any], request: Mapping[str, Any]) -> Iterator[str]:
@@ -58,7 +53,7 @@ def curves(found: Mapping[str, Any]) -> Iterator[str]:
     most = max(map(len, named.values()))
     rows = [(label, *(f"{best['expected']:.3f} [{best['low']:.3f}, {best['high']:.3f}]" for best in curve),
              *["-"] * (most - len(curve))) for label, curve in named.items()]  # fmt: skip
-    yield from markdown(("method", *(f"k = {count}" for count in range(1, most + 1))), rows)
+    yield markdown(Table(("method", *(f"k = {count}" for count in range(1, most + 1))), tuple(rows)))
 
 
 def page(folder: Path) -> Iterator[str]:
@@ -69,22 +64,17 @@ def page(folder: Path) -> Iterator[str]:
         yield "The data are synthetic: these numbers say nothing about patients. So few trials rank nothing.\n"
     yield "Expected best of k trials, validation macro AUROC, with the interval over draws:\n"
     yield from curves(found)
-    shown = {heading: table for heading, table in tables(found).items()
-             if heading != "final runs" or has_finals(found)}  # fmt: skip
-    for heading, (columns, rows) in shown.items():
-        yield f"{heading.capitalize()}:\n"
-        yield from markdown(columns, rows)
+    for table in tables(found):
+        if table.title != "final runs" or has_finals(found):
+            yield f"{table.title.capitalize()}:\n"
+            yield markdown(replace(table, title=""))
     for study in found["studies"]:
         yield f"All trials of `{study['name']}`:\n"
-        yield from markdown(*_parts(trial_table(study)))
+        yield markdown(trial_table(study))
         yield f"Hyperparameters of `{study['name']}`:\n"
-        yield from markdown(*_parts(sensitivity_table(study)))
+        yield markdown(sensitivity_table(study))
     yield "What the page notes:\n"
     yield from (f"* {cell(note)}" for note in notes(found))
-
-
-def _parts(table: Any) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    return table.columns, table.rows
 
 
 def main() -> None:

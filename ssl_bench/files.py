@@ -145,15 +145,8 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def csv_text(frame: pd.DataFrame, *, index_label: str | None = None) -> str:
-    """A table as CSV; text that a spreadsheet would run as a formula begins with an apostrophe.
-
-    Args:
-        frame: of numbers and text.
-        index_label: heading of the index, which is left out without it.
-    """
-    if index_label is not None:
-        frame = frame.reset_index(names=index_label)
+def csv_text(frame: pd.DataFrame) -> str:
+    """Numbers and text as CSV without the index; text that a spreadsheet would run as a formula begins with ``'``."""
     return str(frame.map(_no_formula).rename(columns=_no_formula).to_csv(index=False))
 
 

@@ -167,7 +167,7 @@ class Run:
         return write_report(self.directory).files[0]
 
     def _title(self) -> str:
-        from ssl_bench.report.table import title
+        from ssl_bench.report.run_tables import title
 
         return title(self.record)
 

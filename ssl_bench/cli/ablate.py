@@ -181,16 +181,16 @@ def conclude(
 ) -> None:
     """Compare the arms, write ``ablation.json`` and ``ablation.md``, and print the latter."""
     from ssl_bench.files import write_json, write_text
-    from ssl_bench.report.ablation import markdown
+    from ssl_bench.report.ablation import page
     from ssl_bench.report.arms import summarise
 
     result = summarise(planned, config, fewest)
     write_json(out / "ablation.json", result)
-    page = markdown(result)
-    write_text(out / "ablation.md", page)
+    text = page(result)
+    write_text(out / "ablation.md", text)
     if as_json:
         from ssl_bench.report.machine import print_json
 
         print_json(result)
     else:
-        print(page, end="")
+        print(text, end="")

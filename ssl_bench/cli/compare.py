@@ -33,7 +33,7 @@ def compare(
         print(json.dumps(found.values, indent=2))
         return
     from ssl_bench.api.comparing import SAYING
-    from ssl_bench.report.table import print_comparison
+    from ssl_bench.report.run_tables import print_comparison
 
     for comparison in found.pairs:
         print_comparison(comparison, replicates)

@@ -49,7 +49,7 @@ def score(
     if as_json:
         print(json.dumps({"predictions": str(predictions), "notes": found.notes, "metrics": found.rows}, indent=2))
         return
-    from ssl_bench.report.table import print_scores
+    from ssl_bench.report.run_tables import print_scores
 
     print_scores(f"{predictions.name}: {found.counted}", found.measured, found.notes)
     if out:

@@ -9,6 +9,8 @@ from typing import Any
 from ssl_bench.config.arms import NONE
 from ssl_bench.numbers import ends_text, number_text, p_text
 from ssl_bench.plugin.names import LEAKAGE
+from ssl_bench.report.render import markdown
+from ssl_bench.report.table import Table
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO
 from ssl_bench.results.rundir import place_name
@@ -47,9 +49,9 @@ def arm_row(records: Sequence[Record], encoder: str, protocols: Sequence[str]) -
     }
 
 
-def markdown(result: Mapping[str, Any]) -> str:
+def page(result: Mapping[str, Any]) -> str:
     """The page that an ablation leaves."""
-    return "\n".join([*_heading(result), "", *_arms(result), "", *_contrasts(result), "", *_closing(result)]) + "\n"
+    return "\n".join([*_heading(result), "", *_arms(result), *_contrasts(result), *_closing(result)]) + "\n"
 
 
 def _heading(result: Mapping[str, Any]) -> Iterator[str]:
@@ -70,7 +72,8 @@ def _arms(result: Mapping[str, Any]) -> Iterator[str]:
     names = ["features", "arm", *(f"{name}, mean (SD of seeds)" for name in protocols), *told]
     cells = ([*(_spread(row["auroc"][name]) for name in protocols),
               *(number_text(row["people"].get(name), "") for name in told)] for row in rows)  # fmt: skip
-    yield from _table(names, ([row["features"], row["arm"], *own] for row, own in zip(rows, cells, strict=True)))
+    lines = ((row["features"], row["arm"], *own) for row, own in zip(rows, cells, strict=True))
+    yield markdown(Table(tuple(names), tuple(lines)))
 
 
 def _contrasts(result: Mapping[str, Any]) -> Iterator[str]:
@@ -79,20 +82,16 @@ def _contrasts(result: Mapping[str, Any]) -> Iterator[str]:
         value, low, high = (None if one[key] is None else 100 * one[key] for key in ("value", "low", "high"))
         first = f"{one['first']} - {one['second']}" + (" (primary)" if one["primary"] else "")
         told, ends = "" if value is None else f"{value:+.2f}", ends_text(low, high, "+.2f") or "none"
-        rows.append([one["features"], first, told, ends, p_text(one["p"]), p_text(one["p_holm"]), one["note"]])
-    yield from _table(["features", "contrast", "AUROC points", "95 % interval", "p", "p (Holm)", "note"], rows)
+        rows.append((one["features"], first, told, ends, p_text(one["p"]), p_text(one["p_holm"]), one["note"]))
+    yield markdown(
+        Table(("features", "contrast", "AUROC points", "95 % interval", "p", "p (Holm)", "note"), tuple(rows))
+    )
 
 
 def _closing(result: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"- {sentence}" for sentence in result["verdict"])
     yield f"- all arms but {NONE} have the same parameters; arms share data, first weights, crops and order by seed"
     yield from (f"- note: {note}" for note in result["notes"])
-
-
-def _table(names: Sequence[str], rows: Any) -> Iterator[str]:
-    yield "| " + " | ".join(names) + " |"
-    yield "|" + "---|" * len(names)
-    yield from ("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)
 
 
 def _spread(values: Sequence[float | None]) -> str:

@@ -20,7 +20,7 @@ from ssl_bench.files import new_folder, sha256, write_text
 from ssl_bench.plugin.names import TRAINED
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, evaluations
-from ssl_bench.report.table import METRICS, caption, on_test
+from ssl_bench.report.run_tables import METRICS, caption, on_test
 from ssl_bench.report.templating import BLANKS, templates
 from ssl_bench.results import record_file
 from ssl_bench.results.record import Record

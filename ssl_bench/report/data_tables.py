@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from rich.table import Table
 
-from ssl_bench.files import csv_text, write_text
-from ssl_bench.report.table import plain_console
+from ssl_bench.files import write_text
+from ssl_bench.report.render import csv, terminal
+from ssl_bench.report.run_tables import plain_console
+from ssl_bench.report.table import Table
 
 if TYPE_CHECKING:
     from ssl_bench.data.check import Finding
@@ -27,31 +28,27 @@ TITLES = {
 def print_findings(name: str, findings: Sequence[Finding]) -> None:
     """What ``data check`` found, a line each."""
     counts = {status: sum(finding.status == status for finding in findings) for status in ("ok", "warning", "problem")}
-    table = Table(title=f"{name}: {', '.join(f'{count} {status}' for status, count in counts.items())}",
-                  title_justify="left")  # fmt: skip
-    for column in ("", "what", "found"):
-        table.add_column(column, overflow="fold")
-    for finding in findings:
-        table.add_row(finding.status, finding.what, finding.found)
-    plain_console().print(table)
+    rows = tuple((finding.status, finding.what, finding.found) for finding in findings)
+    title = f"{name}: {', '.join(f'{count} {status}' for status, count in counts.items())}"
+    plain_console().print(terminal(Table(("", "what", "found"), rows, title)))
 
 
 def print_statistics(cohort: Cohort, tables: Mapping[str, pd.DataFrame]) -> None:
     """Every table that has something in it."""
     stamp = " (SYNTHETIC DATA)" if cohort.synthetic else ""
-    for name, frame in tables.items():
-        if frame.empty:
-            continue
-        table = Table()
-        shown = _side_by_side(frame) if name == "prevalence" else frame.map(lambda value: cell(value))
-        table.add_column("")
-        for column in shown.columns:
-            table.add_column(str(column), justify="right")
-        for row in shown.itertuples():
-            table.add_row(*(str(value) for value in row))
-        console = plain_console()
-        console.print(f"{cohort.name}{stamp}: {TITLES[name]}")  # rich would wrap a title to the table's width
-        console.print(table)
+    console = plain_console()
+    for name, counted in tables.items():
+        if not counted.empty:
+            shown = _side_by_side(counted) if name == "prevalence" else counted.map(lambda value: cell(value))
+            console.print(f"{cohort.name}{stamp}: {TITLES[name]}")  # rich would wrap a title to the table's width
+            console.print(terminal(_table(shown)))
+
+
+def _table(counted: pd.DataFrame, corner: str = "") -> Table:
+    """A frame with its index as the first column."""
+    columns = (corner, *map(str, counted.columns))
+    rows = tuple((str(name), *values) for name, *values in counted.itertuples())
+    return Table(columns, rows, right=frozenset(range(1, len(columns))))
 
 
 def _side_by_side(frame: pd.DataFrame) -> pd.DataFrame:
@@ -80,9 +77,9 @@ def write_statistics(cohort: Cohort, tables: Mapping[str, pd.DataFrame], folder:
 
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for name, frame in tables.items():
+    for name, counted in tables.items():
         files.append(folder / f"{name}.csv")
-        write_text(files[-1], csv_text(frame, index_label="finding" if name in ("prevalence", "policies") else "value"))
+        write_text(files[-1], csv(_table(counted, "finding" if name in ("prevalence", "policies") else "value")))
     with drawing():
         save(picture_grid(cohort, seed), folder, "png")
     return [*files, folder / "grid.png"]

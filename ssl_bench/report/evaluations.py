@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ssl_bench.report.table import METRICS, on_test
+from ssl_bench.report.run_tables import METRICS, on_test
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, Comparison, MetricRow, RowIdentity
 from ssl_bench.results.rundir import place_name

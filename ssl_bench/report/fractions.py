@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.table import Table
-
 from ssl_bench.numbers import duration, range_text
-from ssl_bench.report.shares import common, over_text, points
-from ssl_bench.report.table import (
+from ssl_bench.report.render import terminal
+from ssl_bench.report.run_tables import (
     external_tables,
     internal_rows,
     is_macro,
@@ -19,6 +17,8 @@ from ssl_bench.report.table import (
     own_tables,
     plain_console,
 )
+from ssl_bench.report.shares import common, over_text, points
+from ssl_bench.report.table import Table
 from ssl_bench.results.record import Record
 
 
@@ -32,31 +32,28 @@ def fraction_table(record: Record) -> Table | None:
     if shares in ([], [1.0]):
         return None
     held = common(found)
-    table = Table(
-        title="macro AUROC by share of labelled training patients, mean (range over draws)",
-        caption=over_text(found, held), caption_justify="left",
-    )  # fmt: skip
-    for column in ("protocol", "encoder", *(f"{share:.4g}" for share in shares)):
-        table.add_column(column)
+    rows = []
     for key in dict.fromkeys(sorted(one.key for one in found)):
         own = [one for one in found if one.key == key]
         values = ([one.over(held) for one in own if one.share == share and held] for share in shares)
-        table.add_row(*key, *(range_text(part) for part in values))
-    return table
+        rows.append((*key, *(range_text(part) for part in values)))
+    title = "macro AUROC by share of labelled training patients, mean (range over draws)"
+    columns = ("protocol", "encoder", *(f"{share:.4g}" for share in shares))
+    return Table(columns, tuple(rows), title, over_text(found, held))
 
 
 def print_result(record: Record, path: Path, seconds: float) -> None:
     """Print the tables of a finished run to standard output, and how many seconds the command took."""
     console = plain_console()
-    console.print(macro_table(record))
+    console.print(terminal(macro_table(record)))
     # one that tells of findings, and so has a macro mean; leakage does not
     own = internal_rows(on_all_labels(record.metrics), record)
     protocols = list(dict.fromkeys(row.protocol for row in own if is_macro(row)))
     if protocols:
-        console.print(label_table(record, protocols[0]))
+        console.print(terminal(label_table(record, protocols[0])))
     low_label = fraction_table(record)
     if low_label:
-        console.print(low_label)
+        console.print(terminal(low_label))
     for table in (*own_tables(record), *external_tables(record)):
-        console.print(table)
+        console.print(terminal(table))
     console.print(f"{duration(seconds)} in all; encoder, predictions and record.json are in {path}")

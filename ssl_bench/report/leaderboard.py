@@ -25,7 +25,7 @@ from ssl_bench.plugin.names import RANDOM
 from ssl_bench.pretrain.health import LEGEND
 from ssl_bench.report.paper import PaperCell, adjusted, on_brackets, place_cells
 from ssl_bench.report.place_notes import headings_of, held_notes
-from ssl_bench.report.table import METRICS
+from ssl_bench.report.run_tables import METRICS
 from ssl_bench.report.tuned import SELECTED_ON_TEST, selected_on_test, tuning_notes, tuning_texts
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory

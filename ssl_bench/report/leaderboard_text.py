@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from rich.table import Table
-
-from ssl_bench.numbers import interval_text, number_text
+from ssl_bench.numbers import ends_text, number_text
 from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.columns import Column, columns
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.palette import STAMP
 from ssl_bench.report.paper import PaperCell
-from ssl_bench.report.table import METRICS, plain_console
+from ssl_bench.report.render import terminal
+from ssl_bench.report.run_tables import METRICS, plain_console
+from ssl_bench.report.table import NO_VALUE, Cell, Table
 from ssl_bench.report.tuned import NEITHER
 from ssl_bench.results.rows import CONSTANT
 from ssl_bench.stats.intervals import Interval
@@ -26,11 +27,11 @@ def print_board(board: Board) -> None:
     for (protocol, *_), entries in board.by_setting().items():
         stamp = f" ({STAMP})" if any(run.record.synthetic for e in entries for run in e.group.runs) else ""
         console.print(f"{protocol} on {entries[0].data}{stamp}, test split, macro means")
-        console.print(_table(entries, board.baseline.name))
+        console.print(terminal(_table(entries, board.baseline.name)))
         if board.beside:
-            console.print(_beside(entries, board.beside))
+            console.print(terminal(_beside(entries, board.beside)))
     if (encoders := _encoder_table(board.entries)) is not None:
-        console.print(encoders)
+        console.print(terminal(encoders))
     for note in board.notes():
         console.print(f"note: {note}", soft_wrap=True)
     for one in board.excluded:
@@ -38,20 +39,17 @@ def print_board(board: Board) -> None:
 
 
 def _table(entries: list[Entry], baseline: str) -> Table:
-    headings = [heading for name in METRICS.values() for heading in (f"{name} [95 %]", "SD", "to baseline")]
     about, beside = columns("terminal", "row"), [*columns("terminal", "cost"), *_tuning(entries)]
-    table = Table()
-    table.add_column("", justify="right")
-    for heading in ("configuration", *(one.heading for one in about), *headings):
-        table.add_column(heading)
-    for one in beside:
-        table.add_column(one.heading, justify="right" if one.form else "left")
+    metrics = [heading for name in METRICS.values() for heading in (f"{name} [95 %]", "SD", "to baseline")]
+    before = ["", "configuration", *(one.heading for one in about), *metrics]
+    rows = []
     for entry in entries:
         name = f"{entry.name}{f' {UNREADY}' * entry.unready}{' (baseline)' * (entry.group.name == baseline)}"
-        numbers = [text for metric in METRICS for text in metric_texts(entry, metric)]
-        rank = "-" if entry.rank is None else str(entry.rank)
-        table.add_row(rank, name, *_texts(entry, about), *numbers, *_texts(entry, beside))
-    return table
+        numbers = [cell for metric in METRICS for cell in metric_cells(entry, metric)]
+        rank = None if entry.rank is None else str(entry.rank)
+        rows.append((rank, name, *_texts(entry, about), *numbers, *_texts(entry, beside)))
+    right = (number for number, one in enumerate(beside, start=len(before)) if one.form)
+    return Table((*before, *(one.heading for one in beside)), tuple(rows), right=frozenset((0, *right)))
 
 
 def _texts(entry: Entry, shown: Iterable[Column]) -> list[str]:
@@ -66,39 +64,39 @@ def _tuning(entries: Iterable[Entry]) -> list[Column]:
 
 def _beside(entries: list[Entry], metrics: Mapping[str, str]) -> Table:
     """Metrics that were asked for, a line each: they do not rank."""
-    table = Table("metric", "configuration", "value [95 %]", "SD", "to baseline")
-    for metric, name in metrics.items():
-        for entry in entries:
-            table.add_row(name, entry.name, *metric_texts(entry, metric))
-    return table
+    rows = ((name, entry.name, *metric_cells(entry, metric)) for metric, name in metrics.items() for entry in entries)
+    return Table(("metric", "configuration", "value [95 %]", "SD", "to baseline"), tuple(rows))
 
 
-def metric_texts(entry: Entry, metric: str) -> tuple[str, str, str]:
+def metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
     """Value with interval, spread between seeds, difference to the baseline with its mark."""
     cell = entry.cells.get(metric)
     if cell is None:
-        return "-", "-", "-"
+        return (Cell(NO_VALUE),) * 3
+    value = ranged(cell.interval, ".3f")
     return (
-        f"{ranged(cell.interval, '.3f')} {cell.seen}".strip(),
-        number_text(cell.sd),
-        difference_text(cell, entry.differences[metric]),
+        replace(value, mark=cell.seen),
+        Cell(number_text(cell.sd), value=cell.sd),
+        difference_cell(cell, entry.differences[metric]),
     )
 
 
-def difference_text(cell: PaperCell, difference: float | None) -> str:
+def difference_cell(cell: PaperCell, difference: float | None) -> Cell:
     """``+0.031 [+0.008, +0.054] †``; without interval and mark where the rules permit no test."""
     if difference is None:
-        return "-"
+        return Cell(NO_VALUE)
     found = cell.test.difference if cell.test else Interval(None)
     ends = (found.low, found.high) if found.value is not None else (None, None)
-    return f"{ranged(Interval(difference, *ends), '+.3f')} {cell.mark}".strip()
+    return replace(ranged(Interval(difference, *ends), "+.3f"), mark=cell.mark)
 
 
-def ranged(interval: Interval, form: str) -> str:
+def ranged(interval: Interval, form: str) -> Cell:
     """A value with its interval where it has one."""
     if interval.note == CONSTANT and interval.value is not None:
-        return "constant"
-    return interval_text(interval.value, interval.low, interval.high, form)
+        return Cell("constant", value=interval.value)
+    ends = ends_text(interval.low, interval.high, form)
+    text = NO_VALUE if interval.value is None else f"{interval.value:{form}}"
+    return Cell(text, (ends,) if ends else (), value=interval.value)
 
 
 def _encoder_table(entries: Iterable[Entry]) -> Table | None:
@@ -108,10 +106,6 @@ def _encoder_table(entries: Iterable[Entry]) -> Table | None:
             if not entry.line.blind and any(one.number(entry) is not None for one in shown)}  # fmt: skip
     if not rows:
         return None
-    table = Table(title="encoders")
-    table.add_column("configuration")
-    for one in shown:
-        table.add_column(one.heading, justify="right")
-    for name, texts in rows.items():
-        table.add_row(name, *texts)
-    return table
+    headings = ("configuration", *(one.heading for one in shown))
+    lines = tuple((name, *texts) for name, texts in rows.items())
+    return Table(headings, lines, "encoders", right=frozenset(range(1, len(headings))))

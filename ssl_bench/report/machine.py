@@ -76,9 +76,10 @@ def states_values(states: Mapping[str, State], folder: Path) -> dict[str, Any]:
 
 def paper_values(shown: Paper) -> dict[str, Any]:
     """The numbers of ``sslbench tables``, a row each, with the notes under them."""
-    from ssl_bench.report.paper import as_frame, footnotes
+    from ssl_bench.report.paper import footnotes, numbers
+    from ssl_bench.report.render import frame
 
-    return {"reference": shown.reference, "rows": rows_of(as_frame(shown.cells, shown.reference)),
+    return {"reference": shown.reference, "rows": rows_of(frame(numbers(shown.cells, shown.reference))),
             "notes": footnotes(shown)}  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from ssl_bench import __version__
 from ssl_bench.errors import UsageError
 from ssl_bench.files import sha256, write_json
 from ssl_bench.plugin.names import MACRO
-from ssl_bench.report.table import on_test
+from ssl_bench.report.run_tables import on_test
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 

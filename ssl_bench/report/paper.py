@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ssl_bench.compare.beside import ideal, others
 from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_line, unready_line
@@ -22,6 +21,7 @@ from ssl_bench.plugin.components import EvaluatorSpec
 from ssl_bench.plugin.registry import installed
 from ssl_bench.pretrain.health import LEGEND, UNREADY
 from ssl_bench.report.place_notes import at, headings_of, held_notes
+from ssl_bench.report.table import Cell, Table, of_rows
 from ssl_bench.report.tuned import tuning_notes
 from ssl_bench.results.ledger import contaminated
 from ssl_bench.results.record import Record
@@ -73,21 +73,6 @@ class PaperCell:
     def mark(self) -> str:
         """``*`` or ``†`` where it differs from the reference, ``§`` where it does not clear ``pixels``, ``¶``."""
         return mark(self.test, self.p_holm) + UNCLEAR * self.unclear + UNREADY * self.unready
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A table as text.
-
-    Attributes:
-        title: what it shows.
-        columns: headings; the first is of the groups' or findings' names.
-        rows: a name and cells each; a cell is its value, the rest of it, its mark, and whether it is the best.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[tuple[str, str, str, bool], ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -248,7 +233,7 @@ def _goodness(cell: PaperCell, comparison: GroupComparison) -> float:
     return sign * value if sign else -abs(value - ideal(comparison.asked, cell.metric))
 
 
-def paper_tables(cells: Sequence[PaperCell]) -> list[PaperTable]:
+def paper_tables(cells: Sequence[PaperCell]) -> list[Table]:
     """The macro table of every protocol, and one for each metric where there are single findings."""
     tables = []
     known, kind = installed(), EvaluatorSpec.kind
@@ -268,7 +253,7 @@ def paper_tables(cells: Sequence[PaperCell]) -> list[PaperTable]:
     return tables
 
 
-def _finding_table(title: str, cells: Sequence[PaperCell], setting: Setting, metric: str) -> list[PaperTable]:
+def _finding_table(title: str, cells: Sequence[PaperCell], setting: Setting, metric: str) -> list[Table]:
     of = [cell for cell in cells if (cell.setting, cell.metric) == (setting, metric)]
     labels = [label for label in dict.fromkeys(cell.label for cell in of) if label != MACRO]
     columns = {group: group for group in dict.fromkeys(cell.group for cell in of)}
@@ -283,20 +268,18 @@ def _with_chance(label: str, cells: Sequence[PaperCell]) -> str:
     return label if chance is None else f"{label} (chance {chance:.3f})"
 
 
-def _table(
-    title: str, corner: str, columns: Mapping[Any, str], rows: Mapping[str, Mapping[Any, PaperCell]]
-) -> PaperTable:
-    lines = tuple((name, tuple(_parts(cells.get(key)) for key in columns)) for name, cells in rows.items())
-    return PaperTable(title, (corner, *columns.values()), lines)
+def _table(title: str, corner: str, columns: Mapping[Any, str], rows: Mapping[str, Mapping[Any, PaperCell]]) -> Table:
+    lines = tuple((name, *(_shown(cells.get(key)) for key in columns)) for name, cells in rows.items())
+    return Table((corner, *columns.values()), lines, title)
 
 
-def _parts(cell: PaperCell | None) -> tuple[str, str, str, bool]:
+def _shown(cell: PaperCell | None) -> Cell | None:
     if cell is None:
-        return ("-", "", "", False)
-    spread = f" ± {cell.sd:.3f}" if cell.sd is not None else ""
+        return None
+    spread = f"± {cell.sd:.3f}" if cell.sd is not None else ""
     interval = cell.interval
-    ends = f" {ends_text(interval.low, interval.high)}".rstrip()
-    return (f"{interval.value:.3f}", spread + ends, cell.mark + cell.seen, cell.best)
+    rest = tuple(filter(None, (spread, ends_text(interval.low, interval.high))))
+    return Cell(f"{interval.value:.3f}", rest, cell.mark + cell.seen, interval.value, cell.best)
 
 
 def footnotes(shown: Paper) -> list[str]:
@@ -333,9 +316,9 @@ def on_brackets(records: Iterable[Record], replicates: int) -> str:
     return f"Brackets: 95 % intervals from {' or '.join(f'{n:,}' for n in own)} resamples of patients{here}."
 
 
-def as_frame(cells: Sequence[PaperCell], reference: str) -> pd.DataFrame:
-    """One line a number, unrounded, for a file."""
-    return pd.DataFrame([
+def numbers(cells: Sequence[PaperCell], reference: str) -> Table:
+    """One row a number, unrounded, for files."""
+    return of_rows([
         {
             "protocol": cell.setting[0], "dataset": cell.setting[1], "fitted_on": cell.setting[2], "arm": cell.group,
             "label": cell.label, "metric": cell.metric, "value": cell.interval.value, "ci_low": cell.interval.low,

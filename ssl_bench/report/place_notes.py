@@ -10,7 +10,7 @@ from ssl_bench.compare.beside import others, unmeasured
 from ssl_bench.compare.group_comparison import GroupComparison
 from ssl_bench.compare.run import Setting
 from ssl_bench.errors import shortened
-from ssl_bench.report.table import METRICS
+from ssl_bench.report.run_tables import METRICS
 from ssl_bench.stats.measures import Gauge
 from ssl_bench.stats.predictions import IMAGES
 

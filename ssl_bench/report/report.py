@@ -23,7 +23,8 @@ from ssl_bench.report.plots.forest import forest_plot
 from ssl_bench.report.plots.maps import embedding_maps
 from ssl_bench.report.plots.reliability import reliability_plot
 from ssl_bench.report.plots.training import training_curves
-from ssl_bench.report.table import METRICS, caption, on_test
+from ssl_bench.report.run_tables import METRICS, caption, on_test
+from ssl_bench.report.table import Table
 from ssl_bench.report.templating import BLANKS, templates
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory, check_trained
@@ -171,9 +172,9 @@ class _Gallery:
         return Shown(picture.name, picture.title, picture.caption, b64encode(svg).decode())
 
 
-def _noted(text: str, *tables: sections.Table) -> str:
+def _noted(text: str, *tables: Table) -> str:
     """The caption with what a mark in the tables means."""
-    marked = any(UNCLEAR in cell for table in tables for row in table.rows for cell in row)
+    marked = any(UNCLEAR in text for table in tables for row in table.texts() for text in row)
     return f"{text}; {NOTE}" if marked else text
 
 

@@ -1,34 +1,17 @@
-"""The tables of a report as plain text cells, formatted exactly as in the terminal."""
+"""The tables of a report, their cells as in the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from ssl_bench.compare.cleared import UNCLEAR, unclear_encoder
 from ssl_bench.numbers import number_text, p_text
 from ssl_bench.report.evaluations import Evaluation, named, other_rows
-from ssl_bench.report.table import METRICS, interval_text, signed_text
+from ssl_bench.report.run_tables import METRICS, interval_text, signed_text
+from ssl_bench.report.table import NO_VALUE, Table
 from ssl_bench.report.text import count_text, units
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, Comparison, Estimate, MetricRow
-
-NO_VALUE = "-"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns and rows of text; ``numbers`` of the columns, from the second on, are aligned to the right.
-
-    Args:
-        columns: headings.
-        rows: cells.
-        numbers: how many columns after the first hold counts.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numbers: int = 0
 
 
 def macro_table(found: Iterable[Evaluation]) -> Table:
@@ -61,7 +44,7 @@ def finding_table(evaluation: Evaluation) -> Table:
     return _table(
         ("finding", f"positive {units(evaluation.rows)}", "positive patients", *headings, "chance AUPRC", "note"),
         rows,
-        numbers=2,
+        right=frozenset((1, 2)),
     )
 
 
@@ -77,10 +60,10 @@ def difference_table(evaluation: Evaluation) -> Table:
     return _table(("finding", "encoders", *headings, "note"), rows)
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]], numbers: int = 0) -> Table:
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]], right: frozenset[int] = frozenset()) -> Table:
     """A table whose last column is left out where all its cells are empty."""
     end = len(columns) if any(row[-1] for row in rows) else -1
-    return Table(columns[:end], tuple(row[:end] for row in rows), numbers)
+    return Table(columns[:end], tuple(row[:end] for row in rows), right=right)
 
 
 def left_out(evaluation: Evaluation) -> list[str]:
@@ -127,7 +110,8 @@ def subgroup_table(record: Record) -> Table:
         group = f"{subgroup}: gap" if gap else subgroup
         rows.append((group, *counts, *texts, encoder, name, _notes(cells.values())))
     headings = (f"macro {name} [95 % interval]" for name in shown.values())
-    return _table(("group", units(kept), "patients", *headings, "encoder", "protocol", "note"), rows, numbers=2)
+    return _table(("group", units(kept), "patients", *headings, "encoder", "protocol", "note"),
+                  rows, right=frozenset((1, 2)))  # fmt: skip
 
 
 def _difference_cells(row: Comparison | None) -> tuple[str, str]:

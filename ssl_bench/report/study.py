@@ -12,16 +12,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-from rich.table import Table
-
 from ssl_bench.compare.cleared import UNCLEAR
 from ssl_bench.errors import DataError, UsageError, unknown
 from ssl_bench.files import write_text
 from ssl_bench.numbers import interval_text, number_text, p_equals
 from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.machine import board_values, plain
-from ssl_bench.report.table import plain_console
+from ssl_bench.report.render import terminal
+from ssl_bench.report.run_tables import plain_console
+from ssl_bench.report.table import Table
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO
 from ssl_bench.results.shared import share
@@ -161,13 +160,12 @@ def lines_of(board: Mapping[str, Any], protocols: Iterable[str] = ()) -> list[li
 def print_study(values: Mapping[str, Any], baseline: str | None = None, protocols: Iterable[str] = ()) -> None:
     """Print the table of a study against a baseline, and what must be known of it."""
     board = board_of(values, baseline)
-    table = Table(*HEADINGS, title=f"differences to {board['baseline']}")
-    for line in lines_of(board, protocols):
-        table.add_row(*map(escape, line))
+    rows = tuple(map(tuple, lines_of(board, protocols)))
+    table = Table(HEADINGS, rows, f"differences to {board['baseline']}")
     console = plain_console()
     if not console.is_terminal:
         console.width = 200
-    console.print(table)
+    console.print(terminal(table))
     for note in board["notes"]:
         print(f"note: {note}")
     print("note: without predictions nothing is drawn again: intervals and tests are those of the study's machine")

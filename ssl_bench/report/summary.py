@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ssl_bench.numbers import duration
-from ssl_bench.report.sections import NO_VALUE, Table
+from ssl_bench.report.table import NO_VALUE, Table
 from ssl_bench.results.record import Data, Environment, External, Record
 
 

@@ -8,12 +8,13 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
 from ssl_bench.numbers import duration, interval_text
 from ssl_bench.report.hush import hushed
+from ssl_bench.report.render import terminal
+from ssl_bench.report.run_tables import plain_console
 from ssl_bench.report.spoken import Spoken
-from ssl_bench.report.table import plain_console
+from ssl_bench.report.table import Table
 from ssl_bench.results.standing import ENCODERS
 from ssl_bench.sweep.state import State
 
@@ -33,12 +34,8 @@ def sweep_table(states: Mapping[str, State], limit: int = 0) -> Table:
     if limit and len(states) > limit:
         shown = sorted(states, key=lambda name: URGENT[states[name].phase])[:limit]
         shown.sort(key=list(states).index)
-    table = Table(caption=summary(states), caption_justify="left")
-    for column in ("cell", "state", "macro AUROC [95 % interval]", ""):
-        table.add_column(column, overflow="fold")
-    for name in shown:
-        table.add_row(name, state_text(states[name]), result_text(states[name]), states[name].reason)
-    return table
+    rows = tuple((name, state_text(states[name]), result_text(states[name]), states[name].reason) for name in shown)
+    return Table(("cell", "state", "macro AUROC [95 % interval]", ""), rows, caption=summary(states))
 
 
 def state_text(state: State) -> str:
@@ -95,7 +92,8 @@ class SweepBoard:
         if hushed():
             return
         if self.console.is_terminal:
-            self._live.update(sweep_table(states, max(3, self.console.height - AROUND)), refresh=True)
+            shown = sweep_table(states, max(3, self.console.height - AROUND))
+            self._live.update(terminal(shown), refresh=True)
             return
         for name, state in states.items():
             self._say(name, state)
@@ -111,14 +109,9 @@ class SweepBoard:
 
 def print_sweep(states: Mapping[str, State]) -> None:
     """Print the final table to standard output."""
-    plain_console().print(sweep_table(states))
+    plain_console().print(terminal(sweep_table(states)))
 
 
 def print_cells(rows: Sequence[Sequence[str]], columns: Sequence[str], caption: str) -> None:
     """Print what a dry run has found out."""
-    table = Table(caption=caption, caption_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    plain_console().print(table)
+    plain_console().print(terminal(Table(tuple(columns), tuple(map(tuple, rows)), caption=caption)))

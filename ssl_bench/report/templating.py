@@ -6,6 +6,7 @@ import re
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ssl_bench.report.render import markdown
 from ssl_bench.report.text import cell
 
 BLANKS = re.compile(r"\n{3,}")
@@ -22,5 +23,5 @@ def templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["cell"] = cell
+    environment.filters |= {"cell": cell, "table": markdown}
     return environment

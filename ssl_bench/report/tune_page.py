@@ -11,7 +11,7 @@ from ssl_bench.files import write_text
 from ssl_bench.numbers import number_text
 from ssl_bench.report.palette import STAMP
 from ssl_bench.report.plots.canvas import Picture, drawing, drawn
-from ssl_bench.report.sections import Table
+from ssl_bench.report.table import Table
 from ssl_bench.report.templating import templates
 from ssl_bench.report.tune_plots import budget_curves, scatter
 from ssl_bench.report.tune_text import settings_text, tables, value_text
@@ -38,8 +38,7 @@ def contents(found: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "title": f"Tuning: {found['subject']}" + (f" ({STAMP})" if found["synthetic"] else ""),
             "notes": notes(found),
-            "sections": [(heading, Table(tuple(columns), tuple(map(tuple, rows))))
-                         for heading, (columns, rows) in tables(found).items()],
+            "sections": tables(found),
             "curves": [_shown(picture) for picture in budget_curves(found)],
             "studies": list(_studies(found)),
         }  # fmt: skip

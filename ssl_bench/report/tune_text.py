@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-
 from ssl_bench.numbers import interval_text, number_text
-from ssl_bench.report.table import plain_console
+from ssl_bench.report.render import terminal
+from ssl_bench.report.run_tables import plain_console
+from ssl_bench.report.table import Table
 from ssl_bench.tune.result import notes
 from ssl_bench.tune.studies import StudyPlan
 
 
 def print_spaces(studies: Sequence[StudyPlan], budget: str, seeds: int) -> None:
     """Print what would be searched."""
-    table = Table("study", "hyperparameter", "default", "range")
+    rows = []
     for study in studies:
         for number, one in enumerate(study.space.told() or [{"key": "nothing", "default": "", "range": ""}]):
             name = "" if number else study.name
-            table.add_row(name, str(one["key"]), value_text(one["default"]), str(one["range"]))
+            rows.append((name, str(one["key"]), value_text(one["default"]), str(one["range"])))
     console = plain_console()
-    console.print(table)
+    console.print(terminal(Table(("study", "hyperparameter", "default", "range"), tuple(rows))))
     console.print(f"{len(studies)} studies of {budget} each, then {seeds} fresh seeds with the selected setting",
                   soft_wrap=True)  # fmt: skip
 
@@ -29,25 +29,19 @@ def print_spaces(studies: Sequence[StudyPlan], budget: str, seeds: int) -> None:
 def print_result(found: Mapping[str, Any]) -> None:
     """Print what was chosen, the ranking at each budget, and what a reader must know."""
     console = plain_console()
-    for heading, (columns, rows) in tables(found).items():
-        table = Table(*columns, title=heading)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+    for table in tables(found):
+        console.print(terminal(table))
     for note in notes(found):
         console.print(f"note: {note}", soft_wrap=True)
 
 
-Rows = tuple[Sequence[str], list[Sequence[str]]]
+def tables(found: Mapping[str, Any]) -> list[Table]:
+    """Choices, rankings and final numbers."""
+    return [_choices(found), _rankings(found), _finals(found)]
 
 
-def tables(found: Mapping[str, Any]) -> dict[str, Rows]:
-    """Choices, rankings and final numbers as texts, by heading."""
-    return {"chosen settings": _choices(found), "ranking by budget": _rankings(found), "final runs": _finals(found)}
-
-
-def _choices(found: Mapping[str, Any]) -> Rows:
-    rows: list[Sequence[str]] = []
+def _choices(found: Mapping[str, Any]) -> Table:
+    rows = []
     for study in found["studies"]:
         chosen, default = study["chosen"], study["trials"][0]["value"] if study["trials"] else None
         failed = sum(trial["state"] != "done" for trial in study["trials"])
@@ -57,28 +51,28 @@ def _choices(found: Mapping[str, Any]) -> Rows:
             continue
         rows.append((study["name"], trials, str(chosen["trial"]), number_text(default), number_text(chosen["value"]),
                      settings_text(chosen["settings"], chosen["edges"])))  # fmt: skip
-    return ("study", "trials", "chosen trial", "default", "chosen", "setting"), rows
+    return Table(("study", "trials", "chosen trial", "default", "chosen", "setting"), tuple(rows), "chosen settings")
 
 
-def _rankings(found: Mapping[str, Any]) -> Rows:
-    budgets = found["ranking"]
+def _rankings(found: Mapping[str, Any]) -> Table:
+    budgets, title = found["ranking"], "ranking by budget"
     if not budgets:
-        return ("method",), []
+        return Table(("method",), (), title)
     ranks = [{row["method"]: row for row in one["methods"]} for one in budgets]
-    rows = [(method, *(rank_text(of.get(method)) for of in ranks)) for method in ranks[-1]]
+    rows = tuple((method, *(rank_text(of.get(method)) for of in ranks)) for method in ranks[-1])
     heads = ["1 (defaults)" if one["budget"] == 1 else f"{one['budget']} trials" for one in budgets]
-    return ("method", *heads), list(rows)
+    return Table(("method", *heads), rows, title)
 
 
-def _finals(found: Mapping[str, Any]) -> Rows:
+def _finals(found: Mapping[str, Any]) -> Table:
     """Of the test split."""
-    rows: list[Sequence[str]] = []
+    rows = []
     for study in found["studies"]:
         for method, final in study["final"].items():
             values = [row["value"] for row in final["seeds"].values() if row["value"] is not None]
             rows.append((method, f"{len(values)} of {len(final['seeds'])}", number_text(final["mean"]),
                          number_text(final["sd"])))  # fmt: skip
-    return ("method", "seeds", "test macro AUROC", "SD"), rows
+    return Table(("method", "seeds", "test macro AUROC", "SD"), tuple(rows), "final runs")
 
 
 def rank_text(row: Mapping[str, Any] | None) -> str:

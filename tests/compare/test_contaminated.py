@@ -12,7 +12,7 @@ import pytest
 from ssl_bench.compare.groups import read_groups
 from ssl_bench.errors import DataError
 from ssl_bench.report.leaderboard import read_board
-from ssl_bench.report.leaderboard_text import metric_texts
+from ssl_bench.report.leaderboard_text import metric_cells
 from ssl_bench.report.paper import footnotes, paper, refuse_seen
 from ssl_bench.report.paper_text import rendered
 from ssl_bench.results.ledger import FILE, UNKNOWN, Ledger, SeenDataset, of_record, of_weights
@@ -81,7 +81,7 @@ def test_a_cell_is_marked_and_its_legend_stands_only_then(tmp_path: Path, write_
     assert not [note for note in footnotes(plain) if "pretrain" in note and ("‡" in note or "?" in note)]
     refuse_seen(plain.cells)
     board = read_board(paths, replicates=100)
-    texts = {entry.name: metric_texts(entry, "auroc")[0] for entry in board.entries}
+    texts = {entry.name: str(metric_cells(entry, "auroc")[0]) for entry in board.entries}
     assert texts["seen"].endswith(" ‡")
     assert texts["strange"].endswith(" ?")
     assert not texts["own"].endswith(("‡", "?"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ssl_bench.evaluate.constant import constant_encoders, is_constant, meaningful, without_claim
-from ssl_bench.report.table import interval_text, signed_text
+from ssl_bench.report.run_tables import interval_text, signed_text
 from ssl_bench.results.row import Comparison, MetricRow
 from ssl_bench.results.rundir import RunDirectory
 

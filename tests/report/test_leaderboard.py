@@ -12,7 +12,7 @@ from ssl_bench.compare.groups import read_groups
 from ssl_bench.compare.run import read_kept
 from ssl_bench.errors import UsageError
 from ssl_bench.report.leaderboard import Board, expanded, read_board
-from ssl_bench.report.leaderboard_text import difference_text, metric_texts, print_board
+from ssl_bench.report.leaderboard_text import difference_cell, metric_cells, print_board
 from ssl_bench.report.page.grid import grid
 from ssl_bench.report.paper import paper
 from ssl_bench.results.record import Record
@@ -79,10 +79,10 @@ def test_the_random_encoder_is_the_baseline_unless_another_is_named(seeds: list[
 def test_too_few_seeds_give_a_difference_without_interval_and_mark(seeds: list[Path]) -> None:
     board = read_board([*seeds[:3], *seeds[5:8]], baseline="weak", replicates=100)
     strong, weak = (next(e for e in board.entries if e.group.name == name) for name in ("strong", "weak"))
-    text = metric_texts(strong, "auroc")[2]
+    text = str(metric_cells(strong, "auroc")[2])
     away = (strong.cells["auroc"].interval.value or 0) - (weak.cells["auroc"].interval.value or 0)
     assert text == f"{away:+.3f}"
-    assert metric_texts(weak, "auroc")[2] == "-"
+    assert str(metric_cells(weak, "auroc")[2]) == "-"
     assert "Not tested: 3 paired seeds, a claim about methods needs 5." in board.notes()
 
 
@@ -90,7 +90,7 @@ def test_one_run_each_speaks_of_encoders(tmp_path: Path, write_arm: Callable[...
     paths = [write_arm(tmp_path, "msn", 0, 0.1), write_arm(tmp_path, "dino", 0, 3.0)]
     entry = read_board(paths, baseline="msn", replicates=100).entries[0]
     assert entry.cells["auroc"].mark == "†"
-    text = difference_text(entry.cells["auroc"], entry.differences["auroc"])
+    text = str(difference_cell(entry.cells["auroc"], entry.differences["auroc"]))
     assert text.endswith("] †")
     assert "[" in text
 
@@ -200,7 +200,7 @@ def test_budget_and_rule_of_a_tune_are_columns(
     assert "8 trials, selected by validation" in out
     assert "third: not tuned" in out
     assert "Budgets or rules differ, so a difference may be one of tuning." in out
-    assert {"budget", "rule"} <= set(grid(board).columns)
+    assert {"budget", "rule"} <= set(grid(board).table.columns)
 
 
 def test_equal_budgets_are_told_once_and_untuned_boards_are_as_before(
@@ -210,7 +210,7 @@ def test_equal_budgets_are_told_once_and_untuned_boards_are_as_before(
     (told,) = [note for note in notes if "sslbench tune" in note]
     assert "differ" not in told
     assert not [note for note in board.notes() if "sslbench tune" in note]
-    assert not {"budget", "rule"} & set(grid(board).columns)
+    assert not {"budget", "rule"} & set(grid(board).table.columns)
 
 
 def test_what_was_selected_on_the_test_split_is_refused_unless_asked_for(tuned: Callable[..., list[Path]]) -> None:

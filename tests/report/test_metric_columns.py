@@ -131,9 +131,9 @@ def test_the_leaderboard_shows_them_and_ranks_by_auroc(board: Board, runs: list[
         for metric in ASKED:
             assert entry.cells[metric].interval == expected[entry.name, metric].interval
     assert [entry.rank for entry in board.entries] == [1, 2, 3]
-    table = grid(board)
-    at = table.columns.index("macro Brier") - 2
-    assert table.lines[0].cells[at].order == board.entries[0].cells["brier"].interval.value
+    table = grid(board).table
+    at = table.columns.index("macro Brier")
+    assert table.contents()[0][at].value == board.entries[0].cells["brier"].interval.value
     assert "Brier to baseline" in table.columns
     assert any("in macro AUROC, AUPRC, brier, f1, calibration-slope, p adjusted" in note for note in board.notes())
 

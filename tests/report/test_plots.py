@@ -29,7 +29,7 @@ from ssl_bench.report.plots.maps import embedding_maps
 from ssl_bench.report.plots.points import GRID, MOST, affordable, curves, resamples
 from ssl_bench.report.plots.reliability import occupied, reliability_plot
 from ssl_bench.report.plots.training import short, training_curves
-from ssl_bench.report.table import METRICS
+from ssl_bench.report.run_tables import METRICS
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.bootstrap import bootstrap

@@ -24,7 +24,7 @@ from ssl_bench.report import kept
 from ssl_bench.report import report as module
 from ssl_bench.report.evaluations import evaluations
 from ssl_bench.report.report import write_report
-from ssl_bench.report.table import interval_text, on_test, signed_text
+from ssl_bench.report.run_tables import interval_text, on_test, signed_text
 from ssl_bench.report.terminal import Terminal
 from ssl_bench.report.text import cell
 from ssl_bench.results.record import Record

@@ -27,8 +27,8 @@ def test_texts() -> None:
 
 
 def test_where_there_is_little_room_what_runs_and_what_failed_is_shown() -> None:
-    assert sweep_table(STATES).row_count == 4
-    assert list(sweep_table(STATES, 2).columns[0].cells) == ["b", "c"]
+    assert len(sweep_table(STATES).rows) == 4
+    assert [row[0] for row in sweep_table(STATES, 2).rows] == ["b", "c"]
 
 
 def test_without_a_terminal_changes_are_lines() -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ssl_bench.report import summary
-from ssl_bench.report.sections import Table
-from ssl_bench.report.table import METRICS, interval_text, signed_text
+from ssl_bench.report.run_tables import METRICS, interval_text, signed_text
+from ssl_bench.report.table import Table
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rundir import place_name
@@ -54,7 +54,7 @@ def facts_of(record: Record) -> dict[str, list[Fact]]:
 
 def _line(table: Table | None, name: str) -> str:
     """A line of a table of the report."""
-    return next((text for heading, text in (table.rows if table else ()) if heading == name), "")
+    return next((text for heading, text in (table.texts() if table else ()) if heading == name), "")
 
 
 def _main(record: Record) -> str:

@@ -99,7 +99,7 @@ def forest(entries: Sequence[Entry], baseline: str, title: str, looks: Looks) ->
         figure.add_scatter(
             x=[told.value], y=[row], mode="markers", name=label(entry.name, 40), showlegend=False,
             marker=marker(looks[entry.name], 10), error_x=bars([(told.value, told.low, told.high)]),
-            text=[ranged(told, ".3f")], hovertemplate="%{y}: %{text}<extra></extra>",
+            text=[str(ranged(told, ".3f"))], hovertemplate="%{y}: %{text}<extra></extra>",
         )  # fmt: skip
     base = next((entry.cells["auroc"].interval.value for entry in entries if entry.group.name == baseline), None)
     if base is not None:

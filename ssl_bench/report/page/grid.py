@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ssl_bench.numbers import p_equals
 from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.columns import UNKNOWN, Column, columns
 from ssl_bench.report.leaderboard import Board, Entry
-from ssl_bench.report.leaderboard_text import metric_texts
-
-
-@dataclass(frozen=True)
-class PageCell:
-    """A cell: its text, the number it is sorted by if it holds one, and the lines that stand small beneath."""
-
-    text: str
-    order: float | None = None
-    small: tuple[str, ...] = ()
-    number: bool = False
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row: the configuration, the number of its provenance, and a cell for each further column."""
-
-    rank: int | None
-    name: str
-    origin: int
-    baseline: bool
-    cells: tuple[PageCell, ...]
+from ssl_bench.report.leaderboard_text import metric_cells
+from ssl_bench.report.table import Cell, Table
 
 
 @dataclass(frozen=True)
@@ -43,88 +23,77 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class PageTable:
+class Grid:
     """The whole table.
 
     Attributes:
-        columns: headings.
-        lines: rows.
+        table: a row a configuration: its rank, its name and a cell for each further column.
+        origins: of each row the number of its provenance.
+        baseline: of each row whether others are compared with it.
         filters: one for each property in which rows differ.
         common: properties that all rows share, by name; they have no column.
     """
 
-    columns: tuple[str, ...]
-    lines: tuple[Line, ...]
+    table: Table
+    origins: tuple[int, ...]
+    baseline: tuple[bool, ...]
     filters: tuple[Filter, ...]
     common: dict[str, str]
 
 
-def grid(board: Board) -> PageTable:
+def grid(board: Board) -> Grid:
     """The table of a leaderboard; columns that would say nothing are left out."""
     number = {group.name: index for index, group in enumerate(board.groups)}
     rows = [_cells(entry, board.metrics) for entry in board.entries]
-    kept = [name for name in rows[0] if len({row[name] for row in rows}) > 1 or rows[0][name].number]
-    kept = [name for name in kept if not name.endswith(" SD") or any(row[name].order is not None for row in rows)]
+    numeric = {one.heading for one in columns("page") if one.form} | {*_headings(board.metrics)}
+    kept = [name for name in rows[0] if len({row[name] for row in rows}) > 1 or name in numeric]
+    kept = [name for name in kept if not name.endswith(" SD") or any(row[name].value is not None for row in rows)]
     sizes = [one.heading for one in columns("page", "encoder")]
-    empty = {name for name in sizes if all(row[name].order is None for row in rows)}
+    empty = {name for name in sizes if all(row[name].value is None for row in rows)}
     kept = [name for name in kept if name not in empty]
     headings = ("rank", "configuration", *kept)
-    facets = [name for name in kept if not rows[0][name].number]
-    return PageTable(
-        headings,
-        tuple(
-            Line(entry.rank, f"{entry.name}{f' {UNREADY}' * entry.unready}", number[entry.group.name],
-                 entry.group.name == board.baseline.name, tuple(row[name] for name in kept))
-            for entry, row in zip(board.entries, rows, strict=True)
-        ),
-        tuple(Filter(name, headings.index(name), _values(row[name] for row in rows)) for name in facets),
+    lines = tuple((None if entry.rank is None else str(entry.rank), f"{entry.name}{f' {UNREADY}' * entry.unready}",
+                   *(row[name] for name in kept)) for entry, row in zip(board.entries, rows, strict=True))  # fmt: skip
+    right = frozenset((0, *(place for place, name in enumerate(headings) if name in numeric)))
+    return Grid(
+        Table(headings, lines, "Macro means over findings, by protocol and dataset", right=right),
+        tuple(number[entry.group.name] for entry in board.entries),
+        tuple(entry.group.name == board.baseline.name for entry in board.entries),
+        tuple(Filter(name, headings.index(name), _values(row[name] for row in rows))
+              for name in kept if name not in numeric),
         {name: cell.text for name, cell in rows[0].items()
-         if not (name in kept or cell.number or cell.text == UNKNOWN)},
+         if not (name in kept or name in numeric or cell.text == UNKNOWN)},
     )  # fmt: skip
 
 
-def _values(cells: Iterable[PageCell]) -> tuple[str, ...]:
+def _values(cells: Iterable[Cell]) -> tuple[str, ...]:
     return tuple(sorted({cell.text for cell in cells}))
 
 
-def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, PageCell]:
+def _headings(metrics: Mapping[str, str]) -> list[str]:
+    return [heading for name in metrics.values() for heading in (f"macro {name}", f"{name} SD", f"{name} to baseline")]
+
+
+def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
     """Every column of a row by its heading: texts, numbers of the row, metrics, encoder and cost."""
     shown = columns("page")
     cells = {one.heading: _cell(one, entry) for one in shown if not one.form}
     cells |= {one.heading: _cell(one, entry) for one in shown if one.form and one.part == "row"}
-    for metric, name in metrics.items():
-        value, spread, difference = _metric_cells(entry, metric)
-        cells |= {f"macro {name}": value, f"{name} SD": spread, f"{name} to baseline": difference}
+    measured = [cell for metric in metrics for cell in _metric_cells(entry, metric)]
+    cells |= dict(zip(_headings(metrics), measured, strict=True))
     return cells | {one.heading: _cell(one, entry) for one in shown if one.form and one.part != "row"}
 
 
-def _cell(column: Column, entry: Entry) -> PageCell:
-    return PageCell(column.text(entry), column.number(entry), number=bool(column.form))
+def _cell(column: Column, entry: Entry) -> Cell:
+    return Cell(column.text(entry), value=column.number(entry))
 
 
-def _metric_cells(entry: Entry, metric: str) -> tuple[PageCell, PageCell, PageCell]:
+def _metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
+    """As in the terminal, with p beneath the difference."""
+    value, spread, difference = metric_cells(entry, metric)
     cell = entry.cells.get(metric)
     if cell is None:
-        return (PageCell("-", number=True),) * 3
-    value, spread, difference = metric_texts(entry, metric)
+        return value, spread, difference
     reason = cell.test.reason if cell.test else ""
     p = p_equals(cell.p_holm) if cell.p_holm is not None else reason.partition(",")[0]
-    estimate, ends = _parts(difference)
-    return (
-        PageCell(_parts(value)[0], cell.interval.value, _lines(_parts(value)[1]), number=True),
-        PageCell(spread, cell.sd, number=True),
-        PageCell(estimate, entry.differences[metric], _lines(ends, p), number=True),
-    )
-
-
-def _lines(*texts: str) -> tuple[str, ...]:
-    return tuple(filter(None, texts))
-
-
-def _parts(text: str) -> tuple[str, str]:
-    """``+0.03 [+0.01, +0.05] *`` as ``+0.03 *`` and ``[+0.01, +0.05]``."""
-    if "[" not in text:
-        return text, ""
-    value, _, rest = text.partition(" [")
-    ends, _, mark = rest.partition("]")
-    return f"{value}{mark}", f"[{ends}]"
+    return value, spread, replace(difference, rest=tuple(filter(None, (*difference.rest, p))))

@@ -11,7 +11,7 @@ from ssl_bench.compare.ranking import Ranking
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.page.figures import SYMBOLS, Figure, blank, label, spec_of, tall
 from ssl_bench.report.palette import GREY, Style, readable
-from ssl_bench.report.sections import Table
+from ssl_bench.report.table import Table
 from ssl_bench.results.row import MACRO
 
 SCALE = ((0.0, "#F7FBFF"), (1.0, "#6BAED6"))

@@ -35,7 +35,7 @@ from ssl_bench.report.page.provenance import provenance
 from ssl_bench.report.page.subgroups import gaps, groups
 from ssl_bench.report.page.thumbnails import check_permitted, thumbnails
 from ssl_bench.report.palette import STAMP
-from ssl_bench.report.sections import Table
+from ssl_bench.report.table import Table
 from ssl_bench.report.templating import templates
 
 

@@ -9,9 +9,9 @@ import yaml
 
 from ssl_bench.compare.run import EncoderRun, Setting
 from ssl_bench.report.leaderboard import Entry
-from ssl_bench.report.sections import NO_VALUE, Table
+from ssl_bench.report.run_tables import METRICS
 from ssl_bench.report.summary import commit_text
-from ssl_bench.report.table import METRICS
+from ssl_bench.report.table import NO_VALUE, Table
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO
 from ssl_bench.results.shared import share, share_config, share_options, share_row

@@ -36,7 +36,7 @@ class Gap:
     @property
     def text(self) -> str:
         """The gap with its interval."""
-        return ranged(Interval(self.value, self.low, self.high), "+.3f")
+        return str(ranged(Interval(self.value, self.low, self.high), "+.3f"))
 
 
 def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:

@@ -20,7 +20,7 @@ from ssl_bench.report.kept import Arrays, kept_or_new, of_record, read_table
 from ssl_bench.report.palette import GREY, readable, style
 from ssl_bench.report.plots.canvas import DOTTED, PanelGrid, Picture, Sheet, grid_height, wrapped
 from ssl_bench.report.plots.points import GRID, VERSION, Curve, Floats, Weights, affordable, curves, resamples
-from ssl_bench.report.table import METRICS
+from ssl_bench.report.run_tables import METRICS
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow
 from ssl_bench.results.rows import prediction_frame

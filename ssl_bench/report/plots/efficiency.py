@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.palette import GREY, style
 from ssl_bench.report.plots.canvas import DOTTED, PanelGrid, Picture, Sheet, grid_height
+from ssl_bench.report.run_tables import METRICS
 from ssl_bench.report.shares import Point, common, over_text, points
-from ssl_bench.report.table import METRICS
 from ssl_bench.results.record import Record
 
 WIDER = 1.5

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.palette import BLACK, GREY, LIGHT, Style, readable, style
 from ssl_bench.report.plots.canvas import DOTTED, Picture, Sheet, wrapped
-from ssl_bench.report.table import METRICS, interval_text
+from ssl_bench.report.run_tables import METRICS, interval_text
 from ssl_bench.results.record import Record
 from ssl_bench.results.row import MACRO, MetricRow
 

@@ -16,7 +16,7 @@ from ssl_bench.data.boxes import in_square
 from ssl_bench.errors import DataError
 from ssl_bench.plugin.boxes import Box
 from ssl_bench.plugin.contracts import Encoding, EvalContext, MetricValue, Split
-from ssl_bench.report.table import own_tables
+from ssl_bench.report.run_tables import own_tables
 from ssl_bench.results.record import Record
 from sslbench_datasets.nih14 import read_boxes
 from sslbench_evaluators.localise import METRICS, Localise, intervals, masks_of, of_image

@@ -103,12 +103,12 @@ def test_a_mark_stands_beside_its_difference_with_interval_and_p(
     paths = [write_arm(tmp_path, "msn", 0, 0.1), write_arm(tmp_path, "dino", 0, 3.0)]
     board = read_board(paths, baseline="msn", replicates=100)
     shown, entry = grid(board), board.entries[0]
-    cell = shown.lines[0].cells[shown.columns.index("AUROC to baseline") - 2]
+    cell = shown.table.contents()[0][shown.table.columns.index("AUROC to baseline")]
     test = entry.cells["auroc"].test
     assert test is not None
-    assert cell.text == f"{test.difference.value:+.3f} †"
-    assert cell.small == (f"[{test.difference.low:+.3f}, {test.difference.high:+.3f}]", "p < 0.001")
-    assert cell.order == test.difference.value
+    assert (cell.text, cell.mark) == (f"{test.difference.value:+.3f}", "†")
+    assert cell.rest == (f"[{test.difference.low:+.3f}, {test.difference.high:+.3f}]", "p < 0.001")
+    assert cell.value == test.difference.value
 
 
 def test_what_no_row_has_is_not_said_of_all_rows(board: Board) -> None:

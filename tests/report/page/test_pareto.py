@@ -31,9 +31,9 @@ def test_sizes_stand_in_the_table_and_in_a_figure(
         weighed(write_arm(tmp_path, "big", 0, 2.0), 3e10, None),
     ]
     board = read_board(runs, replicates=100)
-    table = grid(board)
-    at = {name: number - 2 for number, name in enumerate(table.columns)}
-    rows = {line.name: line.cells for line in table.lines}
+    table = grid(board).table
+    at = {name: number for number, name in enumerate(table.columns)}
+    rows = {row[1].text: row for row in table.contents()}
     assert rows["small"][at["GFLOP an image"]].text == "2"
     assert rows["big"][at["M parameters"]].text == "5.5"
     assert rows["small"][at["pretraining images"]].text == "1,200"
@@ -51,7 +51,7 @@ def test_sizes_stand_in_the_table_and_in_a_figure(
 def test_no_figure_where_nothing_was_counted(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     board = read_board([write_arm(tmp_path, "small", 0, 1.0)], replicates=100)
     assert pareto(board.entries, "Quality", looks_of(board.entries)) is None
-    assert "GFLOP an image" not in grid(board).columns
+    assert "GFLOP an image" not in grid(board).table.columns
 
 
 def test_the_front_holds_what_no_other_excels() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from rich.table import Table
 
 from ssl_bench.report.fractions import fraction_table, print_result
-from ssl_bench.report.table import (
+from ssl_bench.report.render import terminal
+from ssl_bench.report.run_tables import (
     caption,
     interval_text,
     label_table,
@@ -20,6 +20,7 @@ from ssl_bench.report.table import (
     signed_text,
     title,
 )
+from ssl_bench.report.table import Table
 from ssl_bench.results.record import MetricRow, Record
 from ssl_bench.results.row import Estimate
 
@@ -64,7 +65,7 @@ def like(**more: Any) -> Record:
 
 def text(table: Table) -> list[str]:
     out = StringIO()
-    Console(file=out, width=160).print(table)
+    Console(file=out, width=160).print(terminal(table))
     return [" ".join(line.replace("│", " ").split()) for line in out.getvalue().splitlines()]
 
 
