@@ -109,16 +109,19 @@ def check_copies(cohorts: Mapping[str, Cohort]) -> None:
         DataError: all problems at once.
     """
     problems = Problems()
-    for (one, first), (two, second) in combinations(cohorts.items(), 2):
+    for first, second in combinations(cohorts.values(), 2):
         if family(first.name) != family(second.name):
             continue
+        one, two = (first.root, second.root) if first.name == second.name else (first.name, second.name)
         if not comparable(first.name, second.name):
             problems.add(DataError(
                 f"'{one}' and '{two}' hold the same images and patients under other names; leave one of them out"
             ))  # fmt: skip
             continue
         shared = same(first.frame["patient_id"].unique(), second.frame["patient_id"].unique())
-        if shared:
+        if shared and one == two:
+            problems.add(DataError(f"'{first.name}' is given twice with the folder {one}; leave one of them out"))
+        elif shared:
             problems.add(DataError(
                 f"'{one}' and '{two}' are copies of one dataset and share {len(shared)} patients: "
                 f"{shortened(shared, 5)}; leave one of them out"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -133,7 +133,8 @@ def _read_all(
             problems.add(error)
     if len(raw) < len(names):
         problems.raise_if_any()
-    for (name, cohort), (_, source) in zip(list(raw.items()), wanted, strict=True):
+    typed = as_typed((dataset.name, source.root) for dataset, source in wanted)
+    for (name, cohort), told, (_, source) in zip(list(raw.items()), typed, wanted, strict=True):
         found = Problems()
         found.run(partial(check_table, cohort, data))
         for change in (partial(find, data=data), partial(divide, source=source, data=data)):
@@ -143,7 +144,7 @@ def _read_all(
                 found.add(error)
         raw[name] = cohort = without_labels(cohort, config.evaluate.withhold)
         found.run(partial(_check_leakage, config, cohort))
-        problems.run(partial(told_of, name if len(names) > 1 else "", found))
+        problems.run(partial(told_of, told if len(names) > 1 else "", found))
     problems.run(lambda: check_demands(raw, join(raw), features, batch_size))
     problems.run(lambda: check_copies(raw))
     settled: dict[str, Cohort] = {}
@@ -179,6 +180,17 @@ def features_of(cohorts: Mapping[str, Cohort]) -> tuple[str, ...]:
 
 def _check_leakage(config: RunConfig, cohort: Cohort) -> None:
     check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining)
+
+
+def as_typed(given: Iterable[tuple[str, Path | None]]) -> list[str]:
+    """What messages call each dataset: its name as it was given, and its folder where another has that name too.
+
+    Args:
+        given: name and folder of each.
+    """
+    pairs = list(given)
+    folders = {name: {root for other, root in pairs if other == name} for name, _ in pairs}
+    return [f"{name}={root}" if root and len(folders[name]) > 1 else name for name, root in pairs]
 
 
 def told_of(name: str, found: Problems) -> None:

@@ -15,7 +15,7 @@ from ssl_bench.data.joined import distinct
 from ssl_bench.data.splits import check_leakage, manifest
 from ssl_bench.data.withheld import without_labels
 from ssl_bench.errors import DataError, HandledError, Problems, UsageError, shortened
-from ssl_bench.plan.cohorts import check_table, divide, find, read_raw, told_of
+from ssl_bench.plan.cohorts import as_typed, check_table, divide, find, read_raw, told_of
 from ssl_bench.plan.parts import ResolvedComponent, RunComponents
 from ssl_bench.plugin.cohort import SPLITS, Cohort
 from ssl_bench.plugin.labels import SPACES
@@ -95,16 +95,19 @@ def read_external(config: RunConfig, parts: RunComponents, sources: Sources, cac
     """
     wanted = config.evaluate.test_on
     problems, found = Problems(), list[External]()
-    for name, part, dataset in zip(external_names(wanted, parts), wanted, parts.external, strict=True):
+    names = external_names(wanted, parts)
+    typed = as_typed((part.called or part.name, part.root) for part in wanted)
+    for name, told, part, dataset in zip(names, typed, wanted, parts.external, strict=True):
         faults = Problems()
         try:
             found += _read(part, dataset, name, config, sources, cache)
         except HandledError as error:
             faults.add(error)
-        problems.run(partial(told_of, f"--test-on {name}", faults))
+        problems.run(partial(told_of, f"--test-on {told}", faults))
     places = [(external.name, external.mode) for external in found]
     for name, mode in dict.fromkeys(place for place in places if places.count(place) > 1):
-        problems.add(UsageError(f"--test-on {name}: it is tested with {mode} twice; leave one out"))
+        told = typed[names.index(name)]
+        problems.add(UsageError(f"--test-on {told}: it is tested with {mode} twice; leave one out"))
     problems.raise_if_any()
     return found
 
@@ -231,8 +234,8 @@ def check_splits(external: External) -> None:
     empty = [name for name in needed if counts.get(name, 0) == 0]
     if empty:
         raise DataError(
-            f"{external.mode} needs images in {', '.join(needed)} of {external.name}; there is none in "
-            f"{shortened(empty)}"
+            f"{external.mode} needs images in {', '.join(needed)} of {external.cohort.name} at "
+            f"{external.cohort.root}; there is none in {shortened(empty)}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,5 +90,10 @@ def test_a_feature_that_a_dataset_lacks_is_absent_in_its_rows_and_is_no_category
 def test_copies_of_one_dataset_share_no_patient() -> None:
     check_copies({"one": make("one", ("Edema",)), "two": make("two", ("Edema",))})
     check_copies({"one": make("one", ("Edema",)), "one-2": make("one", ("Edema",), first=4)})
-    with pytest.raises(DataError, match="'one' and 'one-2' are copies of one dataset and share 1 patients: 3"):
+    other = replace(make("one", ("Edema",), first=3), root=Path("/data/other"))
+    with pytest.raises(
+        DataError, match=r"^'/data/one' and '/data/other' are copies of one dataset and share 1 patient"
+    ):
+        check_copies({"one": make("one", ("Edema",)), "one-2": other})
+    with pytest.raises(DataError, match=r"^'one' is given twice with the folder /data/one; leave one of them out$"):
         check_copies({"one": make("one", ("Edema",)), "one-2": make("one", ("Edema",), first=3)})
