@@ -21,21 +21,31 @@ from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
 from ssl_bench.plugin.features import CATEGORIES
 from ssl_bench.plugin.notes import Note
 from sslbench_datasets.hospitals.draft import SEXES
-from sslbench_datasets.hospitals.headers import read_headers
-from sslbench_datasets.values import count_ages, count_values, parse_age
+from sslbench_datasets.hospitals.headers import has_header, read_headers
+from sslbench_datasets.values import MAX_AGE, count_ages, count_values, parse_age
 
 FOLDER = "folder"
 """The pattern by which the folder of an image is its patient."""
 
+DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
+"""When a film was taken: the first that a header has."""
+
 TAGS = {
     "patient": "PatientID", "study": "StudyInstanceUID", "image": "SOPInstanceUID", "modality": "Modality",
-    "view": "ViewPosition", "sex": "PatientSex", "age": "PatientAge", "born": "PatientBirthDate", "date": "StudyDate",
+    "view": "ViewPosition", "sex": "PatientSex", "age": "PatientAge", "born": "PatientBirthDate", "body":
+    "BodyPartExamined", "intent": "PresentationIntentType", "frames": "NumberOfFrames", "rows": "Rows",
+    "columns": "Columns", **{date: date for date in DATES},
 }  # fmt: skip
 RADIOGRAPHS = ("CR", "DX", "DR", "RG", "")
 """Modalities that are films, and a header that says none."""
 
+VIEWS = {**{view: view for view in CATEGORIES["view"]}, "RL": "LATERAL"}
+CHEST = r"CHEST|THORA|LUNG|RIB|^$"
+"""In the body part of a film of the chest; a blank says nothing."""
+
 FEATURES = ("age", "sex", "view")
 DAYS = 365.25
+UNMARKED = ("", ".dic", ".ima")
 TABLES = (".csv", ".csv.gz", ".tsv", ".parquet", ".pq", ".xlsx")
 
 
@@ -54,7 +64,7 @@ def read_folder(name: str, root: Path, patients: str) -> Cohort:
     """
     found = sorted(_files(root))
     pictures = [path for path in found if os.path.splitext(path)[1].lower() in PICTURES]
-    headers = [path for path in found if path not in set(pictures) and _is_dicom(root, path)]
+    headers = [path for path in found if path not in set(pictures) and _is_dicom(root, path, marked=bool(pictures))]
     if not pictures and not headers:
         raise DataError(f"expected images below {root}; found {shortened(found, 5) or 'no file'}; check --root")
     if pictures and headers:
@@ -69,7 +79,7 @@ def read_folder(name: str, root: Path, patients: str) -> Cohort:
     ]  # fmt: skip
     return Cohort(
         name, root, rows.assign(split="train")[[*IDENTIFIERS, *features]].reset_index(drop=True), features, (),
-        official_split=False, synthetic=is_synthetic(root), sources={"images": len(found)},
+        official_split=False, synthetic=is_synthetic(root), sources={"images": len(pictures or headers)},
         counts={what: count for what, count in counts.items() if count}, notes=tuple(notes),
     )  # fmt: skip
 
@@ -82,11 +92,14 @@ def _files(root: Path) -> Iterator[str]:
         yield from (name if place == "." else f"{place}/{name}" for name in names if name[0] != "." and name != MARKER)
 
 
-def _is_dicom(root: Path, path: str) -> bool:
-    if os.path.splitext(path)[1].lower() in DICOM:
+def _is_dicom(root: Path, path: str, *, marked: bool) -> bool:
+    """By the ending or the mark; a file without an ending may lack the mark, where no pictures are there."""
+    ending = os.path.splitext(path)[1].lower()
+    if ending in DICOM:
         return True
     with (root / path).open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+        mark = file.read(132)[128:] == b"DICM"
+    return mark or (not marked and ending in UNMARKED and has_header(root / path))
 
 
 Rows = tuple[pd.DataFrame, tuple[str, ...], dict[str, int]]
@@ -128,34 +141,58 @@ def _unique(name: pd.Series, path: pd.Series) -> pd.Series:
 
 def _dicom(root: Path, paths: list[str]) -> Rows:
     text = read_headers(root, paths, TAGS).assign(image_path=paths)
-    film = text["modality"].str.upper().isin(RADIOGRAPHS)
-    counts = {
-        "files without a readable DICOM header left out": int((~text["readable"]).sum()),
-        "DICOM files that are no radiographs left out": int((text["readable"] & ~film).sum()),
-    }
-    text = text[text["readable"] & film]
-    copies = text["image"].duplicated() & (text["image"] != "")
-    counts["copies of a DICOM image left out"] = int(copies.sum())
-    text = text[~copies].reset_index(drop=True)
+    text, counts = _films(text)
     if text.empty:
+        found = shortened([f"{count:,} {what.removesuffix(' left out')}" for what, count in counts.items() if count])
         raise DataError(
-            f"none of the {len(paths):,} DICOM files below {root} is a radiograph (modality CR, DX); check --root"
+            f"none of the {len(paths):,} DICOM files below {root} is a radiograph (modality CR, DX); {found}; check "
+            "--root"
         )
+    text["patient"] = _patients(text)
     rows = _numbered(text)
-    counts["images without a patient id, each its own"] = int((text["patient"] == "").sum())
+    counts["images without a patient id, each study its own"] = int((text["patient"] == "").sum())
+    counts["images whose header names another body part than the chest"] = int(
+        (~text["body"].str.upper().str.contains(CHEST)).sum()
+    )
     rows["age"] = _ages(text)
     counts |= count_ages(text["age"].where(text["age"] != "", text["born"]), rows["age"])
     rows["sex"] = text["sex"].str.lower().map(SEXES).astype(object)
-    rows["view"] = text["view"].where(text["view"].isin(CATEGORIES["view"])).astype(object)
+    rows["view"] = text["view"].str.upper().map(VIEWS).astype(object)
     for feature in ("sex", "view"):
         counts |= count_values(text[feature], rows[feature], feature)
     return rows, FEATURES, counts
 
 
+def _films(text: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """The radiographs of an export, each once, and how many files are left out for which reason."""
+    frames = pd.to_numeric(text["frames"], errors="coerce").fillna(1)
+    empty = (text["rows"] == "") | (text["columns"] == "")
+    reasons = {
+        "files without a readable DICOM header": ~text["readable"],
+        "DICOM files without an image (index, report, presentation state)": empty,
+        "DICOM files that are no radiographs": ~text["modality"].str.upper().isin(RADIOGRAPHS),
+        "DICOM files of several frames": frames > 1,
+        "raw DICOM images (for processing)": text["intent"].str.upper() == "FOR PROCESSING",
+    }
+    counts = dict[str, int]()
+    for what, wrong in reasons.items():
+        counts[f"{what} left out"] = int(wrong[text.index].sum())
+        text = text[~wrong[text.index]]
+    copies = text["image"].duplicated() & (text["image"] != "")
+    counts["copies of a DICOM image left out"] = int(copies.sum())
+    return text[~copies].reset_index(drop=True), counts
+
+
+def _patients(text: pd.DataFrame) -> pd.Series:
+    """The patient of each film, or of another film of its study; blank where no header of the study says one."""
+    of_study = text.groupby("study")["patient"].transform("max")
+    return text["patient"].mask((text["patient"] == "") & (text["study"] != ""), of_study)
+
+
 def _numbered(text: pd.DataFrame) -> pd.DataFrame:
     """Ids as numbers in the order of the genuine ones, which are not kept."""
-    who = text["patient"].where(text["patient"] != "", "file:" + text["image_path"])
     when = text["study"].where(text["study"] != "", "file:" + text["image_path"])
+    who = text["patient"].where(text["patient"] != "", "study:" + when)
     patient = "P" + pd.Series(np.unique(who, return_inverse=True)[1] + 1).astype(str).str.zfill(6)
     study = patient + "/S" + pd.Series(np.unique(when, return_inverse=True)[1] + 1).astype(str).str.zfill(6)
     image = study + "/I" + (study.groupby(study).cumcount() + 1).astype(str).str.zfill(3)
@@ -163,8 +200,12 @@ def _numbered(text: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ages(text: pd.DataFrame) -> pd.Series:
-    """The age that the header says, else the years between birth and study."""
+    """The age that the header says, else the years between birth and film."""
     said = parse_age(text["age"])
-    born, date = (pd.to_datetime(text[name], format="%Y%m%d", errors="coerce") for name in ("born", "date"))
+    taken = text[list(DATES)].replace("", None).bfill(axis=1).iloc[:, 0].fillna("")
+    born, date = (
+        pd.to_datetime(day.str.replace(r"[.\-/]", "", regex=True), format="%Y%m%d", errors="coerce")
+        for day in (text["born"], taken)
+    )
     years = (date - born).dt.days / DAYS
-    return said.fillna(years.where((years > 0) & (years <= 120)))
+    return said.fillna(years.where((years > 0) & (years <= MAX_AGE)))

@@ -118,7 +118,7 @@ def test_a_pacs_export_is_a_cohort_by_its_headers_without_its_ids(pacs: Path) ->
     assert cohort.counts["copies of a DICOM image left out"] == 1
     assert cohort.counts["DICOM files that are no radiographs left out"] == 1
     assert cohort.counts["files without a readable DICOM header left out"] == 1
-    assert cohort.counts["images without a patient id, each its own"] == 1
+    assert cohort.counts["images without a patient id, each study its own"] == 1
     assert cohort.counts["unknown sex"] == 1
 
 
