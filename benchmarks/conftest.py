@@ -88,7 +88,7 @@ class Report:
     def memory(self, case: str, data: float, before: float, peak: float) -> None:
         """Add the memory of a process; everything in MiB."""
         self.memories.append(Memory(case, data, before, peak))
-        print(f"\n{case}: {data:,.0f} MiB of images, {before:,.0f} MiB before, {peak:,.0f} MiB at the peak")
+        print(f"\n{case}: {data:,.0f} MiB of data, {before:,.0f} MiB before, {peak:,.0f} MiB at the peak")
 
     def speed(self, method: str, shape: str, images: int, flops: int, times: Sequence[float]) -> None:
         """Add the steps of a method: images and floating-point operations of one, and its times."""

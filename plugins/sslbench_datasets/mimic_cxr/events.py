@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -131,15 +132,19 @@ def _chunks(
     path: Path, numbers: set[int], patients: set[str], tell: Callable[[str], None], chunk: int
 ) -> Iterator[pd.DataFrame]:
     """Rows of some items and patients: ``patient, itemid, at`` in seconds since 1970 and ``value``."""
-    wanted = {str(number) for number in numbers}
-    for part in chunks(path, COLUMNS, chunk, tell):
-        rows = part[part["itemid"].isin(wanted) & part["subject_id"].isin(patients)]
-        moments = pd.to_datetime(rows["charttime"], format=STAMP, errors="coerce")
-        seconds = (moments - pd.Timestamp(0)).dt.total_seconds()
-        yield pd.DataFrame({
-            "patient": rows["subject_id"], "itemid": rows["itemid"].astype(int), "at": seconds,
-            "value": pd.to_numeric(rows["valuenum"], errors="coerce").astype(float),
-        })  # fmt: skip
+    few = partial(_few, numbers={str(number) for number in numbers}, patients=patients)
+    return map(few, chunks(path, COLUMNS, chunk, tell))
+
+
+def _few(part: pd.DataFrame, numbers: set[str], patients: set[str]) -> pd.DataFrame:
+    """Those rows of a chunk; the chunk itself is let go of before the next is read."""
+    rows = part[part["itemid"].isin(numbers) & part["subject_id"].isin(patients)]
+    moments = pd.to_datetime(rows["charttime"], format=STAMP, errors="coerce")
+    return pd.DataFrame({
+        "patient": rows["subject_id"], "itemid": rows["itemid"].astype(int),
+        "at": (moments - pd.Timestamp(0)).dt.total_seconds(),
+        "value": pd.to_numeric(rows["valuenum"], errors="coerce").astype(float),
+    })  # fmt: skip
 
 
 def chunks(
@@ -156,6 +161,7 @@ def chunks(
         with path.open("rb") as raw, _unzipped(raw) as text:
             for part in pd.read_csv(text, usecols=list(columns), dtype=str, chunksize=chunk, keep_default_na=False):
                 yield part
+                del part  # or two of them are held while the next is read
                 if time.monotonic() - told > 10:
                     told = time.monotonic()
                     tell(f"reading {path.name}: {raw.tell() / size:.0%}")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import os
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +19,7 @@ from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plan.plan import make_plan
 from ssl_bench.plugin.features import encode
 from ssl_bench.plugin.registry import Registry
-from sslbench_datasets.mimic_cxr import chart
+from sslbench_datasets.mimic_cxr import chart, events
 from sslbench_datasets.mimic_cxr.events import Films, Found, kept, key_of, last_values
 from sslbench_datasets.mimic_cxr.items import BY_NAME, ITEMS
 
@@ -83,6 +86,31 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
         "values of labevents.csv.gz without a readable time": 1, "values of labevents.csv.gz that are no numbers": 1,
         "implausible values of creatinine": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("blocks", [1, 8])
+def test_one_chunk_is_held_at_a_time_however_long_the_table(
+    blocks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, sizes, told = list[weakref.ref[pd.DataFrame]](), list[int](), list[str]()
+    few = events._few
+
+    def watched(part: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+        held.append(weakref.ref(part))
+        sizes.append(sum(len(one) for one in (ref() for ref in held) if one is not None))
+        return few(part, **wanted)
+
+    monkeypatch.setattr(events, "_few", watched)
+    clock = iter(range(0, 10**6, 11))
+    monkeypatch.setattr(events, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    rows = [("10", 50912, stamp(number), "1") for number in range(200 * blocks)]
+    path = table(tmp_path / "labevents.csv.gz", rows)
+    found = last_values(path, LABS, films(("10", HOUR)), 24, told.append, chunk=100)
+    assert found.values[0, 0] == 1
+    assert len(sizes) == 2 * blocks
+    assert max(sizes) == 100
+    assert len(told) >= 2 * blocks
+    assert told[-1] == "reading labevents.csv.gz: 100%"
 
 
 def test_temperatures_of_either_scale_are_degrees_celsius(tmp_path: Path) -> None:
