@@ -22,7 +22,7 @@ from ssl_bench.plugin.labels import CHEXPERT14
 from ssl_bench.plugin.splits import select
 from sslbench_datasets.chexpert_batches import base_of, in_batches
 from sslbench_datasets.options import ChexpertOptions
-from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks
+from sslbench_datasets.values import count_ages, count_values, parse_age, parse_marks, slashed
 
 FILES = {"train": "train.csv", "validate": "valid.csv", "test": "test.csv"}
 TRUTHS = ("test_labels.csv", "groundtruth.csv", "test_groundtruth.csv")
@@ -204,7 +204,7 @@ def read_truth(folder: Path, name: str) -> TextTable | None:
 def _stripped(table: TextTable) -> TextTable:
     """The table with bare paths, below the folder of the release."""
     bare = {
-        column: table.frame[column].str.replace(PREFIX, "", regex=True)
+        column: slashed(table.frame[column]).str.replace(PREFIX, "", regex=True)
         for column in ("path", "study")
         if column in table.frame
     }

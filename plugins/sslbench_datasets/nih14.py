@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ssl_bench.data.boxes import check_boxes
 from ssl_bench.data.content import read_text
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import TextTable, find, locate, read_csv
@@ -150,13 +151,13 @@ def read_boxes(path: Path) -> pd.DataFrame | None:
         return None
     text = read_csv(path, BOX_COLUMNS).frame
     sides = text[["x", "y", "w", "h"]].apply(pd.to_numeric, errors="coerce") / FILM
-    if sides.isna().to_numpy().any():
-        raise DataError(f"boxes of {path} must be four numbers; {int(sides.isna().any(axis=1).sum())} rows have others")
-    return pd.DataFrame({
+    boxes = pd.DataFrame({
         "image_id": text["image"], "finding": text["finding"].replace({"Infiltrate": "Infiltration"}),
         "left": sides["x"], "top": sides["y"], "right": sides["x"] + sides["w"], "bottom": sides["y"] + sides["h"],
         "aspect": 1.0,
     })  # fmt: skip
+    check_boxes(boxes, path)
+    return boxes
 
 
 def read_quality_lists(root: Path, given: Sequence[str]) -> dict[str, frozenset[str]]:

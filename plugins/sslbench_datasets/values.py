@@ -107,6 +107,11 @@ def marks_of_names(named: pd.Series, findings: Sequence[str], rows: pd.Index) ->
     return pd.DataFrame(marks, columns=list(findings), index=rows)
 
 
+def slashed(paths: pd.Series) -> pd.Series:
+    """Paths in one way, ``a/b.png``, where a table has backslashes or ``./a/b.png``."""
+    return paths.str.replace("\\", "/", regex=False).str.replace(r"^(?:\./+)+", "", regex=True)
+
+
 def paths_in(
     root: Path, names: pd.Series, folders: pd.Series | None = None, below: Sequence[str] = (".",)
 ) -> pd.Series:

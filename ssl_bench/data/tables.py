@@ -100,13 +100,14 @@ def locate(name: str, root: Path | None) -> Path:
 
 
 def find(folder: Path, names: Sequence[str], advice: str = "complete the download, or check the folder") -> Path:
-    """The first file that is there, of several names.
+    """The first file that is there, of several names; CSV files may be gzipped.
 
     Raises:
         DataError: none is; naming what was expected, what the folder holds and a folder near it that has the file, else
             the advice.
     """
-    for name in names:
+    packed = (f"{name}.gz" for name in names if name.endswith(".csv"))
+    for name in (*names, *packed):
         if (folder / name).is_file():
             return folder / name
     present = sorted(path.name for path in folder.glob("*.csv*")) if folder.is_dir() else []
@@ -285,7 +286,9 @@ def _cause(top: _Top, wanted: Sequence[str], spelling: Callable[[str], str], wri
     for number, line in enumerate(top.lines, start=1):
         for separator, name in SEPARATORS.items():
             names = {spelling(cell.strip()) for cell in next(csv.reader([line.strip("\r\n")], delimiter=separator), [])}
-            if not {spelling(name) for name in wanted} <= names:
+            lacking = {spelling(name) for name in wanted} - names
+            # Of some names a file may have another, so most of them tell a separator.
+            if lacking and (separator == top.separator or len(wanted) < 3 * len(lacking)):
                 continue
             above = f"its header is on line {number}; remove the lines above it"
             if separator == top.separator:

@@ -14,7 +14,7 @@ from ssl_bench.data.tables import find, gzipped_or_plain, read_csv
 from ssl_bench.plugin.labels import CHEXPERT14
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout
 from sslbench_datasets.hospitals.options import BraxOptions
-from sslbench_datasets.values import parse_age, parse_marks
+from sslbench_datasets.values import parse_age, parse_marks, slashed
 
 TABLES = gzipped_or_plain(["master_spreadsheet_update", "master_spreadsheet"])
 PATHS = {"png": "PngPath", "dicom": "DicomPath"}
@@ -47,7 +47,7 @@ class Brax(Layout[BraxOptions]):
         table = read_csv(path, {"path": PATHS[self.options.files], **COLUMNS}, optional=("device",))
         table.check_filled("path", "patient", "study")
         text = table.frame
-        where = text["path"].str.lstrip("./")
+        where = slashed(text["path"]).str.lstrip("/")
         name = where.str.replace(r"\.[^./]+$", "", regex=True)
         draft = Draft.of(self.name, root, name, where, text["patient"], text["patient"] + "/" + text["study"])
         draft.age(text["age"], lower_ends(text["age"]))

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ssl_bench.data.tables import find, gzipped_or_plain, read_csv
+from ssl_bench.data.tables import find, gzipped_or_plain, read_csv, unique_rows
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.plugin.labels import CHEXPERT14
 from sslbench_datasets.attributes import ETHNICITIES, INSURANCES, RACES
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout
 from sslbench_datasets.hospitals.options import ChexpertPlusOptions
+from sslbench_datasets.values import slashed
 
 TABLES = gzipped_or_plain(["df_chexpert_plus_240401"])
 COLUMNS = {
@@ -59,7 +60,7 @@ class ChexpertPlus(Layout[ChexpertPlusOptions]):
         path = find(root, TABLES)
         table = read_csv(path, COLUMNS, optional=(*OPTIONAL, *(("dicom",) if self.options.files == "png" else ())))
         table.check_filled("path", "patient")
-        text = table.frame
+        text = table.frame.assign(path=slashed(table.frame["path"]))
         name = text["path"].str.replace(r"\.[^./]+$", "", regex=True)
         study = text["path"].str.rsplit("/", n=1).str[0]
         draft = Draft.of(self.name, root, name, self._paths(root, text), text["patient"], study)
@@ -80,10 +81,11 @@ class ChexpertPlus(Layout[ChexpertPlusOptions]):
     def _paths(self, root: Path, text: pd.DataFrame) -> pd.Series:
         """Table paths end in .jpg, and the files in .png or .dcm."""
         column, ending = ("path", ".png") if self.options.files == "png" else ("dicom", ".dcm")
-        first = text[column].iloc[0].split("/")[0]
+        paths = slashed(text[column])
+        first = paths.iloc[0].split("/")[0]
         places = FOLDERS[self.options.files]
         place = next((place for place in places if (root / place / first).is_dir()), places[0])
-        bare = text[column].str.replace(r"\.[^./]+$", "", regex=True)
+        bare = paths.str.replace(r"\.[^./]+$", "", regex=True)
         return (f"{place}/" if place else "") + bare + ending
 
     def _labels(self, root: Path, paths: pd.Series) -> pd.DataFrame:
@@ -94,7 +96,12 @@ class ChexpertPlus(Layout[ChexpertPlusOptions]):
         lacking = [name for name in ("path_to_image", *CHEXPERT14) if name not in rows]
         if lacking:
             raise DataError(f"{path} lacks {shortened(lacking)}; found {shortened(rows.columns)}; download it again")
-        rows = rows.drop_duplicates("path_to_image").set_index("path_to_image")
+        rows = rows[["path_to_image", *CHEXPERT14]]
+        rows = unique_rows(rows.assign(path_to_image=slashed(rows["path_to_image"].astype(str))), path,
+                           ["path_to_image"]).set_index("path_to_image")  # fmt: skip
+        if not paths.isin(rows.index).any():
+            raise DataError(f"{path} has labels of none of the images, such as {paths.iloc[0]}; its first are of "
+                            f"{shortened(rows.index)}; download it again")  # fmt: skip
         marks = rows[list(CHEXPERT14)].apply(pd.to_numeric, errors="coerce")
         wrong = (marks.isna() & rows[list(CHEXPERT14)].notna()).any(axis=1)
         if wrong.any():

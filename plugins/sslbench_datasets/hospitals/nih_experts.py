@@ -74,7 +74,9 @@ class NihExperts(Layout[NihExpertsOptions]):
             DataError: it is missing, a label is neither YES nor NO, or an image has two rows that differ.
         """
         places = (self.options.experts,) if self.options.experts else PLACES
-        folder = next((root / place for place in places if (root / place / FILES[split]).is_file()), root / places[-1])
+        folder = next(
+            (root / place for place in places if [*(root / place).glob(f"{FILES[split]}*")]), root / places[-1]
+        )
         path = find(folder, (FILES[split],))
         by = first_present(path, IMAGES)
         table = read_csv(path, {"image": IMAGES[by], **FINDINGS}, spelling=str.lower)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ssl_bench.data.boxes import check_boxes
 from ssl_bench.data.tables import TextTable, find, read_csv, unique_rows
 from ssl_bench.errors import DataError, shortened
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout, no_patients
@@ -77,11 +78,12 @@ class Rsna(OfNih):
         table = read_csv(path, {"image": "patientId", "Pneumonia": "Target"})
         table.check_filled("image", "Pneumonia")
         boxes = parse_marks(table.frame[["Pneumonia"]], table.frame["image"], path)
-        marks = boxes.groupby(table.frame["image"].to_numpy(), sort=False).max()
+        marks = one_answer(boxes, table.frame["image"], path)
         classes = find(root, ("stage_2_detailed_class_info.csv", "stage_1_detailed_class_info.csv"))
-        detail = unique_rows(read_csv(classes, {"image": "patientId", "class": "class"}).frame, classes, ["image"])
-        of_image = marks.index.to_series().map(detail.set_index("image")["class"])
-        marks["No Finding"] = (of_image.str.lower() == "normal").astype(float).where(of_image.notna())
+        marks["No Finding"] = marks.index.to_series().map(read_classes(classes))
+        both = marks.index[(marks == 1).all(axis=1)]
+        if len(both):
+            raise DataError(f"{classes} calls films Normal that have a box in {path}: {shortened(both)}; correct one")
         image = marks.index.to_series().reset_index(drop=True)
         folder = f"{path.name[:7]}_train_images/"
         return image, folder + image + ".dcm", marks[["No Finding", "Pneumonia"]].reset_index(drop=True)
@@ -89,19 +91,23 @@ class Rsna(OfNih):
     def boxes(self, root: Path) -> pd.DataFrame | None:
         """The boxes of the label file, in px of a film of NIH."""
         path = find(root, LABELS)
-        columns = {"image": "patientId", **{side: side for side in ("x", "y", "width", "height")}}
-        text = read_csv(path, columns, optional=("x", "y", "width", "height")).frame
+        places = ("x", "y", "width", "height")
+        columns = {"image": "patientId", "target": "Target", **{side: side for side in places}}
+        text = read_csv(path, columns, optional=places).frame
         if len(columns) > len(text.columns):
             return None
-        text = text[text["x"] != ""]
-        sides = text.drop(columns="image").apply(pd.to_numeric, errors="coerce") / FILM
-        if sides.isna().to_numpy().any():
-            found = shortened(text.loc[sides.isna().any(axis=1), "image"])
-            raise DataError(f"boxes of {path} must be four numbers; others are in the rows of {found}")
-        return pd.DataFrame({
-            "image_id": text["image"], "finding": "Pneumonia", "left": sides["x"], "top": sides["y"],
+        there = text["x"] != ""
+        wrong = text.loc[there != (pd.to_numeric(text["target"], errors="coerce") == 1), "image"]
+        if len(wrong):
+            raise DataError(f"rows of {path} must have a box where Target is 1, and none where it is 0; the rows of "
+                            f"{shortened(wrong.unique())} do not; download it again")  # fmt: skip
+        sides = text.loc[there, list(places)].apply(pd.to_numeric, errors="coerce") / FILM
+        boxes = pd.DataFrame({
+            "image_id": text.loc[there, "image"], "finding": "Pneumonia", "left": sides["x"], "top": sides["y"],
             "right": sides["x"] + sides["width"], "bottom": sides["y"] + sides["height"], "aspect": 1.0,
-        }).reset_index(drop=True)  # fmt: skip
+        })  # fmt: skip
+        check_boxes(boxes, path)
+        return boxes.reset_index(drop=True)
 
     def patients(self, root: Path, image: pd.Series) -> pd.Series | None:
         """NIH's patient of each film by RSNA's mapping; one that it lacks is a patient of its own."""
@@ -115,6 +121,38 @@ class Rsna(OfNih):
             raise DataError(f"{path} must list subset_img_id with img_id: {error}; download it again") from None
         patient = image.map(names[~names.index.duplicated()].str.extract(r"^0*(\d+)_")[0])
         return patient.fillna(image)
+
+
+CLASSES = {"normal": 1.0, "no lung opacity / not normal": 0.0, "lung opacity": 0.0}
+"""Whether a film of a class has no finding."""
+
+
+def read_classes(path: Path) -> pd.Series:
+    """Whether a film has no finding, by image.
+
+    Raises:
+        DataError: a class is none of the challenge, or a film has two.
+    """
+    text = unique_rows(read_csv(path, {"image": "patientId", "class": "class"}).frame, path, ["image"])
+    known = text["class"].str.lower().map(CLASSES)
+    if known.isna().any():
+        found = shortened(text.loc[known.isna(), "class"].unique())
+        raise DataError(f"classes of {path} must be {', '.join(CLASSES)}; found {found}; download it again")
+    return known.set_axis(text["image"])
+
+
+def one_answer(marks: pd.DataFrame, images: pd.Series, path: Path) -> pd.DataFrame:
+    """The label of each image, whose rows (a box or a mask each) must agree.
+
+    Raises:
+        DataError: some rows of an image say that there is none, and others have one.
+    """
+    found = marks.groupby(images.to_numpy(), sort=False)
+    split = (found.nunique(dropna=False) > 1).any(axis=1)
+    if split.any():
+        told = shortened(split.index[split])
+        raise DataError(f"rows of {path} contradict each other on {told}; keep those that are right")
+    return found.max()
 
 
 def _masks(table: TextTable) -> pd.Series:
@@ -132,7 +170,7 @@ class Siim(OfNih):
         """Pneumothorax where a mask is; the files are in trees of folders."""
         table = self._table(root)
         there = (table.frame["mask"] != "-1").astype(float)
-        marks = there.groupby(table.frame["image"].to_numpy(), sort=False).max().to_frame("Pneumothorax")
+        marks = one_answer(there.to_frame("Pneumothorax"), table.frame["image"], table.path)
         image = marks.index.to_series().reset_index(drop=True)
         places = tree_of(root, ".dcm")
         relative = image.map(places).fillna("dicom-images-train/" + image + ".dcm")

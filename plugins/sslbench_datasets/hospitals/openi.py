@@ -121,7 +121,8 @@ def read_terms(terms: pd.Series, draft: Draft) -> pd.DataFrame:
     every = terms.explode()
     head = every.str.split("/").str[0].str.strip()
     whole = every.str.split("/").str[:2].str.join("/")
-    ours = whole.map(TERMS).fillna(head.map(TERMS))
+    meaning = {term.lower(): finding for term, finding in TERMS.items()}
+    ours = whole.str.lower().map(meaning).fillna(head.str.lower().map(meaning))
     says = head.notna() & (head != "") & ~head.str.lower().isin(UNREADABLE)
     other = head[says & ours.isna()]
     draft.unmapped |= count_terms(other, pd.Series(1, index=terms.index))

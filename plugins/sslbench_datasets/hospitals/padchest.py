@@ -74,7 +74,8 @@ class Padchest(Layout[PadchestOptions]):
             paths_in(root, text["image"], text.get("folder")),
         )
         draft = Draft.of(self.name, root, name, path_of, text["patient"], text.get("study"))
-        draft.sources["rows labelled by a physician"] = int((text["method"] == "Physician").sum())
+        physician = text["method"].str.lower() == "physician"
+        draft.sources["rows labelled by a physician"] = int(physician.sum())
         if "study" not in text:
             draft.counts["images without a study, each its own"] = len(text)
         years, age = years_of(text["date"]) - years_of(text["born"]), text["born"].where(text["date"] != "", "")
@@ -85,7 +86,7 @@ class Padchest(Layout[PadchestOptions]):
         draft.text("device", text)
         marks, exclude = read_terms(text["labels"], path, draft)
         draft.findings(marks)
-        network = draft.rows["patient_id"].notna() & (text["method"] != "Physician")
+        network = draft.rows["patient_id"].notna() & ~physician
         draft.leave_out(exclude, "images that their labels exclude (exclude, suboptimal study)")
         draft.see(self.options.views)
         self._divide(draft, network)

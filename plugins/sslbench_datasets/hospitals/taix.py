@@ -51,8 +51,7 @@ class Taix(Layout[TaixOptions]):
         text = table.frame
         draft = Draft.of(self.name, root, text["image"], paths_in(root, text["image"] + ".png", below=PLACES),
                          text["patient"])  # fmt: skip
-        days = pd.to_numeric(text["age"], errors="coerce") / DAYS  # the release gives ages in days
-        draft.age(text["age"], days.where((days > 0) & (days <= MAX_AGE)))
+        draft.age(text["age"], years_of_days(text["age"], path))
         draft.category("sex", text["sex"], SEXES)
         draft.category("view", pd.Series("AP", index=text.index), {"AP": "AP"})  # all films are taken at the bedside
         grades = read_grades(text, path)
@@ -71,11 +70,29 @@ class Taix(Layout[TaixOptions]):
                 found = shortened(sorted(text["fold"].unique()))
                 raise DataError(f"{path} has no fold {self.options.fold}; found {found}; correct data.options.fold")
             text = text[fold == self.options.fold]
+        lacking = images[~images.isin(text["image"])]
+        if len(lacking):
+            raise DataError(f"{path} has no split for {len(lacking):,} images of the annotation: {shortened(lacking)}; "
+                            "download it again")  # fmt: skip
         splits = text.drop_duplicates(["image", "split"])
         if splits["image"].duplicated().any():
             double = splits.loc[splits["image"].duplicated(), "image"]
             raise DataError(f"{path} has two splits for {shortened(double)}; keep one of each")
         return images.map(splits.set_index("image")["split"]).fillna("")
+
+
+def years_of_days(text: pd.Series, path: Path) -> pd.Series:
+    """Ages in years; the release gives them in days.
+
+    Raises:
+        DataError: they are years, for half of them are no more than the oldest people have.
+    """
+    days = pd.to_numeric(text, errors="coerce")
+    if days[days > 0].median() <= MAX_AGE:
+        raise DataError(f"Age of {path} must be in days; half of them are {days[days > 0].median():g} or less, as years"
+                        " are; use the file of the release")  # fmt: skip
+    years = days / DAYS
+    return years.where((years > 0) & (years <= MAX_AGE))
 
 
 def read_grades(text: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import NamedTuple, get_args
 
 import pandas as pd
 
-from ssl_bench.data.boxes import SIDES
+from ssl_bench.data.boxes import SIDES, check_boxes
 from ssl_bench.data.tables import find, header_of, read_csv
 from ssl_bench.errors import DataError, Problems, shortened
 from ssl_bench.plugin.labels import check_values
@@ -97,10 +97,6 @@ def read_boxes(root: Path, draft: Draft) -> pd.DataFrame:
     text = pd.concat([part.frame for part in parts], ignore_index=True)
     text = text[(text[list(SIDES)] != "").all(axis=1)].reset_index(drop=True)
     sides = text[list(SIDES)].apply(pd.to_numeric, errors="coerce")
-    wrong = sides.isna().any(axis=1)
-    if wrong.any():
-        raise DataError(f"boxes of {parts[0].path.parent} must be four numbers; others are of "
-                        f"{shortened(text.loc[wrong, 'image'].unique())}; download them again")  # fmt: skip
     boxes = text[["image", "finding"]].join(sides).merge(_there(draft), on=["image", "finding"])
     paths = draft.rows.set_index("image_id")["image_path"]
     films = pd.Index(boxes["image"].unique())
@@ -110,7 +106,9 @@ def read_boxes(root: Path, draft: Draft) -> pd.DataFrame:
     for side, of in zip(SIDES, ("width", "height", "width", "height"), strict=True):
         boxes[side] = boxes[side] / shape[of]
     boxes["aspect"] = shape["width"] / shape["height"]
-    return boxes.rename(columns={"image": "image_id"}).dropna().reset_index(drop=True)
+    found: pd.DataFrame = boxes[shape.notna().all(axis=1)].rename(columns={"image": "image_id"})
+    check_boxes(found, folder)
+    return found.reset_index(drop=True)
 
 
 def _there(draft: Draft) -> pd.DataFrame:
