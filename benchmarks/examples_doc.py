@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ RUNS = {
 }
 """Arguments of ``sslbench run`` by the folder of the run."""
 
-MACRO = r"┃ protocol|[│ ] +(linear|knn|finetune|clusters)? +│ +(macro|trained|pixels|random)"
+MACRO = (r"┃ protocol(?! ┃ encoder ┃ label)"
+         r"|[│ ] +(linear|knn|finetune|clusters)? +│ +(macro|trained|pixels|random)[^│]*│ [-+\d]")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def shown(example: Example, work: Path, nih: str) -> str:
     outputs = [run(folder, work, nih) for folder in example.needs]
     text = printed(example.command, work) if example.command else outputs[0]
     lines = [line.rstrip() for line in text.splitlines() if re.search(example.keep, line)]
+    if example.fence:  # no line is wider than a page
+        lines = [part for line in lines for part in textwrap.wrap(line, 120, subsequent_indent="  ") or [""]]
     body = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
     return f"```\n{body}\n```" if example.fence else body
 

@@ -37,6 +37,13 @@ def test_code_in_a_list_is_a_part_of_its_item(page: Path) -> None:
     assert not re.findall(r"^ {1,3}```", page.read_text(encoding="utf-8"), re.MULTILINE)
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_no_line_of_code_is_wider_than_the_page(page: Path) -> None:
+    """120 characters fit beside the navigation, four fewer in an item of a list, where code is set in."""
+    blocks = re.findall(r"^ *```[^\n]*\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert [line for block in blocks for line in block.splitlines() if len(line) > 120] == []
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("mkdocstrings", reason="mkdocs is not installed (tox -e docs)")
@@ -51,7 +58,7 @@ def test_the_reference_is_the_program(site: Path) -> None:
     from ssl_bench.cli import app
     from ssl_bench.plugin.registry import discover
 
-    commands = (site / "reference" / "commands" / "index.html").read_text()
+    commands = re.sub(r"</?span[^>]*>|<wbr>", "", (site / "reference" / "commands" / "index.html").read_text())
     group: Any = typer.main.get_command(app)
     everything = {**group.commands, **group.commands["data"].commands}
     everything.pop("data")
@@ -62,7 +69,15 @@ def test_the_reference_is_the_program(site: Path) -> None:
             if f"{one.component.kind} {one.component.name}<" not in components] == []  # fmt: skip
     python = (site / "reference" / "python" / "index.html").read_text()
     assert 'id="ssl_bench.api.Run.predictions"' in python
-    assert "pretrain.batch_size" in (site / "reference" / "configuration" / "index.html").read_text()
+    configuration = re.sub(r"<[^>]+>", "", (site / "reference" / "configuration" / "index.html").read_text())
+    assert [text for text in ("pretrain.batch_size", "data.on_missing", "evaluate.label_fractions",
+                              "images of the tables that are missing") if text not in configuration] == []  # fmt: skip
+
+
+def test_inline_code_never_breaks_inside_a_flag_or_a_word(site: Path) -> None:
+    page = (site / "data" / "index.html").read_text()
+    assert '<code><span class="whole">--follow-links</span> DIR,DIR</code>' in page
+    assert "<code>data.<wbr>follow_<wbr>links</code>" in page
 
 
 def test_every_page_is_there(site: Path) -> None:

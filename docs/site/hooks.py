@@ -13,6 +13,11 @@ from mkdocs.structure.files import File, Files
 OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./(?!images/)[^)]*\)")
 """A link to a file of the repository that is no page."""
 
+INLINE = re.compile(r"(?<!</span>)<code>([^<]*)</code>")
+HEADING = re.compile(r"(<th[^>]*>)([^<]*)(</th>)")
+JOINT = re.compile(r"(?<=[a-z])([/._=,]|::)(?=\w)")
+"""Where a long name may go on in the next line."""
+
 
 def on_config(config: Any) -> Any:
     """Pages that the navigation does not place stand in a part of their own, so that none is lost."""
@@ -44,6 +49,17 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Name files of the repository without a link: the site does not hold them."""
     return markdown if "/" in page.file.src_uri else OUTSIDE.sub(r"\1", markdown)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Inline code goes on in the next line at a joint of a name or between words, never inside a flag or a word."""
+    output = INLINE.sub(lambda found: f"<code>{' '.join(map(jointed, found[1].split(' ')))}</code>", output)
+    return HEADING.sub(lambda found: found[1] + jointed(found[2]) + found[3], output)
+
+
+def jointed(word: str) -> str:
+    """A word of inline code or a heading: a flag stays whole, another may go on at its joints."""
+    return f'<span class="whole">{word}</span>' if word.startswith("-") else JOINT.sub(r"\1<wbr>", word)
 
 
 def named(text: str) -> str:
@@ -99,7 +115,7 @@ def one(command: Any, called: str) -> Iterator[str]:
 
 
 def configuration() -> Iterator[str]:
-    """Every key of the configuration with its default."""
+    """Every key of the configuration with its default and what it is."""
     from ssl_bench.config.config import RunConfig
 
     yield "# Configuration\n"
@@ -110,17 +126,19 @@ def configuration() -> Iterator[str]:
 
 def section(values: Any, before: str) -> Iterator[str]:
     """A table of keys, then the tables below."""
+    from ssl_bench.config.config import Section
+
     nested, rows = [], []
-    for name in type(values).model_fields:
+    for name, field in type(values).model_fields.items():
         value = getattr(values, name)
-        if hasattr(type(value), "model_fields") and not hasattr(value, "options"):
+        if isinstance(value, Section):
             nested.append((name, value))
             continue
         plain = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
-        rows.append(f"| `{before}{name}` | `{cell(json.dumps(plain, default=str))}` |")
+        rows.append(f"| `{before}{name}` | `{cell(json.dumps(plain, default=str))}` | {cell(field.description)} |")
     yield f"## {before.rstrip('.') or 'run'}\n"
     yield " ".join((type(values).__doc__ or "").split()) + "\n"
-    yield "| key | default |\n|---|---|\n" + "\n".join(rows) + "\n"
+    yield "| key | default | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     for name, value in nested:
         yield from section(value, f"{before}{name}.")
 
@@ -142,9 +160,22 @@ def components() -> Iterator[str]:
         yield f"{values['summary']}\n"
         yield "\n".join(f"* {title}: {cell(text)}" for title, text in values["traits"].items()) + "\n"
         if values["options"]:
+            yield f"{source(offer.component)}\n"
             yield "| key | default | meaning |\n|---|---|---|"
-            rows = ((one["key"], json.dumps(one["default"], default=str), one["help"]) for one in values["options"])
-            yield "\n".join(f"| `{key}` | `{cell(value)}` | {cell(text)} |" for key, value, text in rows) + "\n"
+            yield "\n".join(option(one) for one in values["options"]) + "\n"
+
+
+def source(component: Any) -> str:
+    """What the options are and where they come from, as their model says it."""
+    return (component.options_model().__doc__ or "").strip().splitlines()[0]
+
+
+def option(one: dict[str, Any]) -> str:
+    """A row of an option: its default, those of the presets, its meaning and its search space."""
+    default = "required" if one["required"] else f"`{cell(json.dumps(one['default'], default=str))}`"
+    presets = ", ".join(f"{name} `{cell(json.dumps(value))}`" for name, value in one["presets"].items())
+    tuned = f"; tuned: {cell(one['tuned'])}" if one["tuned"] else ""
+    return f"| `{one['key']}` | {default}{f' ({presets})' if presets else ''} | {cell(one['help'])}{tuned} |"
 
 
 def python() -> Iterator[str]:

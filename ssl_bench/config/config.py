@@ -260,14 +260,14 @@ class EvaluateConfig(Section):
 class RunConfig(Section):
     """Everything that defines a run."""
 
-    preset: str = "demo"
-    method: Named = Choice(name=DEFAULT_METHOD)
+    preset: str = Field("demo", description="values to start from, written for a purpose and a size")
+    method: Named = Field(Choice(name=DEFAULT_METHOD), description="pretraining method, with its options")
     group: str = Field("", description="pretraining method of the weights that --init gives, whose seeds form an arm")
     pretraining_seed: int | None = Field(None, ge=0, description="which seed of that group the weights are")
     recipe: Annotated[str, AfterValidator(recipe_name)] = Field(
         REFERENCE, description="reference, or another that the method offers (paper, released)"
     )
-    fusion: Named | None = None
+    fusion: Named | None = Field(None, description="how EHR features join the image; null: as the method does")
     data: DataConfig = DataConfig()
     ehr: EhrConfig = EhrConfig()
     backbone: BackboneConfig = BackboneConfig()
@@ -275,8 +275,8 @@ class RunConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     loggers: Annotated[tuple[Named, ...], BeforeValidator(split_names)] = Field(
         (), description="where training curves go besides log.jsonl")  # fmt: skip
-    seed: int = Field(0, ge=0, lt=2**31)
-    tuning: Tuning | None = None
+    seed: int = Field(0, ge=0, lt=2**31, description="of everything random")
+    tuning: Tuning | None = Field(None, description="what sslbench tune writes of how it chose the options")
 
 
 def preset(name: str) -> dict[str, Any]:

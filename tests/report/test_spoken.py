@@ -22,6 +22,18 @@ def test_names_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> 
         assert "Übersicht [bold]µ" in text
 
 
+def test_no_name_in_a_table_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("metric", "value")
+    names = ("sensitivity-at-specificity-90", "sensitivity-at-specificity-95")
+    for name in names:
+        table.add_row(name, "0.5")
+    console = Spoken()
+    console.width = 24
+    console.print(table)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert "".join(line.split("│")[1].strip() for line in lines) == "".join(names)
+
+
 @pytest.mark.parametrize("code", [errno.EIO, errno.EPIPE])
 def test_fault_36_a_terminal_that_was_closed_stops_no_work(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     def gone(*_: object) -> int:
