@@ -22,6 +22,7 @@ from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, HandledError, shortened
 from ssl_bench.numbers import duration
 from ssl_bench.plugin.cohort import SPLITS, Cohort, check_cohort, leaves_root, missing_images
+from ssl_bench.plugin.label_spaces import known
 from ssl_bench.plugin.labels import SPACES, check_values
 from ssl_bench.plugin.vocabulary import OTHER_NAMES, coverage, strangers
 
@@ -156,7 +157,7 @@ def _labels(cohort: Cohort) -> Iterator[Finding]:
     numbers = raw.astype(float).to_numpy()
     blank, uncertain = np.isnan(numbers).mean(), (numbers == -1).mean()
     yield Finding("ok", "labels", f"{raw.shape[1]} findings; {blank:.1%} blank, {uncertain:.1%} uncertain (-1)")
-    joined = [repr(name) for name in raw if SEPARATED.search(str(name))]
+    joined = [repr(name) for name in raw if SEPARATED.search(str(name)) and not known(str(name))]
     counts = [f"{repr(name) if repr(name) in joined else name} {int((raw[name] == 1).sum()):,}" for name in raw]
     yield Finding("ok", "positive images", shortened(counts, 60))
     yield from _spaces(cohort.labels)

@@ -15,7 +15,7 @@ from ssl_bench.data.ids import same
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
 from ssl_bench.plugin.cohort import IDENTIFIERS, RAW, Cohort
 from ssl_bench.plugin.labels import COMMON7, Policy
-from ssl_bench.plugin.vocabulary import common_name, coverage, expressed
+from ssl_bench.plugin.vocabulary import common_name, coverage
 
 DATASET = "dataset"
 """Column of a joined table that says which dataset a row is of."""
@@ -49,7 +49,7 @@ def settle(cohorts: Mapping[str, Cohort], space: str, uncertain: Policy, blank: 
         UsageError: the space is unknown, or ``native`` where the datasets' own findings differ.
         DataError: a dataset lacks findings of the space, or all share none.
     """
-    chosen = "native" if space == "auto" else space
+    chosen: str | tuple[str, ...] = "native" if space == "auto" else space
     bare = {name: cohort for name, cohort in cohorts.items() if not cohort.labels}
     if bare and len(bare) < len(cohorts):
         told = settle({name: cohort for name, cohort in cohorts.items() if cohort.labels}, space, uncertain, blank)
@@ -61,7 +61,7 @@ def settle(cohorts: Mapping[str, Cohort], space: str, uncertain: Policy, blank: 
                 f"label space 'native' is a dataset's own, and {' and '.join(cohorts)} have different findings; choose "
                 "--labels common7, or leave --labels out"
             )
-        cohorts = in_shared_findings(cohorts)
+        chosen = shared_findings(cohorts)
     problems, settled = Problems(), dict[str, Cohort]()
     for name, cohort in cohorts.items():
         where = f"{name}: " if len(cohorts) > 1 else ""
@@ -79,8 +79,8 @@ def unlabelled(cohort: Cohort, labels: tuple[str, ...]) -> Cohort:
     return replace(cohort, frame=cohort.frame.assign(**dict.fromkeys(names, np.nan)), labels=labels)
 
 
-def in_shared_findings(cohorts: Mapping[str, Cohort]) -> dict[str, Cohort]:
-    """The cohorts with the findings that all have, under their common names: ``common7`` where that is among them.
+def shared_findings(cohorts: Mapping[str, Cohort]) -> tuple[str, ...]:
+    """The findings that all have, by their common names: those of ``common7`` where they are among them.
 
     Raises:
         DataError: they share none.
@@ -91,15 +91,7 @@ def in_shared_findings(cohorts: Mapping[str, Cohort]) -> dict[str, Cohort]:
     if not shared:
         lists = "; ".join(f"{name} has {shortened(cohort.labels)}" for name, cohort in cohorts.items())
         raise DataError(f"datasets that are pretrained on together must share findings; {lists}")
-    wanted = COMMON7 if set(COMMON7) <= set(shared) else shared
-    return {name: with_findings(cohort, wanted) for name, cohort in cohorts.items()}
-
-
-def with_findings(cohort: Cohort, wanted: Sequence[str]) -> Cohort:
-    """The cohort with some of its findings, by their common names."""
-    kept = expressed(cohort.frame[list(cohort.labels)], wanted)
-    frame = cohort.frame.drop(columns=list(cohort.labels)).join(kept)
-    return replace(cohort, frame=frame, labels=tuple(wanted))
+    return COMMON7 if set(COMMON7) <= set(shared) else shared
 
 
 def check_copies(cohorts: Mapping[str, Cohort]) -> None:

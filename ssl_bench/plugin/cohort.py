@@ -48,6 +48,8 @@ class Cohort:
         declared: features that the dataset declares beside the shared ones, by name; the core fills them in.
         sensitivity: positive images by finding (``{"readers=any": {"Edema": 12}}``) under each policy that could have
             settled labels of several readers or grades, the chosen one too.
+        blank_unjudged: a blank says that nobody judged the finding (readers, grades), not that a report is silent on
+            it, so no policy makes it 0.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Cohort:
     sensitivity: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     boxes: pd.DataFrame | None = None
     declared: Mapping[str, FeatureSpec] = field(default_factory=dict)
+    blank_unjudged: bool = False
 
     @property
     def specs(self) -> Mapping[str, FeatureSpec]:
@@ -81,8 +84,10 @@ class Cohort:
         """The same cohort with another table."""
         return replace(self, frame=frame.reset_index(drop=True))
 
-    def with_labels(self, space: str, uncertain: label_space.Policy, blank: label_space.Policy) -> Cohort:
-        """Labels of one space as 1, 0 or NaN (unknown); the raw values move to ``raw:<finding>``.
+    def with_labels(
+        self, space: str | Sequence[str], uncertain: label_space.Policy, blank: label_space.Policy
+    ) -> Cohort:
+        """Labels of one space, or some findings, as 1, 0 or NaN (unknown); the raw values move to ``raw:<finding>``.
 
         An image whose findings are all blank, ``No Finding`` among them, was never labelled and stays unknown: its
         blanks do not say that a finding is absent. An image with ``No Finding`` 1 has none, so its blanks are 0 under
@@ -93,7 +98,7 @@ class Cohort:
         """
         raw = label_space.in_space(self.frame[list(self.labels)], space)
         label_space.check_values(raw, self.frame["image_id"])
-        settled = label_space.apply_policy(raw, uncertain, blank)
+        settled = label_space.apply_policy(raw, uncertain, "ignore" if self.blank_unjudged else blank)
         if label_space.NO_FINDING in self.labels:
             settled = settled.mask(self.frame[list(self.labels)].isna().all(axis=1))
             implied = [str(label) for label in settled if label not in label_space.NOT_IMPLIED]

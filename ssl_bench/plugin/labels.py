@@ -29,12 +29,12 @@ def space_of(findings: tuple[str, ...], *, single: bool = True) -> str:
     return next((name for name, held in SPACES.items() if held == findings), "native" if single else "shared")
 
 
-def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
+def in_space(raw: pd.DataFrame, space: str | Sequence[str]) -> pd.DataFrame:
     """The columns of a label space, by name and never by position; other names and unions by the vocabulary.
 
     Args:
         raw: labels of one dataset, one column a finding.
-        space: a name of :data:`SPACES`, or ``native`` for the dataset's own columns.
+        space: a name of :data:`SPACES`, ``native`` for the dataset's own columns, or findings that it has.
 
     Raises:
         UsageError: the space is unknown.
@@ -42,6 +42,8 @@ def in_space(raw: pd.DataFrame, space: str) -> pd.DataFrame:
     """
     if space == "native":
         return raw
+    if not isinstance(space, str):
+        return expressed(raw, space)
     if space not in SPACES:
         raise UsageError(unknown("label space", space, [*SPACES, "native", "auto"]))
     wanted = SPACES[space]

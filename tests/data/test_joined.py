@@ -13,7 +13,7 @@ from ssl_bench.data.joined import check_copies, distinct, join, settle
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plugin.cohort import Cohort, check_cohort
 from ssl_bench.plugin.features import encode, learn_schema
-from ssl_bench.plugin.labels import CHEXPERT14, COMMON7, NIH14, space_of
+from ssl_bench.plugin.labels import CHEXPERT14, COMMON7, NIH14, Policy, space_of
 
 
 def make(name: str, labels: tuple[str, ...], first: int = 1, **features: list[object]) -> Cohort:
@@ -65,6 +65,25 @@ def test_equal_spaces_stay_and_others_fall_back_to_what_all_have() -> None:
     shared = join(settled(a=make("a", ("Mass", "Effusion")), b=make("b", ("Pleural Effusion", "Edema"))))
     assert shared.labels == ("Pleural Effusion",)
     assert space_of(shared.labels, single=False) == "shared"
+
+
+def test_images_that_were_never_labelled_stay_unknown_in_shared_findings_too() -> None:
+    reports = make("reports", CHEXPERT14)
+    frame = reports.frame.copy()
+    frame.loc[1, list(CHEXPERT14)] = np.nan
+    frame.loc[2, "No Finding"] = 1.0
+    both = settled(reports=reports.with_frame(frame), nih=make("nih", NIH14, 9))
+    edema = both["reports"].frame["Edema"]
+    assert both["reports"].labels == COMMON7
+    assert edema.isna().tolist() == [False, True, False]
+    assert edema[2] == 0
+
+
+@pytest.mark.parametrize("blank", ["zeros", "ignore"])
+def test_a_finding_that_nobody_judged_stays_unknown_under_every_policy(blank: Policy) -> None:
+    silent, unjudged = make("a", ("Edema",)), replace(make("b", ("Edema",)), blank_unjudged=True)
+    assert unjudged.with_labels("native", "zeros", blank).frame["Edema"].isna().tolist() == [False, False, True]
+    assert silent.with_labels("native", "zeros", "zeros").frame["Edema"].tolist() == [1, 0, 0]
 
 
 def test_spaces_that_do_not_fit_are_refused() -> None:

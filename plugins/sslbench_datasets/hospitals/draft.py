@@ -43,6 +43,7 @@ class Draft:
         notes: what a reader of results must know.
         unmapped: findings of the files that none of ours stands for, with the number of their images.
         sensitivity: positive images by finding, under each policy that could have settled the labels.
+        blank_unjudged: a blank is a finding that nobody judged.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Draft:
     labels: list[str] = field(default_factory=list)
     official: bool = False
     boxes: pd.DataFrame | None = None
+    blank_unjudged: bool = False
 
     @classmethod
     def of(
@@ -165,7 +167,7 @@ class Draft:
             tuple(self.labels), official_split=self.official, synthetic=is_synthetic(self.root),
             counts={what: count for what, count in self.counts.items() if count}, sources=self.sources,
             notes=tuple(self.notes), unmapped=self.unmapped, sensitivity=self.sensitivity,
-            boxes=self.boxes,
+            boxes=self.boxes, blank_unjudged=self.blank_unjudged,
         )  # fmt: skip
 
 

@@ -66,6 +66,7 @@ class NihExperts(Layout[NihExpertsOptions]):
         own, read = own.astype(float), frame.index[frame.index.isin(truth.index)]
         own.loc[read] = truth.loc[read, list(FINDINGS)]
         draft.findings(own)
+        draft.blank_unjudged = True
 
     def _truth(self, root: Path, split: str) -> pd.DataFrame:
         """Labels of one file by image.

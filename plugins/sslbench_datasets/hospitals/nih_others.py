@@ -51,6 +51,7 @@ class OfNih(Layout[HeaderOptions]):
             draft.category("sex", text["sex"], SEXES)
             draft.category("view", text["view"], VIEWS)
         draft.findings(marks)
+        draft.blank_unjudged = True
         draft.boxes = self.boxes(root)
         return draft
 

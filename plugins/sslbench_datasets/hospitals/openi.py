@@ -17,7 +17,7 @@ from ssl_bench.errors import DataError
 from ssl_bench.plugin.notes import Note
 from ssl_bench.plugin.options import Options
 from sslbench_datasets.hospitals.draft import Draft, Layout
-from sslbench_datasets.hospitals.readers import count_terms
+from sslbench_datasets.hospitals.readers import count_terms, without_contradictions
 from sslbench_datasets.values import marks_of_names, paths_in
 
 PLACES = ("NLMCXR_png", "images", "images/images_normalized", "images_normalized", ".")
@@ -126,5 +126,6 @@ def read_terms(terms: pd.Series, draft: Draft) -> pd.DataFrame:
     says = head.notna() & (head != "") & ~head.str.lower().isin(UNREADABLE)
     other = head[says & ours.isna()]
     draft.unmapped |= count_terms(other, pd.Series(1, index=terms.index))
-    marks = marks_of_names(ours.dropna(), FINDINGS, terms.index)
+    marks, both = without_contradictions(marks_of_names(ours.dropna(), FINDINGS, terms.index))
+    draft.counts["normal images with a finding, which are not normal"] = int(both.sum())
     return marks.where(says.groupby(level=0).any(), np.nan)

@@ -17,7 +17,7 @@ from ssl_bench.data.tables import find, gzipped_or_plain, read_csv
 from ssl_bench.errors import DataError, shortened
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout
 from sslbench_datasets.hospitals.options import PadchestOptions
-from sslbench_datasets.hospitals.readers import count_terms
+from sslbench_datasets.hospitals.readers import count_terms, without_contradictions
 from sslbench_datasets.values import marks_of_names, paths_in
 
 TABLES = gzipped_or_plain(["PADCHEST_chest_x_ray_images_labels_160K_01.02.19"])
@@ -134,7 +134,9 @@ def read_terms(text: pd.Series, path: Path, draft: Draft) -> tuple[pd.DataFrame,
     images = pd.Series(np.bincount(codes, minlength=len(cells)))
     draft.unmapped |= count_terms(terms[means.fillna("") == ""], images)
     draft.counts["images with terms that are not PadChest's"] = int(images[means.index[means.isna()].unique()].sum())
-    marks = marks_of_names(means.dropna().str.split("|").explode(), FINDINGS, lists.index)
+    named = marks_of_names(means.dropna().str.split("|").explode(), FINDINGS, lists.index)
+    marks, both = without_contradictions(named)
+    draft.counts["normal images with a finding, which are not normal"] = int(images[both].sum())
     told = (means != NOTHING).groupby(level=0).any().reindex(lists.index, fill_value=False)
     exclude = (means == EXCLUDE).groupby(level=0).any().reindex(lists.index, fill_value=False)
     blank = marks.where(told, np.nan)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from ssl_bench.plugin.labels import NO_FINDING, NOT_IMPLIED
 from sslbench_datasets.hospitals.options import Grades, Readers
 
 GRADE = {"uncertain": -1.0, "ones": 1.0, "zeros": 0.0}
@@ -38,6 +39,17 @@ def from_grades(grades: pd.DataFrame, questionable: Sequence[float], policy: Gra
 def larger(one: pd.Series, other: pd.Series) -> pd.Series:
     """The higher grade of two sides; that of one side where the other is blank."""
     return pd.concat([one, other], axis=1).max(axis=1)
+
+
+def without_contradictions(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Labels whose ``No Finding`` is 0 where a finding is there, and which rows said both.
+
+    Args:
+        marks: a column a finding; a support device may be there without one.
+    """
+    found = (marks.drop(columns=list(NOT_IMPLIED), errors="ignore") == 1).any(axis=1)
+    both = found & (marks[NO_FINDING] == 1)
+    return marks.assign(**{NO_FINDING: marks[NO_FINDING].mask(both, 0.0)}), both
 
 
 def sensitivity(policies: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, int]]:

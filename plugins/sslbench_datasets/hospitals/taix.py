@@ -57,6 +57,7 @@ class Taix(Layout[TaixOptions]):
         grades = read_grades(text, path)
         policies = {name: from_grades(grades, QUESTIONABLE, name) for name in ("uncertain", "ones", "zeros")}
         draft.findings(policies[self.options.questionable])
+        draft.blank_unjudged = True
         draft.sensitivity = sensitivity({f"questionable={name}": marks for name, marks in policies.items()})
         draft.official_split(self._split(folder, text["image"]), folder / "split.csv")
         return draft

@@ -15,7 +15,7 @@ import pandas as pd
 from ssl_bench.data.boxes import SIDES, check_boxes
 from ssl_bench.data.tables import find, header_of, read_csv
 from ssl_bench.errors import DataError, Problems, shortened
-from ssl_bench.plugin.labels import check_values
+from ssl_bench.plugin.labels import NO_FINDING, check_values
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout, no_patients
 from sslbench_datasets.hospitals.headers import read_headers
 from sslbench_datasets.hospitals.options import Readers, VindrOptions
@@ -56,7 +56,7 @@ class Vindr(Layout[VindrOptions]):
         for name in FILES:
             problems.run(partial(_add, parts, root, name))
         problems.raise_if_any()
-        settled = {name: pd.concat({file: agreed(part.marks, part.images, name) for file, part in parts.items()})
+        settled = {name: pd.concat({file: settle(part, name) for file, part in parts.items()})
                    for name in get_args(Readers)}  # fmt: skip
         marks = settled[self.options.readers].reset_index(names=["split", "image"])
         split, image = marks["split"], marks["image"]
@@ -64,6 +64,7 @@ class Vindr(Layout[VindrOptions]):
         draft.sources = {f"{name} images": int(count) for name, count in split.value_counts().items()}
         self._features(draft, root)
         draft.findings(marks[list(FINDINGS)])
+        draft.blank_unjudged = True
         draft.official_split(split, "the label files")
         draft.sensitivity = sensitivity({f"readers={name}": table for name, table in settled.items()})
         readers = parts["train"].images.value_counts()
@@ -123,6 +124,14 @@ class Part(NamedTuple):
 
     images: pd.Series
     marks: pd.DataFrame
+
+
+def settle(part: Part, policy: Readers) -> pd.DataFrame:
+    """Labels by image; where one reader is enough for a finding, ``No Finding`` takes all of them."""
+    marks = agreed(part.marks, part.images, policy)
+    if policy == "any":
+        marks[NO_FINDING] = agreed(part.marks[[NO_FINDING]], part.images, "all")[NO_FINDING]
+    return marks
 
 
 def _add(parts: dict[str, Part], root: Path, split: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,12 @@ from ssl_bench.plugin.registry import Registry
 from sslbench_datasets.hospitals.brax import lower_ends
 from sslbench_datasets.hospitals.draft import Draft
 from sslbench_datasets.hospitals.openi import read_terms as mesh_terms
+from sslbench_datasets.hospitals.options import Readers
 from sslbench_datasets.hospitals.padchest import FINDINGS, read_terms, terms_table, years_of
 from sslbench_datasets.hospitals.readers import agreed, from_grades
 from sslbench_datasets.hospitals.taix import GRADES, read_grades
+from sslbench_datasets.hospitals.vindr import FINDINGS as VINDR
+from sslbench_datasets.hospitals.vindr import Part, settle
 
 Make = Callable[[str], Path]
 Read = Callable[..., Cohort]
@@ -36,8 +39,8 @@ def draft(rows: int) -> Draft:
 
 def test_padchest_terms_are_matched_whole() -> None:
     cells = ["['breast mass']", "['pulmonary mass', ' nodule']", "['hydropneumothorax']", "['normal']", "", "[]",
-             "['unchanged', '']", "[\"Chilaiditi's sign\"]", "['pneumonia', 'exclude']", "['Pleural  Effusion']",
-             "[nan, 'air bronchogram']"]  # fmt: skip
+             "['unchanged', '']", "[\"Chilaiditi's sign\"]", "['pneumonia', 'normal', 'exclude']",
+             "['Pleural  Effusion']", "[nan, 'air bronchogram']"]  # fmt: skip
     one = draft(len(cells))
     marks, exclude = read_terms(pd.Series(cells), Path("labels.csv"), one)
     positive = [tuple(marks.columns[marks.loc[row] == 1]) for row in range(len(cells))]
@@ -46,6 +49,7 @@ def test_padchest_terms_are_matched_whole() -> None:
     assert list(marks.isna().all(axis=1)) == [False, False, False, False, True, True, True, False, False, False, False]
     assert exclude.tolist() == [False] * 8 + [True, False, False]
     assert one.unmapped == {"breast mass": 1, "Chilaiditi's sign": 1}
+    assert one.counts["normal images with a finding, which are not normal"] == 1
     assert one.counts["images with terms that are not PadChest's"] == 1
 
 
@@ -103,6 +107,22 @@ def test_vindr_counts_positives_under_every_policy(hospitals: Make, read: Read) 
         assert found == cohort.sensitivity[f"readers={policy}"]
     totals = [sum(cohorts["any"].sensitivity[f"readers={policy}"].values()) for policy in ("all", "majority", "any")]
     assert totals == sorted(set(totals))
+
+
+def test_no_finding_takes_all_readers_where_a_finding_takes_one() -> None:
+    rows = [{**dict.fromkeys(VINDR, 0.0), "No Finding": 1.0}, {**dict.fromkeys(VINDR, 0.0), "Edema": 1.0}]
+    part = Part(pd.Series(["a", "a", "b", "b"]), pd.DataFrame([*rows, rows[0], rows[0]]))
+    found = {policy: settle(part, policy)[["Edema", "No Finding"]].to_numpy().tolist() for policy in get_args(Readers)}
+    assert found == {"majority": [[0, 0], [0, 1]], "any": [[1, 0], [0, 1]], "all": [[0, 0], [0, 1]]}
+
+
+@pytest.mark.parametrize("name", ["taix-ray", "nih14-experts"])
+def test_what_nobody_judged_is_no_negative(name: str, hospitals: Make, read: Read) -> None:
+    cohort = read(name, hospitals(name))
+    settled = cohort.with_labels("native", "zeros", "zeros").frame[list(cohort.labels)]
+    blank = cohort.frame[list(cohort.labels)].isna()
+    assert blank.to_numpy().any()
+    assert settled.isna().equals(blank)
 
 
 @pytest.mark.parametrize("name", ["vindr-cxr", "rsna-pneumonia", "siim-acr"])
