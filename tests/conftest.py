@@ -15,6 +15,8 @@ from PIL import Image
 
 from ssl_bench.plugin.registry import Registry, discover
 
+ROOT = Path(__file__).parents[1]
+
 FINDINGS = {"Effusion": (slice(26, 38), 30), "Mass": (slice(4, 16), 24)}
 """Planted findings: the image rows that get brighter, and by how much."""
 
@@ -186,3 +188,19 @@ def write_finished(folder: Path, method: str, seed: int, signal: float, **more: 
 def write_arm() -> Callable[..., Path]:
     """``write_arm(folder, method, seed, signal)``: a finished run of predictions alone; see :func:`write_finished`."""
     return write_finished
+
+
+@pytest.fixture(scope="session")
+def genuine() -> Callable[[str], Path]:
+    """``genuine("formats/nih")``: a file or folder that cannot be distributed, in ``shared`` beside the checkout.
+
+    The only way of a test out of the repository; it skips where the path is absent.
+    """
+
+    def find(path: str) -> Path:
+        found = ROOT.parent / "shared" / path
+        if not found.exists():
+            pytest.skip(f"needs '{path}' in a folder 'shared' beside the checkout")
+        return found
+
+    return find

@@ -13,7 +13,7 @@ from ssl_bench.report.palette import STAMP
 from ssl_bench.report.paper import PaperCell
 from ssl_bench.report.render import terminal
 from ssl_bench.report.run_tables import METRICS, plain_console
-from ssl_bench.report.table import NO_VALUE, Cell, Table
+from ssl_bench.report.table import NO_VALUE, Table, TableCell
 from ssl_bench.report.tuned import NEITHER
 from ssl_bench.results.rows import CONSTANT
 from ssl_bench.stats.intervals import Interval
@@ -68,35 +68,35 @@ def _beside(entries: list[Entry], metrics: Mapping[str, str]) -> Table:
     return Table(("metric", "configuration", "value [95 %]", "SD", "to baseline"), tuple(rows))
 
 
-def metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
+def metric_cells(entry: Entry, metric: str) -> tuple[TableCell, TableCell, TableCell]:
     """Value with interval, spread between seeds, difference to the baseline with its mark."""
     cell = entry.cells.get(metric)
     if cell is None:
-        return (Cell(NO_VALUE),) * 3
+        return (TableCell(NO_VALUE),) * 3
     value = ranged(cell.interval, ".3f")
     return (
         replace(value, mark=cell.seen),
-        Cell(number_text(cell.sd), value=cell.sd),
+        TableCell(number_text(cell.sd), value=cell.sd),
         difference_cell(cell, entry.differences[metric]),
     )
 
 
-def difference_cell(cell: PaperCell, difference: float | None) -> Cell:
+def difference_cell(cell: PaperCell, difference: float | None) -> TableCell:
     """``+0.031 [+0.008, +0.054] †``; without interval and mark where the rules permit no test."""
     if difference is None:
-        return Cell(NO_VALUE)
+        return TableCell(NO_VALUE)
     found = cell.test.difference if cell.test else Interval(None)
     ends = (found.low, found.high) if found.value is not None else (None, None)
     return replace(ranged(Interval(difference, *ends), "+.3f"), mark=cell.mark)
 
 
-def ranged(interval: Interval, form: str) -> Cell:
+def ranged(interval: Interval, form: str) -> TableCell:
     """A value with its interval where it has one."""
     if interval.note == CONSTANT and interval.value is not None:
-        return Cell("constant", value=interval.value)
+        return TableCell("constant", value=interval.value)
     ends = ends_text(interval.low, interval.high, form)
     text = NO_VALUE if interval.value is None else f"{interval.value:{form}}"
-    return Cell(text, (ends,) if ends else (), value=interval.value)
+    return TableCell(text, (ends,) if ends else (), value=interval.value)
 
 
 def _encoder_table(entries: Iterable[Entry]) -> Table | None:

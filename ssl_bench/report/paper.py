@@ -21,7 +21,7 @@ from ssl_bench.plugin.components import EvaluatorSpec
 from ssl_bench.plugin.registry import installed
 from ssl_bench.pretrain.health import LEGEND, UNREADY
 from ssl_bench.report.place_notes import at, headings_of, held_notes
-from ssl_bench.report.table import Cell, Table, of_rows
+from ssl_bench.report.table import Table, TableCell, of_rows
 from ssl_bench.report.tuned import tuning_notes
 from ssl_bench.results.ledger import contaminated
 from ssl_bench.results.record import Record
@@ -273,13 +273,13 @@ def _table(title: str, corner: str, columns: Mapping[Any, str], rows: Mapping[st
     return Table((corner, *columns.values()), lines, title)
 
 
-def _shown(cell: PaperCell | None) -> Cell | None:
+def _shown(cell: PaperCell | None) -> TableCell | None:
     if cell is None:
         return None
     spread = f"± {cell.sd:.3f}" if cell.sd is not None else ""
     interval = cell.interval
     rest = tuple(filter(None, (spread, ends_text(interval.low, interval.high))))
-    return Cell(f"{interval.value:.3f}", rest, cell.mark + cell.seen, interval.value, cell.best)
+    return TableCell(f"{interval.value:.3f}", rest, cell.mark + cell.seen, interval.value, cell.best)
 
 
 def footnotes(shown: Paper) -> list[str]:

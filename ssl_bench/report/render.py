@@ -11,7 +11,7 @@ import pandas as pd
 from rich.table import Table as RichTable
 
 from ssl_bench.files import csv_text
-from ssl_bench.report.table import Cell, Table
+from ssl_bench.report.table import Table, TableCell
 from ssl_bench.report.text import cell as safe
 from ssl_bench.report.text import latex as tex
 
@@ -46,7 +46,7 @@ def _piped(texts: Iterable[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _in_markdown(content: Cell) -> str:
+def _in_markdown(content: TableCell) -> str:
     text = safe(content.text)
     mark = safe(content.mark).replace("*", "\\*")
     return " ".join([f"**{text}**" if content.best else text, *map(safe, content.rest)]) + mark
@@ -64,7 +64,7 @@ def latex(table: Table, notes: Iterable[str] = ()) -> str:
     ]) + "\n"  # fmt: skip
 
 
-def _in_latex(content: Cell) -> str:
+def _in_latex(content: TableCell) -> str:
     text = tex(content.text)
     return " ".join([f"\\textbf{{{text}}}" if content.best else text, *map(tex, content.rest)]) + tex(content.mark)
 

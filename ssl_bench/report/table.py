@@ -9,7 +9,7 @@ NO_VALUE = "-"
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell for people.
 
     Attributes:
@@ -31,7 +31,7 @@ class Cell:
         return " ".join(part for part in (self.text, *self.rest, self.mark) if part)
 
 
-Content = Cell | str | float | None
+Content = TableCell | str | float | None
 """What a row holds: a cell, a text, or a plain value, which a table for people shows as it is and a file unrounded."""
 
 
@@ -58,7 +58,7 @@ class Table:
         """Whether any column has a heading."""
         return any(self.columns)
 
-    def contents(self) -> list[list[Cell]]:
+    def contents(self) -> list[list[TableCell]]:
         """Every row as cells; a dash where there is no value."""
         return [[_cell(content) for content in row] for row in self.rows]
 
@@ -71,14 +71,14 @@ class Table:
         return [[_value(content) for content in row] for row in self.rows]
 
 
-def _cell(content: Content) -> Cell:
-    if isinstance(content, Cell):
+def _cell(content: Content) -> TableCell:
+    if isinstance(content, TableCell):
         return content
-    return Cell(NO_VALUE if content is None else str(content))
+    return TableCell(NO_VALUE if content is None else str(content))
 
 
 def _value(content: Content) -> object:
-    if isinstance(content, Cell):
+    if isinstance(content, TableCell):
         return content.text if content.value is None else content.value
     return content
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,6 @@ from ssl_bench.errors import DataError
 OPTIONS = DecodeOptions(size=16)
 RAMP = np.arange(256, dtype=np.uint16).reshape(16, 16)
 """Every grey value, at the size that is asked for, so that nothing is resized."""
-
-SHARED = next((folder / "shared" for folder in Path(__file__).parents if (folder / "shared").is_dir()), Path("absent"))
 
 
 def dicom(values: np.ndarray, path: Path, *, bits: int = 12, pixels: bytes = b"", syntax: Any = ExplicitVRLittleEndian,
@@ -213,10 +212,8 @@ def test_pydicom_is_loaded_only_for_dicom(tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["RG1_UNCR", "RG1_J2KI", "siim_nih_jpegbaseline_8bit"])
-def test_genuine_files(name: str) -> None:
-    file = SHARED / f"formats/dicom/{name}.dcm"
-    if not file.is_file():
-        pytest.skip("needs a folder 'shared' with samples of official files beside the checkout")
+def test_genuine_files(name: str, genuine: Callable[[str], Path]) -> None:
+    file = genuine(f"formats/dicom/{name}.dcm")
     grey = decode(file, DecodeOptions(64))
     assert grey.std() > 30
     assert (grey == 255).mean() < 0.05

@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from ssl_bench.report.render import csv, latex, markdown, terminal
-from ssl_bench.report.table import Cell, Table, of_rows
+from ssl_bench.report.table import Table, TableCell, of_rows
 from ssl_bench.report.templating import templates
 
-BEST = Cell("0.712", ("± 0.004", "[0.690, 0.731]"), "*", 0.7123456, best=True)
+BEST = TableCell("0.712", ("± 0.004", "[0.690, 0.731]"), "*", 0.7123456, best=True)
 TABLE = Table(
     ("method", "n_patients", "AUROC"),
-    (("msn | <b>", 12, BEST), ("=cmd()", None, Cell("-"))),
+    (("msn | <b>", 12, BEST), ("=cmd()", None, TableCell("-"))),
     "AUROC of 2 % [test]",
     "a caption",
     right=frozenset((1,)),

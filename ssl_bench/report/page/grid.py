@@ -10,7 +10,7 @@ from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.columns import UNKNOWN, Column, columns
 from ssl_bench.report.leaderboard import Board, Entry
 from ssl_bench.report.leaderboard_text import metric_cells
-from ssl_bench.report.table import Cell, Table
+from ssl_bench.report.table import Table, TableCell
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Grid:
+class PageTable:
     """The whole table.
 
     Attributes:
@@ -41,7 +41,7 @@ class Grid:
     common: dict[str, str]
 
 
-def grid(board: Board) -> Grid:
+def grid(board: Board) -> PageTable:
     """The table of a leaderboard; columns that would say nothing are left out."""
     number = {group.name: index for index, group in enumerate(board.groups)}
     rows = [_cells(entry, board.metrics) for entry in board.entries]
@@ -55,7 +55,7 @@ def grid(board: Board) -> Grid:
     lines = tuple((None if entry.rank is None else str(entry.rank), f"{entry.name}{f' {UNREADY}' * entry.unready}",
                    *(row[name] for name in kept)) for entry, row in zip(board.entries, rows, strict=True))  # fmt: skip
     right = frozenset((0, *(place for place, name in enumerate(headings) if name in numeric)))
-    return Grid(
+    return PageTable(
         Table(headings, lines, "Macro means over findings, by protocol and dataset", right=right),
         tuple(number[entry.group.name] for entry in board.entries),
         tuple(entry.group.name == board.baseline.name for entry in board.entries),
@@ -66,7 +66,7 @@ def grid(board: Board) -> Grid:
     )  # fmt: skip
 
 
-def _values(cells: Iterable[Cell]) -> tuple[str, ...]:
+def _values(cells: Iterable[TableCell]) -> tuple[str, ...]:
     return tuple(sorted({cell.text for cell in cells}))
 
 
@@ -74,7 +74,7 @@ def _headings(metrics: Mapping[str, str]) -> list[str]:
     return [heading for name in metrics.values() for heading in (f"macro {name}", f"{name} SD", f"{name} to baseline")]
 
 
-def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
+def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, TableCell]:
     """Every column of a row by its heading: texts, numbers of the row, metrics, encoder and cost."""
     shown = columns("page")
     cells = {one.heading: _cell(one, entry) for one in shown if not one.form}
@@ -84,11 +84,11 @@ def _cells(entry: Entry, metrics: Mapping[str, str]) -> dict[str, Cell]:
     return cells | {one.heading: _cell(one, entry) for one in shown if one.form and one.part != "row"}
 
 
-def _cell(column: Column, entry: Entry) -> Cell:
-    return Cell(column.text(entry), value=column.number(entry))
+def _cell(column: Column, entry: Entry) -> TableCell:
+    return TableCell(column.text(entry), value=column.number(entry))
 
 
-def _metric_cells(entry: Entry, metric: str) -> tuple[Cell, Cell, Cell]:
+def _metric_cells(entry: Entry, metric: str) -> tuple[TableCell, TableCell, TableCell]:
     """As in the terminal, with p beneath the difference."""
     value, spread, difference = metric_cells(entry, metric)
     cell = entry.cells.get(metric)

@@ -18,8 +18,6 @@ from ssl_bench.testing import check_dataset
 from sslbench_datasets.chexpert import Chexpert
 from sslbench_datasets.options import ChexpertOptions
 
-SHARED = next((folder / "shared" for folder in Path(__file__).parents if (folder / "shared").is_dir()), Path("absent"))
-
 
 @pytest.fixture(scope="module")
 def whole(tiny_chexpert: Callable[..., Path]) -> Path:
@@ -256,10 +254,8 @@ def test_two_releases_in_one_folder_are_told_apart(tiny_chexpert: Callable[..., 
 
 
 @pytest.mark.real
-def test_genuine_truth(home: Path) -> None:
-    file = SHARED / "formats/chexpert/test_groundtruth.head.csv"
-    if not file.is_file():
-        pytest.skip("needs a folder 'shared' with samples of official files beside the checkout")
+def test_genuine_truth(home: Path, genuine: Callable[[str], Path]) -> None:
+    file = genuine("formats/chexpert/test_groundtruth.head.csv")
     genuine = pd.read_csv(file, dtype=str)
     paths = [f"{study}/view1_frontal.jpg" for study in genuine["Study"]]
     table = pd.read_csv(home / "test.csv", dtype=str, keep_default_na=False).drop(columns=list(CHEXPERT14))

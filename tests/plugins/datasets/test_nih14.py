@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,6 @@ ROWS = (
     "00000003_000.png,Hernia|Effusion,0,3,30,F,AP",
 )
 TRAIN, TEST = ("00000001_000.png", "00000001_001.png", "00000002_000.png"), ("00000003_000.png",)
-SHARED = next((folder / "shared" for folder in Path(__file__).parents if (folder / "shared").is_dir()), Path("absent"))
 
 
 def write_labels(root: Path, rows: tuple[str, ...] = ROWS, header: str = HEADER, tail: str = TAIL) -> Path:
@@ -321,10 +321,8 @@ def test_unknown_options_are_refused() -> None:
 
 
 @pytest.mark.real
-def test_genuine_images() -> None:
-    root = SHARED / "real" / "nih14-mini"
-    if not root.is_dir():
-        pytest.skip("needs a folder 'shared' with real images beside the checkout")
+def test_genuine_images(genuine: Callable[[str], Path]) -> None:
+    root = genuine("real/nih14-mini")
     cohort = read(root)
     check_leakage(cohort)
     assert len(cohort) == 540
@@ -334,10 +332,8 @@ def test_genuine_images() -> None:
 
 
 @pytest.mark.real
-def test_genuine_label_files() -> None:
-    root = SHARED / "formats" / "nih"
-    if not root.is_dir():
-        pytest.skip("needs a folder 'shared' with samples of official files beside the checkout")
+def test_genuine_label_files(genuine: Callable[[str], Path]) -> None:
+    root = genuine("formats/nih")
     assert len(Nih14(Nih14Options(labels_file="Data_Entry_2017_v2020.head.csv")).read(root)) == 20
     cohort = Nih14(Nih14Options(labels_file="Data_Entry_2017_v2020.rows_of_png_samples.csv")).read(root)
     assert not missing_images(cohort)
@@ -351,10 +347,8 @@ def test_genuine_label_files() -> None:
 
 
 @pytest.mark.real
-def test_genuine_quality_lists() -> None:
-    root = SHARED / "formats" / "nih"
-    if not root.is_dir():
-        pytest.skip("needs a folder 'shared' with samples of official files beside the checkout")
+def test_genuine_quality_lists(genuine: Callable[[str], Path]) -> None:
+    root = genuine("formats/nih")
     lists = read_quality_lists(root, ("azure_quality_lists",))
     assert len(lists) == 3
     assert all(name.endswith(".png") for names in lists.values() for name in names)

@@ -21,7 +21,6 @@ from ssl_bench.testing import check_dataset
 from sslbench_datasets.options import TableOptions
 from sslbench_datasets.table import Table
 
-SHARED = next((folder / "shared" for folder in Path(__file__).parents if (folder / "shared").is_dir()), Path("absent"))
 COHORT = Path(__file__).parents[3] / "docs/open-cohort.columns.yaml"
 
 
@@ -245,10 +244,8 @@ def test_fault_13_links_out_of_the_root_are_refused(root: Path, tmp_path: Path) 
 
 
 @pytest.mark.real
-def test_genuine_cohort() -> None:
-    root = SHARED / "real/open-cohort"
-    if not root.is_dir():
-        pytest.skip("needs a folder 'shared' with real images beside the checkout")
+def test_genuine_cohort(genuine: Callable[[str], Path]) -> None:
+    root = genuine("real/open-cohort")
     cohort = Table(TableOptions(columns=str(COHORT))).read(root)
     check_cohort(cohort)
     check_leakage(cohort)

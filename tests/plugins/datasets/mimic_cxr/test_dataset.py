@@ -27,7 +27,6 @@ from sslbench_datasets.mimic_cxr.dataset import FEATURES, SCAN_FEATURES, MimicCx
 from sslbench_datasets.mimic_cxr.options import MimicCxrOptions
 
 Make = Callable[..., Path]
-SHARED = next((folder / "shared" for folder in Path(__file__).parents if (folder / "shared").is_dir()), Path("absent"))
 METADATA, SPLIT, LABELS = (f"mimic-cxr-2.0.0-{name}.csv.gz" for name in ("metadata", "split", "chexpert"))
 
 
@@ -187,10 +186,10 @@ def test_studies_without_a_label_stay_unknown_whatever_blank_means(spoilt: Path)
 
 @pytest.mark.real
 @pytest.mark.parametrize(("layout", "part"), [("mimic_iv_demo_2.2", "hosp"), ("mimic_iv_demo_v1_columns", "core")])
-def test_genuine_ehr_tables_of_the_same_patients(spoilt: Path, layout: str, part: str) -> None:
-    folder = SHARED / "formats" / layout
-    if not folder.is_dir():
-        pytest.skip("needs a folder 'shared' with genuine tables of the MIMIC-IV demo beside the checkout")
+def test_genuine_ehr_tables_of_the_same_patients(
+    spoilt: Path, layout: str, part: str, genuine: Callable[[str], Path]
+) -> None:
+    folder = genuine(f"formats/{layout}")
     people = pd.read_csv(folder / part / "patients.csv", dtype=str)[:10]
     ids = {str(10_000_000 + row): subject for row, subject in enumerate(people["subject_id"])}
     for name in (METADATA, SPLIT, LABELS):

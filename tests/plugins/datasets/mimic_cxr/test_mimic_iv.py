@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,6 @@ from ssl_bench.errors import DataError
 from sslbench_datasets.mimic_cxr.mimic_iv import FEATURES, read_features
 from sslbench_datasets.mimic_cxr.release import Tables, find_tables
 
-SHARED = next((folder / "shared" for folder in Path(__file__).parents if (folder / "shared").is_dir()), Path("absent"))
 SECOND = timedelta(seconds=1)
 EPOCH = datetime(2150, 1, 30)
 PATIENTS = "subject_id,gender,anchor_age,anchor_year"
@@ -138,10 +138,8 @@ def test_equals_the_plain_loop_on_random_tables(tmp_path: Path, seed: int, join:
 @pytest.mark.real
 @pytest.mark.parametrize("join", ["second", "day"])
 @pytest.mark.parametrize("layout", ["mimic_iv_demo_2.2", "mimic_iv_demo_v1_columns"])
-def test_equals_the_plain_loop_on_the_genuine_demo(layout: str, join: str) -> None:
-    folder = SHARED / "formats" / layout
-    if not folder.is_dir():
-        pytest.skip("needs a folder 'shared' with genuine tables of the MIMIC-IV demo beside the checkout")
+def test_equals_the_plain_loop_on_the_genuine_demo(layout: str, join: str, genuine: Callable[[str], Path]) -> None:
+    folder = genuine(f"formats/{layout}")
     tables = find_tables(folder)
     times = [(row["subject_id"], moment(row[name]))
              for path, names in ((tables.admissions, ("edregtime", "admittime", "dischtime")),
