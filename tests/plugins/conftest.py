@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from ssl_bench.plugin.labels import CHEXPERT14
@@ -97,3 +101,22 @@ def tiny_mimic(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return made[key]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def in_two_processes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Any]]:
+    """``in_two_processes(file)``: what each of two processes that run a file with RANK and FOLDER saves as RANK.pt."""
+
+    def launch(file: str) -> list[Any]:
+        folder = tmp_path_factory.mktemp("ranks")
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        running = [subprocess.Popen([sys.executable, file, str(rank), str(folder)], env=environment)
+                   for rank in range(2)]  # fmt: skip
+        try:
+            assert [process.wait(120) for process in running] == [0, 0]
+        finally:
+            for process in running:
+                process.kill()
+        return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+    return launch

@@ -22,6 +22,20 @@ from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.results.subgroups import subgroup_rows
 from ssl_bench.stats.measures import gauges
 
+PICTURES = (
+    "forest-linear",
+    "forest-auprc-linear",
+    "roc-linear",
+    "pr-linear",
+    "training",
+    "map-findings",
+    "map-features",
+)
+"""Of the report of the run."""
+
+Make = Callable[..., RunDirectory]
+"""Type of the fixture ``make_run``."""
+
 LABELS = ("Effusion", "Mass|Nodule", "Hernia", "Pneumothorax")
 """Enough patients; enough, and a name that Markdown must not split; too few for an interval; none."""
 

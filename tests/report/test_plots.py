@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -34,18 +33,7 @@ from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.stats.bootstrap import bootstrap
 from ssl_bench.stats.calibration import calibration_error
-
-PICTURES = (
-    "forest-linear",
-    "forest-auprc-linear",
-    "roc-linear",
-    "pr-linear",
-    "training",
-    "map-findings",
-    "map-features",
-)
-
-Make = Callable[..., RunDirectory]
+from tests.report.conftest import PICTURES, Make
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -29,18 +29,7 @@ from ssl_bench.report.terminal import Terminal
 from ssl_bench.report.text import cell
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
-
-PICTURES = (
-    "forest-linear",
-    "forest-auprc-linear",
-    "roc-linear",
-    "pr-linear",
-    "training",
-    "map-findings",
-    "map-features",
-)
-
-Make = Callable[..., RunDirectory]
+from tests.report.conftest import PICTURES, Make
 
 
 def markdown(run: RunDirectory) -> str:

@@ -5,9 +5,8 @@ Run as a script this file is one of the two processes: ``python test_ranks.py RA
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,18 +51,11 @@ def work(rank: int, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def two_processes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Tensor]]]:
+def two_processes(
+    in_two_processes: Callable[[str], list[dict[str, dict[str, Tensor]]]],
+) -> list[dict[str, dict[str, Tensor]]]:
     """What each of two processes found, all fusions in one launch."""
-    folder = tmp_path_factory.mktemp("ranks")
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    running = [subprocess.Popen([sys.executable, __file__, str(rank), str(folder)], env=environment)
-               for rank in range(WORLD)]  # fmt: skip
-    try:
-        assert [process.wait(120) for process in running] == [0] * WORLD
-    finally:
-        for process in running:
-            process.kill()
-    return [torch.load(folder / f"{rank}.pt") for rank in range(WORLD)]
+    return in_two_processes(__file__)
 
 
 @pytest.mark.parametrize("name", FUSIONS)
