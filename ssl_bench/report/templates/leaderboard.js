@@ -1,6 +1,22 @@
 // What is drawn and moved on the page; the work is DataTables' and Plotly's.
 const QUIET = { displaylogo: false, responsive: true, displayModeBar: false };
 
+// The libraries lie on the page as gzip in base64: this makes an address of one.
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return URL.createObjectURL(new Blob([await new Response(stream).arrayBuffer()], { type: "text/javascript" }));
+}
+async function plotly() {
+  const script = document.createElement("script");
+  script.src = await unpacked("plotly");
+  const loaded = new Promise((resolve, reject) => { script.onload = resolve; script.onerror = reject; });
+  document.head.append(script);
+  await loaded;
+  URL.revokeObjectURL(script.src);
+}
+await plotly();
+
 // A dark screen has light ink: what is drawn in black or grey changes, colours of configurations stay.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 let printing = false;
@@ -36,8 +52,7 @@ addEventListener("afterprint", () => {
 const plain = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
 
 async function sortable() {
-  const bytes = Uint8Array.from(atob(document.getElementById("datatables").textContent), (c) => c.charCodeAt(0));
-  const url = URL.createObjectURL(new Blob([bytes], { type: "text/javascript" }));
+  const url = await unpacked("datatables");
   const { default: DataTable } = await import(url);
   URL.revokeObjectURL(url);
   const grid = document.getElementById("leaderboard");
