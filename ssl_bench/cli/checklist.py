@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
+from ssl_bench.cli.complete import words
 from ssl_bench.cli.options import AsJson
 
 
 def checklist(
     runs: Annotated[list[Path], typer.Argument(help="Run directories, of one or several configurations.")],
-    guideline: Annotated[str, typer.Option(help="claim (CLAIM 2024) or tripod-ai (TRIPOD+AI).")] = "claim",
+    guideline: Annotated[
+        str,
+        typer.Option(help="claim (CLAIM 2024) or tripod-ai (TRIPOD+AI).", autocompletion=words("claim", "tripod-ai")),
+    ] = "claim",
     out: Annotated[Path | None, typer.Option(help="Markdown file to write instead of printing.")] = None,
     as_json: AsJson = False,
 ) -> None:

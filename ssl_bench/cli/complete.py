@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
@@ -36,6 +36,26 @@ def features(incomplete: str) -> list[tuple[str, str]]:
 
     offered = [feature for offer in discover().offers("dataset") for feature in _offered(offer.component)]
     return _begun(((name, "") for name in dict.fromkeys(offered)), incomplete, several=True)
+
+
+def words(*known: str) -> Completion:
+    """Words that an option knows."""
+    return lambda incomplete: _begun(((word, "") for word in known), incomplete, several=False)
+
+
+def values_of(key: str) -> Completion:
+    """Values of a key of the configuration that takes a few words only."""
+
+    def complete(incomplete: str) -> list[tuple[str, str]]:
+        from ssl_bench.config.config import RunConfig
+
+        annotation: Any = RunConfig
+        for part in key.split("."):
+            annotation = annotation.model_fields[part].annotation if hasattr(annotation, "model_fields") else None
+        literals = [one for one in (annotation, *get_args(annotation)) if get_origin(one) is Literal]
+        return words(*(value for one in literals for value in get_args(one)))(incomplete)
+
+    return complete
 
 
 def kinds(incomplete: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ssl_bench.cli.complete import features, names_of
+from ssl_bench.cli.complete import features, names_of, values_of, words
 from ssl_bench.cli.options import Aggregate, OnMissing, OnUnlisted
 
 Text = str | None
@@ -33,7 +33,7 @@ class ConfigFlag:
 
 def flag(key: str, of: Any, help: str, *names: str, complete: Any = None) -> ConfigFlag:
     """A flag by its type and its help."""
-    return ConfigFlag(key, Annotated[of, typer.Option(*names, help=help, autocompletion=complete)])
+    return ConfigFlag(key, Annotated[of, typer.Option(*names, help=help, autocompletion=complete or values_of(key))])
 
 
 FLAGS = {
@@ -56,8 +56,10 @@ FLAGS = {
     ),
     "group": flag("group", Text, "Method of the weights that pretrained is given: its seeds form an arm."),
     "pretraining_seed": flag("pretraining_seed", int | None, "Which seed of that group the weights are."),
-    "labels": flag("data.labels", Text, "Label space: native, nih14, chexpert14, common7."),
-    "recipe": flag("recipe", Text, "reference, or paper or released (MSN). [reference]"),
+    "labels": flag("data.labels", Text, "Label space: native, nih14, chexpert14, common7.",
+                   complete=words("native", "nih14", "chexpert14", "common7")),
+    "recipe": flag("recipe", Text, "reference, or paper or released (MSN). [reference]",
+                   complete=words("reference", "paper", "released")),
     "uncertain": flag("data.uncertain", Text, "An uncertain label: ignore, zeros or ones. [zeros]"),
     "blank": flag("data.blank", Text, "A blank label: ignore or zeros. [zeros]"),
     "on_unlisted": ConfigFlag("data.on_unlisted", OnUnlisted),

@@ -10,7 +10,7 @@ import typer
 
 from ssl_bench.api.settings import cache_folder as cache_folder
 from ssl_bench.api.settings import merge_flags as merge_flags
-from ssl_bench.cli.complete import names_of, presets
+from ssl_bench.cli.complete import names_of, presets, values_of
 from ssl_bench.errors import UsageError
 from ssl_bench.report.hush import hush
 
@@ -34,11 +34,19 @@ Dataset = Annotated[str | None, typer.Option("--data", help="Dataset. [synthetic
 Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
 TestOn = Annotated[
     list[str] | None,
-    typer.Option("--test-on", help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated."),
+    typer.Option(
+        "--test-on",
+        help="Other datasets to test on: NAME=ROOT or NAME:refit=ROOT, comma-separated.",
+        autocompletion=names_of("dataset", several=True),
+    ),
 ]
 ProbeOn = Annotated[
     list[str] | None,
-    typer.Option("--probe-on", help="Other datasets to fit and test probes on: NAME=ROOT, comma-separated."),
+    typer.Option(
+        "--probe-on",
+        help="Other datasets to fit and test probes on: NAME=ROOT, comma-separated.",
+        autocompletion=names_of("dataset", several=True),
+    ),
 ]
 FeatureKinds = Annotated[
     str | None,
@@ -65,12 +73,22 @@ InexactResume = Annotated[
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed cells again.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be run and what it costs, and stop.")]
 
-OnMissing = Annotated[str | None, typer.Option(help="Missing images: error, or skip (counted and recorded). [error]")]
+OnMissing = Annotated[
+    str | None,
+    typer.Option(
+        help="Missing images: error, or skip (counted and recorded). [error]",
+        autocompletion=values_of("data.on_missing"),
+    ),
+]
 Split = Annotated[
     Path | None, typer.Option(help="CSV file with a split of your own: split beside patient_id, study_id or image_id.")
 ]
 OnUnlisted = Annotated[
-    str | None, typer.Option(help="Images that the split file has no split for: error, or skip. [error]")
+    str | None,
+    typer.Option(
+        help="Images that the split file has no split for: error, or skip. [error]",
+        autocompletion=values_of("data.on_unlisted"),
+    ),
 ]
 FollowLinks = Annotated[
     str | None, typer.Option(help="Folders outside the root that links may point to, comma-separated; any: each.")
@@ -80,7 +98,12 @@ MinPatients = Annotated[
     int, typer.Option("--min-patients", min=1, help="Positive, negative patients of findings in macro means.")
 ]
 FurtherMetrics = Annotated[
-    str, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.")
+    str,
+    typer.Option(
+        "--metric",
+        help="Metrics beside AUROC and AUPRC, comma-separated; see plugins.",
+        autocompletion=names_of("metric", several=True),
+    ),
 ]
 SeedSD = Annotated[
     float, typer.Option("--seed-sd", min=0, help="SD of macro AUROC between seeds, for the power calculation.")
@@ -96,7 +119,10 @@ RefuseContaminated = Annotated[
 
 Aggregate = Annotated[
     str | None,
-    typer.Option(help="Score studies by max or mean of their images, or images: none. [the dataset's own]"),
+    typer.Option(
+        help="Score studies by max or mean of their images, or images: none. [the dataset's own]",
+        autocompletion=values_of("evaluate.aggregate"),
+    ),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ssl_bench.cli.complete import names_of
 from ssl_bench.cli.options import AsJson
 from ssl_bench.pretrain.signals import shutdown_with
 
@@ -25,7 +26,12 @@ def score(
         Path | None, typer.Option(help="The same of validation images, on which thresholds are chosen.")
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option("--metric", help="Metrics beside AUROC and AUPRC, comma-separated. [the usual ones]")
+        str | None,
+        typer.Option(
+            "--metric",
+            help="Metrics beside AUROC and AUPRC, comma-separated. [the usual ones]",
+            autocompletion=names_of("metric", several=True),
+        ),
     ] = None,
     aggregate: Annotated[str | None, typer.Option(help="Score studies by the max or mean of their images.")] = None,
     out: Annotated[

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ssl_bench.cli.cells import launcher_of
-from ssl_bench.cli.complete import names_of
+from ssl_bench.cli.complete import names_of, words
 from ssl_bench.cli.configured import takes
 from ssl_bench.cli.options import (
     AsJson,
@@ -63,9 +63,19 @@ def tune(
     rule: Annotated[
         str, typer.Option(help="What selects: validation, validation:DATASET, or oracle (test: not comparable).")
     ] = "validation",
-    sampler: Annotated[str, typer.Option(help="How trials are drawn: sobol, halton, random or tpe.")] = "sobol",
+    sampler: Annotated[
+        str,
+        typer.Option(
+            help="How trials are drawn: sobol, halton, random or tpe.",
+            autocompletion=words("sobol", "halton", "random", "tpe"),
+        ),
+    ] = "sobol",
     pruner: Annotated[
-        str, typer.Option(help="Ends trials below the median: none, rank (no labels) or probe (validation).")
+        str,
+        typer.Option(
+            help="Ends trials below the median: none, rank (no labels) or probe (validation).",
+            autocompletion=words("none", "rank", "probe"),
+        ),
     ] = "none",
     search: Annotated[
         list[str] | None,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -70,12 +73,34 @@ def completed(sslbench: Any, monkeypatch: pytest.MonkeyPatch, words: str) -> lis
         ("sslbench show fusion conc", ["concat"]),
         ("sslbench data check nih", ["nih14"]),
         ("sslbench run --backbone vit-ti", ["vit-tiny"]),
+        ("sslbench run --test-on nih14,che", ["nih14,chexpert"]),
+        ("sslbench run --uncertain i", ["ignore"]),
+        ("sslbench run --accelerator c", ["cpu", "cuda"]),
+        ("sslbench run --aggregate m", ["max", "mean"]),
+        ("sslbench run --recipe r", ["reference", "released"]),
+        ("sslbench leaderboard --metric ece,bri", ["ece,brier"]),
+        ("sslbench score file --metric bri", ["brier"]),
+        ("sslbench new plugin x --kind enc", ["encoder"]),
+        ("sslbench checklist x --guideline tri", ["tripod-ai"]),
+        ("sslbench tune --sampler so", ["sobol"]),
     ],
 )
 def test_names_complete(sslbench: Any, monkeypatch: pytest.MonkeyPatch, words: str, some: list[str]) -> None:
     found = completed(sslbench, monkeypatch, words)
     assert set(some) <= set(found)
     assert all(name.startswith(words.split(" ")[-1]) for name in found)
+
+
+def test_completing_needs_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own, since this one has torch: names, words of the configuration, for two shells."""
+    code = "from ssl_bench.cli import main\ntry: main()\nfinally: print('torch' in sys.modules)"
+    for shell, words in (("bash", {"COMP_WORDS": "sslbench run --method ms", "COMP_CWORD": "3"}),
+                         ("zsh", {"_TYPER_COMPLETE_ARGS": "sslbench run --uncertain ig"})):  # fmt: skip
+        environment = {**os.environ, "_SSLBENCH_COMPLETE": f"complete_{shell}", **words}
+        command = [sys.executable, "-c", f"import sys; sys.argv = ['sslbench']; {code}"]
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert told.split()[-1] == "False"
+        assert ("msn-ehr" if shell == "bash" else "ignore") in told
 
 
 def test_what_is_on_the_line_already_is_not_offered_again(sslbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,8 @@ def test_every_command_with_json_is_documented_and_no_other() -> None:
     assert able == told
     assert {"run", "evaluate", "ablate", "sweep", "tune", "tables", "leaderboard", "compare", "score", "probe",
             "plugins", "show", "data check", "data stats", "checklist"} == able  # fmt: skip
+    sentences = {"report", "embed", "export", "bundle", "new", "data prepare", "data synth"}  # and paths, but no table
+    assert {*COMMANDS} - {"data"} == able | sentences, "a new command prints a table with --json, or stands here"
 
 
 def told(answer: Any, command: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def decision_plot(evaluation: Evaluation, run: RunDirectory, record: Record) -> 
     arrays = of_predictions("decision", VERSION, partial(of_each_label, _of_label), evaluation, run, record)
     labels = [label for label in evaluation.labels if label != MACRO]
     names = [panel_name(evaluation, label) for label in labels]
-    grid = panel_grid(names, height=1.3, left=0.6, gap_x=0.42, gap_y=0.34)
+    grid = panel_grid(names, height=1.3, left=0.65, gap_x=0.56, gap_y=0.34)
     title = f"Decision curves: {evaluation.name}"
     sheet = Sheet(record, title, grid_height(grid))
     for number, panel in enumerate(sheet.panels(grid)):

@@ -48,7 +48,7 @@ def reliability_plot(evaluation: Evaluation, run: RunDirectory, record: Record) 
     arrays, told = bin_points(evaluation, run, record), calibration(record, evaluation)
     labels = [label for label in evaluation.labels if label != MACRO]
     names = [panel_name(evaluation, label) for label in labels]
-    grid = panel_grid(names, height=1.6, left=0.55, gap_x=0.22, gap_y=0.3)
+    grid = panel_grid(names, height=1.6, left=0.7, gap_x=0.22, gap_y=0.3)
     title = f"Reliability: {evaluation.name}"
     sheet = Sheet(record, title, grid_height(grid))
     for number, panel in enumerate(sheet.panels(grid)):
