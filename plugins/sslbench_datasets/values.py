@@ -112,6 +112,11 @@ def slashed(paths: pd.Series) -> pd.Series:
     return paths.str.replace("\\", "/", regex=False).str.replace(r"^(?:\./+)+", "", regex=True)
 
 
+def without_ending(names: pd.Series) -> pd.Series:
+    """Names of images without the ending of their files, which some copies of a table have and others lack."""
+    return names.str.replace(r"(?i)\.(?:dicom|dcm|png|jpe?g)$", "", regex=True)
+
+
 def paths_in(
     root: Path, names: pd.Series, folders: pd.Series | None = None, below: Sequence[str] = (".",)
 ) -> pd.Series:

@@ -17,6 +17,7 @@ from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
 from sslbench_datasets.hospitals.draft import Draft, Layout
 from sslbench_datasets.hospitals.options import NihExpertsOptions
 from sslbench_datasets.nih14 import Nih14
+from sslbench_datasets.values import without_ending
 
 FILES = {"validate": "validation_labels.csv", "test": "test_labels.csv"}
 PLACES = ("", "four_findings_expert_labels", "google-nih", "experts")
@@ -82,7 +83,8 @@ class NihExperts(Layout[NihExpertsOptions]):
         by = first_present(path, IMAGES)
         table = read_csv(path, {"image": IMAGES[by], **FINDINGS}, spelling=str.lower)
         table.check_filled("image")
-        text = table.frame.assign(**{name: table.frame[name].str.upper() for name in FINDINGS})
+        image = without_ending(table.frame["image"]) + ".png"
+        text = table.frame.assign(image=image, **{name: table.frame[name].str.upper() for name in FINDINGS})
         strange = text[~text[list(FINDINGS)].isin(list(MEANING)).all(axis=1)]
         if len(strange):
             found = shortened(strange["image"])

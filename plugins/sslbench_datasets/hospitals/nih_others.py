@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +21,7 @@ from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout, no_patients
 from sslbench_datasets.hospitals.headers import read_headers
 from sslbench_datasets.hospitals.masks import mask_boxes
 from sslbench_datasets.hospitals.options import HeaderOptions
-from sslbench_datasets.values import parse_marks
+from sslbench_datasets.values import parse_marks, without_ending
 
 FILM = 1024
 """Side of a film in px."""
@@ -51,6 +52,7 @@ class OfNih(Layout[HeaderOptions]):
             draft.category("sex", text["sex"], SEXES)
             draft.category("view", text["view"], VIEWS)
         draft.findings(marks)
+        draft.counts |= {f"images without a label of {name}": int(blank) for name, blank in marks.isna().sum().items()}
         draft.blank_unjudged = True
         draft.boxes = self.boxes(root)
         return draft
@@ -79,7 +81,7 @@ class Rsna(OfNih):
         table = read_csv(path, {"image": "patientId", "Pneumonia": "Target"})
         table.check_filled("image", "Pneumonia")
         boxes = parse_marks(table.frame[["Pneumonia"]], table.frame["image"], path)
-        marks = one_answer(boxes, table.frame["image"], path)
+        marks = one_answer(boxes, without_ending(table.frame["image"]), path)
         classes = find(root, ("stage_2_detailed_class_info.csv", "stage_1_detailed_class_info.csv"))
         marks["No Finding"] = marks.index.to_series().map(read_classes(classes))
         both = marks.index[(marks == 1).all(axis=1)]
@@ -104,7 +106,8 @@ class Rsna(OfNih):
                             f"{shortened(wrong.unique())} do not; download it again")  # fmt: skip
         sides = text.loc[there, list(places)].apply(pd.to_numeric, errors="coerce") / FILM
         boxes = pd.DataFrame({
-            "image_id": text.loc[there, "image"], "finding": "Pneumonia", "left": sides["x"], "top": sides["y"],
+            "image_id": without_ending(text.loc[there, "image"]), "finding": "Pneumonia",
+            "left": sides["x"], "top": sides["y"],
             "right": sides["x"] + sides["width"], "bottom": sides["y"] + sides["height"], "aspect": 1.0,
         })  # fmt: skip
         check_boxes(boxes, path)
@@ -117,6 +120,7 @@ class Rsna(OfNih):
             return None
         try:
             rows = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
+            rows["subset_img_id"] = without_ending(rows["subset_img_id"].astype(str))
             names = rows.set_index("subset_img_id")["img_id"].astype(str)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} must list subset_img_id with img_id: {error}; download it again") from None
@@ -139,7 +143,7 @@ def read_classes(path: Path) -> pd.Series:
     if known.isna().any():
         found = shortened(text.loc[known.isna(), "class"].unique())
         raise DataError(f"classes of {path} must be {', '.join(CLASSES)}; found {found}; download it again")
-    return known.set_axis(text["image"])
+    return known.set_axis(without_ending(text["image"]))
 
 
 def one_answer(marks: pd.DataFrame, images: pd.Series, path: Path) -> pd.DataFrame:
@@ -181,7 +185,7 @@ class Siim(OfNih):
         path = find(root, ("train-rle.csv", "stage_2_train.csv"))
         table = read_csv(path, {"image": "ImageId", "mask": "EncodedPixels"})
         table.check_filled("image", "mask")
-        return table
+        return replace(table, frame=table.frame.assign(image=without_ending(table.frame["image"])))
 
     def boxes(self, root: Path) -> pd.DataFrame | None:
         """The masks as rectangles of a grid."""

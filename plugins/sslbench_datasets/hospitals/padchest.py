@@ -44,6 +44,7 @@ FINDINGS = (
     "Hernia", "Infiltration", "Mass", "Nodule", "Pleural Effusion", "Pleural_Thickening", "Pneumonia", "Pneumothorax",
     "Support Devices", "Tuberculosis",
 )  # fmt: skip
+NETWORK = "rnn_model"
 EXCLUDE, NOTHING = "(exclude)", "(nothing)"
 """In the table of terms: the film is of no use; the term tells of no finding."""
 
@@ -75,6 +76,8 @@ class Padchest(Layout[PadchestOptions]):
         )
         draft = Draft.of(self.name, root, name, path_of, text["patient"], text.get("study"))
         physician = text["method"].str.lower() == "physician"
+        other = ~physician & (text["method"].str.lower() != NETWORK)
+        draft.counts["images labelled neither by Physician nor by RNN_model, taken for the latter"] = int(other.sum())
         draft.sources["rows labelled by a physician"] = int(physician.sum())
         if "study" not in text:
             draft.counts["images without a study, each its own"] = len(text)

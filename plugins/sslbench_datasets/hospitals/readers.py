@@ -37,8 +37,10 @@ def from_grades(grades: pd.DataFrame, questionable: Sequence[float], policy: Gra
 
 
 def larger(one: pd.Series, other: pd.Series) -> pd.Series:
-    """The higher grade of two sides; that of one side where the other is blank."""
-    return pd.concat([one, other], axis=1).max(axis=1)
+    """The higher grade of two sides; where one is blank that of the other, unless it is 0: nobody judged the whole."""
+    both = pd.concat([one, other], axis=1)
+    higher = both.max(axis=1)
+    return higher.mask(both.isna().any(axis=1) & (higher == 0))
 
 
 def without_contradictions(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:

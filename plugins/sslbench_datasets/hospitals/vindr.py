@@ -15,12 +15,12 @@ import pandas as pd
 from ssl_bench.data.boxes import SIDES, check_boxes
 from ssl_bench.data.tables import find, header_of, read_csv
 from ssl_bench.errors import DataError, Problems, shortened
-from ssl_bench.plugin.labels import NO_FINDING, check_values
+from ssl_bench.plugin.labels import NO_FINDING
 from sslbench_datasets.hospitals.draft import SEXES, Draft, Layout, no_patients
 from sslbench_datasets.hospitals.headers import read_headers
 from sslbench_datasets.hospitals.options import Readers, VindrOptions
 from sslbench_datasets.hospitals.readers import agreed, sensitivity
-from sslbench_datasets.values import parse_marks
+from sslbench_datasets.values import parse_marks, without_ending
 
 FINDINGS = (
     "Aortic enlargement", "Atelectasis", "Calcification", "Cardiomegaly", "Clavicle fracture", "Consolidation", "Edema",
@@ -98,7 +98,9 @@ def read_boxes(root: Path, draft: Draft) -> pd.DataFrame:
     text = pd.concat([part.frame for part in parts], ignore_index=True)
     text = text[(text[list(SIDES)] != "").all(axis=1)].reset_index(drop=True)
     sides = text[list(SIDES)].apply(pd.to_numeric, errors="coerce")
-    boxes = text[["image", "finding"]].join(sides).merge(_there(draft), on=["image", "finding"])
+    every = text[["finding"]].assign(image=without_ending(text["image"])).join(sides)
+    boxes = every.merge(_there(draft), on=["image", "finding"])
+    draft.counts["boxes of findings that their image has not by its labels, not read"] = len(every) - len(boxes)
     paths = draft.rows.set_index("image_id")["image_path"]
     films = pd.Index(boxes["image"].unique())
     size = read_headers(root, paths.loc[films].tolist(), {"width": "Columns", "height": "Rows"}).set_index(films)
@@ -152,11 +154,13 @@ def read_part(root: Path, split: str) -> Part:
         path, {"image": "image_id", "reader": "rad_id", **spelt}, optional=("reader",) if split == "test" else ()
     )
     table.check_filled("image")
-    text = table.frame
+    text = table.frame.assign(image=without_ending(table.frame["image"]))
     twice = text.duplicated(["image", "reader"] if "reader" in text else ["image"])
     if twice.any():
         found = shortened(text.loc[twice, "image"].unique())
         raise DataError(f"{path} has two rows of one reader for {found}; keep one of each")
     marks = parse_marks(text[list(FINDINGS)], text["image"], path)
-    check_values(marks, text["image"])
+    wrong = text.loc[(marks.notna() & ~marks.isin((0.0, 1.0))).any(axis=1), "image"]
+    if len(wrong):
+        raise DataError(f"readers of {path} say 0 or 1; they say others of {shortened(wrong.unique())}; correct them")
     return Part(text["image"], marks)

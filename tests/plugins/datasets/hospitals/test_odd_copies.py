@@ -14,6 +14,7 @@ from pandas.testing import assert_frame_equal
 from ssl_bench.data.boxes import check_boxes
 from ssl_bench.errors import HandledError
 from ssl_bench.plugin.cohort import Cohort, check_cohort
+from sslbench_datasets.hospitals.readers import larger
 
 Make = Callable[[str], Path]
 Read = Callable[..., Cohort]
@@ -48,6 +49,11 @@ SAME = [
     ("padchest", PADCHEST, column("MethodLabel", lambda methods: methods.str.upper())),
     ("padchest", PADCHEST, column("Labels", lambda lists: lists.str.upper().str.replace("NAN", "nan"))),
     ("padchest", PADCHEST, column("PatientSex_DICOM", lambda sexes: sexes.replace(WORDS))),
+    ("nih14-experts", "four_findings_expert_labels/test_labels.csv",
+     column("Image Index", lambda names: names.str.removesuffix(".png"))),
+    ("vindr-cxr", "annotations/image_labels_train.csv", column("image_id", lambda names: names + ".dicom")),
+    ("rsna-pneumonia", "stage_2_train_labels.csv", column("patientId", lambda names: names + ".dcm")),
+    ("siim-acr", "train-rle.csv", column("ImageId", lambda names: names + ".dcm")),
     ("taix-ray", "metadata/split.csv", column("Split", lambda splits: splits.str.title() + " ")),
     ("taix-ray", "metadata/annotation.csv", column("Sex", lambda sexes: sexes.replace(WORDS))),
     ("taix-ray", "metadata/annotation.csv", column("HeartSize", lambda grades: grades + ".0")),
@@ -148,6 +154,8 @@ REFUSED = [
     ("nih14-experts", "four_findings_expert_labels/test_labels.csv",
      lambda table: twice(table, Fracture="YES", Pneumothorax="YES"), "several that differ"),
     ("vindr-cxr", "annotations/image_labels_train.csv", lambda table: twice(table), "two rows of one reader"),
+    ("vindr-cxr", "annotations/image_labels_train.csv", lambda table: table.assign(Edema="0.5"), "say 0 or 1"),
+    ("vindr-cxr", "annotations/image_labels_test.csv", lambda table: of_first(table, Edema="-1"), "say 0 or 1"),
     ("brax", BRAX, lambda table: of_first(table, Edema="yes"), "labels must be 1, 0, -1 or blank"),
 ]  # fmt: skip
 
@@ -200,6 +208,24 @@ def test_boxes_may_reach_out_of_their_picture_by_what_rounding_gives() -> None:
     check_boxes(pd.DataFrame([box]), Path("boxes.csv"))
     with pytest.raises(HandledError, match=r"boxes of boxes\.csv must lie in their pictures; those of a do not"):
         check_boxes(pd.DataFrame([{**box, "right": 1.1}]), Path("boxes.csv"))
+
+
+def test_what_is_not_read_is_counted(copy: Make, read: Read) -> None:
+    root = copy("vindr-cxr")
+    rewrite(root / "annotations/annotations_train.csv", column("class_name", lambda names: names.str.upper()))
+    found = read("vindr-cxr", root, boxes=True)
+    assert found.counts["boxes of findings that their image has not by its labels, not read"] > 3
+    root = copy("rsna-pneumonia")
+    rewrite(root / CLASSES, lambda table: table[3:])
+    assert read("rsna-pneumonia", root).counts["images without a label of No Finding"] == 3
+    root = copy("padchest")
+    rewrite(root / PADCHEST, column("MethodLabel", lambda methods: methods.replace("RNN_model", "intern")))
+    assert read("padchest", root).counts["images labelled neither by Physician nor by RNN_model, taken for the latter"]
+
+
+def test_a_side_that_nobody_judged_leaves_the_other_side_when_it_shows_something() -> None:
+    one, other = pd.Series([0.0, 0.0, 3.0, float("nan")]), pd.Series([2.0, float("nan"), float("nan"), float("nan")])
+    assert larger(one, other).fillna(-9).tolist() == [2, -9, 3, -9]
 
 
 def test_two_films_of_one_number_are_refused(copy: Make, read: Read) -> None:
