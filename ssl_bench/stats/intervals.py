@@ -231,9 +231,10 @@ def macro_difference(parts: Macro) -> Difference:
 def macro_parts(values: Floats, replicates: Floats, support: Sequence[Support], fewest: int = FEWEST) -> Macro:
     """The mean over the labels that have patients enough for a claim, with what its inference rests on.
 
-    With labels of 1 to 4 positive patients an interval of the mean covers too little (docs/evaluation.md), so they are
-    left out; where no label has enough, the value is the mean over all and there is no inference. Degrees of freedom
-    by Welch and Satterthwaite: each label's share of the variance is its covariance with the mean.
+    With labels of 1 to 4 positive patients an interval of the mean covers too little, so they are left out
+    (docs/measurements/statistics.md); where no label has enough, the value is the mean over all and there is no
+    inference. Degrees of freedom by Welch and Satterthwaite: each label's share of the variance is its covariance with
+    the mean.
 
     Args:
         values: (L,), NaN where undefined.

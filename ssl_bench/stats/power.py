@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from ssl_bench.stats.significance import ALPHA, SEEDS, few_seeds
 
 SEED_SD = 0.0117
-"""Macro AUROC of runs of one method that differ in the seed alone, where no other is stated (docs/fusion.md)."""
+"""Macro AUROC of runs that differ in the seed alone, where no other is stated (docs/measurements/statistics.md)."""
 
 PATIENT_SD = 0.005
 """Paired differences over resamples of the patients of a test split of MIMIC-CXR's size (docs/fusion.md)."""
