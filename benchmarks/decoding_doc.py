@@ -1,4 +1,4 @@
-"""The table of decoding speeds in docs/data.md: ``python -m benchmarks.decoding_doc ["what it is"=FOLDER ...]``.
+"""Decoding speeds in docs/measurements/data.md: ``python -m benchmarks.decoding_doc ["what it is"=FOLDER ...]``.
 
 Files of the usual kinds are generated; folders of others are measured beside them. Everything is processor time of one
 thread, so that a machine that does other work besides changes it little.
@@ -25,7 +25,7 @@ from ssl_bench.data.store import prepare
 from ssl_bench.files import write_text
 from ssl_bench.plugin.cohort import Cohort
 
-PAGE = Path(__file__).parents[1] / "docs" / "data.md"
+PAGE = Path(__file__).parents[1] / "docs" / "measurements" / "data.md"
 
 KINDS = {
     "JPEG of 2544 x 3056 px (generated)": (".jpg", 2544, 3056),
