@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 from ssl_bench.cli.door import LONE, not_utf8
 from ssl_bench.cli.flags import declared
-from ssl_bench.cli.panels import grouped
+from ssl_bench.cli.panels import grouped, plain
 from ssl_bench.errors import UsageError
 
 
@@ -45,7 +45,11 @@ class Command(TyperCommand):
         for argument in filter(LONE.search, args):
             raise UsageError(not_utf8(argument))
         if not ctx.resilient_parsing:
-            values, _, found = self.make_parser(ctx).parse_args(args=list(args))
+            try:
+                values, _, found = self.make_parser(ctx).parse_args(args=list(args))
+            except Exception as error:
+                self._tell_key(ctx, getattr(error, "option_name", ""))  # only what an unknown option raises has it
+                raise
             order: list[Any] = list(found)
             given = [one for one in order if one.param_type_name == "option" and not (one.multiple or one.is_flag)]
             twice = dict.fromkeys(one.opts[0] for one in given if given.count(one) > 1)
@@ -54,15 +58,24 @@ class Command(TyperCommand):
             refuse_seeds(values)
         return super().parse_args(ctx, args)
 
+    def _tell_key(self, ctx: Any, option: str) -> None:
+        """What another command has a flag for is a key here.
+
+        Raises:
+            UsageError: naming the key, where the command takes keys.
+        """
+        from ssl_bench.cli.configured import FLAGS
+
+        name = {"--eval": "protocols"}.get(option, option.removeprefix("--").replace("-", "_"))
+        if name in FLAGS and FLAGS[name].key and any("--set" in param.opts for param in self.params):
+            raise UsageError(f"{ctx.command_path} has no {option}; set it by --set {FLAGS[name].key}=VALUE")
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Options in panels, where a command has many."""
-        records = [(str(param.name), record) for param in self.get_params(ctx)
+        records = [(str(param.name), plain(record)) for param in self.get_params(ctx)
                    if (record := param.get_help_record(ctx)) and param.param_type_name == "option"]  # fmt: skip
         panels = grouped(records)
-        if len(panels) < 2:
-            super().format_options(ctx, formatter)
-            return
-        arguments = [record for param in self.get_params(ctx)
+        arguments = [plain(record) for param in self.get_params(ctx)
                      if param.param_type_name == "argument" and (record := param.get_help_record(ctx))]  # fmt: skip
         for title, rows in {"Arguments": arguments, **panels}.items():
             if rows:

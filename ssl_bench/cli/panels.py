@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from ssl_bench.cli.flags import EHR, declared_panel
@@ -39,6 +40,8 @@ PANELS = {
 }  # fmt: skip
 """Options by panel, by the name of their parameter."""
 
+LISTED = re.compile(r"<list\[(\w+)\]>")
+
 OTHER = "Options"
 """Panel of an option that is in none of them."""
 
@@ -49,6 +52,11 @@ Record = tuple[str, str]
 def panel_of(name: str) -> str:
     """The panel of an option, of a declared one what its declaration says."""
     return next((panel for panel, names in PANELS.items() if name in names), None) or declared_panel(name) or OTHER
+
+
+def plain(record: Record) -> Record:
+    """An option that may be repeated, with what it takes in the words of the others: ``<list[Path]>`` as ``<path>``."""
+    return LISTED.sub(lambda found: f"<{found[1].lower()}>", record[0]), record[1]
 
 
 def grouped(records: Iterable[tuple[str, Record]]) -> dict[str, list[Record]]:

@@ -151,7 +151,7 @@ def encoder_file(value: Any) -> Any:
         return value
     name, equals, path = value.partition("=")
     if not equals or not name.strip() or not path.strip():
-        raise UsageError(f"--encoder expects NAME=PATH such as rad-dino=/models/rad-dino, found '{value}'")
+        raise UsageError(f"an encoder is given as NAME=PATH, for example rad-dino=/models/rad-dino, found '{value}'")
     return {"name": name.strip(), "path": path.strip()}
 
 

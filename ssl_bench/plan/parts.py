@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ssl_bench.config.checks import check_batch, check_declared, check_lars
 from ssl_bench.config.config import METRICS, Choice, RunConfig
 from ssl_bench.config.recipes import find
-from ssl_bench.errors import Problems, UsageError, unknown
+from ssl_bench.errors import Problems, UsageError
 from ssl_bench.plan.attributes import check_named, specs_of
+from ssl_bench.plan.backbones import check_known, choose_backbone
 from ssl_bench.plan.baselines import choose_baselines
 from ssl_bench.plan.encoders import as_backbone, choose_encoder
 from ssl_bench.plugin.components import (
@@ -322,30 +322,10 @@ def _check_branches(config: RunConfig, registry: Registry) -> None:
         )
 
 
-def choose_backbone(registry: Registry, name: str) -> BackboneSpec:
-    """An alias that a plugin offers, or any timm architecture by its own name."""
-    alias = name.replace("_", "-")
-    if name not in registry.names(BackboneSpec.kind) and alias in registry.names(BackboneSpec.kind):
-        raise UsageError(f"unknown backbone '{name}'; did you mean '{alias}'?")
-    if name in registry.names(BackboneSpec.kind) or "," in name:  # the registry says what takes several
-        return registry.get(BackboneSpec.kind, name)  # type: ignore[no-any-return]
-    if "-" in name:  # timm's names have none, so an alias was meant
-        own = f", or '{name.replace('-', '')}', as timm's names have no '-'"
-        raise UsageError(unknown("backbone", name, registry.names(BackboneSpec.kind)) + own)
-    patch, size = re.search(r"patch(\d+)", name), re.search(r"_(\d{3})$", name)
-    return BackboneSpec(
-        name=name,
-        target="ssl_bench.build.backbones:build",
-        summary="timm architecture",
-        arguments={"model": name},
-        image_size=int(size[1]) if size else 224,
-        patch_size=int(patch[1]) if patch else 0,
-    )
-
-
 def _check_fit(config: RunConfig, parts: RunComponents) -> None:
     check_batch(config.pretrain)
     if parts.image_size > config.data.size and not parts.encoder:
+        check_known(parts.backbone)
         raise UsageError(
             f"backbone '{parts.backbone.name}' sees {parts.image_size} px, the prepared images have "
             f"{config.data.size} px; raise --set data.size={parts.image_size}"

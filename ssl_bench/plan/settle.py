@@ -6,7 +6,7 @@ from typing import Any
 
 from ssl_bench.config.config import BackboneConfig, PretrainConfig, RunConfig
 from ssl_bench.errors import UsageError
-from ssl_bench.plan.parts import choose_backbone
+from ssl_bench.plan.backbones import choose_backbone
 from ssl_bench.plugin.components import BackboneSpec, MethodSpec, of_preset
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.plugin.training import UNSTATED, Training

@@ -10,7 +10,7 @@ from typing import Any
 
 from ssl_bench.config.config import RunConfig
 from ssl_bench.errors import UsageError, unknown
-from ssl_bench.plan.parts import choose_backbone
+from ssl_bench.plan.backbones import choose_backbone
 from ssl_bench.plan.settle import official, settle
 from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.registry import Registry

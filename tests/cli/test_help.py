@@ -46,6 +46,7 @@ def test_every_option_of_a_long_help_has_its_panel(sslbench: Any, name: str) -> 
     told = sslbench(name, "--help").out
     places = [told.index(f"\n{panel}:") for panel in PANELS if f"\n{panel}:" in told]
     assert len(places) > 2
+    assert "<list[" not in told
     assert places == sorted(places)
     assert all(told.count(f"\n  {param.opts[0]} ") == 1 for param in COMMANDS[name].params
                if param.opts[0].startswith("--") and len(param.opts) == 1)  # fmt: skip

@@ -32,6 +32,8 @@ from ssl_bench.plugin.places import option_places, places
         (("run", "--set", "pretrain.epoch=5"), "did you mean 'epochs'?"),
         (("run", "--backbone", "vit_small"), "did you mean 'vit-small'?"),
         (("run", "--backbone", "ViT-Small"), "did you mean 'vit-small'?"),
+        (("run", "--label-fraction", "0.1"), "sslbench run has no --label-fraction; set it by --set evaluate.label_fr"),
+        (("sweep", "--ehr-control", "noise"), "sslbench sweep has no --ehr-control; set it by --set ehr.control=VALUE"),
         (("run", "--backbone", "resnet-50"), ", or 'resnet50', as timm's names have no '-'"),
     ],
 )  # fmt: skip

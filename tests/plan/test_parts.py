@@ -10,7 +10,8 @@ from ssl_bench import Component, DatasetSpec, EvaluatorSpec, FeatureSpec, Fusion
 from ssl_bench.config.config import PRESETS, SourceConfig, load
 from ssl_bench.errors import PluginError, UsageError
 from ssl_bench.plan.attributes import specs_of
-from ssl_bench.plan.parts import RunComponents, choose_backbone, choose_parts
+from ssl_bench.plan.backbones import choose_backbone
+from ssl_bench.plan.parts import RunComponents, choose_parts
 from ssl_bench.plugin.registry import PluginSource, RegisteredComponent, Registry
 
 SOURCE = PluginSource("toys", "1.0", "toys")
@@ -130,6 +131,10 @@ def test_provenance_names_every_component(registry: Registry) -> None:
     [
         ({"method": "msn_ehr"}, r"unknown method 'msn_ehr'; did you mean 'msn-ehr'\?"),
         ({"data": {"name": "nih"}}, r"unknown dataset 'nih'; did you mean 'nih14'\?"),
+        (
+            {"backbone": {"name": "vit_smal_patch16_224", "image_size": 224}},
+            r"unknown backbone 'vit_smal_patch16_224'; did you mean 'vit_small_patch16_224'\?",
+        ),
         ({"backbone": {"name": "vit-tin"}}, r"unknown backbone 'vit-tin'; did you mean 'vit-tiny'\?"),
         ({"evaluate": {"protocols": "liner"}}, r"unknown evaluator 'liner'; did you mean 'linear'\?"),
         ({"evaluate": {"options": {"liner": {}}}}, r"unknown evaluator 'liner'; did you mean 'linear'\?"),

@@ -9,7 +9,7 @@ import pytest
 from ssl_bench.config.config import load
 from ssl_bench.config.recipes import finder
 from ssl_bench.errors import UsageError
-from ssl_bench.plan.parts import choose_backbone
+from ssl_bench.plan.backbones import choose_backbone
 from ssl_bench.plan.settle import settle, whose_rates
 from ssl_bench.plugin.registry import Registry
 

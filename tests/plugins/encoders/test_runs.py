@@ -92,7 +92,7 @@ def test_flags_of_encoders_without_one(sslbench: Callable[..., Any]) -> None:
     answer = sslbench("run", "--pooling", "mean", "--preset", "smoke", "--dry-run")
     assert answer.code == 2
     assert "add --encoder NAME=PATH" in answer.sentence
-    assert "--encoder expects NAME=PATH" in sslbench("run", "--encoder", "rad-dino").sentence
+    assert "an encoder is given as NAME=PATH" in sslbench("run", "--encoder", "rad-dino").sentence
     answer = sslbench("run", "--encoder", "rad_dino=/none", "--preset", "smoke")
     assert "did you mean 'rad-dino'?" in answer.sentence
 
