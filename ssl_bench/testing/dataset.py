@@ -18,7 +18,7 @@ from ssl_bench.data.images import check_images
 from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.errors import HandledError
 from ssl_bench.plugin.cohort import Cohort, check_cohort
-from ssl_bench.plugin.components import DatasetSpec as DatasetComponent
+from ssl_bench.plugin.components import DatasetSpec
 from ssl_bench.plugin.feature_specs import FeatureSpec, known
 from ssl_bench.plugin.labels import SPACES, check_values, in_space
 from ssl_bench.testing.checks import (
@@ -32,11 +32,11 @@ from ssl_bench.testing.checks import (
 )
 
 
-class DatasetSubject(Subject[DatasetComponent]):
+class DatasetSubject(Subject[DatasetSpec]):
     """A dataset under test, with its files."""
 
-    def __init__(self, component: DatasetComponent | str, root: Path | None, values: dict[str, Any]) -> None:
-        super().__init__(component, DatasetComponent, values)
+    def __init__(self, component: DatasetSpec | str, root: Path | None, values: dict[str, Any]) -> None:
+        super().__init__(component, DatasetSpec, values)
         self.root = root
 
     def reader(self) -> Any:
@@ -62,7 +62,7 @@ class DatasetSubject(Subject[DatasetComponent]):
         return self.read()
 
 
-def check_dataset(component: DatasetComponent | str, root: Path | None = None, **options: Any) -> None:
+def check_dataset(component: DatasetSpec | str, root: Path | None = None, **options: Any) -> None:
     """Check a dataset on files in its layout; a few images of a few patients in each split will do.
 
     Args:
@@ -77,7 +77,7 @@ def check_dataset(component: DatasetComponent | str, root: Path | None = None, *
     run_all(dataset_checks(component, root, **options))
 
 
-def dataset_checks(component: DatasetComponent | str, root: Path | None = None, **options: Any) -> list[Check]:
+def dataset_checks(component: DatasetSpec | str, root: Path | None = None, **options: Any) -> list[Check]:
     """The checks of :func:`check_dataset` by name; nothing is read before one is called."""
     checks = [
         check_descriptor,

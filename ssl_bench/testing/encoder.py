@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ssl_bench.errors import HandledError
-from ssl_bench.plugin.components import EncoderSpec as EncoderComponent
+from ssl_bench.plugin.components import EncoderSpec
 from ssl_bench.plugin.encoders import POOLINGS, BaseEncoder, standard_input
 from ssl_bench.testing.checks import Check, Subject, check_descriptor, check_options, listed, run_all
 
@@ -20,7 +20,7 @@ SHAPES = ((90, 76), (64, 101), (80, 80))
 """Height and width of the pictures that are prepared."""
 
 
-class EncoderSubject(Subject[EncoderComponent]):
+class EncoderSubject(Subject[EncoderSpec]):
     """An encoder under test, with a file or folder that it opens."""
 
     path: Path
@@ -44,7 +44,7 @@ class EncoderSubject(Subject[EncoderComponent]):
         return cast("Tensor", self.network.eval()(images, tokens=False).pooled)
 
 
-def check_encoder(component: EncoderComponent | str, path: Path, **options: Any) -> None:
+def check_encoder(component: EncoderSpec | str, path: Path, **options: Any) -> None:
     """Check an encoder.
 
     Args:
@@ -59,9 +59,9 @@ def check_encoder(component: EncoderComponent | str, path: Path, **options: Any)
     run_all(encoder_checks(component, path, **options))
 
 
-def encoder_checks(component: EncoderComponent | str, path: Path, **options: Any) -> list[Check]:
+def encoder_checks(component: EncoderSpec | str, path: Path, **options: Any) -> list[Check]:
     """The checks of :func:`check_encoder` by name; nothing is opened before one is called."""
-    subject = EncoderSubject(component, EncoderComponent, options)
+    subject = EncoderSubject(component, EncoderSpec, options)
     subject.path = path
     checks = [check_descriptor, check_options, check_input, check_stated, check_features, check_batches, check_faults]
     return listed(subject, checks)

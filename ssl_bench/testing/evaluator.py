@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ssl_bench.errors import HandledError
 from ssl_bench.plugin.cohort import SPLITS
-from ssl_bench.plugin.components import EvaluatorSpec as EvaluatorComponent
+from ssl_bench.plugin.components import EvaluatorSpec
 from ssl_bench.plugin.contracts import HELD_OUT, EvalContext, Fusion, MetricValue, Predictions, Split
 from ssl_bench.results.rows import Origin, Scored, check_scores
 from ssl_bench.seeds import generator, seed_torch
@@ -44,7 +44,7 @@ CHANCE = 0.6
 """Macro AUROC on the validation split that a working protocol exceeds here by far."""
 
 
-class EvaluatorSubject(Subject[EvaluatorComponent]):
+class EvaluatorSubject(Subject[EvaluatorSpec]):
     """An evaluator under test."""
 
     def context(self) -> EvalContext:
@@ -69,7 +69,7 @@ class EvaluatorSubject(Subject[EvaluatorComponent]):
         return self.run(self.context())
 
 
-def check_evaluator(component: EvaluatorComponent | str, **options: Any) -> None:
+def check_evaluator(component: EvaluatorSpec | str, **options: Any) -> None:
     """Check an evaluation protocol.
 
     Args:
@@ -83,7 +83,7 @@ def check_evaluator(component: EvaluatorComponent | str, **options: Any) -> None
     run_all(evaluator_checks(component, **options))
 
 
-def evaluator_checks(component: EvaluatorComponent | str, **options: Any) -> list[Check]:
+def evaluator_checks(component: EvaluatorSpec | str, **options: Any) -> list[Check]:
     """The checks of :func:`check_evaluator` by name; nothing is evaluated before one is called."""
     checks = [
         check_descriptor,
@@ -101,7 +101,7 @@ def evaluator_checks(component: EvaluatorComponent | str, **options: Any) -> lis
         check_one_class,
         check_fits,
     ]
-    return listed(EvaluatorSubject(component, EvaluatorComponent, options), checks)
+    return listed(EvaluatorSubject(component, EvaluatorSpec, options), checks)
 
 
 def context(*, images: bool) -> EvalContext:

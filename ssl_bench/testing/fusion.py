@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ssl_bench.plugin.components import FusionSpec as FusionComponent
+from ssl_bench.plugin.components import FusionSpec
 from ssl_bench.plugin.contracts import Encoding, Fused, Fusion
 from ssl_bench.seeds import generator, seed_torch
 from ssl_bench.testing.checks import (
@@ -31,7 +31,7 @@ STEPS = 5
 """Optimiser steps after which gates that start closed have opened."""
 
 
-class FusionSubject(Subject[FusionComponent]):
+class FusionSubject(Subject[FusionSpec]):
     """A fusion under test."""
 
     def build(self, seed: int = 0, width: int = WIDTH) -> Fusion:
@@ -52,7 +52,7 @@ class FusionSubject(Subject[FusionComponent]):
         return cast("Fusion", module.eval())
 
 
-def check_fusion(component: FusionComponent | str, **options: Any) -> None:
+def check_fusion(component: FusionSpec | str, **options: Any) -> None:
     """Check a fusion.
 
     Args:
@@ -66,7 +66,7 @@ def check_fusion(component: FusionComponent | str, **options: Any) -> None:
     run_all(fusion_checks(component, **options))
 
 
-def fusion_checks(component: FusionComponent | str, **options: Any) -> list[Check]:
+def fusion_checks(component: FusionSpec | str, **options: Any) -> list[Check]:
     """The checks of :func:`check_fusion` by name; nothing is built before one is called."""
     checks = [
         check_descriptor,
@@ -84,7 +84,7 @@ def fusion_checks(component: FusionComponent | str, **options: Any) -> list[Chec
         check_gradients,
         check_state_is_whole,
     ]
-    return listed(FusionSubject(component, FusionComponent, options), checks)
+    return listed(FusionSubject(component, FusionSpec, options), checks)
 
 
 def inputs(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.config.config import PretrainConfig
-from ssl_bench.plugin.components import MethodSpec as MethodComponent
+from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.contracts import Batch, Loss, Method, ParameterGroup
 from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients
 from ssl_bench.testing.checks import Subject
@@ -48,7 +48,7 @@ class Training:
     rows: Batch
 
 
-class MethodSubject(Subject[MethodComponent]):
+class MethodSubject(Subject[MethodSpec]):
     """A method under test."""
 
     @property

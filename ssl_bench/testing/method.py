@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_bench.build.estimate import meta_batch
-from ssl_bench.plugin.components import MethodSpec as MethodComponent
+from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.contracts import Backbone, Loss, ViewGroup
 from ssl_bench.testing.checks import (
     Check,
@@ -41,7 +41,7 @@ from ssl_bench.testing.targets import check_targets, check_unknown_labels, check
 from ssl_bench.testing.tiny import IMAGE, LABELS, WIDTH, TinyFusion, batch, schema
 
 
-def check_method(component: MethodComponent | str, **options: Any) -> None:
+def check_method(component: MethodSpec | str, **options: Any) -> None:
     """Check a pretraining method.
 
     Args:
@@ -55,9 +55,9 @@ def check_method(component: MethodComponent | str, **options: Any) -> None:
     run_all(method_checks(component, **options))
 
 
-def method_checks(component: MethodComponent | str, **options: Any) -> list[Check]:
+def method_checks(component: MethodSpec | str, **options: Any) -> list[Check]:
     """The checks of :func:`check_method` by name; nothing is built before one is called."""
-    subject = MethodSubject(component, MethodComponent, options)
+    subject = MethodSubject(component, MethodSpec, options)
     checks = [check_descriptor, check_options, check_source, check_encoder]
     if subject.component.trains:
         checks += [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssl_bench.plugin.components import MetricSpec as MetricComponent
+from ssl_bench.plugin.components import MetricSpec
 from ssl_bench.stats.sample import Draws, Finding, Sample
 from ssl_bench.testing.checks import Check, Subject, check_descriptor, check_options, check_source, listed, run_all
 
@@ -20,7 +20,7 @@ PATIENTS, EACH, RESAMPLES = 80, 2, 6
 """Patients, images of each, and resamples of the standard finding."""
 
 
-class MetricSubject(Subject[MetricComponent]):
+class MetricSubject(Subject[MetricSpec]):
     """A metric under test."""
 
     def measure(self) -> Any:
@@ -49,7 +49,7 @@ class MetricSubject(Subject[MetricComponent]):
         return found.astype(np.float64)
 
 
-def check_metric(component: MetricComponent | str, **options: Any) -> None:
+def check_metric(component: MetricSpec | str, **options: Any) -> None:
     """Check a metric.
 
     Args:
@@ -63,7 +63,7 @@ def check_metric(component: MetricComponent | str, **options: Any) -> None:
     run_all(metric_checks(component, **options))
 
 
-def metric_checks(component: MetricComponent | str, **options: Any) -> list[Check]:
+def metric_checks(component: MetricSpec | str, **options: Any) -> list[Check]:
     """The checks of :func:`check_metric` by name; nothing is measured before one is called."""
     checks = [
         check_descriptor,
@@ -79,7 +79,7 @@ def metric_checks(component: MetricComponent | str, **options: Any) -> list[Chec
         check_inputs_are_left_alone,
         check_silence,
     ]
-    return listed(MetricSubject(component, MetricComponent, options), checks)
+    return listed(MetricSubject(component, MetricSpec, options), checks)
 
 
 def times(columns: int = RESAMPLES) -> npt.NDArray[np.int64]:
