@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ssl_bench.errors import HandledError
 from ssl_bench.files import write_text
 from ssl_bench.report.render import markdown
 from ssl_bench.report.run_tables import interval_text
@@ -61,7 +62,11 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    write_text(asked.out, "\n".join(page([RunDirectory(run).read_record() for run in asked.runs])) + "\n")
+    try:
+        records = [RunDirectory(run).read_record() for run in asked.runs]
+    except HandledError as error:
+        parser.error(str(error))
+    write_text(asked.out, "\n".join(page(records)) + "\n")
 
 
 if __name__ == "__main__":

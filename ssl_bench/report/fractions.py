@@ -45,7 +45,9 @@ def fraction_table(record: Record) -> Table | None:
 def print_result(record: Record, path: Path, seconds: float) -> None:
     """Print the tables of a finished run to standard output, and how many seconds the command took."""
     console = plain_console()
-    console.print(terminal(macro_table(record)))
+    macro = macro_table(record)
+    if macro.rows:  # none where the run's own images have no labels
+        console.print(terminal(macro))
     # one that tells of findings, and so has a macro mean; leakage does not
     own = internal_rows(on_all_labels(record.metrics), record)
     protocols = list(dict.fromkeys(row.protocol for row in own if is_macro(row)))

@@ -174,21 +174,35 @@ class Compared:
 
 
 def compared(rows: Sequence[MetricRow], label: str, metric: str) -> Compared:
-    """The groups with an interval of a finding, or of the macro mean over the findings that all of them hold."""
+    """The groups with an interval of a finding, or of the macro mean over the findings that all of them hold.
+
+    Where no finding is held by all, the groups with the fewest are left out until there is one: a small group, whose
+    few patients have other findings, must not hide the gap of the others.
+    """
     of_metric = [row for row in rows if row.metric == metric]
     found = [row for row in of_metric if row.label == label and row.ci_low is not None]
     values = {row.subgroup: float(row.value) for row in found if row.value is not None}
-    held = {row.macro_labels or (label,) for row in found}
-    if len(held) < 2:
-        return Compared(values, *held or ((),))
-    every = dict.fromkeys(name for names in held for name in names)
-    shared = tuple(name for name in every if all(name in names for names in held))
+    held = {row.subgroup: row.macro_labels or (label,) for row in found}
+    if len(set(held.values())) < 2:
+        return Compared(values, *set(held.values()) or ((),))
+    kept = dict(sorted(held.items(), key=lambda item: -len(item[1])))
+    while len(kept) > 2 and not _shared(kept):
+        kept.popitem()
+    every, shared = dict.fromkeys(name for names in kept.values() for name in names), _shared(kept)
     if not shared:
         return Compared(values, ())
     of_label = {(row.subgroup, row.label): row.value for row in of_metric if row.value is not None}
-    means = {group: float(np.mean([of_label[group, name] for name in shared])) for group in values}
-    count = f"over {len(shared)} of {len(every)} findings, which all {len(values)} groups hold"
-    return Compared(means, shared, f"{count}: {', '.join(shared)}")
+    means = {group: float(np.mean([of_label[group, name] for name in shared])) for group in values if group in kept}
+    count = f"over {len(shared)} of {len(every)} findings, which all {len(kept)} groups hold: {', '.join(shared)}"
+    fewer = [group for group in values if group not in kept]
+    left = f"; left out, for they hold none of these: {', '.join(fewer)}" if fewer else ""
+    return Compared(means, shared, count + left)
+
+
+def _shared(held: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What all hold, in the order of the first."""
+    first, *others = held.values()
+    return tuple(name for name in first if all(name in names for names in others))
 
 
 def group_metrics(

@@ -80,13 +80,13 @@ class GroupMetrics:
     def label(self, metric: str, first: str, second: str, column: int) -> Difference:
         """First minus second group on one label."""
         values, replicates, base = self._pair(metric, first, second)
-        return label_difference(float(values[column]), replicates[:, column], base[column])
+        return _bounded(label_difference(float(values[column]), replicates[:, column], base[column]))
 
     def macro(self, metric: str, first: str, second: str, columns: Sequence[int] | None = None) -> Difference:
         """First minus second group in the mean over the labels that both have, or over some of them."""
         values, replicates, base = self._pair(metric, first, second)
         kept = list(range(len(values)) if columns is None else columns)
-        return macro_difference(macro_parts(values[kept], replicates[:, kept], [base[k] for k in kept]))
+        return _bounded(macro_difference(macro_parts(values[kept], replicates[:, kept], [base[k] for k in kept])))
 
     def _pair(self, metric: str, first: str, second: str) -> tuple[Floats, Floats, list[Support]]:
         """Differences (L,), those of the resamples (R, L), and what they rest on."""
@@ -95,6 +95,13 @@ class GroupMetrics:
         pairs = zip(self._base(metric, a), self._base(metric, b), drawn[:, a].T, drawn[:, b].T, strict=True)
         base = [_joint(first, second, _variance(x), _variance(y)) for first, second, x, y in pairs]
         return values[a] - values[b], drawn[:, a] - drawn[:, b], base
+
+
+def _bounded(gap: Difference) -> Difference:
+    """With ends between -1 and 1, as every difference of two shares lies; few patients spread a t interval further."""
+    if gap.low is None or gap.high is None:
+        return gap
+    return replace(gap, low=max(gap.low, -1.0), high=min(gap.high, 1.0))
 
 
 def _variance(drawn: Floats) -> float:

@@ -105,6 +105,18 @@ def test_extremes_are_those_of_the_shared_findings() -> None:
     assert apart.labels == ()
 
 
+def test_a_small_group_with_other_findings_does_not_hide_the_gap_of_the_others() -> None:
+    def row(group: str, label: str, value: float, held: tuple[str, ...] = ()) -> MetricRow:
+        return MetricRow(subgroup=group, label=label, metric="auroc", value=value, ci_low=0.1, macro_labels=held)
+
+    rows = [row("few", "Z", 0.9), row("few", "macro", 0.9, ("Z",)),
+            row("a", "X", 0.6), row("a", "Y", 1.0), row("a", "macro", 0.8, ("X", "Y")),
+            row("b", "X", 0.7), row("b", "Y", 0.9), row("b", "macro", 0.8, ("Y", "X"))]  # fmt: skip
+    found = compared(rows, "macro", "auroc")
+    assert (found.values, set(found.labels)) == ({"a": 0.8, "b": pytest.approx(0.8)}, {"X", "Y"})
+    assert found.note.endswith("; left out, for they hold none of these: few")
+
+
 def of_races(scored: Scored, names: list[str], counts: list[int]) -> Scored:
     """The same predictions of people of some races; images of a race follow each other."""
     race = np.repeat(np.array(names, dtype=object), counts)

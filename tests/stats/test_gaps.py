@@ -50,6 +50,19 @@ def test_a_group_with_few_patients_has_a_reason() -> None:
     assert "patients, an interval needs 5" in gap.note or "one class only" in gap.note
 
 
+def test_no_end_of_an_interval_is_beyond_what_a_gap_can_be() -> None:
+    rng = np.random.default_rng(2)
+    patient, sex = np.arange(22), np.array(["F", "M"] * 11, dtype=object)
+    labels = (np.arange(22) % 4 < 2).astype(float)[:, None]
+    scores = np.where((sex == "F")[:, None], labels, 1 - labels) + 0.6 * rng.normal(size=labels.shape)
+    found = GroupMetrics(labels, scores, sex, NAMES, patients=patient, replicates=200, seed=0)
+    for gap in (found.label("auroc", "F", "M", 0), found.macro("auroc", "F", "M"), found.label("auroc", "M", "F", 0)):
+        assert gap.low is not None
+        assert gap.high is not None
+        assert -1 <= gap.low < gap.high <= 1
+    assert found.label("auroc", "F", "M", 0).high == 1
+
+
 def test_equal_groups_have_gaps_whose_intervals_hold_zero() -> None:
     rng, held = np.random.default_rng(3), []
     for _ in range(120):
