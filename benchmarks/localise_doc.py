@@ -22,7 +22,7 @@ ENCODERS = {"trained": "", "random": "untrained encoder"}
 
 
 TOLD = (
-    "Boxes of the official test list, on whose patients no encoder was trained. Made by",
+    "The boxes are those of the official test list; no encoder was trained on its patients. Made by",
     "",
     "```",
     "sslbench run --preset nih-small --method msn --epochs 1 --data nih14 --root nih14-archive2 \\",
@@ -30,8 +30,9 @@ TOLD = (
     "python -m benchmarks.localise_doc RUN --out docs/measurements/nih-archive2-localise.md",
     "```",
     "",
-    "[Localisation](../evaluation.md#localisation) says what the numbers mean. Intervals are over patients, and each",
-    "finding has few. One epoch at 64 px is no training: this shows the protocol on genuine boxes, no method.",
+    "[Localisation](../evaluation.md#localisation) explains the numbers. Intervals are over patients, and each finding",
+    "has few. One epoch at 64 px hardly trains an encoder: the table demonstrates the protocol on genuine boxes and",
+    "compares no methods.",
 )
 
 

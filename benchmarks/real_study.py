@@ -125,8 +125,10 @@ def detectable(values: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
         cell = found[REAL]["metrics"]["auroc"]
         half = (cell["difference_high"] - cell["difference_low"]) / 2
         least = smallest(Spread(seeds=between, patients=patient_sd(half, between, len(each))), len(each))
-        told.append(f"By {protocol} the differences of {len(each)} seeds have a standard deviation of {between:.4f}; "
-                    f"so many seeds would find a gain of {least:.3f} in eight of ten such studies.")  # fmt: skip
+        told.append(
+            f"* `{protocol}`: differences between {len(each)} paired seeds have a standard deviation of {between:.4f}; "
+            f"{len(each)} seeds would detect a gain of {least:.3f} in 8 of 10 such studies."
+        )
     return "\n".join(told)
 
 
@@ -137,7 +139,7 @@ def patient_sd(half: float, between: float, seeds: int) -> float:
 
 def cost(board: Mapping[str, Any]) -> str:
     """What the training of each configuration cost."""
-    lines = ["| configuration | crops an image | 10^12 operations |", "|---|---|---|"]
+    lines = ["| configuration | crops per image | TFLOP |", "|---|---|---|"]
     for entry in rows(board, "linear"):
         spent = entry["cost"]
         if spent["flops"]:

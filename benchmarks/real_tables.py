@@ -59,7 +59,7 @@ def efficiency(values: Mapping[str, Any], names: Sequence[str], least: float = 0
         means = ([fmean(draw[label] for (at, _), draw in of.items() if at == share for label in labels) for of in seeds]
                  for share in shares)  # fmt: skip
         lines.append(_line(name, map(mean_text, means)))
-    return "\n".join([*lines, "", f"Findings that every draw has: {', '.join(labels)}."])
+    return "\n".join([*lines, "", f"Findings in every draw: {', '.join(labels)}."])
 
 
 def _draws(rows: Rows) -> dict[tuple[float, int], dict[str, float]]:

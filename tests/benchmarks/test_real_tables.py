@@ -26,7 +26,7 @@ def test_few_labels_are_compared_over_the_findings_that_every_draw_has() -> None
     )
     text = efficiency(values, ["msn"])
     assert "| `msn` | 0.700 ± 0.071 | 0.800 ± 0.000 |" in text
-    assert text.endswith("Findings that every draw has: Mass.")
+    assert text.endswith("Findings in every draw: Mass.")
 
 
 def test_smaller_shares_take_no_finding_from_larger_ones() -> None:
