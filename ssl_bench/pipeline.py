@@ -15,7 +15,7 @@ from ssl_bench.build.prepared import PreparedData, PreparedExternal, prepare_dat
 from ssl_bench.build.size import Estimate
 from ssl_bench.data.imagecontent import content_hashes
 from ssl_bench.data.joined import DATASET
-from ssl_bench.distributed import is_first, rank_zero_first, shutdown, world_size
+from ssl_bench.distributed import is_first, largest, rank_zero_first, shutdown, world_size
 from ssl_bench.evaluate.baselines import baselines
 from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful, without_claim
 from ssl_bench.evaluate.edges import edge_notes
@@ -24,7 +24,7 @@ from ssl_bench.evaluate.protocols import TRAINED, embed_together, evaluate
 from ssl_bench.files import write_json
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
-from ssl_bench.pretrain.device import build_fabric
+from ssl_bench.pretrain.device import build_fabric, peak_bytes
 from ssl_bench.pretrain.health import health_notes
 from ssl_bench.pretrain.loop import ProgressReporter
 from ssl_bench.pretrain.run import last_checkpoint, pretrain
@@ -90,12 +90,13 @@ def execute(
             run.forget_log_after(start.step if start else 0)
         write_preamble(plan, run, prepared.cohort)
         write_contents(run, content, externals)
-    summary, encoders = None, baselines(plan, prepared)
+    summary, peak, encoders = None, None, baselines(plan, prepared)
     if plan.parts.method.component.trains:
         reporter.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
         probed = plan.config.pretrain.probe_every and prepared.cohort.labels
         probe, known = online_probe(prepared) if probed else None, content_hashes(content)
         summary = pretrain(plan, run, method, prepared, fabric, reporter, start=start, content=known, probe=probe)
+        peak = largest(peak_bytes(fabric.device), fabric.device)
     if summary or plan.config.backbone.init or plan.parts.encoder:
         encoders = {TRAINED: method.encoder, **encoders}
     evaluating = time.monotonic()
@@ -120,7 +121,7 @@ def execute(
     edges = edge_notes(rows, about.options_of("evaluator"))
     record = about.but(
         notes=(*about.notes, *edges, *collapsed, *unhealthy), environment=Environment(**environment()),
-        cost=cost(plan, size), pretraining=Pretraining(**asdict(summary)) if summary else None, seconds=seconds,
+        cost=cost(plan, size, peak), pretraining=Pretraining(**asdict(summary)) if summary else None, seconds=seconds,
         footprints=footprints(encoders, about.trained_on.images if about.trained_on else None),
         encoders=identities(encoders, run, where), metrics=tuple(rows), comparisons=tuple(comparisons),
     )  # fmt: skip
@@ -141,8 +142,8 @@ def footprints(encoders: Mapping[str, Backbone], images: int | None) -> dict[str
             for name, encoder in encoders.items()}  # fmt: skip
 
 
-def cost(plan: Plan, size: Estimate | None = None) -> Cost:
-    """Crops of an image and floating-point operations of the training, so that rows of a table can be weighed."""
+def cost(plan: Plan, size: Estimate | None = None, peak: int | None = None) -> Cost:
+    """Crops of an image, operations and memory of the training, so that rows of a table can be weighed."""
     size = size or estimate(plan)
     crops = sum(group.count for group in size.views) if plan.steps else 0
     return Cost(
@@ -151,6 +152,7 @@ def cost(plan: Plan, size: Estimate | None = None) -> Cost:
         flops=size.step_flops * plan.steps,
         encoder_parameters=size.encoder_parameters,
         trainable_parameters=size.trainable_parameters,
+        peak_bytes=peak,
     )
 
 

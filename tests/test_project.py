@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,13 @@ def test_one_version_everywhere() -> None:
     )
     assert heading
     assert citation["version"] == heading[1] == ssl_bench.__version__
+
+
+def test_no_folder_of_tests_is_passed_over() -> None:
+    passed_over = PROJECT["tool"]["pytest"]["ini_options"]["norecursedirs"]  # in place of pytest's own list, with build
+    folders = {part for file in (ROOT / "tests").rglob("test_*.py") for part in file.relative_to(ROOT).parts[:-1]}
+    assert "build" in folders
+    assert [name for name in folders for pattern in passed_over if fnmatch(name, pattern)] == []
 
 
 def test_every_marker_is_described() -> None:

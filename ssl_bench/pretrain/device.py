@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from lightning_fabric.strategies.ddp import DDPStrategy
 
 
-def peak_memory(device: torch.device) -> str:
+def peak_bytes(device: torch.device) -> int:
     """Largest memory so far, of the GPU or of the process; psutil knows the latter on Windows alone."""
     if device.type == "cuda":
-        return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB"
+        return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30:.1f} GiB"
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def peak_memory(device: torch.device) -> str:
+    """:func:`peak_bytes` for people."""
+    return f"{peak_bytes(device) / 2**30:.1f} GiB"
 
 
 NO_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")

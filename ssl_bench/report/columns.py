@@ -78,6 +78,7 @@ COLUMNS = (
     Column("crops_per_image", "crops", "cost", lambda row: row.cost("crops_per_image"), "g"),
     Column("flops", "TFLOP", "cost", lambda row: row.cost("flops"), ",.3g", 1e12),
     Column("hours", "hours", "cost", lambda row: row.hours, ",.2g"),
+    Column("peak_bytes", "peak GB", "cost", lambda row: row.cost("peak_bytes"), ",.2f", 1e9),
 )  # fmt: skip
 """Every column; those of a metric stand after the part ``row``."""
 

@@ -119,7 +119,8 @@ class Entry:
 
     def cost(self, key: str) -> float | None:
         """Mean over the runs of a number in the record's ``cost``; None where nothing was trained."""
-        return self._mean(getattr(run.record.cost, key, None) for run in self.group.runs)
+        trained = [run.record for run in self.group.runs if run.record.pretraining]
+        return self._mean(getattr(record.cost, key, None) for record in trained)
 
     def footprint(self, key: str) -> float | None:
         """Size, operations of an image, input, width or pretraining images of the encoder; None where unknown."""
@@ -135,7 +136,7 @@ class Entry:
         return None if seconds is None else seconds / 3600
 
     def _mean(self, values: Iterable[float | None]) -> float | None:
-        known = [] if self.untrained else [value for value in values if value]
+        known = [] if self.untrained else [value for value in values if value is not None]
         return mean(known) if known else None
 
 

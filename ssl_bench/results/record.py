@@ -176,7 +176,7 @@ class Environment(Part):
 
 
 class Cost(Part):
-    """Operations and parameters of the training."""
+    """Operations, parameters and memory of the training."""
 
     crops_per_image: Count | None = None
     step_flops: Number | None = None
@@ -185,6 +185,9 @@ class Cost(Part):
     """of the training"""
     encoder_parameters: Count | None = None
     trainable_parameters: Count | None = None
+    peak_bytes: Count | None = None
+    """largest memory by the end of the training: of a GPU what tensors took of it, without one what the whole process
+    took since it began; of several processes the largest; null where nothing was trained"""
 
 
 class Pretraining(Part):

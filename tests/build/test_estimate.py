@@ -111,20 +111,19 @@ def test_a_run_is_counted_before_it_begins_and_not_again(
 ) -> None:
     plan, given = planned(), dict[str, Any]()
 
-    def execute(*arguments: object, **named: Any) -> dict[str, Any]:
+    def execute(*arguments: object, **named: Any) -> None:
         given.update(named)
-        return {}
 
     monkeypatch.setattr("ssl_bench.pipeline.execute", execute)
     carry_out(plan, RunDirectory(tmp_path / "run"), report=False)
     assert given["size"] == estimate(plan)
     monkeypatch.setattr("ssl_bench.pipeline.estimate", lambda plan: pytest.fail("built again"))
-    assert cost(plan, given["size"])["flops"] == given["size"].step_flops * plan.steps
+    assert cost(plan, given["size"]).flops == given["size"].step_flops * plan.steps
 
 
-def test_a_dry_run_loads_no_trainer() -> None:
+def test_counting_a_run_loads_no_trainer() -> None:
     """Fabric looks for the version of torchmetrics by importing it, and with it transformers, scipy and matplotlib."""
-    told = "import sys, ssl_bench.report.plan_text; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    told = "import sys, ssl_bench.build.estimate; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
     assert "torch" in loaded
     assert not {"lightning_fabric", "torchmetrics", "transformers", "matplotlib"} & set(loaded)
