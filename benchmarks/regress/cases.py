@@ -15,7 +15,14 @@ from typing import Any
 
 Timed = Callable[[], object]
 
-clock = time.process_time if os.environ.get("REGRESS_CLOCK") == "processor" else time.perf_counter
+
+def processor_seconds() -> float:
+    """Seconds that this process and the commands which it has waited for computed."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+clock = processor_seconds if os.environ.get("REGRESS_CLOCK") == "processor" else time.perf_counter
 """Seconds of a timing: on a busy machine ``REGRESS_CLOCK=processor`` counts those of computing alone."""
 
 ARGUMENTS = """run --preset demo --method msn-ehr --features age,sex --epochs 3 --eval linear --seed 0

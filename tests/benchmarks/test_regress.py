@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,6 +158,14 @@ def test_the_gate_names_the_folder_where_it_looked_for_real_films(
     assert str(tmp_path / "nowhere") in cases.real(tmp_path)["skipped"]
     monkeypatch.setenv("SSLBENCH_NIH", str(tmp_path))  # a folder that is no download: a fault, told in its own words
     assert "the run left with 3" in cases.real(tmp_path)["error"]
+
+
+def test_the_processor_clock_counts_the_commands_that_a_case_starts() -> None:
+    from benchmarks.regress.cases import processor_seconds
+
+    begin = processor_seconds()
+    subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+    assert processor_seconds() > begin
 
 
 # --- real processes ---------------------------------------------------------------------------------------------------
