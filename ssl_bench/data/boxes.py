@@ -40,7 +40,7 @@ def check_boxes(boxes: pd.DataFrame, where: Path) -> None:
                         (outside, "lie in their pictures")):  # fmt: skip
         if wrong.any():
             images = shortened(boxes.loc[wrong, "image_id"].unique())
-            raise DataError(f"boxes of {where} must {told}; those of {images} do not; download it again")
+            raise DataError(f"boxes of {where} must {told}; not so in {images}; download it again")
 
 
 def in_square(boxes: pd.DataFrame, fit: Literal["crop", "pad"]) -> pd.DataFrame:

@@ -136,6 +136,6 @@ def test_an_unhealthy_row_of_the_papers_tables_is_not_bold(arms: list[Path]) -> 
     assert {cell.group for cell in shown.cells if cell.best} & {"best"} == set()
     assert "middle" in {cell.group for cell in shown.cells if cell.best}
     assert any(note.startswith(UNREADY) for note in footnotes(shown))
-    rows = dict(paper_tables(shown.cells)[0].rows)
-    assert all(UNREADY in mark for _, _, mark, _ in rows["best"])
-    assert not any(UNREADY in mark for _, _, mark, _ in rows["middle"])
+    rows = {row[0].text: row[1:] for row in paper_tables(shown.cells)[0].contents()}
+    assert all(UNREADY in cell.mark for cell in rows["best"])
+    assert not any(UNREADY in cell.mark for cell in rows["middle"])

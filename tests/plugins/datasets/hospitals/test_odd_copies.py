@@ -199,14 +199,14 @@ def test_boxes_of_vindr_that_are_turned_round_are_refused(copy: Make, read: Read
     turned = {"x_min": "x_max", "x_max": "x_min"}
     for split in ("train", "test"):
         rewrite(root / f"annotations/annotations_{split}.csv", lambda table: table.rename(columns=turned))
-    with pytest.raises(HandledError, match=r"boxes of .*annotations must have a width and a height; those of"):
+    with pytest.raises(HandledError, match=r"boxes of .*annotations must have a width and a height; not so in"):
         read("vindr-cxr", root, boxes=True)
 
 
 def test_boxes_may_reach_out_of_their_picture_by_what_rounding_gives() -> None:
     box = {"image_id": "a", "finding": "Mass", "left": -0.01, "top": 0.0, "right": 1.01, "bottom": 1.0, "aspect": 1.0}
     check_boxes(pd.DataFrame([box]), Path("boxes.csv"))
-    with pytest.raises(HandledError, match=r"boxes of boxes\.csv must lie in their pictures; those of a do not"):
+    with pytest.raises(HandledError, match=r"boxes of boxes\.csv must lie in their pictures; not so in a"):
         check_boxes(pd.DataFrame([{**box, "right": 1.1}]), Path("boxes.csv"))
 
 
