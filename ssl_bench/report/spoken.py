@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ssl_bench.errors import escaped
@@ -43,12 +42,6 @@ class Spoken(Console):
     def __init__(self, *, aside: bool = False) -> None:
         file: Any = StandardError() if aside else None
         super().__init__(file=file, highlight=False, markup=False, emoji=False)
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        """Print; what is wider than its column of a table goes on in the next line, since two names may begin alike."""
-        for column in (column for table in objects if isinstance(table, Table) for column in table.columns):
-            column.overflow = "fold"
-        super().print(*objects, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Text with control characters as their numbers."""

@@ -8,6 +8,8 @@ import sys
 import pytest
 from rich.table import Table
 
+from ssl_bench.report import table as report_table
+from ssl_bench.report.render import terminal
 from ssl_bench.report.spoken import Spoken
 
 
@@ -23,10 +25,8 @@ def test_names_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_no_name_in_a_table_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    table = Table("metric", "value")
     names = ("sensitivity-at-specificity-90", "sensitivity-at-specificity-95")
-    for name in names:
-        table.add_row(name, "0.5")
+    table = terminal(report_table.Table(("metric", "value"), tuple((name, "0.5") for name in names)))
     console = Spoken()
     console.width = 24
     console.print(table)
