@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 
+from ssl_bench.urls import hidden
+
 LISTED = 20
 """How many problems of a long list are shown before the count of the rest."""
 
@@ -17,6 +19,9 @@ class HandledError(Exception):
     """Every process of a training raises it at once, so only the first one tells of it."""
     several: tuple[HandledError, ...] = ()
     """The problems that this one error tells of, where :func:`joined` made it."""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(hidden(part) if isinstance(part, str) else part for part in told))
 
 
 class UsageError(HandledError):
@@ -55,7 +60,7 @@ class Elsewhere(HandledError):
     everywhere = True
 
 
-def because(error: Exception) -> str:
+def because(error: BaseException) -> str:
     """What another library says was wrong, for the middle of a sentence: in one line, without error numbers."""
     mark = getattr(error, "problem_mark", None)  # of YAML: the place in the text
     told = getattr(error, "problem", None) if mark else error.strerror if isinstance(error, OSError) else None

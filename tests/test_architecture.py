@@ -31,7 +31,7 @@ LAYERS = (
 )  # fmt: skip
 """Packages, and the loose module that is the flow of a run: each imports none that stands behind it."""
 
-LOOSE = {"__init__", "__main__", "distributed", "errors", "files", "numbers", "pipeline", "ranks", "seeds"}
+LOOSE = {"__init__", "__main__", "distributed", "errors", "files", "numbers", "pipeline", "ranks", "seeds", "urls"}
 """Files at the top of the package; all others have a folder."""
 
 PUBLIC = ("ssl_bench", "ssl_bench.plugin", "ssl_bench.testing")
@@ -40,9 +40,9 @@ PUBLIC = ("ssl_bench", "ssl_bench.plugin", "ssl_bench.testing")
 
 HELPERS = {
     "errors", "files", "seeds", "distributed", "config.config", "config.yamltext", "data.boxes", "data.check",
-    "data.content", "data.ids", "data.own_split", "data.parquet", "data.spellings", "data.subsets", "data.synthetic",
-    "data.tables", "evaluate.neighbours", "evaluate.probe", "evaluate.streamed", "pretrain.schedules", "stats.groups",
-    "stats.intervals", "stats.logits", "stats.metrics",
+    "data.content", "data.ids", "data.own_split", "data.parquet", "data.remote", "data.spellings", "data.subsets",
+    "data.synthetic", "data.tables", "evaluate.neighbours", "evaluate.probe", "evaluate.streamed", "pretrain.schedules",
+    "stats.groups", "stats.intervals", "stats.logits", "stats.metrics",
 }  # fmt: skip
 """What built-ins use besides, which docs/hooks.md therefore lists for everybody."""
 

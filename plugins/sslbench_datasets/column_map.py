@@ -72,7 +72,9 @@ class ColumnMap(Options):
     """Which column of a table is what."""
 
     table: str = Field(description="CSV or Parquet file, relative to the root")
-    root: str = Field("", description="folder of the table and the images, relative to this file; --root wins")
+    root: str = Field(
+        "", description="folder of the table and the images, relative to this file, or a URL; --root wins"
+    )
     image_path: str = Field(description="column of paths relative to the root")
     image_id: str = Field("", description="column of unique names; empty: the path")
     patient_id: str = Field(description="column of patients")

@@ -14,6 +14,7 @@ from ssl_bench.data.check import SEPARATED
 from ssl_bench.data.ids import without_point
 from ssl_bench.data.own_split import SPLIT_NAMES
 from ssl_bench.data.parquet import NAMES, read_parquet
+from ssl_bench.data.remote import beside
 from ssl_bench.data.synthetic import is_synthetic
 from ssl_bench.data.tables import TextTable, Written, locate, nearby, read_csv
 from ssl_bench.errors import DataError, Problems, UsageError, shortened
@@ -52,7 +53,7 @@ class Table:
             return locate(self.name, root)
         given = self.column_map().root
         if root is None and given:
-            root = Path(self.options.columns).parent / given
+            root = beside(Path(self.options.columns), given, cache)
         return locate(self.name, root)
 
     def column_map(self) -> ColumnMap:

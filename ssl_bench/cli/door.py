@@ -17,6 +17,7 @@ from ssl_bench.cli.oserrors import sentence
 from ssl_bench.errors import DataError, HandledError, Interrupted, PluginError, escaped
 from ssl_bench.pretrain.signals import shutdown_with
 from ssl_bench.ranks import is_first_process
+from ssl_bench.urls import hidden, hide_arguments
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,6 +27,7 @@ def guarded(command: Command) -> Command:
 
     @functools.wraps(command)
     def run(*arguments: Any, **options: Any) -> Any:
+        hide_arguments()
         try:
             with shutdown_with(lambda: "nothing finished is lost; start it again"):
                 return command(*arguments, **options)
@@ -96,7 +98,7 @@ def shutdown(told: str, code: int, what: str = "error") -> None:
     """End the program with a sentence on standard error, if that still is there."""
     try:
         if told:
-            print(f"sslbench: {what}: {escaped(told)}", file=sys.stderr, flush=True)
+            print(f"sslbench: {what}: {escaped(hidden(told))}", file=sys.stderr, flush=True)
         sys.stdout.flush()
     except OSError:  # the terminal was closed, or the reader of a pipe has gone
         _close_streams()

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ssl_bench.plugin.flags import Flag
+from ssl_bench.urls import is_url
 
 KEYS = {"method": "method", "fusion": "fusion", "dataset": "data.options"}
 """Where the options of a kind of component stand in a configuration."""
@@ -61,8 +62,7 @@ def _flags(kinds: tuple[str, ...]) -> dict[str, tuple[str, Flag]]:
 
 
 def _annotation(flag: Flag) -> Any:
-    option = typer.Option(flag.name, help=flag.help)
-    return Annotated[Path | None, option] if flag.path else Annotated[str | None, option]
+    return Annotated[str | None, typer.Option(flag.name, help=flag.help, metavar="PATH" if flag.path else None)]
 
 
 def declared_panel(name: str) -> str:
@@ -74,7 +74,7 @@ def declared_panel(name: str) -> str:
 def _keeper(kind: str, flag: Flag) -> Any:
     def keep(ctx: Any, param: Any, value: Any) -> Any:
         if value is not None:
-            path = str(Path(value).absolute()) if flag.path else str(value)
+            path = str(Path(value).absolute()) if flag.path and not is_url(value) else str(value)
             ctx.meta.setdefault(GIVEN, {})[f"{KEYS[kind]}.{flag.option}"] = path
         return value
 

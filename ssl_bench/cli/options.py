@@ -13,6 +13,7 @@ from ssl_bench.api.settings import merge_flags as merge_flags
 from ssl_bench.cli.complete import names_of, presets, values_of
 from ssl_bench.errors import UsageError
 from ssl_bench.report.hush import hush
+from ssl_bench.urls import is_url
 
 Preset = Annotated[
     str | None,
@@ -31,7 +32,9 @@ Settings = Annotated[
 ]
 Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of prepared images. [~/.cache/sslbench]")]
 Dataset = Annotated[str | None, typer.Option("--data", help="Dataset. [synthetic]", autocompletion=names_of("dataset"))]
-Root = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset's download.")]
+Root = Annotated[
+    str | None, typer.Option("--root", metavar="PATH", help="Folder of the dataset's download, or its URL.")
+]
 TestOn = Annotated[
     list[str] | None,
     typer.Option(
@@ -81,7 +84,10 @@ OnMissing = Annotated[
     ),
 ]
 Split = Annotated[
-    Path | None, typer.Option(help="CSV file with a split of your own: split beside patient_id, study_id or image_id.")
+    str | None,
+    typer.Option(
+        metavar="PATH", help="CSV file with a split of your own: split beside patient_id, study_id or image_id."
+    ),
 ]
 OnUnlisted = Annotated[
     str | None,
@@ -132,9 +138,9 @@ Quiet = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output; docs/json.md has its keys.")]
 
 
-def split_file(given: Path | None) -> str | None:
-    """The file of ``--split``, absolute."""
-    return str(given.absolute()) if given else None
+def split_file(given: str | None) -> str | None:
+    """The file of ``--split``, absolute, or its address."""
+    return str(Path(given).absolute()) if given and not is_url(given) else given
 
 
 def link_places(given: str | None) -> list[str] | None:

@@ -73,7 +73,9 @@ def run(
     ] = None,
     root: Annotated[
         list[str] | None,
-        typer.Option(help="Folder of the dataset's download; with --resume NAME=PATH: where it lies now, repeatable."),
+        typer.Option(
+            help="Folder of the dataset's download, or its URL; with --resume NAME=PATH: where it is now, repeatable."
+        ),
     ] = None,
     split: Split = None,
     test_on: TestOn = None,
@@ -139,7 +141,7 @@ def run(
           refuse=refuse_contaminated, tell=partial(show, as_json=as_json))  # fmt: skip
 
 
-def check_together(features: str | None, split: Path | None, data: Sequence[str] | None) -> None:
+def check_together(features: str | None, split: str | None, data: Sequence[str] | None) -> None:
     """What flags mean together.
 
     Raises:

@@ -87,7 +87,7 @@ def sweep(
     from ssl_bench.sweep.loop import private_folder
 
     registry = discover()
-    shared = asked({**flags, "preset": preset, "data.name": data, "data.root": str(root) if root else None,
+    shared = asked({**flags, "preset": preset, "data.name": data, "data.root": root,
                     "loggers": logger}, settings or [])  # fmt: skip
     axes = {"method": _listed(method), "ehr.features": _sets(features), "fusion": _listed(fusion),
             "backbone.name": _listed(backbone), "seed": None if seeds is None else list(range(seeds))}  # fmt: skip

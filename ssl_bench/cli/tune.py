@@ -120,7 +120,7 @@ def tune(
     from ssl_bench.tune.studies import Asked, studies_of
 
     registry = discover()
-    base = asked({**flags, "preset": preset, "data.name": data, "data.root": str(root) if root else None,
+    base = asked({**flags, "preset": preset, "data.name": data, "data.root": root,
                   "evaluate.test_on": test_on}, settings or [])  # fmt: skip
     wanted = Asked(
         methods_of(method, baselines, registry), base, budget_of(budget, trials), seeds, check_sampler(sampler),

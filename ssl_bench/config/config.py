@@ -25,7 +25,7 @@ from ssl_bench.config.layers import CHOICES as CHOICES
 from ssl_bench.config.layers import layered as layered
 from ssl_bench.config.layers import merge as merge
 from ssl_bench.config.layers import named as named
-from ssl_bench.config.roots import encoder_file, external_sets
+from ssl_bench.config.roots import Addressed, Place, encoder_file, external_sets
 from ssl_bench.config.tuned import Tuning
 from ssl_bench.config.yamltext import load_yaml
 from ssl_bench.errors import UsageError, because, unknown
@@ -96,9 +96,9 @@ class SourceConfig(Section):
     """A dataset and its folder."""
 
     name: str = Field(description="dataset")
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
-    root: Path | None = Field(None, description="folder of the download; not needed for synthetic data")
-    split: Path | None = Field(None, description="CSV file of your own: split by patient_id, study_id or image_id")
+    options: Addressed = Field(default_factory=dict, description="options of the dataset")
+    root: Place | None = Field(None, description="folder of the download, or its URL; not needed for synthetic data")
+    split: Place | None = Field(None, description="CSV file of your own: split by patient_id, study_id or image_id")
 
 
 class ExternalConfig(SourceConfig):
@@ -116,9 +116,9 @@ class DataConfig(Section):
     """Which images, and how they are prepared."""
 
     name: str = Field(DEFAULT_DATASET, description="dataset")
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the dataset")
-    root: Path | None = Field(None, description="folder of the download; not needed for synthetic data")
-    split: Path | None = Field(None, description="CSV file of your own: split by patient_id, study_id or image_id")
+    options: Addressed = Field(default_factory=dict, description="options of the dataset")
+    root: Place | None = Field(None, description="folder of the download, or its URL; not needed for synthetic data")
+    split: Place | None = Field(None, description="CSV file of your own: split by patient_id, study_id or image_id")
     on_unlisted: Literal["error", "skip"] = Field("error", description="images that the split file has no split for")
     more: tuple[SourceConfig, ...] = Field((), description="further datasets that are pretrained on together with it")
     labels: str = Field("auto", description="native, chexpert14, nih14, common7; auto: native, or what several share")

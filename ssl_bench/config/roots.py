@@ -4,12 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from ssl_bench.errors import UsageError
+from ssl_bench.urls import is_url, set_aside
 
 NAMED = re.compile(r"[^/\\=.~]+=")
 """How ``NAME=PATH`` begins; a bare folder whose own name holds ``=`` is given as ``./a=b``."""
+
+
+def place(value: Any) -> Any:
+    """A text as a path, or as the address of something elsewhere without what is secret in it."""
+    if not isinstance(value, str | Path):
+        raise PydanticCustomError("path_type", "input is not a valid path")
+    return set_aside(value) if is_url(value) else Path(value)
+
+
+def without_secrets(value: Any) -> Any:
+    """Options with the addresses in them as :func:`place` has them."""
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(without_secrets(item) for item in value)
+    return set_aside(value) if is_url(value) else value
+
+
+Place = Annotated[Path | str, BeforeValidator(place)]
+"""A path, or as text the address of something elsewhere."""
+
+Addressed = Annotated[dict[str, Any], AfterValidator(without_secrets)]
+"""Options that may name files, here or elsewhere."""
 
 
 def external_sets(value: Any) -> Any:

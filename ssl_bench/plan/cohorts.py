@@ -14,6 +14,7 @@ from ssl_bench.data.ids import check_ids, merge_ids
 from ssl_bench.data.images import find_images
 from ssl_bench.data.joined import check_copies, distinct, join, settle
 from ssl_bench.data.own_split import DRAWN, apply_split, read_own_split
+from ssl_bench.data.remote import at_hand, here
 from ssl_bench.data.splits import check_leakage, check_not_empty
 from ssl_bench.data.withheld import without_labels
 from ssl_bench.errors import HandledError, Problems
@@ -26,12 +27,12 @@ class Folder(Protocol):
     """A dataset's folder, and a split of the user's for it, as a configuration says them."""
 
     @property
-    def root(self) -> Path | None:
-        """The folder; None for generated data."""
+    def root(self) -> Path | str | None:
+        """The folder, or the address of one elsewhere; None for generated data."""
 
     @property
-    def split(self) -> Path | None:
-        """The split file; None for the dataset's own."""
+    def split(self) -> Path | str | None:
+        """The split file, or its address; None for the dataset's own."""
 
 
 def read_raw(
@@ -42,7 +43,7 @@ def read_raw(
     Args:
         chosen: the dataset.
         source: its folder, and a split of the user's for it.
-        cache: folder of generated data.
+        cache: folder of generated data, and of copies of what is elsewhere.
         data: what is merged, and which attributes are asked for.
         features: that a run joins, by their names; expanded.
 
@@ -51,8 +52,8 @@ def read_raw(
         DataError: its files are not what they should be.
     """
     drawn = source.split and "split" in type(chosen.options).model_fields
-    reader = (chosen.with_option("split", DRAWN) if drawn else chosen).build()
-    cohort: Cohort = reader.read(reader.locate(source.root, cache))
+    reader = _on_this_machine(chosen.with_option("split", DRAWN) if drawn else chosen, cache).build()
+    cohort: Cohort = reader.read(reader.locate(here(source.root, cache), cache))
     check_columns(cohort)
     cohort = replace(cohort, declared={spec.name: spec for spec in chosen.component.declares})
     cohort = opted_in(cohort, {*data.attributes, *map(column_of, features)})
@@ -61,6 +62,12 @@ def read_raw(
     if data.similar_ids == "keep":
         return cohort
     return noticed(merge_ids(cohort) if data.similar_ids == "merge" else cohort)
+
+
+def _on_this_machine(chosen: ResolvedComponent, cache: Path) -> ResolvedComponent:
+    """A dataset whose options name files of this machine alone."""
+    given = {name: getattr(chosen.options, name) for name in type(chosen.options).model_fields}
+    return replace(chosen, options=chosen.options.model_copy(update=at_hand(given, cache)))
 
 
 def opted_in(cohort: Cohort, asked: Container[str]) -> Cohort:
@@ -88,11 +95,10 @@ def find(cohort: Cohort, data: DataConfig) -> Cohort:
     return find_images(cohort, data.follow_links, skip=data.on_missing == "skip")
 
 
-def divide(cohort: Cohort, source: Folder, data: DataConfig) -> Cohort:
+def divide(cohort: Cohort, source: Folder, data: DataConfig, cache: Path) -> Cohort:
     """The cohort with the user's own split where there is one; see :func:`ssl_bench.data.own_split.apply_split`."""
-    if source.split is None:
-        return cohort
-    return apply_split(cohort, read_own_split(source.split), skip=data.on_unlisted == "skip")
+    split = here(source.split, cache)
+    return cohort if split is None else apply_split(cohort, read_own_split(split), skip=data.on_unlisted == "skip")
 
 
 def read_cohort(config: RunConfig, dataset: ResolvedComponent, cache: Path) -> Cohort:
@@ -137,7 +143,7 @@ def _read_all(
     for (name, cohort), told, (_, source) in zip(list(raw.items()), typed, wanted, strict=True):
         found = Problems()
         found.run(partial(check_table, cohort, data))
-        for change in (partial(find, data=data), partial(divide, source=source, data=data)):
+        for change in (partial(find, data=data), partial(divide, source=source, data=data, cache=cache)):
             try:
                 raw[name] = cohort = change(cohort)
             except HandledError as error:
@@ -182,7 +188,7 @@ def _check_leakage(config: RunConfig, cohort: Cohort) -> None:
     check_leakage(cohort, allow_test=config.data.allow_test_in_pretraining)
 
 
-def as_typed(given: Iterable[tuple[str, Path | None]]) -> list[str]:
+def as_typed(given: Iterable[tuple[str, Path | str | None]]) -> list[str]:
     """What messages call each dataset: its name as it was given, and its folder where another has that name too.
 
     Args:

@@ -128,7 +128,7 @@ def _read(
     """One of them; none where there is nothing to match it with."""
     if name in SPLITS:
         raise UsageError(f"'{name}' is the name of a split; choose another by evaluate.test_on.called")
-    raw = divide(read_raw(dataset, part, cache, config.data, config.ehr.features), part, config.data)
+    raw = divide(read_raw(dataset, part, cache, config.data, config.ehr.features), part, config.data, cache)
     raw = without_labels(raw, config.evaluate.withhold)
     problems = Problems()
     problems.run(lambda: check_table(raw, config.data))

@@ -48,13 +48,14 @@ def check(
     config, dataset = configured(ctx, name, root, preset, settings, split=split_file(split),
                                  on_unlisted=on_unlisted, on_missing=on_missing,
                                  follow_links=link_places(follow_links))  # fmt: skip
+    folder = cache_folder(cache)
     found = check_download(
-        lambda: read_raw(dataset, config.data, cache_folder(cache), config.data),
+        lambda: read_raw(dataset, config.data, folder, config.data),
         dataset.component.published,
         Sample(sample, seed, decode_options(config.data)),
         Rules(
             lambda cohort: check_table(cohort, config.data),
-            lambda cohort: divide(find(cohort, config.data), config.data, config.data),
+            lambda cohort: divide(find(cohort, config.data), config.data, config.data, folder),
         ),
     )
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +19,7 @@ Name = Annotated[str, typer.Argument(help="Dataset; see sslbench plugins.", auto
 def configured(
     ctx: typer.Context,
     name: str,
-    root: Path | None,
+    root: str | None,
     preset: str | None,
     settings: list[str] | None,
     **data: Any,
@@ -38,7 +37,7 @@ def configured(
 
     flags = {
         "data.name": name,
-        "data.root": str(root) if root else None,
+        "data.root": root,
         **provided(ctx),
         **{f"data.{key}": value for key, value in data.items()},
     }
