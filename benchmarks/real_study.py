@@ -1,7 +1,7 @@
 """The tables and the picture of docs/real.md from the runs of sweeps/nih-archive.yaml, or from the file kept of them.
 
-python -m benchmarks.real_study runs/nih-archive   # writes docs/measurements/nih-archive2.json, then as below
-python -m benchmarks.real_study                    # writes the tables of docs/real.md and its picture from that file
+python -m benchmarks.real_study runs/nih-archive   # writes docs/measurements/nih-archive2*.json, then as below
+python -m benchmarks.real_study                    # writes the tables of docs/real.md and its picture from these files
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.real_tables import ALSO, HOME, WAITING, efficiency, gaps, leakage
 from ssl_bench.compare.groups import read_groups
+from ssl_bench.files import write_json
 from ssl_bench.report.leaderboard import Board, expanded, read_board
+from ssl_bench.report.machine import board_values
 from ssl_bench.report.palette import BLUE, GREY, VERMILLION
 from ssl_bench.report.plots.canvas import DPI, drawing
 from ssl_bench.report.study import (
@@ -36,6 +38,9 @@ from ssl_bench.stats.power import Spread, smallest
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "docs" / "measurements" / "nih-archive2.json"
 TRIED = FILE.with_name("nih-archive2-tried.json")
+VALIDATED = FILE.with_name("nih-archive2-validation.json")
+"""The same tables on validation patients, against each of :data:`BASELINES`."""
+
 PAGE = ROOT / "docs" / "real.md"
 PICTURE = ROOT / "docs" / "images" / "real.png"
 README = ROOT / "README.md"
@@ -44,6 +49,7 @@ REAL, SHUFFLED = "msn-ehr (age, sex)", "msn-ehr (age, sex; shuffled)"
 CLAIM = ("msn", SHUFFLED)
 """What MSN-EHR is compared with: no EHR, and the EHR of other patients."""
 
+BASELINES = ("random", "pixels")
 SEEDS = 5
 FEWEST_SEEDS = 2
 """A configuration with fewer finished seeds waits for the sweep to go on; ``pixels`` has no seed."""
@@ -51,17 +57,30 @@ FEWEST_SEEDS = 2
 EXTERNAL = "kermany"
 """What the external test set is called."""
 
+PROTOCOLS = ("linear", "knn")
+
 METRIC = {"auroc": "AUROC", "auprc": "AUPRC"}
 
 
 def boards(runs: Path) -> Iterator[Board]:
     """All finished runs against the untrained encoder and the thumbnail; those of the claim against its controls."""
-    paths = [path for path in expanded([runs]) if (path / "record.json").is_file()]
-    for baseline in ("random", "pixels"):
+    paths = finished(runs)
+    for baseline in BASELINES:
         yield read_board(paths, baseline=baseline)
     claim = [path for path in paths if re.match(r"(msn|msn-ehr-age_sex)-seed", path.name)]
     names = {arm.name for arm in read_groups(claim)}
     yield from (read_board(claim, baseline=baseline) for baseline in CLAIM if names >= {REAL, *CLAIM})
+
+
+def finished(runs: Path) -> list[Path]:
+    """Runs of a sweep that have a record."""
+    return [path for path in expanded([runs]) if (path / "record.json").is_file()]
+
+
+def validated(runs: Path) -> dict[str, Any]:
+    """The usual protocols on validation patients, whose labels choose a probe's strength: test labels stay apart."""
+    made = (read_board(finished(runs), baseline=name, protocols=PROTOCOLS, split="validate") for name in BASELINES)
+    return {board.baseline.name: board_values(board) for board in made}
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -80,6 +99,7 @@ def texts(values: Mapping[str, Any]) -> dict[str, str]:
         "leakage": leakage(values, names),
         "gaps": gaps(values, names),
         "tried": tried(),
+        **{f"validated-{protocol}": validation(protocol) for protocol in PROTOCOLS},
     }
 
 
@@ -148,6 +168,14 @@ def cost(board: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def validation(protocol: str) -> str:
+    """Every configuration on validation patients."""
+    if not VALIDATED.is_file():
+        return WAITING
+    kept = json.loads(VALIDATED.read_text(encoding="utf-8"))
+    return methods(*(kept[name] for name in BASELINES), protocol)
+
+
 def tried() -> str:
     """The settings that were tried on patients who are no test patients, and what validation patients said of them."""
     lines = ["| method | px | epochs | rate | validation AUROC, linear | knn |", "|---|---|---|---|---|---|"]
@@ -214,6 +242,7 @@ def main(arguments: Sequence[str]) -> None:
     """Write the file from runs where they are given, and the page and the picture from the file."""
     if arguments:
         write_study(FILE, study(list(boards(Path(arguments[0]))), ALSO))
+        write_json(VALIDATED, validated(Path(arguments[0])))
     values = read_study(FILE)
     for path in (PAGE, README):
         path.write_text(filled(path.read_text(encoding="utf-8"), texts(values)), encoding="utf-8")

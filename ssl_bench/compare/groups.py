@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ssl_bench.compare.naming import ENCODER, named, numbered
 from ssl_bench.compare.run import EncoderRun, Setting, runs_of, slim
+from ssl_bench.config.config import RunConfig
 from ssl_bench.errors import UsageError
 from ssl_bench.plugin.names import RANDOM
 from ssl_bench.results.record import Record
@@ -90,9 +92,9 @@ def read_groups(paths: Iterable[Path], protocols: Sequence[str] = ()) -> list[Ru
     return groups_of({path: slim(RunDirectory(path).read_record()) for path in paths}, protocols)
 
 
-def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> list[RunGroup]:
+def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = (), split: str = "test") -> list[RunGroup]:
     """:func:`read_groups` of records that are read already."""
-    runs = [run for path, record in adopted(records).items() for run in runs_of(path, record)]
+    runs = [run for path, record in adopted(records).items() for run in runs_of(path, record, split)]
     ordered = sorted(runs, key=lambda run: (run.baseline, run.baseline and run.encoder != RANDOM))
     groups: dict[str, list[EncoderRun]] = {}
     for run, identity in zip(ordered, _identities(ordered, protocols), strict=True):
@@ -101,6 +103,13 @@ def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = ()) -> 
         RunGroup(name, tuple(sorted(group, key=lambda run: run.seed)))
         for name, group in zip(_names(list(groups.values()), protocols), groups.values(), strict=True)
     ]
+
+
+@cache
+def _defaults() -> dict[str, dict[str, Any]]:
+    """By section the values of keys that the version which wrote a record may not have had: it did what they say."""
+    values = RunConfig().model_dump(mode="json")
+    return defaultdict(dict, {section: part for section, part in values.items() if isinstance(part, dict)})
 
 
 def _identity(run: EncoderRun) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def _identity(run: EncoderRun) -> dict[str, Any]:
         value = config.get(section)
         if dropped is None or value is None:
             continue
-        parts = value if isinstance(value, Mapping) else {"": value}
+        parts = {**_defaults()[section], **value} if isinstance(value, Mapping) else {"": value}
         kept = {key: part for key, part in parts.items() if key not in dropped}
         if run.baseline and section == "data":  # how a method is trained on them is no part of it
             kept = {key: part for key, part in kept.items() if key in SEEN}

@@ -37,11 +37,19 @@ def seedless() -> frozenset[str]:
 
 @dataclass(frozen=True, eq=False)
 class EncoderRun:
-    """One encoder of one run."""
+    """One encoder of one run.
+
+    Attributes:
+        path: of the run.
+        record: of the run.
+        encoder: its name in the record.
+        split: whose images it is judged on, "test" or "validate".
+    """
 
     path: Path
     record: Record
     encoder: str
+    split: str = "test"
     _values: dict[Setting, tuple[object, ...]] = field(default_factory=dict)
 
     @property
@@ -79,11 +87,11 @@ class EncoderRun:
 
     @cached_property
     def by_setting(self) -> dict[Setting, dict[tuple[str, str], MetricRow]]:
-        """Rows of the whole test split, fitted with the labels of all training patients, by label and metric."""
+        """Rows of the whole split, fitted with the labels of all training patients, by label and metric."""
         found: dict[Setting, dict[tuple[str, str], MetricRow]] = {}
         for row in self.record.metrics:
             whole = (row.encoder, row.split, row.subgroup, row.fraction)
-            if whole == (self.encoder, "test", "all", 1.0) and row.metric in NAMES:
+            if whole == (self.encoder, self.split, "all", 1.0) and row.metric in NAMES:
                 found.setdefault(setting_of(row), {})[row.label, row.metric] = row
         return found
 
@@ -162,16 +170,16 @@ def settings_of(runs: Iterable[EncoderRun]) -> list[Setting]:
     return sorted(found, key=lambda setting: setting[1] != setting[2])
 
 
-def slim(record: Record) -> Record:
+def slim(record: Record, split: str = "test") -> Record:
     """A record without the rows that no ranking shows: with thousands of runs they would fill the memory."""
-    rows = [row for row in record.metrics if row.split == "test"
+    rows = [row for row in record.metrics if row.split == split
             and (row.subgroup == "all" or row.label == MACRO)]  # fmt: skip
     return record.but(metrics=tuple(rows), comparisons=())
 
 
-def runs_of(path: Path, record: Record) -> list[EncoderRun]:
+def runs_of(path: Path, record: Record, split: str = "test") -> list[EncoderRun]:
     """The encoder that stands for a run, and the baselines beside it."""
     present = {row.encoder for row in record.metrics}
     baselines = sorted(present.difference(ENCODERS), key=lambda name: (name != RANDOM, name))
     shown = dict.fromkeys([standing(record, present), *baselines]) if present else {}
-    return [EncoderRun(path, record, encoder) for encoder in shown]
+    return [EncoderRun(path, record, encoder, split) for encoder in shown]

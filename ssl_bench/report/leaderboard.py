@@ -242,6 +242,7 @@ def read_board(
     fewest: int = FEWEST,
     asked: Sequence[Gauge] = (),
     oracle: bool = False,
+    split: str = "test",
 ) -> Board:
     """Read runs and rank them.
 
@@ -253,12 +254,13 @@ def read_board(
         fewest: positive and negative patients of a finding in a macro mean.
         asked: metrics beside AUROC and AUPRC.
         oracle: also runs whose options were selected on the test split.
+        split: whose images are judged: "validate" where settings are chosen.
 
     Raises:
         UsageError: no run is finished, the baseline or a protocol is unknown, or two runs are the same one.
     """
-    records, excluded = _finished(expanded(paths), oracle=oracle)
-    groups = groups_of(records, protocols)
+    records, excluded = _finished(expanded(paths), oracle=oracle, split=split)
+    groups = groups_of(records, protocols, split)
     reference = _baseline(groups, baseline)
     known = settings_of(run for group in groups for run in group.runs)
     strange = sorted(set(protocols) - {setting[0] for setting in known})
@@ -287,13 +289,13 @@ def expanded(paths: Iterable[Path]) -> list[Path]:
     return list({path.resolve(): path for path in found}.values())
 
 
-def _finished(paths: Iterable[Path], *, oracle: bool) -> tuple[dict[Path, Record], list[Excluded]]:
+def _finished(paths: Iterable[Path], *, oracle: bool, split: str) -> tuple[dict[Path, Record], list[Excluded]]:
     """Records of the runs that can be read, and the others with the reason; none that can be is an error."""
     records: dict[Path, Record] = {}
     excluded, whole = [], set[Path]()
     for path in paths:
         try:
-            records[path] = slim(follows(path, RunDirectory(path).read_record(), whole))
+            records[path] = slim(follows(path, RunDirectory(path).read_record(), whole), split)
         except HandledError as error:
             told = (
                 "the run is not finished, its record cannot be read, or it came in a bundle whose numbers do not follow"

@@ -8,18 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from ssl_bench import MethodSpec
 from ssl_bench.compare import run
 from ssl_bench.compare.group_comparison import GroupComparison
-from ssl_bench.compare.groups import RunGroup, read_groups
+from ssl_bench.compare.groups import RunGroup, groups_of, read_groups
 from ssl_bench.compare.lines import lines_of
 from ssl_bench.compare.pairs import compare_runs, run_scores
 from ssl_bench.errors import DataError, UsageError
+from ssl_bench.plugin.contracts import Predictions, Split
 from ssl_bench.plugin.registry import PluginSource, RegisteredComponent, Registry
 from ssl_bench.results import record_file
 from ssl_bench.results.record import Record
-from ssl_bench.results.rundir import RunDirectory
+from ssl_bench.results.row import MetricRow
+from ssl_bench.results.rows import Origin, Scored, metric_rows
+from ssl_bench.results.rundir import RunDirectory, prediction_file
 from ssl_bench.stats.significance import over_seeds
 
 PLACE = ("linear", "toy", "toy")
@@ -41,6 +45,44 @@ def test_runs_that_differ_in_the_seed_alone_are_one_arm(tmp_path: Path, write_ar
 def test_arms_of_one_method_are_named_by_what_differs(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
     paths = [write_arm(tmp_path, "msn", 0, 1.0), write_arm(tmp_path, "msn", 0, 1.0, epochs=9, suffix="-long")]
     assert [arm.name for arm in read_groups(paths)] == ["msn, 2 epochs", "msn, 9 epochs", "random"]
+
+
+def test_a_key_that_an_older_version_did_not_have_sets_no_group_apart(
+    tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
+    newer = {"accumulate": 1, "checkpoint_activations": False, "evaluated": "last"}
+    paths = [write_arm(tmp_path, "msn", seed, 1.0) for seed in (0, 1, 2)]
+    for path, pretrain in zip(paths, ({}, newer, {**newer, "evaluated": "lowest-loss"}), strict=True):
+        record = RunDirectory(path).read_record()
+        config = {**record.config, "pretrain": {**record.config["pretrain"], **pretrain}}
+        record_file.write(RunDirectory(path).record, record.but(config=config))
+    found = [(arm.name, [member.seed for member in arm.runs]) for arm in read_groups(paths)]
+    assert found[:2] == [("msn, last encoder", [0, 1]), ("msn, lowest-loss encoder", [2])]
+
+
+def test_groups_of_the_validation_split_hold_its_rows_and_predictions(
+    tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
+    path = write_arm(tmp_path, "msn", 0, 1.0, validated=True)
+    folder = RunDirectory(path)
+    record = folder.read_record()
+    kept = next(row for row in record.metrics if row.encoder == "trained").but(split="validate")
+    table = run.read_kept(folder.predictions("trained", *prediction_file(kept)))
+    split = Split("validate", table.ids, table.patients, np.zeros((60, 1)), table.truth, np.arange(60))
+    scored = Scored(Origin("trained", "toy", "toy", "linear", 0), split, Predictions("validate", table.scores))
+    rows = tuple(metric_rows(scored, table.labels, 100))
+    group = groups_of({path: record.but(metrics=record.metrics + rows)}, split="validate")[0]
+    value = over(group.runs[0].row(PLACE, "macro", "auroc"))
+    each = [roc_auc_score(*pair) for pair in zip(table.truth.T, table.scores.T, strict=True)]
+    assert value == pytest.approx(np.mean(each))
+    assert set(group.runs[0].predictions(PLACE).ids) == set(table.ids)
+    assert bench_of([group]).values(bench_of([group]).lines[0], "auroc") == pytest.approx([value])
+
+
+def over(row: MetricRow | None) -> float:
+    assert row is not None
+    assert row.value is not None
+    return row.value
 
 
 def measured(folder: Path, write_arm: Callable[..., Path], method: str, seed: int, k: int | None) -> Path:
