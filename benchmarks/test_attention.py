@@ -1,17 +1,18 @@
-"""Attention as separate products against torch's fused kernel, forward and backward, on the CPU.
+"""Attention and patch embeddings as products of matrices against their own kernels, forward and backward, on the CPU.
 
-One attention layer of ViT-Tiny at the numbers of tokens that a step of MSN has: focal crops, masked anchors, targets.
+One layer of ViT-Tiny at the sizes that a step of MSN has: focal crops, masked anchors, targets.
 """
 
 from __future__ import annotations
 
 import pytest
 import torch
+from timm.layers import PatchEmbed
 from timm.models.vision_transformer import Block
 from torch import Tensor
 
 from benchmarks.interleave import interleave
-from ssl_bench.pretrain.attention import unfused
+from ssl_bench.pretrain.products import as_products
 
 WIDTH, HEADS, ROUNDS = 192, 3, 9
 
@@ -30,10 +31,32 @@ def test_attention(report, dtype: torch.dtype, crops: int, tokens: int) -> None:
         return out
 
     def separate() -> Tensor:
-        with unfused(layer):
+        with as_products(layer):
             return fused()
 
     torch.testing.assert_close(separate(), fused(), rtol=0.02, atol=0.02)
     times = interleave({"sslbench": separate, "fused": fused}, ROUNDS)
     name = "bf16" if dtype == torch.bfloat16 else "float32"
     report.ratio(f"attention in products, {name}, {crops} x {tokens} tokens", times, "sslbench", "fused")
+
+
+@pytest.mark.parametrize(("crops", "size"), [(80, 96), (8, 224)])
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_patch_embedding(report, precision: str, crops: int, size: int) -> None:
+    torch.manual_seed(0)
+    layer = PatchEmbed(size, 16, 1, WIDTH)
+    images = torch.randn(crops, 1, size, size)
+
+    def convolution() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            out = layer(images)
+        torch.autograd.backward(out.sum())
+        return out
+
+    def product() -> Tensor:
+        with as_products(layer):
+            return convolution()
+
+    torch.testing.assert_close(product(), convolution(), rtol=0.02, atol=0.02)
+    times = interleave({"sslbench": product, "convolution": convolution}, ROUNDS)
+    report.ratio(f"patches in a product, {precision}, {crops} x {size} px", times, "sslbench", "convolution")

@@ -24,12 +24,12 @@ from ssl_bench.errors import HandledError, Interrupted, TrainingStopped
 from ssl_bench.files import write_json
 from ssl_bench.plugin.contracts import Backbone, Batch, Loss, Method
 from ssl_bench.pretrain import checkpoint as checkpoints
-from ssl_bench.pretrain.attention import slow_when_fused, unfused
 from ssl_bench.pretrain.compiled import compiled
 from ssl_bench.pretrain.device import explained_memory
 from ssl_bench.pretrain.lowest import LowestLoss
 from ssl_bench.pretrain.monitors import CollapseGuard, observe
 from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients, rates, set_rates
+from ssl_bench.pretrain.products import as_products, products_are_faster
 from ssl_bench.pretrain.signals import StopFlag
 from ssl_bench.pretrain.watch import Watch
 from ssl_bench.results.training import Summary
@@ -65,24 +65,24 @@ class ForwardPass(nn.Module):
 
     Args:
         method: the method.
-        fused: attention in one kernel.
+        products: attention and patch embeddings as products of matrices.
     """
 
-    def __init__(self, method: Method, *, fused: bool = True) -> None:
+    def __init__(self, method: Method, *, products: bool = False) -> None:
         super().__init__()
         self.method = method
-        self.fused = fused
+        self.products = products
         self.batch: Batch | None = None
 
     def forward(self, progress: float) -> Loss:
         """The loss of the batch."""
         assert self.batch is not None
-        with self.attention():
+        with self.kernels():
             return self.method.training_loss(self.batch, progress)
 
-    def attention(self) -> AbstractContextManager[None]:
-        """Attention as it was asked for, also where a backward pass computes activations again."""
-        return nullcontext() if self.fused else unfused(self)
+    def kernels(self) -> AbstractContextManager[None]:
+        """Layers as they were asked for, also where a backward pass computes activations again."""
+        return as_products(self) if self.products else nullcontext()
 
 
 def joined(loss: Loss) -> Loss:
@@ -138,7 +138,7 @@ class Trainer:
         self.module.to(fabric.device).train()
         self.groups = method.parameter_groups()
         self.optimizer = build_optimizer(self.groups, config, config.optimizer_for(method.encoder.patch_size))
-        self.forward_pass = ForwardPass(method, fused=not slow_when_fused(fabric))
+        self.forward_pass = ForwardPass(method, products=products_are_faster(fabric))
         wrapped, self.wrapped_optimizer = fabric.setup(self.forward_pass, self.optimizer)
         self.training_loss = cast("Callable[[float], Loss]", wrapped)
         self.total = config.epochs * stream.steps_per_epoch
@@ -193,7 +193,7 @@ class Trainer:
         seed_torch(self.seed, "step", step)
         self.method.before_step(progress)
         loss = self.training_loss(progress)
-        with self.forward_pass.attention():
+        with self.forward_pass.kernels():
             self.fabric.backward(loss.total)
         for parameter in self.method.frozen:
             parameter.grad = None
