@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from timm.layers import PatchEmbed
+from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import Block
 from torch import Tensor
 
