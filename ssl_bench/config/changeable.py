@@ -18,6 +18,7 @@ CHANGEABLE = (
     "pretrain.checkpoint_every",
     "pretrain.devices",
     "pretrain.nodes",
+    "pretrain.parallel",
     "evaluate.protocols",
     "evaluate.options",
     "evaluate.test_on",

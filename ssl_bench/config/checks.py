@@ -18,6 +18,20 @@ def check_batch(pretrain: PretrainConfig) -> None:
         )
 
 
+def check_parallel(pretrain: PretrainConfig, optimizer: str) -> None:
+    """Weights are shared by several processes, with AdamW, and are not compiled."""
+    if pretrain.parallel != "fsdp":
+        return
+    if pretrain.processes == 1:
+        raise UsageError("pretrain.parallel=fsdp shares the weights among processes, and there is one; add --devices N")
+    if optimizer == "lars":
+        raise UsageError(
+            "LARS needs norms of whole weights, so not pretrain.parallel=fsdp; add --set pretrain.optimizer=adamw"
+        )
+    if pretrain.compile:
+        raise UsageError("pretrain.compile with pretrain.parallel=fsdp has not been tested; leave out one of the two")
+
+
 def check_lars(pretrain: PretrainConfig) -> None:
     """LARS multiplies by a trust coefficient of 0.001, so the rates and decays of AdamW would leave it standing."""
     usual = 0.2 * pretrain.batch_size / 256

@@ -197,6 +197,7 @@ class PretrainConfig(Section):
     compile: bool = Field(False, description="torch.compile of the backbones: minutes at the start, for long runs")
     devices: int = Field(1, ge=1, description="processes on each machine, one a GPU; each gets its part of a batch")
     nodes: int = Field(1, ge=1, description="machines")
+    parallel: Literal["auto", "ddp", "fsdp"] = Field("auto", description="fsdp: processes share the weights")
     threads: int = Field(0, ge=0, description="CPU threads, 0 for one a core")
     log_every: int = Field(10, ge=1, description="steps between log lines")
     probe_every: float = Field(0.0, ge=0, description="epochs between looks of the online probe, 0 for none")

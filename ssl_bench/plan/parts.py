@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.config.checks import check_batch, check_declared, check_lars
+from ssl_bench.config.checks import check_batch, check_declared, check_lars, check_parallel
 from ssl_bench.config.config import METRICS, Choice, RunConfig
 from ssl_bench.config.recipes import find
 from ssl_bench.errors import Problems, UsageError
@@ -342,8 +342,11 @@ def _check_fit(config: RunConfig, parts: RunComponents) -> None:
             f"method '{parts.method.name}' trains on labels, so test patients must stay out of it; leave out "
             "data.allow_test_in_pretraining"
         )
-    if parts.method.component.trains and config.pretrain.optimizer_for(patch) == "lars":
-        check_lars(config.pretrain)
+    optimizer = config.pretrain.optimizer_for(patch)
+    if parts.method.component.trains:
+        check_parallel(config.pretrain, optimizer)
+        if optimizer == "lars":
+            check_lars(config.pretrain)
 
 
 def _check_weights(config: RunConfig, method: ResolvedComponent) -> None:

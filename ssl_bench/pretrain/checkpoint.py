@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ssl_bench.distributed import world_size
 from ssl_bench.errors import DataError
 from ssl_bench.files import sha256, write_json, write_tensors
+from ssl_bench.pretrain.sharding import as_shared, whole
 
 KEPT = 2
 """Checkpoints that stay: the last and the one before it."""
@@ -50,21 +51,24 @@ def conditions() -> dict[str, Any]:
 
 
 def state_tensors(method: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Everything that moves, as one flat table: ``method.*`` and ``optimizer.<parameter>.<slot>``."""
+    """Everything that moves, whole, as one flat table: ``method.*`` and ``optimizer.<parameter>.<slot>``."""
     tensors = {f"method.{name}": tensor for name, tensor in method.state_dict().items()}
     for number, slots in optimizer.state_dict()["state"].items():
         for slot, value in slots.items():
             tensors[f"optimizer.{number}.{slot}"] = torch.as_tensor(value)
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return {name: whole(tensor).detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
 def restore(checkpoint: Checkpoint, method: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Put a checkpoint's tensors back."""
-    method.load_state_dict(_below("method.", checkpoint.tensors))
+    here = method.state_dict()
+    given = _below("method.", checkpoint.tensors)
+    method.load_state_dict({name: as_shared(value, here.get(name, value)) for name, value in given.items()})
+    weights = [weight for table in optimizer.param_groups for weight in table["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _below("optimizer.", checkpoint.tensors).items():
         number, slot = name.split(".", 1)
-        state.setdefault(int(number), {})[slot] = tensor
+        state.setdefault(int(number), {})[slot] = as_shared(tensor, weights[int(number)])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
 from ssl_bench.config.config import PretrainConfig
@@ -91,10 +92,16 @@ def _together() -> DDPStrategy:
     """DDP that leaves buffers alone: they are reduced where they are made, and DINO's centre is a new tensor a step."""
     from lightning_fabric.strategies.ddp import DDPStrategy
 
+    class Together(DDPStrategy):
+        """DDP, but around modules whose processes share the weights themselves."""
+
+        def setup_module(self, module: Any) -> Any:
+            return module if isinstance(module, FSDPModule) else super().setup_module(module)
+
     known = inspect.signature(DistributedDataParallel).parameters
     key = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # torch renamed it
     alone: dict[str, Any] = {key: False}
-    return DDPStrategy(**alone)
+    return Together(**alone)
 
 
 def fast_bf16(accelerator: str) -> bool:

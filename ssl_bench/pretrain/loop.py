@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import signal
 import time
@@ -30,6 +31,7 @@ from ssl_bench.pretrain.lowest import LowestLoss
 from ssl_bench.pretrain.monitors import CollapseGuard, observe
 from ssl_bench.pretrain.optimizer import build_optimizer, clip_gradients, rates, set_rates
 from ssl_bench.pretrain.products import as_products, products_are_faster
+from ssl_bench.pretrain.sharding import share_out, shares, wholes
 from ssl_bench.pretrain.signals import StopFlag
 from ssl_bench.pretrain.watch import Watch
 from ssl_bench.results.training import Summary
@@ -133,12 +135,17 @@ class Trainer:
         self.config, self.stream, self.fabric = config, stream, fabric
         self.batches: Batches = stream
         self.folder, self.reporter, self.seed, self.identity = folder, reporter, seed, identity
-        self.method = method
-        self.module = cast("nn.Module", method)
+        self.given = cast("nn.Module", method)
+        kind = config.optimizer_for(method.encoder.patch_size)
+        self.shared = shares(config, self.given, kind)
+        self.method = copy.deepcopy(method) if self.shared else method  # the given one stays whole
+        self.module = cast("nn.Module", self.method)
         self.module.to(fabric.device).train()
-        self.groups = method.parameter_groups()
-        self.optimizer = build_optimizer(self.groups, config, config.optimizer_for(method.encoder.patch_size))
-        self.forward_pass = ForwardPass(method, products=products_are_faster(fabric))
+        self.forward_pass = ForwardPass(self.method, products=products_are_faster(fabric))
+        if self.shared:
+            share_out(self.forward_pass, fabric.device)
+        self.groups = self.method.parameter_groups()
+        self.optimizer = build_optimizer(self.groups, config, kind)
         wrapped, self.wrapped_optimizer = fabric.setup(self.forward_pass, self.optimizer)
         self.training_loss = cast("Callable[[float], Loss]", wrapped)
         self.total = config.epochs * stream.steps_per_epoch
@@ -179,10 +186,17 @@ class Trainer:
                     error.everywhere = True
                     raise
         summary = self._summary(first, time.monotonic() - self.began, entry)
+        self._give_back()
         if not self.lowest:
             return summary
-        self.lowest.load(cast("nn.Module", self.method.encoder))
+        self.lowest.load(cast("nn.Module", cast("Method", self.given).encoder))
         return replace(summary, chosen={"step": self.lowest.step, "loss": self.lowest.loss})
+
+    def _give_back(self) -> None:
+        """What was shared, whole, in the method that was given."""
+        if self.shared:
+            self.given.load_state_dict(wholes(self.module.state_dict()))
+            self.given.to(self.fabric.device).train()
 
     def _step(self, step: int) -> tuple[Loss, dict[str, Any]]:
         """Forward, backward, clip, optimise, and what the method does after it; nothing here waits for the device."""

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ssl_bench.files import write_tensors
+from ssl_bench.pretrain.sharding import wholes
 
 
 class LowestLoss:
@@ -51,9 +52,9 @@ class LowestLoss:
         if mean >= self.loss:
             return
         self.loss, self.step = mean, step
+        state = wholes(encoder().state_dict())
         if writes:
             self.folder.mkdir(parents=True, exist_ok=True)
-            state = encoder().state_dict()
             write_tensors(self._file(), {name: value.detach().cpu().contiguous() for name, value in state.items()})
 
     def _file(self) -> Path:

@@ -13,6 +13,7 @@ from ssl_bench.config.config import PretrainConfig
 from ssl_bench.plugin.contracts import ParameterGroup
 from ssl_bench.pretrain.lars import LARS
 from ssl_bench.pretrain.schedules import cosine, warmup_cosine
+from ssl_bench.pretrain.sharding import whole
 
 
 def build_optimizer(
@@ -72,7 +73,7 @@ def clip_gradients(groups: Sequence[ParameterGroup]) -> Tensor:
     """Clip as the groups ask, groups of one limit and name together, and return the norm over all before clipping."""
     limits: dict[tuple[float, str], list[nn.Parameter]] = {}
     everything = [parameter.grad for group in groups for parameter in group.parameters if parameter.grad is not None]
-    total = nn.utils.get_total_norm(everything)
+    total = whole(nn.utils.get_total_norm(everything))
     for group in groups:
         live = [parameter for parameter in group.parameters if parameter.grad is not None]
         if group.clip is None:
