@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssl_bench.api.given import check_resamples, folder_of
 from ssl_bench.api.shown import table_html, table_text
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def leaderboard(
     runs: Runs,
     *,
     baseline: str | None = None,
-    protocols: Sequence[str] = (),
-    metrics: str = "",
+    protocols: str | Sequence[str] = (),
+    metrics: str | Sequence[str] = "",
     replicates: int = 1000,
     min_patients: int = 5,
     refuse_contaminated: bool = False,
@@ -119,8 +120,8 @@ def leaderboard(
         runs: run directories, folders of them, or runs.
         baseline: a configuration's name, or one of its run directories; None: the random encoder.
         protocols: those to show; none: all.
-        metrics: beside AUROC and AUPRC, comma-separated.
-        replicates: resamples of patients.
+        metrics: beside AUROC and AUPRC.
+        replicates: resamples of patients, at least 100.
         min_patients: positive and negative patients of a finding in macro means.
         refuse_contaminated: refuse test data that an encoder has seen in its pretraining.
         allow_oracle: also runs whose options were selected on the test split.
@@ -129,14 +130,16 @@ def leaderboard(
         UsageError: no run is finished, a name is unknown, or two runs are the same one.
         DataError: test data were seen in pretraining, and this is refused.
     """
+    from ssl_bench.config.config import split_names
     from ssl_bench.plugin.registry import discover
     from ssl_bench.report.leaderboard import read_board
     from ssl_bench.report.paper import refuse_seen
     from ssl_bench.stats.intervals import FEWEST
     from ssl_bench.stats.measures import usual
 
+    check_resamples(replicates)
     board = read_board(
-        folders(runs), baseline=baseline, protocols=tuple(protocols), replicates=replicates,
+        folders(runs), baseline=baseline, protocols=tuple(split_names(protocols)), replicates=replicates,
         fewest=min_patients or FEWEST, asked=usual(discover(), metrics), oracle=allow_oracle,
     )  # fmt: skip
     if refuse_contaminated:
@@ -145,7 +148,11 @@ def leaderboard(
 
 
 def folders(runs: Runs) -> list[Path]:
-    """Paths of what was given."""
-    if isinstance(runs, str | Path) or hasattr(runs, "path"):
+    """Paths of what was given.
+
+    Raises:
+        UsageError: something is neither a path nor a run.
+    """
+    if isinstance(runs, str | Path) or not isinstance(runs, Iterable):
         runs = [runs]
-    return [Path(getattr(one, "path", one)) for one in runs]
+    return [folder_of(one) for one in runs]

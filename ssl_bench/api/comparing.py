@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.api.boards import Runs, folders
+from ssl_bench.api.given import check_resamples
 from ssl_bench.api.shown import table_html, table_text
 from ssl_bench.plugin.names import MACRO
 
@@ -71,7 +73,7 @@ class Comparison:
 def compare_runs(
     runs: Runs,
     *others: Any,
-    metrics: str = "",
+    metrics: str | Sequence[str] = "",
     replicates: int = 1000,
     seed: int = 0,
     min_patients: int = 5,
@@ -83,8 +85,8 @@ def compare_runs(
     Args:
         runs: run directories or runs, the reference first; or the reference alone.
         *others: the others, where the reference stands alone.
-        metrics: beside AUROC and AUPRC, comma-separated.
-        replicates: resamples of patients.
+        metrics: beside AUROC and AUPRC.
+        replicates: resamples of patients, at least 100.
         seed: of the resamples.
         min_patients: positive and negative patients of a finding in macro means.
         seed_sd: standard deviation of macro AUROC between seeds, for what paired seeds would find.
@@ -100,6 +102,7 @@ def compare_runs(
     from ssl_bench.stats.measures import usual
     from ssl_bench.stats.power import of_pair
 
+    check_resamples(replicates)
     paths = [*folders(runs), *folders(others)]
     if len(paths) < 2:
         raise UsageError(f"compare needs at least two run directories, found {len(paths)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.api.runs import Run
+from ssl_bench.errors import UsageError
 
 
 def run(
@@ -74,9 +75,12 @@ def run(
     from ssl_bench.plugin.registry import discover
     from ssl_bench.report.hush import hush, hushed
 
+    if settings is not None and not isinstance(settings, Mapping):
+        raise UsageError(f"settings: keys of the configuration with their values are expected, found {settings!r}; "
+                         "for example {'method.prototypes': 512}")  # fmt: skip
     given = [str(data)] if isinstance(data, str | Path) else data
     flags = {
-        "method": method or (PRETRAINED if encoder and not config else None),
+        "method": _listed(method) or (PRETRAINED if encoder and not config else None),
         **data_flags(given, str(root) if root else None),
         "ehr.features": _listed(features), "fusion": fusion, "backbone.name": backbone,
         "backbone.encoder": encoder_file(encoder), "evaluate.protocols": _listed(protocols),

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssl_bench.api.given import folder_of
 from ssl_bench.api.shown import table_html, table_text
 from ssl_bench.plugin.names import MACRO
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 WHOLE = {"split": "test", "subgroup": "all", "fraction": 1.0}
 """What is usually asked of a row: the whole test split, with the labels of all training patients."""
 
+KEPT_SPLITS = ("test", "validate")
+"""Splits whose predictions a run keeps."""
+
 
 class Run:
     """A finished run, read from its folder when something of it is asked for.
@@ -30,7 +34,7 @@ class Run:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = folder_of(path)
 
     @cached_property
     def directory(self) -> RunDirectory:
@@ -105,17 +109,19 @@ class Run:
         """
         import pandas as pd
 
-        from ssl_bench.errors import UsageError, shortened
+        from ssl_bench.errors import UsageError, unknown
         from ssl_bench.results.rundir import prediction_file
 
+        if split not in KEPT_SPLITS:
+            raise UsageError(unknown("split with predictions", str(split), KEPT_SPLITS))
         asked = {"protocol": protocol, "encoder": encoder, "dataset": dataset or self.record.data.name,
                  "fraction": fraction, "draw": draw, "subgroup": "all", "split": "test"}  # fmt: skip
         row = next((one for one in self.record.metrics if _is(one, asked)), None)
         if row is None:
-            known = dict.fromkeys(f"{one.protocol} of {one.encoder} on {one.dataset}"
-                                  for one in self.record.metrics)  # fmt: skip
-            raise UsageError(f"{self.path} has no predictions of {protocol} of {encoder} on {asked['dataset']}; it has "
-                             f"{shortened([*known])}")  # fmt: skip
+            known = {_predicted(one.protocol, one.encoder, one.dataset, one.fraction, one.draw)
+                     for one in self.record.metrics}  # fmt: skip
+            wanted = _predicted(protocol, encoder, asked["dataset"], fraction, draw)
+            raise UsageError(unknown(f"predictions in {self.path}:", wanted, known))
         kept = row.kept.but(split=split)
         path = self.directory.predictions(encoder, *prediction_file(kept))
         return pd.read_parquet(self.directory.checked(path, self.record))
@@ -188,7 +194,7 @@ def load_run(path: Path | str) -> Run:
         path: its folder.
 
     Raises:
-        UsageError: there is no finished run.
+        UsageError: there is no finished run, or it is no path.
         DataError: its record is damaged.
     """
     found = Run(path)
@@ -198,6 +204,12 @@ def load_run(path: Path | str) -> Run:
 
 def _is(row: MetricRow, asked: Mapping[str, Any]) -> bool:
     return all(row.named(key) == value for key, value in asked.items())
+
+
+def _predicted(protocol: str, encoder: str, dataset: str, fraction: float, draw: int) -> str:
+    """``linear of trained on nih14``, with the share of the labels where it is not all."""
+    share = f", {fraction:g} of the labels, draw {draw}" if fraction != 1 else ""
+    return f"{protocol} of {encoder} on {dataset}{share}"
 
 
 def _frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from ssl_bench.api.given import check_resamples
 from ssl_bench.api.shown import table_html, table_text
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def score(
     predictions: Path | str | pd.DataFrame,
     *,
     validation: Path | str | pd.DataFrame | None = None,
-    metrics: str | None = None,
+    metrics: str | Sequence[str] | None = None,
     aggregate: str | None = None,
     out: Path | str | None = None,
     name: str | None = None,
@@ -78,21 +79,32 @@ def score(
     Args:
         predictions: a file or a table with ``image_id``, ``patient_id``, ``y_<label>`` (NaN: unknown), ``p_<label>``.
         validation: the same of validation images, on which thresholds are chosen.
-        metrics: beside AUROC and AUPRC, comma-separated; None: the usual ones.
+        metrics: beside AUROC and AUPRC; None: the usual ones.
         aggregate: score studies by the ``max`` or ``mean`` of their images.
         out: folder to keep predictions and record in, beside runs.
         name: of the model; None: the file's.
-        replicates: resamples of patients.
+        replicates: resamples of patients, at least 100.
         seed: of the resamples.
 
     Raises:
         UsageError: a name is unknown.
         DataError: columns, identifiers or values are wrong, all problems at once.
     """
+    check_resamples(replicates)
     with TemporaryDirectory() as private:
         files = [_file(given, Path(private) / f"{part}.parquet")
                  for part, given in (("predictions", predictions), ("validation", validation))]  # fmt: skip
-        return _scored(files[0], files[1], metrics, aggregate, Path(out) if out else None, name, replicates, seed)
+        try:
+            return _scored(files[0], files[1], metrics, aggregate, Path(out) if out else None, name, replicates, seed)
+        except DataError as error:
+            raise DataError(_without(str(error), private)) from error
+
+
+def _without(message: str, private: str) -> str:
+    """A message that does not name the file that stood for a table."""
+    for part, called in (("predictions", "<DataFrame>"), ("validation", "<validation DataFrame>")):
+        message = message.replace(str(Path(private) / f"{part}.parquet"), called)
+    return message
 
 
 def _file(given: Path | str | pd.DataFrame | None, place: Path) -> Any:
@@ -106,8 +118,8 @@ def _file(given: Path | str | pd.DataFrame | None, place: Path) -> Any:
 
 
 def _scored(
-    predictions: Path, validation: Path | None, metrics: str | None, aggregate: str | None, out: Path | None,
-    name: str | None, replicates: int, seed: int,
+    predictions: Path, validation: Path | None, metrics: str | Sequence[str] | None, aggregate: str | None,
+    out: Path | None, name: str | None, replicates: int, seed: int,
 ) -> Score:  # fmt: skip
     from ssl_bench.errors import UsageError, unknown
     from ssl_bench.plugin.registry import discover

@@ -41,7 +41,7 @@ class FrozenEncoder(nn.Module):
         """Image files, or grey values ``(N, S, S)`` uint8 of the encoder's size, as its input ``(N, 1, S, S)``.
 
         Raises:
-            UsageError: a single file is given and no list, or values of another shape or type.
+            UsageError: no list of files is given, or values of another shape or type.
             DataError: a file cannot be read.
         """
         self._check(images)
@@ -54,6 +54,10 @@ class FrozenEncoder(nn.Module):
         if isinstance(images, str | Path):
             raise UsageError(f"an encoder expects a list of images, found '{images}'; put it into brackets")
         if not isinstance(images, np.ndarray):
+            others = [type(one).__name__ for one in images if not isinstance(one, str | Path)]
+            if others:
+                raise UsageError(f"an encoder expects a list of files, or one array of grey values (N, {self.size}, "
+                                 f"{self.size}) in uint8, found a list with {others[0]}")  # fmt: skip
             return
         if images.dtype != np.uint8 or images.shape[1:] != (self.size, self.size):
             raise UsageError(f"an encoder expects files, or grey values (N, {self.size}, {self.size}) in uint8, found "

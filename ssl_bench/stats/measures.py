@@ -84,8 +84,8 @@ def gauges(registry: Any, names: Iterable[str], options: Mapping[str, Mapping[st
     )
 
 
-def usual(registry: Any, names: str | None) -> tuple[Gauge, ...]:
-    """Metrics named on a command line, comma-separated; where none are, the usual ones that are installed.
+def usual(registry: Any, names: str | Sequence[str] | None) -> tuple[Gauge, ...]:
+    """Metrics by name, or comma-separated as on a command line; where none are, the usual ones that are installed.
 
     Raises:
         UsageError: an unknown name, with the nearest.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 import ssl_bench
-from ssl_bench.errors import UsageError
+from ssl_bench.errors import DataError, UsageError
 
 NOTEBOOK = json.loads((Path(__file__).parents[2] / "docs" / "tutorials" / "notebook.ipynb").read_text())
 CODE = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
@@ -51,9 +52,11 @@ def test_the_notebook_runs_and_what_it_made_keeps_its_promises(
     encoder = run.encoder()
     assert not any(parameter.requires_grad for parameter in encoder.parameters())
     assert encoder.embed(np.empty((0, encoder.size, encoder.size), np.uint8)).shape == (0, encoder.dim)
+    with pytest.raises(UsageError, match="found a list with ndarray"):
+        encoder.embed([np.zeros((encoder.size, encoder.size), np.uint8)])  # type: ignore[list-item]
     with pytest.raises(UsageError, match="unknown embeddings"):
         run.embeddings(split="tset")
-    with pytest.raises(UsageError, match="has no predictions of finetune of trained"):
+    with pytest.raises(UsageError, match=r"unknown predictions in .*: 'finetune of trained"):
         run.predictions("finetune")
 
 
@@ -77,6 +80,31 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
         ssl_bench.load_run(tmp_path)
     with pytest.raises(UsageError, match="at least two"):
         ssl_bench.compare_runs(tmp_path)
+
+
+def test_mistakes_with_a_finished_run_are_sentences(write_arm: Any, tmp_path: Path) -> None:
+    run = ssl_bench.load_run(write_arm(tmp_path, "msn", 0, 2.0))
+    said = {
+        "a run is expected as its folder or a Run, found NoneType": lambda: ssl_bench.load_run(None),  # type: ignore[arg-type]
+        "did you mean 'linear of trained on toy'": lambda: run.predictions("linaer"),
+        "unknown split with predictions 'val'; expected one of test, validate": lambda: run.predictions(
+            "linear", split="val"
+        ),
+        "replicates: at least 100": lambda: ssl_bench.leaderboard(run, replicates=0),
+        "found int": lambda: ssl_bench.compare_runs(run, 5),
+        "sweep --method msn,simclr": lambda: ssl_bench.run(["msn", "simclr"]),  # type: ignore[arg-type]
+        "settings: keys of the configuration": lambda: ssl_bench.run(settings=["a=1"]),  # type: ignore[arg-type]
+        "predictions <DataFrame> lack the columns": lambda: ssl_bench.score(pd.DataFrame({"a": [1]})),
+    }
+    for sentence, mistake in said.items():
+        with pytest.raises((UsageError, DataError), match=re.escape(sentence)):
+            mistake()
+
+
+def test_names_are_given_as_one_text_or_as_a_list(write_arm: Any, tmp_path: Path) -> None:
+    run = write_arm(tmp_path, "msn", 0, 2.0)
+    one, many = (ssl_bench.leaderboard(run, protocols=given, replicates=100) for given in ("linear", ["linear"]))
+    pd.testing.assert_frame_equal(one.frame, many.frame)
 
 
 def test_boards_and_comparisons_from_python(write_arm: Any, tmp_path: Path) -> None:
