@@ -135,3 +135,13 @@ def installed(project: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: sslbench-{name}\nVersion: 0.1.0\n")
     (about / "entry_points.txt").write_text(f"[sslbench]\n{name} = {package}\n")
     monkeypatch.syspath_prepend(project.absolute())
+
+
+def test_lines_break_where_a_reader_expects_it(site: Path) -> None:
+    encoders, real, python = (
+        (site / place / "index.html").read_text() for place in ("encoders", "real", "reference/python")
+    )
+    assert '<span class="whole">--set</span> backbone.<wbr>encoder.<wbr>trained_<wbr>on=<wbr>nih14' in encoders
+    assert re.search(r"\[\+?\d\.\d+,&nbsp;\+?\d\.\d+\]", real)
+    assert re.search(r"p&nbsp;=&nbsp;\d", real)
+    assert re.findall(r":(?:attr|class|func|meth|mod):", python) == []

@@ -15,6 +15,13 @@ OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./(?!images/)[^)]*\)")
 
 INLINE = re.compile(r"(?<!</span>)<code>([^<]*)</code>")
 HEADING = re.compile(r"(<th[^>]*>)([^<]*)(</th>)")
+ROLE = re.compile(r":(?:attr|class|func|meth|mod):(?=<code>)")
+"""What docstrings say of a name before it, which is no text."""
+
+CELL = re.compile(r"<td[^>]*>.*?</td>", re.DOTALL)
+NUMBERS = re.compile(r"(?<= )\[[-+\d., ]+\]|\bp [=<&][lt;]* [\d.]+")
+"""An interval beside its estimate, or a p value, which stay in one line."""
+
 JOINT = re.compile(r"(?<=[a-z])([/._=,]|::)(?=\w)")
 """Where a long name may go on in the next line."""
 
@@ -52,8 +59,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_post_page(output: str, **_: Any) -> str:
-    """Inline code goes on in the next line at a joint of a name or between words, never inside a flag or a word."""
-    output = INLINE.sub(lambda found: f"<code>{' '.join(map(jointed, found[1].split(' ')))}</code>", output)
+    """Inline code and numbers go on in the next line where a reader expects it.
+
+    Code does at a joint of a name or between words, never inside a flag or a word; intervals and p values do not.
+    """
+    output = ROLE.sub("", output)
+    output = CELL.sub(lambda cell: NUMBERS.sub(lambda found: found[0].replace(" ", "&nbsp;"), cell[0]), output)
+    output = INLINE.sub(lambda found: f"<code>{' '.join(map(jointed, found[1].split()))}</code>", output)
     return HEADING.sub(lambda found: found[1] + jointed(found[2]) + found[3], output)
 
 
