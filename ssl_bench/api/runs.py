@@ -120,7 +120,7 @@ class Run:
         if row is None:
             known = {_predicted(one.protocol, one.encoder, one.dataset, one.fraction, one.draw)
                      for one in self.record.metrics}  # fmt: skip
-            wanted = _predicted(protocol, encoder, asked["dataset"], fraction, draw)
+            wanted = _predicted(protocol, encoder, dataset or self.record.data.name, fraction, draw)
             raise UsageError(unknown(f"predictions in {self.path}:", wanted, known))
         kept = row.kept.but(split=split)
         path = self.directory.predictions(encoder, *prediction_file(kept))
