@@ -113,39 +113,6 @@ def forest(entries: Sequence[Entry], baseline: str, title: str, looks: Looks) ->
     return Figure(title, caption, f"{title}. The numbers are in the table of results.", spec_of(figure))
 
 
-def pareto(entries: Sequence[Entry], title: str, looks: Looks) -> Figure | None:
-    """Macro AUROC against the operations of an image, with the front; None where fewer than two encoders have both."""
-    known = [(entry, flops, value) for entry in entries if not entry.line.blind
-             and (flops := entry.footprint("image_flops"))
-             and (value := entry.cells["auroc"].interval.value) is not None]  # fmt: skip
-    if len(known) < 2:
-        return None
-    figure = blank(9, synthetic=is_synthetic(entries))
-    front = on_front([(flops, value) for _, flops, value in known])
-    figure.add_scatter(x=[x / 1e9 for x, _ in front], y=[y for _, y in front], mode="lines", name="Pareto front",
-                       line={"color": GREY, "dash": "dot", "shape": "hv"}, hoverinfo="skip")  # fmt: skip
-    for entry, flops, value in known:
-        interval = entry.cells["auroc"].interval
-        figure.add_scatter(
-            x=[flops / 1e9], y=[value], mode="markers", name=label(entry.name, 40),
-            marker=marker(looks[entry.name], 10), error_y=bars([(value, interval.low, interval.high)]),
-            hovertemplate="%{x:.3g} GFLOP: %{y:.3f}",
-        )  # fmt: skip
-    figure.update_xaxes(type="log", title_text="GFLOP an image (log)")
-    figure.update_yaxes(title_text="macro AUROC")
-    caption = "Line: 95 % interval. Dotted: encoders that no other one beats with as few operations; it is no test."
-    return Figure(title, caption, f"{title}. The numbers are in the table of results.", spec_of(figure))
-
-
-def on_front(points_: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other one with as small a cost excels, the cheapest first."""
-    front: list[tuple[float, float]] = []
-    for cost, value in sorted(points_, key=lambda point: (point[0], -point[1])):
-        if not front or value > front[-1][1]:
-            front.append((cost, value))
-    return front
-
-
 def efficiency(entries: Sequence[Entry], title: str, looks: Looks) -> Figure | None:
     """Macro AUROC against the share of the training patients whose labels were used; None where all were."""
     drawn = efficiency_points(entries)

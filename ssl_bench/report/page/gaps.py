@@ -29,13 +29,20 @@ def group_figure(groups: Sequence[Group], looks: Looks, title: str, *, synthetic
             error_x=bars([(one.value, one.low, one.high) for one in of]), hovertemplate="%{y}: %{x:.3f}",
         )  # fmt: skip
     figure.update_layout(scattermode="group")
-    figure.update_xaxes(title_text="macro AUROC")
+    figure.update_xaxes(title_text="macro AUROC", range=_room(groups))
     figure.update_yaxes(categoryorder="array", categoryarray=[row[key] for key in reversed(order)])
     caption = (
         "Each group by itself, over the findings that it has patients enough for; so two groups may be over different "
         "findings, and a gap is not the distance of two points. Line: 95 % interval; of several seeds their mean."
     )
     return Figure(title, caption, f"{title}. The numbers are in the table of gaps.", spec_of(figure))
+
+
+def _room(groups: Sequence[Group]) -> list[float]:
+    """The axis from the lowest to the highest end: by itself it would begin at 0 where a group has no interval."""
+    ends = [end for one in groups for end in (one.value, one.low, one.high) if end is not None]
+    margin = max(0.05 * (max(ends) - min(ends)), 0.01)
+    return [min(ends) - margin, max(ends) + margin]
 
 
 def gap_figure(gaps: Sequence[Gap], looks: Looks, title: str, *, synthetic: bool) -> Figure | None:

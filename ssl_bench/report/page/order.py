@@ -114,7 +114,8 @@ def stability(found: Ranking, title: str, *, synthetic: bool) -> tuple[Figure, T
     caption = "Share of the resamples of patients and findings in which a configuration has a rank; ties share places."
     head = ("configuration", "mean rank", "95 % of resamples", "share with rank 1")
     table = Table(head, tuple(_row(found, number) for number in range(rows)))
-    return Figure(title, caption, f"{title}. The numbers are in the table below it.", spec_of(figure)), table
+    alt = f"{title}. The numbers are in the table below it."
+    return Figure(title, caption, alt, spec_of(figure), BESIDE + CELL * rows), table
 
 
 def _share(share: float) -> str:

@@ -26,12 +26,12 @@ from ssl_bench.report.page.figures import (
     forest,
     is_synthetic,
     looks_of,
-    pareto,
 )
 from ssl_bench.report.page.gaps import gap_figure, group_figure
 from ssl_bench.report.page.grid import grid
 from ssl_bench.report.page.maps import maps
 from ssl_bench.report.page.order import heat_map, ranks, stability
+from ssl_bench.report.page.pareto import paretos
 from ssl_bench.report.page.provenance import provenance
 from ssl_bench.report.page.subgroups import gaps, groups
 from ssl_bench.report.page.thumbnails import check_permitted, thumbnails
@@ -111,8 +111,7 @@ def parts(board: Board) -> list[Part]:
         Part("findings", "Findings", "Findings", tuple(one for of in settings for one in _heat(of))),
         Part("ranks", "How firm the order is", "Ranks", tuple(ordered)),
         Part("pareto", "Quality against operations", "Operations", tuple(
-            Shown(figure) for of in settings
-            if (figure := pareto(of, f"Quality against operations, {_where(of[0])}", looks)) is not None)),
+            Shown(figure) for of in settings for figure in paretos(of, _where(of[0]), looks))),
         Part("efficiency", "Label efficiency", "Label efficiency", tuple(
             one for of in settings if (one := _efficiency(of, looks)) is not None)),
         Part("training", "Training", "Training", tuple(

@@ -20,6 +20,7 @@ await plotly();
 // A dark screen has light ink: what is drawn in black or grey changes, colours of configurations stay.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 let printing = false;
+const PAPER = 600; // px of height that a page has beside a caption
 const LIGHT_INK = { "#000000": "#f2f2f2", "#595959": "#b8b8b8" };
 const inked = (trace) => JSON.parse(JSON.stringify(trace), (key, value) => (key === "color" && LIGHT_INK[value]) || value);
 function scheme(layout) {
@@ -27,7 +28,8 @@ function scheme(layout) {
   const axis = { gridcolor: grid, linecolor: night ? "#8a8a8a" : "#bfbfbf", tickfont: { color: ink } };
   const shapes = (layout.shapes || []).map((shape) => ({ ...shape, line: { ...shape.line, color: ink } }));
   const notes = (layout.annotations || []).map((note) => ({ ...note, font: { ...note.font, color: night ? "#ff9d57" : "#b34e00" } }));
-  return { ...layout, font: { ...layout.font, color: ink }, xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis }, shapes, annotations: notes };
+  const height = printing ? Math.min(layout.height, PAPER) : layout.height;
+  return { ...layout, height, font: { ...layout.font, color: ink }, xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis }, shapes, annotations: notes };
 }
 const plots = [...document.querySelectorAll(".plot > script")].map((holder) => ({ place: holder.parentElement, ...JSON.parse(holder.textContent) }));
 function plotAll() {
@@ -41,12 +43,12 @@ const closed = [];
 addEventListener("beforeprint", () => {
   document.querySelectorAll("details:not([open])").forEach((one) => { one.open = true; closed.push(one); });
   printing = true;
-  if (dark.matches) plotAll();
+  plotAll();
 });
 addEventListener("afterprint", () => {
   closed.splice(0).forEach((one) => { one.open = false; });
   printing = false;
-  if (dark.matches) plotAll();
+  plotAll();
 });
 
 const plain = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;

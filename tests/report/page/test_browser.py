@@ -108,6 +108,46 @@ def test_the_whole_table_of_tested_configurations_fits_a_screen_of_1280(
     assert wrong == []
 
 
+PAPER = {"A4": 1032, "Letter": 965}
+"""Width in px that a landscape page leaves between margins of 12 mm."""
+
+TALL = 703
+"""Its height, of A4."""
+
+
+@pytest.mark.parametrize("paper", PAPER)
+def test_what_is_printed_fits_its_paper(
+    browser: Any, tmp_path: Path, write_arm: Callable[..., Path], paper: str
+) -> None:
+    names = ["msn", "dino-ehr", "supervised", *(f"method-with-a-long-name-{number}" for number in range(9))]
+    runs = [write_arm(tmp_path, name, 0, 0.1 * place, protocols=("linear", "knn")) for place, name in enumerate(names)]
+    board = read_board(runs, replicates=100)
+    write_page(board, tmp_path / "board.html")
+    shown, wrong = opened(browser, tmp_path / "board.html", PAPER[paper])
+    shown.emulate_media(media="print")
+    shown.evaluate("dispatchEvent(new Event('beforeprint'))")
+    beyond = shown.evaluate("""room => [...document.querySelectorAll('main table, main figure, main svg.main-svg, pre')]
+        .filter(one => one.getBoundingClientRect().right > room + 1 || one.scrollWidth > room)
+        .map(one => one.outerHTML.slice(0, 80))""", PAPER[paper])  # fmt: skip
+    assert beyond == []
+    heights = shown.evaluate("[...document.querySelectorAll('figure')].map(one => one.getBoundingClientRect().height)")
+    assert len(heights) > 4
+    assert max(heights) <= TALL
+    assert shown.locator("details:not([open])").count() == 0
+    assert wrong == []
+
+
+def test_on_a_phone_the_pictures_of_a_report_are_scrolled_and_not_made_illegible(
+    browser: Any, wide: RunDirectory
+) -> None:
+    tab = browser.new_page(viewport={"width": 400, "height": 900})
+    tab.goto((wide.path / "report.html").as_uri())
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 400
+    widths = tab.evaluate("[...document.querySelectorAll('figure img')].map(one => one.getBoundingClientRect().width)")
+    assert widths
+    assert min(widths) >= 700
+
+
 def test_everything_is_drawn_and_fits_a_narrow_screen(browser: Any, full: Path) -> None:
     shown, wrong = opened(browser, full, 400)
     assert shown.evaluate("document.documentElement.scrollWidth") <= 400

@@ -9,8 +9,9 @@ import pytest
 
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.leaderboard_text import print_board
-from ssl_bench.report.page.figures import looks_of, on_front, pareto
+from ssl_bench.report.page.figures import looks_of
 from ssl_bench.report.page.grid import grid
+from ssl_bench.report.page.pareto import on_front, pareto, paretos
 from ssl_bench.results.record import Record
 from ssl_bench.results.rundir import RunDirectory
 
@@ -52,6 +53,20 @@ def test_no_figure_where_nothing_was_counted(tmp_path: Path, write_arm: Callable
     board = read_board([write_arm(tmp_path, "small", 0, 1.0)], replicates=100)
     assert pareto(board.entries, "Quality", looks_of(board.entries)) is None
     assert "GFLOP an image" not in grid(board).table.columns
+
+
+def test_encoders_of_one_size_are_shown_against_what_their_pretraining_took(
+    tmp_path: Path, write_arm: Callable[..., Path]
+) -> None:
+    runs = [weighed(write_arm(tmp_path, name, 0, signal), 2e9, 1200) for name, signal in (("near", 1.0), ("far", 2.0))]
+    for path, flops in zip(runs, (8e12, 31e12), strict=True):
+        run, record = RunDirectory(path), RunDirectory(path).read_record().as_json()
+        run.write_record(Record.model_validate({**record, "cost": {"flops": flops}, "pretraining": {"steps": 12}}))
+    board = read_board(runs, replicates=100)
+    drawn = list(paretos(board.entries, "linear on toy", looks_of(board.entries)))
+    assert [figure.title for figure in drawn] == ["Quality against operations of pretraining, linear on toy"]
+    assert drawn[0].spec["layout"]["xaxis"]["title"]["text"] == "TFLOP of pretraining"
+    assert sorted(one["x"][0] for one in drawn[0].spec["data"][1:]) == [8, 31]
 
 
 def test_the_front_holds_what_no_other_excels() -> None:
