@@ -70,9 +70,14 @@ def because(error: BaseException) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The question "did you mean ...?" for a misspelt name, or an empty string where nothing is near."""
+    """The question "did you mean ...?" for a misspelt name, or an empty string where nothing is near.
+
+    A name that another one begins with is near it: ``msn-ehr`` to ``msn-ehr (age, sex)``.
+    """
     spelt = {candidate.replace("_", "-").lower(): candidate for candidate in known}
-    match = difflib.get_close_matches(name.replace("_", "-").lower(), spelt, n=1)
+    asked = name.replace("_", "-").lower()
+    longer = [one for one in spelt if asked and one.startswith(asked) and not one[len(asked) :][:1].isalnum()]
+    match = longer[:1] or difflib.get_close_matches(asked, spelt, n=1)
     return f"did you mean '{spelt[match[0]]}'?" if match else ""
 
 

@@ -13,6 +13,17 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A count with its noun: ``1 image``, ``2,000 images``.
+
+    Args:
+        number: how many.
+        one: the noun in the singular.
+        several: in the plural; empty: with an s.
+    """
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def p_text(p: float | None, missing: str = "") -> str:
     """A p value for a table: ``0.034`` or ``< 0.001``."""
     if p is None:

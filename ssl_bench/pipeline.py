@@ -22,6 +22,7 @@ from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.online import online_probe
 from ssl_bench.evaluate.protocols import TRAINED, embed_together, evaluate
 from ssl_bench.files import write_json
+from ssl_bench.numbers import counted
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.cohort import IDENTIFIERS, Cohort
 from ssl_bench.pretrain.device import build_fabric, peak_bytes
@@ -92,7 +93,7 @@ def execute(
         write_contents(run, content, externals)
     summary, peak, encoders = None, None, baselines(plan, prepared)
     if plan.parts.method.component.trains:
-        reporter.stage(f"pretraining {plan.parts.method.name} for {plan.steps:,} steps on {fabric.device}")
+        reporter.stage(f"pretraining {plan.parts.method.name} for {counted(plan.steps, 'step')} on {fabric.device}")
         probed = plan.config.pretrain.probe_every and prepared.cohort.labels
         probe, known = online_probe(prepared) if probed else None, content_hashes(content)
         summary = pretrain(plan, run, method, prepared, fabric, reporter, start=start, content=known, probe=probe)

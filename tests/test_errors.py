@@ -50,6 +50,13 @@ def test_nearest_sees_through_underscores_hyphens_and_case(name: str, match: str
     assert nearest(name, ["msn", "msn-ehr", "random", "batch_size"]) == f"did you mean '{match}'?"
 
 
+def test_a_name_that_another_begins_with_is_near() -> None:
+    known = ["msn, 9 epochs, knn neighbours 20", "simclr-ehr (age, sex; shuffled)"]
+    assert nearest("msn", known) == "did you mean 'msn, 9 epochs, knn neighbours 20'?"
+    assert nearest("ms", known) == ""
+    assert nearest("", known) == ""
+
+
 def test_nothing_near_asks_nothing() -> None:
     assert nearest("transformer", ["msn", "random"]) == ""
     assert unknown("method", "transformer", ["random", "msn"]) == (

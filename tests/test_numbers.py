@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssl_bench.numbers import duration, ends_text, interval_text, number_text, p_equals, p_text, range_text
+from ssl_bench.numbers import counted, duration, ends_text, interval_text, number_text, p_equals, p_text, range_text
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,12 @@ from ssl_bench.numbers import duration, ends_text, interval_text, number_text, p
 )
 def test_a_duration_has_the_unit_of_its_size(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_one_thing_is_counted_in_the_singular() -> None:
+    assert [counted(number, "test") for number in (0, 1, 2000)] == ["0 tests", "1 test", "2,000 tests"]
+    assert counted(1, "study", "studies") == "1 study"
+    assert counted(3, "image is", "images are") == "3 images are"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssl_bench.api.given import check_resamples, folder_of
 from ssl_bench.api.shown import table_html, table_text
+from ssl_bench.numbers import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,7 @@ class Leaderboard:
         return frame[[name for name in SHOWN if name in frame]]
 
     def __repr__(self) -> str:
-        return f"Leaderboard of {len(self.board.groups)} configurations"
+        return f"Leaderboard of {counted(len(self.board.groups), 'configuration')}"
 
     def __str__(self) -> str:
         return table_text(repr(self), self._shown(), self.notes)

@@ -20,6 +20,7 @@ def bundle(
 ) -> None:
     """Write records, hashes of splits and files, and predictions where a dataset's terms allow it, to be passed on."""
     from ssl_bench.compare.bundled import write_bundle
+    from ssl_bench.numbers import counted
     from ssl_bench.plugin.registry import discover
     from ssl_bench.report.leaderboard import expanded
     from ssl_bench.report.metadata import check_installed, described
@@ -28,6 +29,6 @@ def bundle(
         check_installed()
     found = expanded(runs)
     made = write_bundle(found, out, discover(), predictions=not no_predictions, also=described if metadata else None)
-    print(f"{made.runs} runs are in {out}; SHA-256 of the whole: {made.sha256}")
+    print(f"{counted(made.runs, 'run is', 'runs are')} in {out}; SHA-256 of the whole: {made.sha256}")
     if made.withheld:
         print(f"without predictions of {', '.join(made.withheld)}: a reader cannot compute those numbers again")

@@ -76,7 +76,7 @@ def costs_values(plans: Mapping[str, Plan], folder: Path) -> dict[str, Any]:
 
 def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
     """Print the cells with what their training costs."""
-    from ssl_bench.numbers import duration
+    from ssl_bench.numbers import counted, duration
     from ssl_bench.report.sweep import print_cells
 
     found = costs_values(plans, folder)["cells"]
@@ -88,7 +88,7 @@ def tell_costs(plans: Mapping[str, Plan], folder: Path, jobs: int) -> None:
     ]  # fmt: skip
     left = sum(cell["seconds"] for cell in found if not cell["done"])
     caption = (
-        f"{len(found)} cells, {duration(left)} of training left one after the other"
+        f"{counted(len(found), 'cell')}, {duration(left)} of training left one after the other"
         + (f", {duration(left / jobs)} with {jobs} at once" if jobs > 1 else "")
         + "; preparing and evaluating come on top"
     )
@@ -101,6 +101,7 @@ def tell_jobs(cells: Sequence[Cell], folder: Path, launcher: Launcher, cache: Pa
     Raises:
         UsageError: the launcher cannot start jobs from here.
     """
+    from ssl_bench.numbers import counted
     from ssl_bench.plugin.services import Explains
     from ssl_bench.sweep.loop import Sweep
 
@@ -110,7 +111,7 @@ def tell_jobs(cells: Sequence[Cell], folder: Path, launcher: Launcher, cache: Pa
     kinds = {(job.devices, job.nodes, job.gpus): job for job in jobs}
     for kind, job in kinds.items():
         count = sum((other.devices, other.nodes, other.gpus) == kind for other in jobs)
-        print(f"\n{count} jobs like that of {job.name}\n{launcher.explain(job)}")
+        print(f"\n{counted(count, 'job')} like that of {job.name}\n{launcher.explain(job)}")
 
 
 def carry_out(

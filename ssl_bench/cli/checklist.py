@@ -9,6 +9,7 @@ import typer
 
 from ssl_bench.cli.complete import words
 from ssl_bench.cli.options import AsJson
+from ssl_bench.numbers import counted
 
 
 def checklist(
@@ -38,6 +39,6 @@ def checklist(
         from ssl_bench.files import write_text
 
         write_text(out, markdown(found))
-        print(f"{out}: {len(found.answers)} items, {len(found.open)} need a person")
+        print(f"{out}: {counted(len(found.answers), 'item')}, {counted(len(found.open), 'needs', 'need')} a person")
     else:
         print(markdown(found), end="")

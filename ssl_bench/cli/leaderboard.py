@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.options import AsJson, Cache, FurtherMetrics, MinPatients, RefuseContaminated
+from ssl_bench.numbers import counted
 from ssl_bench.pretrain.signals import shutdown_with
 
 
@@ -98,7 +99,7 @@ def leaderboard(
     if html:
         print(f"the page is in {html}")
     if figures:
-        print(f"{len(drawn)} files of plots are in {figures}")
+        print(f"{counted(len(drawn), 'file of plots is', 'files of plots are')} in {figures}")
 
 
 def _of_study(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.errors import UsageError
+from ssl_bench.numbers import counted
 from ssl_bench.pretrain.signals import shutdown_with
 
 
@@ -47,7 +48,7 @@ def report(
     if share:
         with new_folder(share) as unfinished:
             written = write_report(RunDirectory(run), unfinished, figures, stores)
-        print(f"{share / 'report.md'} and {share / 'report.html'}, with {len(written.pictures)} pictures")
+        print(f"{share / 'report.md'} and {share / 'report.html'}, with {counted(len(written.pictures), 'picture')}")
         return
     try:
         written = write_report(RunDirectory(run), figures=figures, images=stores)
@@ -56,4 +57,4 @@ def report(
     for reason in written.left_out:
         print(f"left out: {reason}", file=sys.stderr)
     files = " and ".join(str(path) for path in written.files)
-    print(f"{files}, with {len(written.pictures)} pictures in {run / 'plots'}")
+    print(f"{files}, with {counted(len(written.pictures), 'picture')} in {run / 'plots'}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -39,20 +41,58 @@ def show(
               f"{f'; tuned: {told}' if told else ''}")  # fmt: skip
     for recipe, choices in getattr(component, "recipes", {}).items():
         print(f"recipe {recipe}: {choices.summary}")
+    _panel("example", [f"  {example(component)}"])
     options = options_of(component)
-    print(f"\nexample\n  {example(component)}")
     if not options:
         print("\nno options")
         return
-    told = (component.options_model().__doc__ or "").strip().splitlines()[0]
-    print(f"\noptions ({told})")
+    print(f"\n{(component.options_model().__doc__ or '').strip().splitlines()[0]}")
+    for title, of in panels(options).items():
+        _panel(title, [line for option in of for line in _lines(option)])
+
+
+PANELS: tuple[tuple[str, Callable[[dict[str, Any]], bool]], ...] = (
+    ("required options", lambda option: bool(option["required"])),
+    ("options that sslbench tune searches", lambda option: option["tuned"] is not None),
+    ("options that presets change", lambda option: bool(option["presets"])),
+    ("further options", lambda option: True),
+)
+"""Titles of the parts that options are shown in; an option stands in the first that it belongs to."""
+
+
+def panels(options: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Options by the title of their panel, those of a component of few in one."""
+    if len(options) < FEW:
+        return {"options": list(options)}
+    found: dict[str, list[dict[str, Any]]] = {title: [] for title, _ in PANELS}
     for option in options:
-        presets = [f"{preset} {_text(value)}" for preset, value in option["presets"].items()]
-        aside = f" ({', '.join(presets)})" if presets else ""
-        default = "(required)" if option["required"] else _text(option["default"])
-        print(f"  {option['key']} = {default}{aside}\n      {option['help']}".rstrip())
-        if option["tuned"]:
-            print(f"      tuned: {option['tuned']}")
+        found[next(title for title, belongs in PANELS if belongs(option))].append(option)
+    return {title: of for title, of in found.items() if of}
+
+
+FEW = 4
+"""Options that need no parts."""
+
+
+def _lines(option: Mapping[str, Any]) -> list[str]:
+    """An option with its default, that of presets, what it is, and where it is searched."""
+    presets = [f"{preset} {_text(value)}" for preset, value in option["presets"].items()]
+    aside = f" ({', '.join(presets)})" if presets else ""
+    default = "(required)" if option["required"] else _text(option["default"])
+    lines = [f"  {option['key']} = {default}{aside}", f"      {option['help']}".rstrip()]
+    return [line for line in lines if line] + ([f"      tuned: {option['tuned']}"] if option["tuned"] else [])
+
+
+def _panel(title: str, lines: Sequence[str]) -> None:
+    """A part of what is shown: framed where a person looks at a terminal, plain in a pipe or a file."""
+    if not sys.stdout.isatty():
+        print("\n".join(["", title, *lines]))
+        return
+    from rich.console import Console
+    from rich.panel import Panel
+    from rich.text import Text
+
+    Console(file=sys.stdout).print(Panel(Text("\n".join(lines)), title=title, title_align="left", border_style="dim"))
 
 
 def find(registry: Registry, kind: str, name: str) -> RegisteredComponent:

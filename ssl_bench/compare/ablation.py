@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 
 from ssl_bench.config.arms import NONE, REAL, SHUFFLED
 from ssl_bench.errors import DataError, shortened
-from ssl_bench.numbers import ends_text, p_equals
+from ssl_bench.numbers import counted, ends_text, p_equals
 from ssl_bench.stats.family import LISTED, SAME, Test, adjust
 from ssl_bench.stats.intervals import FEWEST, Difference, held, supported
 from ssl_bench.stats.power import Spread, power_text
@@ -122,7 +122,8 @@ def families(found: Sequence[Contrast]) -> list[str]:
     for primary, name in ((True, "primary contrasts"), (False, "other contrasts")):
         made = [test.called for one in found if one.primary == primary and (test := test_of(one)).made]
         if made:
-            told.append(f"{name}: {len(made)} tests, p adjusted by Holm for their number ({shortened(made, LISTED)})")
+            number = counted(len(made), "test")
+            told.append(f"{name}: {number}, p adjusted by Holm for their number ({shortened(made, LISTED)})")
     return told
 
 
@@ -156,7 +157,8 @@ def verdict(found: Sequence[Contrast], seeds: int) -> list[str]:
     """What the numbers of each feature set support, a sentence each, and no more."""
     if few_seeds(seeds):
         return [
-            f"{seeds} paired seeds: nothing is claimed about methods; a claim needs at least {SEEDS} (--seeds {SEEDS})"
+            f"{counted(seeds, 'paired seed')}: nothing is claimed about methods; a claim needs at least {SEEDS} "
+            f"(--seeds {SEEDS})"
         ]
     names = dict.fromkeys(one.features for one in found)
     return [_sentence([one for one in found if one.features == name]) for name in names]

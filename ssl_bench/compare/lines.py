@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ssl_bench.compare.groups import RunGroup, same_predictions
 from ssl_bench.compare.run import EncoderRun, Setting
 from ssl_bench.errors import HandledError
+from ssl_bench.numbers import counted
 from ssl_bench.results.rows import CONSTANT
 
 
@@ -103,19 +104,15 @@ def _told(
     """Which encoders of a group several runs or rows hold."""
     runs = [run for run in group.runs if setting in run.by_setting and not run.baseline]
     if 0 < len(alone) < len(runs):
-        yield (f"{group.name}: {len(runs)} runs hold {_count(len(alone))} by {setting[0]}; a replicate is a new "
-               "pretraining, so each counts once")  # fmt: skip
+        yield (f"{group.name}: {len(runs)} runs hold {counted(len(alone), 'encoder')} by {setting[0]}; a replicate is "
+               "a new pretraining, so each counts once")  # fmt: skip
     guess = [run for run in alone.values() if _guesses(run, setting)]
     if guess:
-        yield (f"{group.name}: {len(guess)} of {_count(len(alone))} give every image the same features; their row by "
-               f"{setting[0]} is guessing")  # fmt: skip
+        yield (f"{group.name}: {len(guess)} of {counted(len(alone), 'encoder')} give every image the same features; "
+               f"their row by {setting[0]} is guessing")  # fmt: skip
     if twin is not None and len(own) < len(alone):
         what = "an encoder of" if own else "the same encoder as"
         yield f"{group.name} holds {what} {twin.name}, which stands there alone"
-
-
-def _count(encoders: int) -> str:
-    return "1 encoder" if encoders == 1 else f"{encoders} encoders"
 
 
 def _distinct(found: Mapping[int, EncoderRun], setting: Setting) -> dict[int, EncoderRun]:

@@ -13,6 +13,7 @@ from ssl_bench.evaluate.baselines import baselines
 from ssl_bench.evaluate.constant import constant_encoders, frozen, meaningful, without_claim
 from ssl_bench.evaluate.edges import edge_notes
 from ssl_bench.evaluate.protocols import TRAINED, evaluate
+from ssl_bench.numbers import counted
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plan.units import BY_STUDY, IMAGES, unit_notes
 from ssl_bench.plugin.components import EvaluatorSpec, MethodSpec
@@ -57,7 +58,7 @@ def reevaluate(plan: Plan, run: RunDirectory, reporter: ProgressReporter) -> Rec
     check_same_baselines(record, plan)
     check_same_unit(record, plan)
     fabric = build_fabric(plan.config.pretrain)
-    reporter.stage(f"preparing {len(plan.cohort):,} images")
+    reporter.stage(f"preparing {counted(len(plan.cohort), 'image')}")
     prepared = prepare_data(plan, fabric.device, reporter.prepared)
     check_same_content(run, record.data.content, content_of(prepared))
     externals = prepare_external(plan, prepared, reporter.prepared, reporter.stage)

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ssl_bench.config.arms import NONE
-from ssl_bench.numbers import ends_text, number_text, p_text
+from ssl_bench.numbers import counted, ends_text, number_text, p_text
 from ssl_bench.plugin.names import LEAKAGE
 from ssl_bench.report.render import markdown
 from ssl_bench.report.table import Table
@@ -60,7 +60,7 @@ def _heading(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     units = "studies" if result.get("unit") == "study" else "images"
     yield (
-        f"{result['seeds']} paired seeds; test split, {result['n_images']} {units} of "
+        f"{counted(result['seeds'], 'paired seed')}; test split, {result['n_images']} {units} of "
         f"{result['n_patients']} patients; macro AUROC of protocol {result['protocol']}."
     )
 

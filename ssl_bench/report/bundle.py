@@ -20,6 +20,7 @@ from ssl_bench.files import new_folder, sha256, write_text
 from ssl_bench.plugin.names import TRAINED
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, evaluations
+from ssl_bench.report.licences import UNDECIDED, checked
 from ssl_bench.report.run_tables import METRICS, caption, on_test
 from ssl_bench.report.templating import BLANKS, templates
 from ssl_bench.results import record_file
@@ -30,11 +31,6 @@ from ssl_bench.results.shared import share
 
 FILES = ("README.md", "use.py", "config.yaml", "record.json", "config.json", "model.safetensors")
 """What a bundle consists of. Neither images nor what could name a patient is among them."""
-
-UNDECIDED = "other"
-"""The hub's word for terms that are none of its list; here those that nobody has chosen yet."""
-
-LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 
 HUB_METRICS = {"auroc": "roc_auc", "auprc": "average_precision"}
 """Names of metrics on the hub."""
@@ -52,12 +48,11 @@ def write_bundle(run: RunDirectory, out: Path, licence: str = UNDECIDED) -> list
         The files.
 
     Raises:
-        UsageError: the folder holds something, the run is not finished, or the licence is no name.
+        UsageError: the folder holds something, the run is not finished, or the hub knows no such licence.
         DataError: the encoder is damaged: its weights differ from the hash beside them.
     """
     record = run.read_record()
-    if not LICENCE.fullmatch(licence):
-        raise UsageError(f"a licence is named as on the Hugging Face hub (apache-2.0, cc-by-4.0), found '{licence}'")
+    licence = checked(licence)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is not empty; give a new folder")
     if card := record.encoder:

@@ -20,7 +20,7 @@ from ssl_bench.compare.groups import RunGroup, groups_of
 from ssl_bench.compare.lines import Line, Refused, guessing, lines_of
 from ssl_bench.compare.ranking import Ranking, highest, ranking
 from ssl_bench.compare.run import Setting, settings_of, slim
-from ssl_bench.errors import HandledError, UsageError, unknown
+from ssl_bench.errors import DataError, HandledError, UsageError, unknown
 from ssl_bench.plugin.names import RANDOM
 from ssl_bench.pretrain.health import LEGEND
 from ssl_bench.report.paper import PaperCell, adjusted, on_brackets, place_cells
@@ -290,13 +290,19 @@ def expanded(paths: Iterable[Path]) -> list[Path]:
 
 
 def _finished(paths: Iterable[Path], *, oracle: bool, split: str) -> tuple[dict[Path, Record], list[Excluded]]:
-    """Records of the runs that can be read, and the others with the reason; none that can be is an error."""
+    """Records of the runs that can be read, and the others with the reason; none that can be is an error.
+
+    Raises:
+        UsageError: no folder holds a finished run that may be ranked.
+        DataError: the same, where a record or a bundle is damaged.
+    """
     records: dict[Path, Record] = {}
-    excluded, whole = [], set[Path]()
+    excluded, whole, damaged = [], set[Path](), False
     for path in paths:
         try:
             records[path] = slim(follows(path, RunDirectory(path).read_record(), whole), split)
         except HandledError as error:
+            damaged |= isinstance(error, DataError)
             told = (
                 "the run is not finished, its record cannot be read, or it came in a bundle whose numbers do not follow"
             )
@@ -305,7 +311,8 @@ def _finished(paths: Iterable[Path], *, oracle: bool, split: str) -> tuple[dict[
         del records[path]
         excluded.append(Excluded(path.resolve().name, SELECTED_ON_TEST, SELECTED_ON_TEST, path))
     if not records:
-        raise UsageError(f"no finished run: {'; '.join(one.reason for one in excluded) or 'no folder was given'}")
+        reasons = dict.fromkeys(one.reason for one in excluded)
+        raise (DataError if damaged else UsageError)(f"no finished run: {'; '.join(reasons) or 'no folder was given'}")
     return records, excluded
 
 

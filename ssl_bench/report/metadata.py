@@ -15,6 +15,7 @@ from typing import Any
 from ssl_bench import __version__
 from ssl_bench.errors import UsageError
 from ssl_bench.files import sha256, write_json
+from ssl_bench.numbers import counted
 from ssl_bench.plugin.names import MACRO
 from ssl_bench.report.run_tables import on_test
 from ssl_bench.results.record import Record
@@ -113,7 +114,7 @@ def write_crate(folder: Path, records: Mapping[str, Record]) -> Path:
     """
     crates, entities = _library("rocrate.rocrate"), _library("rocrate.model.contextentity")
     crate = crates.ROCrate()
-    crate.name = f"sslbench study of {len(records)} runs"
+    crate.name = f"sslbench study of {counted(len(records), 'run')}"
     crate.description = "; ".join(dict.fromkeys(_described(record) for record in records.values()))
 
     def entity(key: str, kind: str, **properties: Any) -> Any:

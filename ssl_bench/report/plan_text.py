@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ssl_bench.build.remembered import remembered
 from ssl_bench.build.size import Estimate
 from ssl_bench.errors import shortened
+from ssl_bench.numbers import counted
 from ssl_bench.plan.external import External
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plan.settle import whose_rates
@@ -37,7 +38,8 @@ def plan_lines(plan: Plan, size: Estimate) -> list[tuple[str, str]]:
         ("encoder", f"{parts.backbone.name} at {parts.image_size} px, {size.encoder_parameters:,} parameters"),
         ("trained", f"{size.trainable_parameters:,} parameters, heads and fusion included"),
         ("views", ", ".join(f"{group.count} {group.name} {group.size} px" for group in size.views) or "none"),
-        ("steps", f"{plan.steps:,} = {config.pretrain.epochs} epochs in batches of {config.pretrain.batch_size}"),
+        ("steps", f"{plan.steps:,} = {counted(config.pretrain.epochs, 'epoch')} in batches of "
+                  f"{config.pretrain.batch_size}"),
         *([("rates", _rate_text(plan))] if plan.steps else []),
         ("cost", f"{size.step_flops / 1e9:,.1f} GFLOP a step, {size.step_flops * plan.steps / 1e12:,.1f} TFLOP in all"),
         ("memory", f"about {size.memory_bytes / 2**30:.2f} GiB for training in float32{_sparing_text(plan)}, and "

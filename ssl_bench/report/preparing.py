@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ssl_bench.data.copies import same_pictures
 from ssl_bench.data.looks import what_is_wrong
 from ssl_bench.data.store import Store
-from ssl_bench.numbers import duration
+from ssl_bench.numbers import counted, duration
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.spoken import Spoken
@@ -67,7 +67,7 @@ class Preparing:
         if self._before is None:
             self._say("  nothing to do: the store is complete")
         rejected = f", of which {len(store.rejected):,} {what_is_wrong(store.rejected)}," if store.rejected else ""
-        print(f"{len(store.image_ids):,} images{rejected} in {store.folder}")
+        print(f"{counted(len(store.image_ids), 'image')}{rejected} in {store.folder}")
         kept, rows = store.aligned(cohort)
         for note in same_pictures(kept, [store.pixels[row] for row in rows]):
             self.console.print(f"note: {note}")

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from ssl_bench.errors import shortened
+from ssl_bench.numbers import counted
 from ssl_bench.results.row import MACRO, MetricRow
 
 
@@ -65,4 +66,4 @@ def over_text(found: Sequence[Point], labels: Sequence[str]) -> str:
     """``over the 5 of 8 findings that all points hold: Edema, ...``."""
     known = dict.fromkeys(label for one in found for label in one.values)
     which = "" if len(labels) == len(known) else f" that all points hold: {shortened(labels) or 'none'}"
-    return f"over {'the ' * bool(which)}{len(labels)} of {len(known)} findings{which}"
+    return f"over {'the ' * bool(which)}{len(labels)} of {counted(len(known), 'finding')}{which}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ssl_bench.numbers import duration
+from ssl_bench.numbers import counted, duration
 from ssl_bench.report.table import NO_VALUE, Table
 from ssl_bench.results.record import Data, Environment, External, Record
 
@@ -77,8 +77,8 @@ def pretraining_table(record: Record) -> Table | None:
 
 def _external(part: External) -> str:
     """Another dataset that was tested on."""
-    images = ", ".join(f"{name} {size.images:,} images" for name, size in part.splits.items())
-    return f"{part.name}, mode {part.mode}, {images}, {len(part.labels)} findings; {part.fingerprint}"
+    images = ", ".join(f"{name} {counted(size.images, 'image')}" for name, size in part.splits.items())
+    return f"{part.name}, mode {part.mode}, {images}, {counted(len(part.labels), 'finding')}; {part.fingerprint}"
 
 
 def _options(record: Record, kind: str, name: str) -> str:

@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.live import Live
 
-from ssl_bench.numbers import duration, interval_text
+from ssl_bench.numbers import counted, duration, interval_text
 from ssl_bench.report.hush import hushed
 from ssl_bench.report.render import terminal
 from ssl_bench.report.run_tables import plain_console
@@ -60,7 +60,7 @@ def summary(states: Mapping[str, State]) -> str:
     """``3 done, 1 running, 2 queued, 0 failed of 6 cells``."""
     phases = [state.phase for state in states.values()]
     counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in ("done", "running", "queued", "failed"))
-    return f"{counts} of {len(phases)} cells"
+    return f"{counts} of {counted(len(phases), 'cell')}"
 
 
 class SweepBoard:

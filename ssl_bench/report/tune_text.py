@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssl_bench.numbers import interval_text, number_text
+from ssl_bench.numbers import counted, interval_text, number_text
 from ssl_bench.report.render import terminal
 from ssl_bench.report.run_tables import plain_console
 from ssl_bench.report.table import Table
@@ -22,7 +22,8 @@ def print_spaces(studies: Sequence[StudyPlan], budget: str, seeds: int) -> None:
             rows.append((name, str(one["key"]), value_text(one["default"]), str(one["range"])))
     console = plain_console()
     console.print(terminal(Table(("study", "hyperparameter", "default", "range"), tuple(rows))))
-    console.print(f"{len(studies)} studies of {budget} each, then {seeds} fresh seeds with the selected setting",
+    several = counted(len(studies), "study", "studies")
+    console.print(f"{several} of {budget} each, then {counted(seeds, 'fresh seed')} with the selected setting",
                   soft_wrap=True)  # fmt: skip
 
 

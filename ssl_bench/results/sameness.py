@@ -10,6 +10,7 @@ import pandas as pd
 from ssl_bench.build.prepared import PreparedData
 from ssl_bench.data.imagecontent import PARTS, content_hashes, image_content
 from ssl_bench.errors import UsageError, shortened
+from ssl_bench.numbers import counted
 from ssl_bench.results.rundir import RunDirectory
 
 NAMED = {"pixels": "pixels", "labels": "labels", "features": "features", "split": "patient or split"}
@@ -25,13 +26,13 @@ def changes(kept: pd.DataFrame, here: pd.DataFrame) -> Iterator[str]:
     """What differs between two tables of hashes, with the first images of each difference."""
     for told, images in (("{} gone", kept.index.difference(here.index)), ("{} new", here.index.difference(kept.index))):
         if len(images):
-            count = "1 image is" if len(images) == 1 else f"{len(images)} images are"
+            count = counted(len(images), "image is", "images are")
             yield f"{told.format(count)} ({shortened(images.tolist(), 3)})"
     common = kept.index.intersection(here.index)
     for part in PARTS:
         other = common[(kept.loc[common, part] != here.loc[common, part]).to_numpy()]
         if len(other):
-            number = "1 image" if len(other) == 1 else f"{len(other)} images"
+            number = counted(len(other), "image")
             yield f"{NAMED[part]} of {number} ({shortened(other.tolist(), 3)})"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ssl_bench.errors import shortened
+from ssl_bench.numbers import counted
 from ssl_bench.stats.intervals import NAMES, Difference
 from ssl_bench.stats.significance import ALPHA, SEEDS, adjusted_p
 
@@ -70,7 +71,7 @@ def described(reference: str, tests: Iterable[Test | None]) -> list[str]:
     notes = []
     if made:
         names = shortened(list(dict.fromkeys(test.called for test in made)), LISTED)
-        number = "1 test" if len(made) == 1 else f"{len(made)} tests"
+        number = counted(len(made), "test")
         metrics = ", ".join(
             dict.fromkeys(test.metric.upper() if test.metric in NAMES else test.metric for test in made)
         )

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.numbers import counted
 from ssl_bench.stats.bootstrap import Array, Floats, checked
 from ssl_bench.stats.intervals import FEWEST, LEVEL, RESAMPLES, Difference, Support, drawn_mean, macro_parts
 
@@ -115,7 +116,7 @@ def adjusted_p(pvalues: Sequence[float | None]) -> list[float | None]:
 
 def few_seeds(seeds: int) -> str:
     """Why so many paired seeds permit no claim about methods; empty where they do."""
-    paired = "1 paired seed" if seeds == 1 else f"{seeds} paired seeds"
+    paired = counted(seeds, "paired seed")
     return f"{paired}, a claim about methods needs {SEEDS}" if seeds < SEEDS else ""
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from ssl_bench.errors import DataError, HandledError, Interrupted
 from ssl_bench.files import check_unlocked, locked, write_text
+from ssl_bench.numbers import counted
 from ssl_bench.plugin.services import Job, JobState, Launcher
 from ssl_bench.pretrain.signals import StopFlag
 from ssl_bench.results.rundir import RunDirectory
@@ -206,7 +207,7 @@ class Sweep:
             if state.phase == "running" and not self.launcher.stays:
                 state.phase, state.handle = "queued", ""
         self._write()
-        rest = f"; {len(handles)} jobs stay in their queue" if self.launcher.stays else ""
+        rest = f"; {counted(len(handles), 'job stays', 'jobs stay')} in the queue" if self.launcher.stays else ""
         return f"the sweep was interrupted{rest}; the same command resumes it"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,27 @@ def test_a_method_shows_what_a_tune_searches(sslbench: Cli) -> None:
     out = sslbench("show", "method", "byol").out
     assert "adamw: lr 0.00015 for 256 images, weight_decay 0.1; tuned: lr x 0.1 to 10, log; weight_decay x" in out
     assert re.search(r"\n  method\.momentum = 0\.99 .*\n .*\n      tuned: 0\.9 to 0\.9995, one-minus\n", out)
+
+
+def test_options_stand_in_panels(sslbench: Cli) -> None:
+    out = sslbench("show", "method", "simclr").out
+    titles = [line for line in out.splitlines() if line.endswith(("options", "searches", "change"))]
+    assert titles == ["options that sslbench tune searches", "options that presets change", "further options"]
+    searched, changed, further = (out.index(f"\n{title}\n") for title in titles)
+    assert searched < out.index("method.temperature =") < changed < out.index("method.output_dim =") < further
+    assert further < out.index("method.flip =")
+    assert "\noptions\n" in sslbench("show", "metric", "net-benefit").out
+
+
+def test_a_terminal_shows_panels_framed(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(out, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stdout", out)
+    show._panel("further options", ["  method.flip = 0.0"])
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+    assert shown.startswith("\N{BOX DRAWINGS LIGHT ARC DOWN AND RIGHT}")
+    assert "further options" in shown
+    assert "method.flip = 0.0" in shown
 
 
 def test_a_descriptor_shows_its_features(sslbench: Cli) -> None:

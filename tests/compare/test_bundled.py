@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ssl_bench.compare.bundled import MANIFEST, check_manifest, rescored, write_bundle
-from ssl_bench.errors import DataError, UsageError
+from ssl_bench.errors import DataError
 from ssl_bench.files import sha256, write_json
 from ssl_bench.plugin.registry import discover
 from ssl_bench.report.leaderboard import read_board
@@ -60,7 +60,7 @@ def test_predictions_of_patients_stay_unless_the_dataset_says_otherwise(
     made = write_bundle([run], tmp_path / "out", discover())
     assert made.withheld == ("toy",)
     assert not list((tmp_path / "out").rglob("*.parquet"))
-    with pytest.raises(UsageError, match="no predictions are in the bundle, so none of its numbers"):
+    with pytest.raises(DataError, match="no predictions are in the bundle, so none of its numbers"):
         read_board([tmp_path / "out"], replicates=100)
     assert not discover().get("dataset", "mimic-cxr").share_predictions
     assert discover().get("dataset", "nih14").share_predictions
@@ -124,8 +124,9 @@ def test_a_changed_bundle_is_refused(runs: list[Path], tmp_path: Path, change: s
         (out / "run-1" / "more.json").write_text("{}")
     with pytest.raises(DataError):
         check_manifest(out)
-    with pytest.raises(UsageError, match="no finished run"):
+    with pytest.raises(DataError, match="no finished run") as refused:
         read_board([out], replicates=100)
+    assert str(refused.value).count("download") == 1
 
 
 def test_rows_that_cannot_be_computed_again_are_not_shown(runs: list[Path], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import runpy
 import struct
 import sys
@@ -75,6 +76,27 @@ def test_the_card_says_what_it_is_and_what_it_is_not_for(run: RunDirectory, tmp_
     for part in ("# msn-ehr with age, sex on tiny", "generated images", "Research only", f"{macro.value:.3f} [",
                  "sslbench 9.8.7", "one grey channel, 32 px, 32 features"):  # fmt: skip
         assert part in card, part
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("apache2", "unknown licence 'apache2'; did you mean 'apache-2.0'?"),
+        ("cc-by", "unknown licence 'cc-by'; did you mean 'cc-by-"),
+        ("my own terms", "unknown licence 'my own terms'; a licence is named as on the Hugging Face hub: apache-2.0,"),
+    ],
+)
+def test_a_licence_that_the_hub_does_not_know_is_refused(
+    run: RunDirectory, tmp_path: Path, given: str, said: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        write_bundle(run, tmp_path / "out", given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_letters_of_a_licence_do_not_matter(run: RunDirectory, tmp_path: Path) -> None:
+    write_bundle(run, tmp_path / "out", "CC-BY-4.0")
+    assert "\nlicense: cc-by-4.0\n" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_timm_opens_it_at_its_root_with_the_preprocessing(run: RunDirectory, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ssl_bench.numbers import counted
 from ssl_bench.report import summary
 from ssl_bench.report.run_tables import METRICS, interval_text, signed_text
 from ssl_bench.report.table import Table
@@ -110,7 +111,7 @@ def _ehr(record: Record) -> Texts:
 
 @_fact("data.labels, config.data.labels")
 def _subset(record: Record) -> Texts:
-    yield f"{len(record.data.labels)} findings: {', '.join(record.data.labels)}"
+    yield f"{counted(len(record.data.labels), 'finding')}: {', '.join(record.data.labels)}"
 
 
 @_fact("config.ehr.impute, config.data.blank, config.data.uncertain, data.counts")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from ssl_bench.compare.run import EncoderRun, setting_of
+from ssl_bench.numbers import counted
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.results.row import MACRO, MetricRow
@@ -47,7 +48,7 @@ def gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
             found = [row for row in rows if (row.subgroup, row.metric) == (attribute, "auroc_gap")]
             values = [row.value for row in found if row.value is not None]
             low, high = (found[0].ci_low, found[0].ci_high) if len(found) == 1 else (None, None)
-            note = found[0].note if len(found) == 1 or not values else f"mean of {len(values)} seeds"
+            note = found[0].note if len(found) == 1 or not values else f"mean of {counted(len(values), 'seed')}"
             value = mean(values) if values else None
             yield Gap(entry.name, attribute, _groups(rows, attribute), value, low, high, note)
 

@@ -1,0 +1,39 @@
+"""Licences by their names on the Hugging Face hub (https://huggingface.co/docs/hub/repositories-licenses)."""
+
+from __future__ import annotations
+
+from ssl_bench.errors import UsageError, nearest
+
+UNDECIDED = "other"
+"""The hub's word for terms that are none of its list; here those that nobody has chosen yet."""
+
+NAMES = """
+    afl-3.0 agpl-3.0 apache-2.0 apple-amlr apple-ascl artistic-2.0 bigcode-openrail-m bigscience-bloom-rail-1.0
+    bigscience-openrail-m bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear bsl-1.0 c-uda cc cc-by-2.0 cc-by-2.5
+    cc-by-3.0 cc-by-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0
+    cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 cdla-permissive-1.0
+    cdla-permissive-2.0 cdla-sharing-1.0 creativeml-openrail-m deepfloyd-if-license ecl-2.0 epl-1.0 epl-2.0 etalab-2.0
+    eupl-1.1 eupl-1.2 fair-noncommercial-research-license gemma gfdl gpl gpl-2.0 gpl-3.0 h-research intel-research isc
+    lgpl lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2 llama3.3 llama4 lppl-1.3c mit mpl-2.0 ms-pl ncsa
+    odbl odc-by ofl-1.1 open-mdw openrail openrail++ osl-3.0 other pddl postgresql unknown unlicense wtfpl zlib
+    """
+"""Separated by blanks."""
+
+HUB = frozenset(NAMES.split())
+"""What the head of a card may name."""
+
+USUAL = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-nc-4.0", "cc0-1.0", "openrail", UNDECIDED)
+
+
+def checked(licence: str) -> str:
+    """The hub's name of a licence, however its letters are written: ``apache-2.0`` for ``Apache-2.0``.
+
+    Raises:
+        UsageError: the hub has none of that name; the nearest is in the message.
+    """
+    name = "-".join(licence.lower().split())
+    if name in HUB:
+        return name
+    question = nearest(name, sorted(HUB))
+    raise UsageError(f"unknown licence '{licence}'; {f'{question} ' if question else ''}a licence is named as on the "
+                     f"Hugging Face hub: {', '.join(USUAL)}, ...")  # fmt: skip
