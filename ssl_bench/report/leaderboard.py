@@ -290,12 +290,7 @@ def expanded(paths: Iterable[Path]) -> list[Path]:
 
 
 def _finished(paths: Iterable[Path], *, oracle: bool, split: str) -> tuple[dict[Path, Record], list[Excluded]]:
-    """Records of the runs that can be read, and the others with the reason; none that can be is an error.
-
-    Raises:
-        UsageError: no folder holds a finished run that may be ranked.
-        DataError: the same, where a record or a bundle is damaged.
-    """
+    """Records of the runs that can be read, and the others with the reason; none that can be is an error of their kind."""
     records: dict[Path, Record] = {}
     excluded, whole, damaged = [], set[Path](), False
     for path in paths:
