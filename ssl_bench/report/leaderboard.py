@@ -290,7 +290,7 @@ def expanded(paths: Iterable[Path]) -> list[Path]:
 
 
 def _finished(paths: Iterable[Path], *, oracle: bool, split: str) -> tuple[dict[Path, Record], list[Excluded]]:
-    """Records of the runs that can be read, and the others with the reason; none that can be is an error of their kind."""
+    """Records of the runs that can be read, and the others with the reason; if none can, their error."""
     records: dict[Path, Record] = {}
     excluded, whole, damaged = [], set[Path](), False
     for path in paths:
