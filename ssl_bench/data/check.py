@@ -20,7 +20,7 @@ from ssl_bench.data.looks import shows_nothing, what_is_wrong
 from ssl_bench.data.scaling import Grey
 from ssl_bench.data.splits import check_leakage
 from ssl_bench.errors import DataError, HandledError, shortened
-from ssl_bench.numbers import duration
+from ssl_bench.numbers import counted, duration
 from ssl_bench.plugin.cohort import SPLITS, Cohort, check_cohort, leaves_root, missing_images
 from ssl_bench.plugin.label_spaces import known
 from ssl_bench.plugin.labels import SPACES, check_values
@@ -156,7 +156,8 @@ def _labels(cohort: Cohort) -> Iterator[Finding]:
         return
     numbers = raw.astype(float).to_numpy()
     blank, uncertain = np.isnan(numbers).mean(), (numbers == -1).mean()
-    yield Finding("ok", "labels", f"{raw.shape[1]} findings; {blank:.1%} blank, {uncertain:.1%} uncertain (-1)")
+    number = counted(raw.shape[1], "finding")
+    yield Finding("ok", "labels", f"{number}; {blank:.1%} blank, {uncertain:.1%} uncertain (-1)")
     joined = [repr(name) for name in raw if SEPARATED.search(str(name)) and not known(str(name))]
     counts = [f"{repr(name) if repr(name) in joined else name} {int((raw[name] == 1).sum()):,}" for name in raw]
     yield Finding("ok", "positive images", shortened(counts, 60))

@@ -16,6 +16,7 @@ from ssl_bench.data.views import whole_view
 from ssl_bench.data.whole import prepared
 from ssl_bench.distributed import gather_rows, own_share
 from ssl_bench.errors import DataError, shortened
+from ssl_bench.numbers import counted
 from ssl_bench.plugin.contracts import Backbone
 from ssl_bench.plugin.encoders import BaseEncoder
 
@@ -98,7 +99,7 @@ def finite(
     if len(bad):
         told = [str(names[int(row)]) for row in bad] if len(names) else [f"row {row}" for row in rows[bad]]
         raise DataError(
-            f"the encoder gives non-finite features for {len(bad)} images: {shortened(told)}; its weights are not "
-            "usable: train again with a lower pretrain.lr, or give other weights"
+            f"the encoder gives non-finite features for {counted(len(bad), 'image')}: {shortened(told)}; its weights "
+            "are not usable: train again with a lower pretrain.lr, or give other weights"
         )
     return features

@@ -16,6 +16,7 @@ from ssl_bench.data.splits import check_leakage
 from ssl_bench.data.unpacking import open_arrays, read_arrays
 from ssl_bench.errors import DataError, Problems, because, guesses, shortened
 from ssl_bench.evaluate.feature_folder import IMAGES, read_folder
+from ssl_bench.numbers import counted
 from ssl_bench.plugin.cohort import SPLITS, Cohort
 from ssl_bench.plugin.contracts import Split
 from ssl_bench.plugin.feature_specs import SHARED
@@ -234,7 +235,8 @@ def _check_embeddings(table: FeatureTable, path: Path) -> None:
     rows = np.flatnonzero(~np.isfinite(table.embeddings).all(axis=1))
     bad = table.frame["image_id"].iloc[rows].tolist()
     if bad:
-        raise DataError(f"embeddings must be finite in {path}; {len(bad)} images have others: {shortened(bad, 5)}")
+        number = counted(len(bad), "image has", "images have")
+        raise DataError(f"embeddings must be finite in {path}; {number} others: {shortened(bad, 5)}")
     if len(table.embeddings) > 1 and (table.embeddings == table.embeddings[0]).all():
         raise DataError(f"the embeddings of all images are one and the same in {path}; there is nothing to fit")
 

@@ -8,6 +8,7 @@ from functools import partial
 import pandas as pd
 
 from ssl_bench.errors import DataError, Problems, shortened
+from ssl_bench.numbers import counted
 from ssl_bench.plan.external import External
 from ssl_bench.plugin.cohort import Cohort
 from ssl_bench.plugin.components import DatasetSpec
@@ -74,7 +75,8 @@ def check_labels(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
     if disputed.any():
         found = ["/".join(map(str, study)) for study in disputed.index[disputed]]
         raise DataError(
-            f"{name} is to be scored by study, and images of {len(found)} studies disagree on a label: "
+            f"{name} is to be scored by study, and images of {counted(len(found), 'study', 'studies')} disagree "
+            "on a label: "
             f"{shortened(found, 5)}; give each image its study's label, or score images by --aggregate none"
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ssl_bench.errors import DataError, UsageError, shortened, unknown
+from ssl_bench.numbers import counted
 from ssl_bench.plugin.label_spaces import CHEXPERT14 as CHEXPERT14
 from ssl_bench.plugin.label_spaces import COMMON7 as COMMON7
 from ssl_bench.plugin.label_spaces import NIH14 as NIH14
@@ -116,5 +117,6 @@ def check_names(labels: Sequence[str], where: object) -> None:
     several = [" and ".join(f"'{name}'" for name in group) for group in alike(labels)]
     if several:
         raise DataError(
-            f"{where} has {len(several)} findings in two spellings: {shortened(several, 5)}; keep one of each"
+            f"{where} has {counted(len(several), 'finding')} in two spellings: {shortened(several, 5)}; "
+            "keep one of each"
         )

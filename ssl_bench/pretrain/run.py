@@ -16,6 +16,7 @@ from ssl_bench.data.exposure import Exposure
 from ssl_bench.data.source import BatchStream
 from ssl_bench.data.views import whole_view
 from ssl_bench.errors import UsageError, shortened
+from ssl_bench.numbers import counted
 from ssl_bench.plan.plan import Plan
 from ssl_bench.plugin.contracts import Method
 from ssl_bench.plugin.features import encode
@@ -174,7 +175,8 @@ def _check_same_run(plan: Plan, run: RunDirectory, found: Checkpoint) -> None:
         )
     if found.step > plan.steps:
         raise UsageError(
-            f"{run.path} has done {found.step} steps, and {plan.config.pretrain.epochs} epochs are {plan.steps}; give "
+            f"{run.path} has done {counted(found.step, 'step')}, and "
+            f"{counted(plan.config.pretrain.epochs, 'epoch is', 'epochs are')} {plan.steps}; give "
             "it more epochs"
         )
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ssl_bench.data.frames import check_named, check_one_spelling, numbers, read_frame, unnamed
 from ssl_bench.errors import DataError, Problems, guesses, shortened
+from ssl_bench.numbers import counted
 from ssl_bench.plugin.labels import check_names
 
 Aggregate = Literal["max", "mean"]
@@ -156,7 +157,8 @@ def _check_scores(frame: pd.DataFrame, scores: npt.NDArray[np.float64], labels: 
     predicted = ~np.isnan(scores).all(axis=0)
     bad = frame["image_id"].to_numpy()[~np.isfinite(scores[:, predicted]).all(axis=1)].tolist()
     if bad:
-        raise DataError(f"scores must be finite; {len(bad)} images have one that is not: {shortened(bad, 5)}")
+        number = counted(len(bad), "image has", "images have")
+        raise DataError(f"scores must be finite; {number} one that is not: {shortened(bad, 5)}")
     if not predicted.any():
         raise DataError(f"none of the labels {shortened(labels)} has a score")
 

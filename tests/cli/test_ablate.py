@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
@@ -24,6 +25,8 @@ TINY = ("--preset", "smoke", "--data", "nih14", "--batch-size", 8, "--epochs", 1
         "--set", "backbone.image_size=32", "--set", "backbone.options={embed_dim: 32, depth: 1, num_heads: 2}",
         "--set", "evaluate.replicates=100", "--set", "pretrain.threads=1",
         "--set", "evaluate.options.leakage.replicates=100")  # fmt: skip
+
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "json.md"
 
 
 def kept(out: Path) -> dict[Path, int]:
@@ -49,10 +52,12 @@ def test_from_cells_to_a_verdict_and_on_again(sslbench: Cli, tiny_nih: Make, tmp
     page = (out / "ablation.md").read_text()
     assert answer.out.endswith(page)  # runs of this launcher print here, too
     result = json.loads((out / "ablation.json").read_text())
+    section = DOCUMENTED.read_text().split("## `sslbench ablate`")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(result)
     assert [row["arm"] for row in result["arms"]] == ["pixels", "untrained encoder", "none", "real", "shuffled"]
     assert [one["primary"] for one in result["contrasts"]] == [True, False]
     assert result["verdict"] == [
-        "1 paired seeds: nothing is claimed about methods; a claim needs at least 5 (--seeds 5)"
+        "1 paired seed: nothing is claimed about methods; a claim needs at least 5 (--seeds 5)"
     ]
     assert all("age R2" in row["people"] and "sex=F AUROC" in row["people"] for row in result["arms"])
     record = json.loads((out / "shuffled-seed0" / "record.json").read_text())

@@ -48,7 +48,7 @@ def test_a_whole_download_has_no_problem(cohort: Cohort) -> None:
     assert by(findings, "count of rows.csv") == [Finding("ok", "count of rows.csv", "12, as published")]
     assert by(findings, "count of patients")[0].found == "12, as published"
     assert by(findings, "splits")[0].found == "train 6, validate 3, test 3 images (official)"
-    assert by(findings, "labels")[0].found == "1 findings; 33.3% blank, 0.0% uncertain (-1)"
+    assert by(findings, "labels")[0].found == "1 finding; 33.3% blank, 0.0% uncertain (-1)"
     assert by(findings, "feature age")[0].found == "25.0% of the images have it (9 have not)"
     assert by(findings, "sample")[0].found.startswith("8 of 8 drawn images can be decoded, ")
     assert by(findings, "sample")[0].found.endswith(" images/s on a core of its own; 12 take 0 s")

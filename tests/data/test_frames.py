@@ -169,7 +169,7 @@ def test_features_are_read_by_the_same_reader(tmp_path: Path, name: str) -> None
     ("change", "sentence"),
     [
         ({"e_0": 0.5}, "the embeddings of all images are one and the same"),
-        ({"e_0": ["1e39", *map(str, range(11))]}, "embeddings must be finite in .*; 1 images have others: 0"),
+        ({"e_0": ["1e39", *map(str, range(11))]}, "embeddings must be finite in .*; 1 image has others: 0"),
         ({"patient_id": ["None", *map(str, range(11))]}, "needs patient_id; 1 have none: rows 1"),
         ({"y_macro": 1}, "'macro' is the mean over findings"),
         ({"y_Edema": "yes"}, r"holds words \(yes\): write 1 and 0"),

@@ -85,7 +85,7 @@ def change(name: str, row: int | slice, value: object) -> Callable[[pd.DataFrame
         (lambda f: f.drop(columns="split"), r"lack the columns split \(found image_id, patient_id, y_Edema"),
         (lambda f: f.rename(columns={"patient_id": "patientid"}), r"lack the columns patient_id; did you mean"),
         (lambda f: f[["image_id", "patient_id", "split", "y_Edema"]], "lack the columns e_0"),
-        (change("e_3", 5, "nan"), "embeddings must be finite in .*; 1 images have others: 005"),
+        (change("e_3", 5, "nan"), "embeddings must be finite in .*; 1 image has others: 005"),
         (change("e_3", 5, "many"), "column e_3 must hold numbers; it does not for 005"),
         (change("image_id", 1, "000"), "image ids must be unique in .*; 1 occur twice: 000"),
         (change("image_id", slice(1, 2), ""), "needs image_id; 2 have none: rows 2, 3"),

@@ -143,5 +143,5 @@ def test_fault_28_non_finite_features_are_an_error_with_ids(bench: Any, monkeypa
     answer = bench.run("--set", "evaluate.batch_size=256", method=("--method", "random"))  # all images in one batch
     assert answer.code == 3
     sentence = bench.sentence(answer)
-    assert sentence.startswith("the encoder gives non-finite features for 1 images: 00000002_001.png; ")
+    assert sentence.startswith("the encoder gives non-finite features for 1 image: 00000002_001.png; ")
     assert not (bench.out / "record.json").exists()

@@ -164,7 +164,7 @@ def test_fault_21_resume_with_a_changed_config_of_fewer_epochs_than_were_done_is
     answer = interrupted.resume("--epochs", 1)
     assert answer.code == 2
     assert interrupted.sentence(answer) == (
-        f"{interrupted.out} has done 8 steps, and 1 epochs are 5; give it more epochs"
+        f"{interrupted.out} has done 8 steps, and 1 epoch is 5; give it more epochs"
     )
     assert interrupted.files(interrupted.out) == before
 

@@ -99,5 +99,5 @@ def test_many_bad_values_are_counted() -> None:
 @pytest.mark.parametrize("other", ["edema", " Edema", "EDEMA ", "Lung  opacity", "lung_opacity", "\uff25dema"])
 def test_two_spellings_of_a_finding_are_refused(other: str) -> None:
     check_names(["Edema", "Lung Opacity", "Lung Lesion"], "a table")
-    with pytest.raises(DataError, match=r"a table has (the findings Edema twice|1 findings in two spellings)"):
+    with pytest.raises(DataError, match=r"a table has (the findings Edema twice|1 finding in two spellings)"):
         check_names(["Edema", "Lung Opacity", other], "a table")

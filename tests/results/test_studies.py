@@ -157,7 +157,7 @@ def test_other_test_sets_have_units_of_their_own() -> None:
     assert aggregates(None, {"x": PLAIN}, home, [other]) == {"away": "max"}
     disputed = SimpleNamespace(**{**vars(other), "cohort": cohort("away", [1, 0, 0], ["a", "a", "b"])})
     with pytest.raises(
-        DataError, match="away is to be scored by study, and images of 1 studies disagree on a label: p/a"
+        DataError, match="away is to be scored by study, and images of 1 study disagree on a label: p/a"
     ):
         aggregates(None, {"x": PLAIN}, home, [cast("Any", disputed)])
 

@@ -82,7 +82,7 @@ def test_scores_outside_the_unit_interval_are_counted_not_squashed(tmp_path: Pat
         ({"patient_id": ["1", "", " ", "3"]}, "every row of .* needs patient_id; 2 have none: rows 2, 3"),
         ({"image_id": ["", "", "c", "d"]}, "every row of .* needs image_id; 2 have none: rows 1, 2$"),
         ({"p_Edema": [0.1, "high", 0.2, 0.3]}, "column p_Edema must hold numbers; it does not for NA"),
-        ({"p_Edema": [0.1, "inf", 0.2, 0.3]}, "scores must be finite; 1 images have one that is not: NA"),
+        ({"p_Edema": [0.1, "inf", 0.2, 0.3]}, "scores must be finite; 1 image has one that is not: NA"),
         ({"p_Edema": ["", "", "", ""]}, "none of the labels Edema has a score"),
     ],
 )
