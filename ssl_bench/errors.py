@@ -77,7 +77,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     spelt = {candidate.replace("_", "-").lower(): candidate for candidate in known}
     asked = name.replace("_", "-").lower()
     longer = [one for one in spelt if asked and one.startswith(asked) and not one[len(asked) :][:1].isalnum()]
-    match = longer[:1] or difflib.get_close_matches(asked, spelt, n=1)
+    match = sorted(longer, key=len)[:1] or difflib.get_close_matches(asked, spelt, n=1)
     return f"did you mean '{spelt[match[0]]}'?" if match else ""
 
 

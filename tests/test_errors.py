@@ -53,6 +53,7 @@ def test_nearest_sees_through_underscores_hyphens_and_case(name: str, match: str
 def test_a_name_that_another_begins_with_is_near() -> None:
     known = ["msn, 9 epochs, knn neighbours 20", "simclr-ehr (age, sex; shuffled)"]
     assert nearest("msn", known) == "did you mean 'msn, 9 epochs, knn neighbours 20'?"
+    assert nearest("DINO", ["dino-ehr", "dino"]) == "did you mean 'dino'?"
     assert nearest("ms", known) == ""
     assert nearest("", known) == ""
 

@@ -26,6 +26,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print a component's options with their defaults, and where it comes from."""
+    from ssl_bench.numbers import counted
+
     offer = find(discover(), kind, name)
     if as_json:
         print(json.dumps(component_values(offer), indent=2, default=str))
@@ -37,7 +39,7 @@ def show(
         print(f"{title}: {value}")
     for optimizer, training in getattr(component, "training", {}).items():
         told = "; ".join(f"{key} {search.told()}" for key, search in training.search.items())
-        print(f"{optimizer}: lr {training.lr:g} for {training.batch} images, weight_decay {training.weight_decay:g}"
+        print(f"{optimizer}: lr {training.lr:g} for {counted(training.batch, 'image')}, weight_decay {training.weight_decay:g}"
               f"{f'; tuned: {told}' if told else ''}")  # fmt: skip
     for recipe, choices in getattr(component, "recipes", {}).items():
         print(f"recipe {recipe}: {choices.summary}")
