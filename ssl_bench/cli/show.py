@@ -39,8 +39,8 @@ def show(
         print(f"{title}: {value}")
     for optimizer, training in getattr(component, "training", {}).items():
         told = "; ".join(f"{key} {search.told()}" for key, search in training.search.items())
-        print(f"{optimizer}: lr {training.lr:g} for {counted(training.batch, 'image')}, weight_decay {training.weight_decay:g}"
-              f"{f'; tuned: {told}' if told else ''}")  # fmt: skip
+        rates = f"lr {training.lr:g} for {counted(training.batch, 'image')}, weight_decay {training.weight_decay:g}"
+        print(f"{optimizer}: {rates}{f'; tuned: {told}' if told else ''}")  # fmt: skip
     for recipe, choices in getattr(component, "recipes", {}).items():
         print(f"recipe {recipe}: {choices.summary}")
     _panel("example", [f"  {example(component)}"])
