@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
 from ssl_bench.config.config import PretrainConfig
@@ -91,6 +90,7 @@ def build_fabric(config: PretrainConfig) -> Fabric:
 def _together() -> DDPStrategy:
     """DDP that leaves buffers alone: they are reduced where they are made, and DINO's centre is a new tensor a step."""
     from lightning_fabric.strategies.ddp import DDPStrategy
+    from torch.distributed.fsdp import FSDPModule  # a second of imports
 
     class Together(DDPStrategy):
         """DDP, but around modules whose processes share the weights themselves."""
