@@ -1,4 +1,4 @@
-"""Training curves of all runs over each other: the loss as a share of its beginning, monitors, and the online probe."""
+"""Training curves of all runs over each other: the loss within its own range, monitors, and the online probe."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Kind:
         title: of its figure.
         axis: what is on its axis.
         note: how to read it.
-        relative: as a share of its first value, because the scale is each method's own.
+        relative: from the lowest value of a run (0) to its highest (1), because scale and sign are each method's own.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Kind:
 WATCHED = "Validation images while the encoder is trained: they choose nothing, and rank nothing."
 
 KINDS = (
-    Kind("loss", "Loss", "loss, share of its first value",
+    Kind("loss", "Loss", "loss, 0: lowest of the run, 1: highest",
          "Losses of different methods are different functions: only the shape can be compared.", relative=True),
     Kind("effective_rank", "Effective rank of the embeddings", "effective rank (RankMe)",
          "A fall to its floor would mean collapse."),
@@ -88,8 +88,8 @@ def _points(kind: Kind, series: Series) -> tuple[npt.NDArray[np.float64], npt.ND
     known = known[:: -max(1, -(-len(known) // POINTS))][::-1]
     values = series[kind.name][known]
     if kind.relative:
-        first = abs(float(values[0]))
-        values = values / first if first else values
+        spread = float(np.ptp(values))
+        values = (values - values.min()) / spread if spread else np.ones_like(values)
     return series["epoch"][known], values
 
 

@@ -49,3 +49,14 @@ def test_without_a_probe_there_is_no_figure_of_it(tmp_path: Path, write_arm: Cal
     page = tmp_path / "board.html"
     write_page(board, page, maps=False)
     assert "Online probe" not in page.read_text()
+
+
+def test_losses_of_any_sign_and_scale_are_drawn_in_one_range(tmp_path: Path, write_arm: Callable[..., Path]) -> None:
+    losses = {"simsiam": (-0.05, -0.4, -0.9), "msn": (7.0, 6.5, 6.0)}
+    for place, (name, values) in enumerate(losses.items()):
+        log = "".join(f"{json.dumps({'step': n, 'epoch': n, 'loss': loss})}\n" for n, loss in enumerate(values))
+        (write_arm(tmp_path, name, 0, 1.0 + place) / "log.jsonl").write_text(log)
+    board = read_board([tmp_path / f"{name}-0" for name in losses], replicates=50)
+    loss, *_ = training_curves(board.entries, looks_of(board.entries))
+    drawn = {line["name"]: [round(value, 2) for value in line["y"]] for line in loss.spec["data"]}
+    assert drawn == {"simsiam": [1.0, 0.59, 0.0], "msn": [1.0, 0.5, 0.0]}
