@@ -45,7 +45,7 @@ class LowestLoss:
         Args:
             step: steps that are done.
             encoder: the evaluated one.
-            writes: this process keeps it.
+            writes: this process keeps it; the others are asked, too, for they may hold a part of its weights.
         """
         mean = self.total / self.seen
         self.total, self.seen = 0.0, 0
