@@ -112,7 +112,8 @@ def methods(board: Mapping[str, Any], pixels: Mapping[str, Any], protocol: str, 
     beside = {entry["configuration"]: entry for entry in rows(pixels, protocol, dataset)}
     for entry in rows(board, protocol, dataset):
         auroc, against = entry["metrics"]["auroc"], beside[entry["configuration"]]["metrics"]
-        cells = [f"`{entry['configuration']}`{unready(entry)}", str(len(entry["seeds"])), value_text(auroc), spread_text(auroc),
+        name, seeds = f"`{entry['configuration']}`{unready(entry)}", str(len(entry["seeds"]))
+        cells = [name, seeds, value_text(auroc), spread_text(auroc),
                  *map(difference_text, (auroc, against["auroc"], against["auprc"]))]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
