@@ -187,7 +187,7 @@ def other_replicates(record: Record, plan: Plan) -> list[Note]:
     asked = plan.config.evaluate
     if asked.replicates == record.settings.evaluate.replicates:
         return []
-    told = f"{', '.join(asked.protocols)}: evaluated again, intervals from {asked.replicates} resamples of patients"
+    told = f"{', '.join(asked.protocols)}: evaluated again, intervals from {asked.replicates:,} resamples of patients"
     return [Note("other-resamples", told, numbers={"resamples": asked.replicates})]
 
 

@@ -175,7 +175,7 @@ def caption(record: Record) -> str:
     size = f"{''.join(studies)}{test.images} images of {test.patients} patients"
     lines = [
         f"{size}; {held_text(rows, len(record.data.labels))}{chance_text(rows)}; "
-        f"intervals from {record.settings.evaluate.replicates} resamples of patients",
+        f"intervals from {record.settings.evaluate.replicates:,} resamples of patients",
         *beyond_text(rows),
     ]
     return "\n".join([*lines, *(f"note: {note}" for note in record.notes)])
@@ -252,7 +252,7 @@ def plain_console() -> Console:
 
 def print_comparison(comparison: RunPair, replicates: int) -> None:
     """Print the differences between two runs, macro first."""
-    heading = f"{comparison.run} minus {comparison.against}, test split, {replicates} resamples of patients"
+    heading = f"{comparison.run} minus {comparison.against}, test split, {replicates:,} resamples of patients"
     rows = sorted(comparison.rows, key=lambda row: row.label != MACRO)
     lines = []
     for protocol, label in dict.fromkeys((row.protocol, row.label) for row in rows):

@@ -148,7 +148,7 @@ def test_title_and_caption_say_what_was_run_on_what() -> None:
     assert title(RECORD) == "msn-ehr with age, sex (concat) on synthetic (SYNTHETIC DATA), test split, seed 3"
     assert title(like(features=[], synthetic=False)) == "msn-ehr on synthetic, test split, seed 3"
     assert caption(RECORD).splitlines() == [
-        "24 images of 12 patients; macro over 2 of 3 findings; intervals from 1000 resamples of patients",
+        "24 images of 12 patients; macro over 2 of 3 findings; intervals from 1,000 resamples of patients",
         "note: data are synthetic: these numbers say nothing about patients",
     ]
 
