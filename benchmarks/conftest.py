@@ -13,12 +13,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.interleave import ratio
+from benchmarks.interleave import exponent, ratio
 from ssl_bench.results.environment import environment
 
 # Worker processes import the suites by name. At the end of the path, so that an installed sslbench is what is measured.
@@ -115,8 +114,7 @@ class Report:
     def growth(self, case: str, times: Mapping[int, Sequence[float]]) -> None:
         """Add the exponent of a case from its times by size: 1 where the cost grows in proportion."""
         seconds = {size: statistics.median(each) for size, each in times.items()}
-        logs = np.log([list(seconds), list(seconds.values())])
-        self.growths.append(Growth(case, seconds, float(np.polyfit(*logs, 1)[0])))
+        self.growths.append(Growth(case, seconds, exponent(seconds)))
         print(f"\n{case}: exponent {self.growths[-1].exponent:.2f}")
 
     def add_standing(self, suite: str, variant: str, info: Mapping[str, Any]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,8 @@ def ratio(times: dict[str, list[float]], slow: str, fast: str) -> Ratio:
     """How many times longer ``slow`` takes than ``fast``."""
     each = [a / b for a, b in zip(times[slow], times[fast], strict=True)]
     return Ratio(statistics.median(times[slow]) / statistics.median(times[fast]), min(each), max(each))
+
+
+def exponent(values: Mapping[int, float]) -> float:
+    """The exponent of the power law through values by size: 1 where they grow in proportion."""
+    return float(np.polyfit(np.log(list(values)), np.log(list(values.values())), 1)[0])

@@ -20,7 +20,6 @@ from benchmarks.real_tables import ALSO, HOME, WAITING, efficiency, gaps, leakag
 from ssl_bench.compare.groups import read_groups
 from ssl_bench.files import write_json
 from ssl_bench.numbers import counted
-from ssl_bench.pretrain.health import UNREADY
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.machine import board_values
 from ssl_bench.report.palette import BLUE, GREY, VERMILLION
@@ -32,6 +31,7 @@ from ssl_bench.report.study import (
     read_study,
     spread_text,
     study,
+    unready_text,
     value_text,
     write_study,
 )
@@ -112,7 +112,7 @@ def methods(board: Mapping[str, Any], pixels: Mapping[str, Any], protocol: str, 
     beside = {entry["configuration"]: entry for entry in rows(pixels, protocol, dataset)}
     for entry in rows(board, protocol, dataset):
         auroc, against = entry["metrics"]["auroc"], beside[entry["configuration"]]["metrics"]
-        name, seeds = f"`{entry['configuration']}`{unready(entry)}", str(len(entry["seeds"]))
+        name, seeds = f"`{entry['configuration']}`{unready_text(entry)}", str(len(entry["seeds"]))
         cells = [name, seeds, value_text(auroc), spread_text(auroc),
                  *map(difference_text, (auroc, against["auroc"], against["auprc"]))]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
@@ -231,12 +231,7 @@ def picture(board: Mapping[str, Any], path: Path) -> None:
 
 def named(entry: Mapping[str, Any]) -> str:
     """A configuration and how many seeds it has."""
-    return f"{entry['configuration']}, {counted(len(entry['seeds']), 'seed')}{unready(entry)}"
-
-
-def unready(entry: Mapping[str, Any]) -> str:
-    """The leaderboard's mark of a training that was not long enough to say anything of its method."""
-    return "" if entry["trained_long_enough"] else f" {UNREADY}"
+    return f"{entry['configuration']}, {counted(len(entry['seeds']), 'seed')}{unready_text(entry)}"
 
 
 def _point(panel: Any, entry: Mapping[str, Any], height: float, color: str, marker: str, label: str | None) -> None:

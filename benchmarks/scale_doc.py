@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from benchmarks.interleave import exponent
 from benchmarks.real_study import filled
 from benchmarks.test_scale import sizes
 from ssl_bench.files import write_json, write_text
@@ -46,17 +45,12 @@ def exponents(found: Found) -> Iterator[str]:
         each = [one for said in by_size.values() for one in said]
         keys = [key for key in WORDS if all(one.get(key) for one in each)]
         for key in keys if "a process" not in case else []:
-            yield f"{case}, {WORDS[key]} {slope({int(size): said[0][key] for size, said in by_size.items()}):.2f}"
+            yield f"{case}, {WORDS[key]} {exponent({int(size): said[0][key] for size, said in by_size.items()}):.2f}"
         if case in ("knn", "linear"):
-            yield f"{case}, CPU time {slope({int(size): said[0]['seconds'] for size, said in by_size.items()}):.2f}"
+            yield f"{case}, CPU time {exponent({int(size): said[0]['seconds'] for size, said in by_size.items()}):.2f}"
 
 
 WORDS = {"held": "bytes held", "share": "bytes read at the start", "batches": "bytes read by batches"}
-
-
-def slope(values: Mapping[int, float]) -> float:
-    """The exponent of the power law through values by size."""
-    return float(np.polyfit(np.log(list(values)), np.log(list(values.values())), 1)[0])
 
 
 def main() -> None:

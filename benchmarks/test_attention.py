@@ -5,11 +5,13 @@ One layer of ViT-Tiny at the sizes that a step of MSN has: focal crops, masked a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import Block
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.interleave import interleave
 from ssl_bench.pretrain.products import as_products
@@ -30,14 +32,8 @@ def test_attention(report, dtype: torch.dtype, crops: int, tokens: int) -> None:
         torch.autograd.backward(out.sum())
         return out
 
-    def separate() -> Tensor:
-        with as_products(layer):
-            return fused()
-
-    torch.testing.assert_close(separate(), fused(), rtol=0.02, atol=0.02)
-    times = interleave({"sslbench": separate, "fused": fused}, ROUNDS)
     name = "bf16" if dtype == torch.bfloat16 else "float32"
-    report.ratio(f"attention in products, {name}, {crops} x {tokens} tokens", times, "sslbench", "fused")
+    measured(report, f"attention in products, {name}, {crops} x {tokens} tokens", layer, fused)
 
 
 @pytest.mark.parametrize(("crops", "size"), [(80, 96), (8, 224)])
@@ -53,10 +49,16 @@ def test_patch_embedding(report, precision: str, crops: int, size: int) -> None:
         torch.autograd.backward(out.sum())
         return out
 
-    def product() -> Tensor:
-        with as_products(layer):
-            return convolution()
+    measured(report, f"patches in a product, {precision}, {crops} x {size} px", layer, convolution)
 
-    torch.testing.assert_close(product(), convolution(), rtol=0.02, atol=0.02)
-    times = interleave({"sslbench": product, "convolution": convolution}, ROUNDS)
-    report.ratio(f"patches in a product, {precision}, {crops} x {size} px", times, "sslbench", "convolution")
+
+def measured(report, name: str, layer: nn.Module, own: Callable[[], Tensor]) -> None:
+    """The same result by a layer's own kernel and by products, and the ratio of their times."""
+
+    def products() -> Tensor:
+        with as_products(layer):
+            return own()
+
+    torch.testing.assert_close(products(), own(), rtol=0.02, atol=0.02)
+    times = interleave({"sslbench": products, own.__name__: own}, ROUNDS)
+    report.ratio(name, times, "sslbench", own.__name__)

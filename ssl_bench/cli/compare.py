@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, SeedSD
+from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, Replicates, SeedSD
 from ssl_bench.pretrain.signals import shutdown_with
 
 
 @shutdown_with(lambda: "nothing finished is lost; start it again")
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run directories; the others are compared with the first.")],
-    replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    replicates: Replicates = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
     fewest: MinPatients = 5,
     metrics: FurtherMetrics = "",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import AsJson, Cache, FurtherMetrics, MinPatients, RefuseContaminated
+from ssl_bench.cli.options import AsJson, Cache, FurtherMetrics, MinPatients, RefuseContaminated, Replicates
 from ssl_bench.numbers import counted
 from ssl_bench.pretrain.signals import shutdown_with
 
@@ -31,7 +31,7 @@ def leaderboard(
         str | None, typer.Option(help="Configuration, or one of its runs, that others are tested against. [random]")
     ] = None,
     protocols: Annotated[str | None, typer.Option("--eval", help="Protocols. [all that the runs have]")] = None,
-    replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    replicates: Replicates = 1000,
     fewest: MinPatients = 5,
     metrics: FurtherMetrics = "",
     no_maps: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ssl_bench.api.given import FEWEST_RESAMPLES
 from ssl_bench.api.settings import cache_folder as cache_folder
 from ssl_bench.api.settings import merge_flags as merge_flags
 from ssl_bench.cli.complete import names_of, presets, values_of
@@ -31,6 +32,7 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Any key, for example method.prototypes=512; repeatable.")
 ]
 Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of prepared images. [~/.cache/sslbench]")]
+Replicates = Annotated[int, typer.Option(min=FEWEST_RESAMPLES, help="Resamples of patients.")]
 Dataset = Annotated[str | None, typer.Option("--data", help="Dataset. [synthetic]", autocompletion=names_of("dataset"))]
 Root = Annotated[
     str | None, typer.Option("--root", metavar="PATH", help="Folder of the dataset's download, or its URL.")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.complete import names_of
-from ssl_bench.cli.options import AsJson, Quiet
+from ssl_bench.cli.options import AsJson, Quiet, Replicates
 from ssl_bench.pretrain.signals import shutdown_with
 from ssl_bench.report.hush import progress
 
@@ -39,7 +39,7 @@ def probe(
     ] = None,
     pretraining_seed: Annotated[int | None, typer.Option(min=0, help="Which seed of that group it is.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to keep predictions and record in, for compare.")] = None,
-    replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    replicates: Replicates = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of protocols and resamples.")] = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ssl_bench.cli.complete import names_of
-from ssl_bench.cli.options import AsJson
+from ssl_bench.cli.options import AsJson, Replicates
 from ssl_bench.pretrain.signals import shutdown_with
 
 
@@ -38,7 +38,7 @@ def score(
         Path | None, typer.Option(help="Folder to keep predictions and record in, for compare, tables, leaderboard.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model in tables. [the file's]")] = None,
-    replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    replicates: Replicates = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the resamples.")] = 0,
     as_json: AsJson = False,
 ) -> None:

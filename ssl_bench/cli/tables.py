@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, RefuseContaminated
+from ssl_bench.cli.options import AsJson, FurtherMetrics, MinPatients, RefuseContaminated, Replicates
 from ssl_bench.pretrain.signals import shutdown_with
 
 STYLES = ("paper",)
@@ -29,7 +29,7 @@ def tables(
         typer.Option("--eval", help="Protocols. [linear,linear-paper,finetune, if the runs have them]"),
     ] = None,
     per_label: Annotated[bool, typer.Option("--per-label", help="Single findings, too.")] = False,
-    replicates: Annotated[int, typer.Option(min=100, help="Resamples of patients.")] = 1000,
+    replicates: Replicates = 1000,
     fewest: MinPatients = 5,
     metrics: FurtherMetrics = "",
     refuse_contaminated: RefuseContaminated = False,

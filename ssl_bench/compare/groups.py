@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -109,7 +109,7 @@ def groups_of(records: Mapping[Path, Record], protocols: Sequence[str] = (), spl
 def _defaults() -> dict[str, dict[str, Any]]:
     """By section the values of keys that the version which wrote a record may not have had: it did what they say."""
     values = RunConfig().model_dump(mode="json")
-    return defaultdict(dict, {section: part for section, part in values.items() if isinstance(part, dict)})
+    return {section: part for section, part in values.items() if isinstance(part, dict)}
 
 
 def _identity(run: EncoderRun) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _identity(run: EncoderRun) -> dict[str, Any]:
         value = config.get(section)
         if dropped is None or value is None:
             continue
-        parts = {**_defaults()[section], **value} if isinstance(value, Mapping) else {"": value}
+        parts = {**_defaults().get(section, {}), **value} if isinstance(value, Mapping) else {"": value}
         kept = {key: part for key, part in parts.items() if key not in dropped}
         if run.baseline and section == "data":  # how a method is trained on them is no part of it
             kept = {key: part for key, part in kept.items() if key in SEEN}

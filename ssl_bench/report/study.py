@@ -146,12 +146,17 @@ def board_of(values: Mapping[str, Any], baseline: str | None) -> Mapping[str, An
     raise UsageError(unknown("baseline", str(baseline), [board["baseline"] for board in boards]))
 
 
+def unready_text(entry: Mapping[str, Any]) -> str:
+    """The mark behind the name of a configuration whose training was not long enough to say anything of its method."""
+    return f" {UNREADY}" * (not entry.get("trained_long_enough", True))
+
+
 def lines_of(board: Mapping[str, Any], protocols: Iterable[str] = ()) -> list[list[str]]:
     """Rows of a stored table as texts: setting, rank, configuration, seeds, then number and difference by metric."""
     asked = set(protocols)
     return [
         [f"{entry['protocol']}, {entry['dataset']}", str(entry["rank"] or "-"),
-         entry["configuration"] + f" {UNREADY}" * (not entry.get("trained_long_enough", True)),
+         entry["configuration"] + unready_text(entry),
          str(len(entry["seeds"])), *(text for name in ("auroc", "auprc") for text in _texts(entry["metrics"], name))]
         for entry in board["entries"] if not asked or entry["protocol"] in asked
     ]  # fmt: skip

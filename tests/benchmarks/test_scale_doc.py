@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from benchmarks import scale_doc
+from benchmarks.interleave import exponent
 from benchmarks.real_study import filled
 from benchmarks.test_scale import BATCH, BATCHES, SIDE, SIZES
 
@@ -22,4 +23,4 @@ def test_each_of_two_processes_held_and_read_half_of_the_images() -> None:
         assert [one["held"] for one in said] == [int(images) * SIDE**2 // 2] * 2
     read = [one["batches"] for each in found["disk, 1 process"].values() for one in each]
     assert set(read) == {BATCH * BATCHES * SIDE**2}
-    assert abs(scale_doc.slope({10: 4.0, 100: 40.0, 1000: 400.0}) - 1) < 1e-9
+    assert abs(exponent({10: 4.0, 100: 40.0, 1000: 400.0}) - 1) < 1e-9
