@@ -33,7 +33,7 @@ from scipy.special import expit, logit
 from ssl_bench.build.modules import build_method
 from ssl_bench.build.prepared import PreparedData, prepare_data
 from ssl_bench.cli.ablate import Warnings
-from ssl_bench.compare.ablation import contrast
+from ssl_bench.comparison.ablation import contrast
 from ssl_bench.config.config import load
 from ssl_bench.evaluate.embedder import Embedder
 from ssl_bench.plan.plan import Plan, make_plan

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.real_tables import ALSO, HOME, WAITING, efficiency, gaps, leakage
-from ssl_bench.compare.groups import read_groups
+from ssl_bench.comparison.groups import read_groups
 from ssl_bench.files import write_json
 from ssl_bench.numbers import counted
 from ssl_bench.report.leaderboard import Board, expanded, read_board

@@ -29,7 +29,7 @@ from ssl_bench.plugin.search import Search
 from ssl_bench.plugin.training import Recipe, Training
 
 if TYPE_CHECKING:
-    from ssl_bench.api import compare_runs, leaderboard, load_run, run, score
+    from ssl_bench.api import compare, leaderboard, load_run, run, score
     from ssl_bench.plugin.options import Options
 
 __version__ = "0.1.0"
@@ -55,7 +55,7 @@ __all__ = [
     "Training",
     "UsageError",
     "__version__",
-    "compare_runs",
+    "compare",
     "hookimpl",
     "leaderboard",
     "load_run",
@@ -63,7 +63,7 @@ __all__ = [
     "score",
 ]
 
-API = ("compare_runs", "leaderboard", "load_run", "run", "score")
+API = ("compare", "leaderboard", "load_run", "run", "score")
 """Functions of :mod:`ssl_bench.api`, here on first use."""
 
 

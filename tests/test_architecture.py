@@ -26,7 +26,7 @@ TORCH = {"torch", "timm", "lightly", "torchvision", "lightning_fabric"}
 LONGEST = 400
 
 LAYERS = (
-    "plugin", "config", "data", "plan", "build", "stats", "results", "pretrain", "evaluate", "sweep", "compare",
+    "plugin", "config", "data", "plan", "build", "stats", "results", "pretrain", "evaluate", "sweep", "comparison",
     "tune", "pipeline", "report", "testing", "scaffold", "api", "cli",
 )  # fmt: skip
 """Packages, and the loose module that is the flow of a run: each imports none that stands behind it."""

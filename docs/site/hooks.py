@@ -199,7 +199,7 @@ def python() -> Iterator[str]:
         "run",
         "load_run",
         "Run",
-        "compare_runs",
+        "compare",
         "Comparison",
         "leaderboard",
         "Leaderboard",

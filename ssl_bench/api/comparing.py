@@ -14,7 +14,7 @@ from ssl_bench.plugin.names import MACRO
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ssl_bench.compare.pairs import RunPair
+    from ssl_bench.comparison.pairs import RunPair
 
 SAYING = (
     "a difference concerns these two encoders, not their methods: runs of one method that differ in the seed alone "
@@ -70,7 +70,7 @@ class Comparison:
         return table_html(repr(self), self._shown().round(4), self.notes)
 
 
-def compare_runs(
+def compare(
     runs: Runs,
     *others: Any,
     metrics: str | Sequence[str] = "",
@@ -96,7 +96,7 @@ def compare_runs(
         UsageError: fewer than two runs, or they share no protocol.
         DataError: their test images differ, or predictions are gone.
     """
-    from ssl_bench.compare.pairs import compare_all, run_scores
+    from ssl_bench.comparison.pairs import compare_all, run_scores
     from ssl_bench.errors import UsageError
     from ssl_bench.plugin.registry import discover
     from ssl_bench.stats.measures import usual

@@ -19,7 +19,7 @@ def bundle(
     ] = False,
 ) -> None:
     """Write records, hashes of splits and files, and predictions where a dataset's terms allow it, to be passed on."""
-    from ssl_bench.compare.bundled import write_bundle
+    from ssl_bench.comparison.bundled import write_bundle
     from ssl_bench.numbers import counted
     from ssl_bench.plugin.registry import discover
     from ssl_bench.report.leaderboard import expanded

@@ -24,9 +24,9 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare encoders on the same test images and the same resamples of patients."""
-    from ssl_bench.api.comparing import compare_runs
+    from ssl_bench.api.comparing import compare as compared
 
-    found = compare_runs(
+    found = compared(
         runs, metrics=metrics, replicates=replicates, seed=seed, min_patients=fewest, seed_sd=seed_sd, seeds=seeds
     )
     if as_json:

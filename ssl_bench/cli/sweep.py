@@ -105,7 +105,7 @@ def sweep(
             "name": chosen, **kept, **asked({}, launcher_set or [])}})  # fmt: skip
     folder = out or Path("runs") / (grid.stem if grid else "sweep")
     store = cache_folder(cache)
-    cells, plans = check(whole, registry, store)
+    cells, plans = check(whole, registry, store, folder)
     name, options = (whole.launcher.name, whole.launcher.options) if whole.launcher else (DEFAULT_LAUNCHER, {})
     jobs = jobs or whole.jobs
     launch = launcher_of(name, options, jobs, private_folder(folder), registry)
@@ -151,7 +151,7 @@ def _with_feature_grid(grid: Grid, kinds: str, registry: Registry) -> Grid:
     return grid.model_copy(update={"grid": tuple(tables)})
 
 
-def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict[str, Plan]]:
+def check(grid: Grid, registry: Registry, cache: Path, folder: Path) -> tuple[list[Cell], dict[str, Plan]]:
     """Every cell, checked with all others before the first one starts.
 
     Raises:
@@ -159,9 +159,10 @@ def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict
     """
     from ssl_bench.sweep.cells import Grouped, dry_build_cells, make_cells, plan_cells
     from ssl_bench.sweep.grid import layers
+    from ssl_bench.sweep.loop import found_again
 
     problems = Grouped()
-    cells = make_cells(layers(grid, registry), registry, problems)
+    cells = found_again(make_cells(layers(grid, registry), registry, problems), folder)
     plans = dry_build_cells(plan_cells(cells, registry, cache, problems), problems)
     problems.raise_if_any()
     if not cells:
@@ -171,7 +172,7 @@ def check(grid: Grid, registry: Registry, cache: Path) -> tuple[list[Cell], dict
 
 def tell_power(cells: Sequence[Cell], seed_sd: float, patient_sd: float) -> list[str]:
     """What the seeds that all configurations of a sweep share would find between two of them; nothing of one alone."""
-    from ssl_bench.compare.run import seedless
+    from ssl_bench.comparison.run import seedless
     from ssl_bench.stats.power import planned
     from ssl_bench.sweep.cells import paired_seeds
 

@@ -44,7 +44,7 @@ def tables(
             raise UsageError(unknown(what, given, known))
     if as_json and (out or form != "markdown"):
         raise UsageError("--json prints values by itself; leave out --out and --format")
-    from ssl_bench.compare.groups import read_groups
+    from ssl_bench.comparison.groups import read_groups
     from ssl_bench.config.config import split_names
     from ssl_bench.plugin.names import PAPER_PROTOCOLS
     from ssl_bench.plugin.registry import discover

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssl_bench.compare.ablation import Contrast, contrasts, families, found_by, over_findings, verdict
-from ssl_bench.compare.pairs import RunScores, run_scores
+from ssl_bench.comparison.ablation import Contrast, contrasts, families, found_by, over_findings, verdict
+from ssl_bench.comparison.pairs import RunScores, run_scores
 from ssl_bench.config.arms import NONE
 from ssl_bench.config.config import RunConfig
 from ssl_bench.errors import UsageError

@@ -1,6 +1,6 @@
 """Finished runs as one ranking: a row for each configuration and protocol, and what cannot stand in it with the reason.
 
-Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:mod:`ssl_bench.compare.groups`).
+Grouping by seed, intervals, tests and marks are those of ``sslbench tables`` (:mod:`ssl_bench.comparison.groups`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from statistics import mean
 
-from ssl_bench.compare.beside import others
-from ssl_bench.compare.bundled import follows
-from ssl_bench.compare.cleared import NOTE, unready_line
-from ssl_bench.compare.contaminated import legends
-from ssl_bench.compare.group_comparison import GroupComparison, admitted
-from ssl_bench.compare.groups import RunGroup, groups_of
-from ssl_bench.compare.lines import Line, Refused, guessing, lines_of
-from ssl_bench.compare.ranking import Ranking, highest, ranking
-from ssl_bench.compare.run import Setting, settings_of, slim
+from ssl_bench.comparison.beside import others
+from ssl_bench.comparison.bundled import follows
+from ssl_bench.comparison.cleared import NOTE, unready_line
+from ssl_bench.comparison.contaminated import legends
+from ssl_bench.comparison.group_comparison import GroupComparison, admitted
+from ssl_bench.comparison.groups import RunGroup, groups_of
+from ssl_bench.comparison.lines import Line, Refused, guessing, lines_of
+from ssl_bench.comparison.ranking import Ranking, highest, ranking
+from ssl_bench.comparison.run import Setting, settings_of, slim
 from ssl_bench.errors import DataError, HandledError, UsageError, unknown
 from ssl_bench.plugin.names import RANDOM
 from ssl_bench.pretrain.health import LEGEND

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench.compare.beside import ideal, others
-from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_line, unready_line
-from ssl_bench.compare.contaminated import SEEN, UNKNOWN, legends, seen_mark
-from ssl_bench.compare.group_comparison import GroupComparison
-from ssl_bench.compare.groups import RunGroup
-from ssl_bench.compare.lines import Line, lines_of
-from ssl_bench.compare.run import Setting, settings_of
+from ssl_bench.comparison.beside import ideal, others
+from ssl_bench.comparison.cleared import NOTE, UNCLEAR, unclear_line, unready_line
+from ssl_bench.comparison.contaminated import SEEN, UNKNOWN, legends, seen_mark
+from ssl_bench.comparison.group_comparison import GroupComparison
+from ssl_bench.comparison.groups import RunGroup
+from ssl_bench.comparison.lines import Line, lines_of
+from ssl_bench.comparison.run import Setting, settings_of
 from ssl_bench.errors import UsageError
 from ssl_bench.numbers import ends_text
 from ssl_bench.plugin.components import EvaluatorSpec

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ssl_bench.compare.beside import others, unmeasured
-from ssl_bench.compare.group_comparison import GroupComparison
-from ssl_bench.compare.run import Setting
+from ssl_bench.comparison.beside import others, unmeasured
+from ssl_bench.comparison.group_comparison import GroupComparison
+from ssl_bench.comparison.run import Setting
 from ssl_bench.errors import shortened
 from ssl_bench.report.run_tables import METRICS
 from ssl_bench.stats.measures import Gauge

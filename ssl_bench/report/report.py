@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.compare.cleared import NOTE, UNCLEAR
+from ssl_bench.comparison.cleared import NOTE, UNCLEAR
 from ssl_bench.files import write_text
 from ssl_bench.report import sections, summary
 from ssl_bench.report.evaluations import Evaluation, by_share, calibration, evaluations

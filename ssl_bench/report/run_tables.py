@@ -8,8 +8,8 @@ from typing import TypeVar
 from rich.console import Console
 
 from ssl_bench import numbers
-from ssl_bench.compare.cleared import NOTE, UNCLEAR, unclear_encoder
-from ssl_bench.compare.pairs import RunDifference, RunPair
+from ssl_bench.comparison.cleared import NOTE, UNCLEAR, unclear_encoder
+from ssl_bench.comparison.pairs import RunDifference, RunPair
 from ssl_bench.numbers import number_text, p_text
 from ssl_bench.report.render import terminal
 from ssl_bench.report.spoken import Spoken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ssl_bench.compare.cleared import UNCLEAR, unclear_encoder
+from ssl_bench.comparison.cleared import UNCLEAR, unclear_encoder
 from ssl_bench.numbers import number_text, p_text
 from ssl_bench.report.evaluations import Evaluation, named, other_rows
 from ssl_bench.report.run_tables import METRICS, interval_text, signed_text

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.compare.cleared import UNCLEAR
+from ssl_bench.comparison.cleared import UNCLEAR
 from ssl_bench.errors import DataError, UsageError, unknown
 from ssl_bench.files import write_text
 from ssl_bench.numbers import interval_text, number_text, p_equals

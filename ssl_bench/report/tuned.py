@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ssl_bench.compare.groups import RunGroup
+from ssl_bench.comparison.groups import RunGroup
 from ssl_bench.config.tuned import ORACLE
 from ssl_bench.results.record import Record
 from ssl_bench.results.settings import TuningSettings

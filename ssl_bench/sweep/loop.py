@@ -6,17 +6,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
+from ssl_bench.config.config import read_file, resolve
 from ssl_bench.errors import DataError, HandledError, Interrupted
 from ssl_bench.files import check_unlocked, locked, write_text
 from ssl_bench.numbers import counted
 from ssl_bench.plugin.services import Job, JobState, Launcher
 from ssl_bench.pretrain.signals import StopFlag
 from ssl_bench.results.rundir import RunDirectory
-from ssl_bench.sweep.cells import Cell
+from ssl_bench.sweep.cells import Cell, address
 from ssl_bench.sweep.state import BEGINS, State, StateFile, progress_of, reason_of, result_of
 
 MOST_INTERRUPTIONS = 20
@@ -224,6 +226,29 @@ def prepare(job: Job, cell: Cell) -> None:
         log.write(f"{BEGINS}{job.name}\n")
     config = Path(job.start[job.start.index("--config") + 1])
     write_text(config, yaml.safe_dump(cell.config.model_dump(mode="json"), sort_keys=False))
+
+
+def found_again(cells: Sequence[Cell], folder: Path) -> list[Cell]:
+    """The cells, each under the name that an older version of sslbench may have begun it by.
+
+    A name ends with a hash of all settings, so that a version with more settings would look for finished cells in vain.
+    A setting that the older version did not have counts as left at its default.
+
+    Args:
+        cells: under the names of this version.
+        folder: of the sweep, with the configurations that were started before.
+    """
+    configs = private_folder(folder) / "configs"
+    unseen = {cell.name for cell in cells if not (configs / f"{cell.name}.yaml").is_file()}
+    begun = {name.rpartition("-")[0] for name in unseen}
+    older = (path for path in configs.glob("*.yaml") if path.stem.rpartition("-")[0] in begun)
+    names: dict[str, str] = {}
+    for path in sorted(older, key=lambda path: (not RunDirectory(folder / path.stem).record.is_file(), path)):
+        try:
+            names.setdefault(address(resolve([read_file(path)])), path.stem)
+        except HandledError:  # it has settings that are gone, or is damaged
+            continue
+    return [replace(cell, name=names.get(cell.name, cell.name)) if cell.name in unseen else cell for cell in cells]
 
 
 def private_folder(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from ssl_bench.plugin.registry import Registry
 from ssl_bench.plugin.services import Launcher
 from ssl_bench.results.rundir import RunDirectory
 from ssl_bench.sweep.cells import Cell
-from ssl_bench.sweep.loop import Show, Sweep, claimed
+from ssl_bench.sweep.loop import Show, Sweep, claimed, found_again
 from ssl_bench.sweep.state import State
 from ssl_bench.tune.best import chosen
 from ssl_bench.tune.cells import final_cells, trial_cells
@@ -96,10 +96,12 @@ class Tune:
 
     def finals(self) -> dict[str, dict[str, list[Cell]]]:
         """The runs with what was chosen, by study and member."""
-        return {
+        made = {
             name: final_cells(study, self.settings(study, trial), self.tuning(name), self.asked.seeds, self.registry)
             for name, (study, trial) in self.chosen().items()
         }
+        return {name: {label: found_again(cells, self.folder / "final") for label, cells in members.items()}
+                for name, members in made.items()}  # fmt: skip
 
     def evaluate(self) -> dict[str, State]:
         """Run fresh seeds with what was chosen, and look at the test split for the first time."""
@@ -153,6 +155,7 @@ class Tune:
         except HandledError as error:
             log.tell(trial.number, str(error))
             return None
+        cells = dict(zip(cells, found_again(list(cells.values()), self.folder / "trials"), strict=True))
         log.begin(trial.number, {label: cell.name for label, cell in cells.items()})
         return Open(study, log, trial, cells)
 

@@ -79,7 +79,7 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no run"):
         ssl_bench.load_run(tmp_path)
     with pytest.raises(UsageError, match="at least two"):
-        ssl_bench.compare_runs(tmp_path)
+        ssl_bench.compare(tmp_path)
 
 
 def test_mistakes_with_a_finished_run_are_sentences(write_arm: Any, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_mistakes_with_a_finished_run_are_sentences(write_arm: Any, tmp_path: Pa
             "linear", split="val"
         ),
         "replicates: at least 100": lambda: ssl_bench.leaderboard(run, replicates=0),
-        "found int": lambda: ssl_bench.compare_runs(run, 5),
+        "found int": lambda: ssl_bench.compare(run, 5),
         "sweep --method msn,simclr": lambda: ssl_bench.run(["msn", "simclr"]),  # type: ignore[arg-type]
         "settings: keys of the configuration": lambda: ssl_bench.run(settings=["a=1"]),  # type: ignore[arg-type]
         "predictions <DataFrame> lack the columns": lambda: ssl_bench.score(pd.DataFrame({"a": [1]})),
@@ -115,7 +115,7 @@ def test_boards_and_comparisons_from_python(write_arm: Any, tmp_path: Path) -> N
     assert {"auroc", "auroc_ci_low", "auroc_difference", "auroc_p_holm", "hours"} <= set(frame)
     assert board.left_out == {}
     assert board.write_html(tmp_path / "board.html", maps=False) is not None
-    difference = ssl_bench.compare_runs(*map(ssl_bench.load_run, runs), replicates=100).frame
+    difference = ssl_bench.compare(*map(ssl_bench.load_run, runs), replicates=100).frame
     macro = difference[(difference["label"] == "macro") & (difference["metric"] == "auroc")]
     assert len(macro) == 1
     assert macro["value"].iloc[0] < 0

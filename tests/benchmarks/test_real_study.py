@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import real_study
-from ssl_bench.compare.groups import groups_of
+from ssl_bench.comparison.groups import groups_of
 from ssl_bench.report.study import disagreements, read_study
 from ssl_bench.results.record import Record
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ssl_bench.cli import app
-from ssl_bench.compare.pairs import run_scores
+from ssl_bench.comparison.pairs import run_scores
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.stats.intervals import measure
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.compare.groups import read_groups
+from ssl_bench.comparison.groups import read_groups
 from ssl_bench.plugin.notes import Note
 from ssl_bench.pretrain.health import CODE, LOW_RANK, UNREADY, health_notes, read_entries, unready
 from ssl_bench.pretrain.monitors import CollapseGuard

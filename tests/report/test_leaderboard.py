@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ssl_bench.compare import run as members
-from ssl_bench.compare.groups import read_groups
-from ssl_bench.compare.run import read_kept
+from ssl_bench.comparison import run as members
+from ssl_bench.comparison.groups import read_groups
+from ssl_bench.comparison.run import read_kept
 from ssl_bench.errors import UsageError
 from ssl_bench.report.leaderboard import Board, expanded, read_board
 from ssl_bench.report.leaderboard_text import difference_cell, metric_cells, print_board

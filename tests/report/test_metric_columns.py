@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssl_bench.compare.groups import read_groups
-from ssl_bench.compare.pairs import compare_all, run_scores
+from ssl_bench.comparison.groups import read_groups
+from ssl_bench.comparison.pairs import compare_all, run_scores
 from ssl_bench.plugin.registry import Registry
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page.grid import grid

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ssl_bench.compare.group_comparison import GroupComparison, measured
-from ssl_bench.compare.groups import read_groups
-from ssl_bench.compare.lines import lines_of
-from ssl_bench.compare.pairs import check_alike, run_scores
-from ssl_bench.compare.run import read_kept, runs_of
+from ssl_bench.comparison.group_comparison import GroupComparison, measured
+from ssl_bench.comparison.groups import read_groups
+from ssl_bench.comparison.lines import lines_of
+from ssl_bench.comparison.pairs import check_alike, run_scores
+from ssl_bench.comparison.run import read_kept, runs_of
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.evaluate.notices import Notices
 from ssl_bench.evaluate.protocols import Found

@@ -214,3 +214,35 @@ def test_states_survive_on_the_disk(tmp_path: Path) -> None:
     assert file.read()["a"].reason == "it broke"
     file.path.write_text("{")
     assert file.read() == {}
+
+
+def begun_before(folder: Path, cell: Cell, name: str, without: str) -> Path:
+    """A cell as a version of sslbench that did not have one of the settings has left it."""
+    values = cell.config.model_dump(mode="json")
+    del values["pretrain"][without]
+    config = folder / ".sweep" / "configs" / f"{name}.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(json.dumps(values))
+    return config
+
+
+def test_cells_of_a_version_with_fewer_settings_are_found_again(
+    cells: list[Cell], tmp_path: Path, finished: Callable[..., None]
+) -> None:
+    begun_before(tmp_path, cells[1], "msn-seed0-0older00", "accumulate")
+    begun_before(tmp_path, cells[1], "msn-seed0-1older11", "parallel")
+    finished(tmp_path / "msn-seed0-1older11", {})
+    begun_before(tmp_path, cells[2], "byol-seed0-0other00", "accumulate").write_text("pretrain: {lr: 0.5}\n")
+    begun_before(tmp_path, cells[0], "simclr-seed0-0gone000", "accumulate").write_text("no_such_setting: 1\n")
+    found = loop.found_again(cells, tmp_path)
+    assert [cell.name for cell in found] == [cells[0].name, "msn-seed0-1older11", cells[2].name]
+    assert [cell.config for cell in found] == [cell.config for cell in cells]
+
+
+def test_a_cell_that_this_version_has_begun_keeps_its_name(
+    cells: list[Cell], tmp_path: Path, finished: Callable[..., None]
+) -> None:
+    begun_before(tmp_path, cells[1], "msn-seed0-0older00", "accumulate")
+    finished(tmp_path / "msn-seed0-0older00", {})
+    begun_before(tmp_path, cells[1], cells[1].name, "accumulate")
+    assert loop.found_again(cells, tmp_path) == cells

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ssl_bench.errors import DataError, HandledError, UsageError
 from ssl_bench.tune.asked import budget_of
@@ -103,6 +104,22 @@ def test_the_same_command_does_nothing_again(played: Played) -> None:
     again = played(quadratic, "simclr", trials=4)
     assert again.launcher.play.started == []  # type: ignore[attr-defined]
     assert json.dumps(result(again)) == json.dumps(first)
+
+
+def test_final_runs_of_a_version_with_fewer_settings_are_found_again(played: Played, tmp_path: Path) -> None:
+    final = tmp_path / "tune" / "final"
+    for name in [
+        cell.name for cells in played(quadratic, "simclr", trials=2).finals()["simclr"].values() for cell in cells
+    ]:
+        config = final / ".sweep" / "configs" / f"{name}.yaml"
+        values = yaml.safe_load(config.read_text())
+        del values["pretrain"]["accumulate"]
+        older = name.rpartition("-")[0] + "-0older00"
+        config.unlink()
+        config.with_name(f"{older}.yaml").write_text(yaml.safe_dump(values))
+        (final / name).rename(final / older)
+    again = played(quadratic, "simclr", trials=2)
+    assert again.launcher.play.started == []  # type: ignore[attr-defined]
 
 
 def test_more_trials_keep_those_that_were_run(played: Played) -> None:

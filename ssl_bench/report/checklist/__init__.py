@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.compare.groups import groups_of
+from ssl_bench.comparison.groups import groups_of
 from ssl_bench.report.checklist.facts import Fact, facts_of
 from ssl_bench.report.checklist.items import GUIDELINES, Guideline, Item
 from ssl_bench.report.text import cell

@@ -15,7 +15,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ssl_bench.compare.run import setting_of
+from ssl_bench.comparison.run import setting_of
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged
 from ssl_bench.report.palette import BLACK, GREY, LIGHT, STAMP, STYLES, Style, style

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.compare.groups import RunGroup
+from ssl_bench.comparison.groups import RunGroup
 from ssl_bench.report.kept import of_record, read_table
 from ssl_bench.report.layout import CATEGORIES, FEATURES, coordinates, prevalent
 from ssl_bench.report.leaderboard import Board

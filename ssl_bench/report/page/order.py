@@ -7,7 +7,7 @@ from statistics import mean
 
 import numpy as np
 
-from ssl_bench.compare.ranking import Ranking
+from ssl_bench.comparison.ranking import Ranking
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.page.figures import SYMBOLS, Figure, blank, label, spec_of, tall
 from ssl_bench.report.palette import GREY, Style, readable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from ssl_bench.compare.run import EncoderRun, Setting
+from ssl_bench.comparison.run import EncoderRun, Setting
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.run_tables import METRICS
 from ssl_bench.report.summary import commit_text

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from ssl_bench.compare.run import EncoderRun, setting_of
+from ssl_bench.comparison.run import EncoderRun, setting_of
 from ssl_bench.numbers import counted
 from ssl_bench.report.leaderboard import Entry
 from ssl_bench.report.leaderboard_text import ranged

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ssl_bench.compare.run import table_of
+from ssl_bench.comparison.run import table_of
 from ssl_bench.report.evaluations import Evaluation
 from ssl_bench.report.kept import Arrays, kept_or_new, of_record, read_table
 from ssl_bench.report.palette import GREY, readable, style

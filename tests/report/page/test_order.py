@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssl_bench.compare import group_comparison
-from ssl_bench.compare.group_comparison import admitted
-from ssl_bench.compare.ranking import cliques, rank_draws, shares_of
+from ssl_bench.comparison import group_comparison
+from ssl_bench.comparison.group_comparison import admitted
+from ssl_bench.comparison.ranking import cliques, rank_draws, shares_of
 from ssl_bench.report.leaderboard import Board, read_board
 from ssl_bench.report.page.figures import looks_of
 from ssl_bench.report.page.order import INK, SCALE, finding_values

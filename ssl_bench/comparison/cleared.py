@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ssl_bench.compare.group_comparison import GroupComparison
-from ssl_bench.compare.lines import Line
+from ssl_bench.comparison.group_comparison import GroupComparison
+from ssl_bench.comparison.lines import Line
 from ssl_bench.plugin.names import PIXELS
 from ssl_bench.pretrain.health import unready
 from ssl_bench.results.row import MACRO, Comparison

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from pyarrow.parquet import ParquetFile
 
-from ssl_bench.compare.pairs import validation_of
+from ssl_bench.comparison.pairs import validation_of
 from ssl_bench.errors import DataError, because
 from ssl_bench.plugin.components import MethodSpec
 from ssl_bench.plugin.names import RANDOM

@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ssl_bench.compare.agreement import check_record, measured
-from ssl_bench.compare.beside import beside, beside_drawn, chance, direction
-from ssl_bench.compare.lines import Line, Refused, by_seed, guessing
-from ssl_bench.compare.pairs import check_alike
-from ssl_bench.compare.run import EncoderRun, Setting
+from ssl_bench.comparison.agreement import check_record, measured
+from ssl_bench.comparison.beside import beside, beside_drawn, chance, direction
+from ssl_bench.comparison.lines import Line, Refused, by_seed, guessing
+from ssl_bench.comparison.pairs import check_alike
+from ssl_bench.comparison.run import EncoderRun, Setting
 from ssl_bench.errors import DataError, HandledError
 from ssl_bench.results.row import MACRO
 from ssl_bench.results.rows import GUESSES

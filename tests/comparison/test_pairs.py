@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ssl_bench.cli import app
-from ssl_bench.compare.pairs import compare_all, compare_runs, other_findings, other_options, run_scores
+from ssl_bench.comparison.pairs import compare_all, compare_runs, other_findings, other_options, run_scores
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.results.record import SCHEMA, Record
 from ssl_bench.results.rundir import RunDirectory

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ssl_bench.compare.groups import RunGroup, same_predictions
-from ssl_bench.compare.run import EncoderRun, Setting
+from ssl_bench.comparison.groups import RunGroup, same_predictions
+from ssl_bench.comparison.run import EncoderRun, Setting
 from ssl_bench.errors import HandledError
 from ssl_bench.numbers import counted
 from ssl_bench.results.rows import CONSTANT

@@ -8,10 +8,10 @@ from statistics import mean
 
 import pytest
 
-from ssl_bench.compare.cleared import unclear_encoder, unclear_line
-from ssl_bench.compare.group_comparison import GroupComparison
-from ssl_bench.compare.groups import read_groups
-from ssl_bench.compare.lines import lines_of
+from ssl_bench.comparison.cleared import unclear_encoder, unclear_line
+from ssl_bench.comparison.group_comparison import GroupComparison
+from ssl_bench.comparison.groups import read_groups
+from ssl_bench.comparison.lines import lines_of
 from ssl_bench.plugin.names import PIXELS
 from ssl_bench.report.paper import footnotes, paper
 from ssl_bench.results.row import Comparison

@@ -11,11 +11,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ssl_bench import MethodSpec
-from ssl_bench.compare import run
-from ssl_bench.compare.group_comparison import GroupComparison
-from ssl_bench.compare.groups import RunGroup, groups_of, read_groups
-from ssl_bench.compare.lines import lines_of
-from ssl_bench.compare.pairs import compare_runs, run_scores
+from ssl_bench.comparison import run
+from ssl_bench.comparison.group_comparison import GroupComparison
+from ssl_bench.comparison.groups import RunGroup, groups_of, read_groups
+from ssl_bench.comparison.lines import lines_of
+from ssl_bench.comparison.pairs import compare_runs, run_scores
 from ssl_bench.errors import DataError, UsageError
 from ssl_bench.plugin.contracts import Predictions, Split
 from ssl_bench.plugin.registry import PluginSource, RegisteredComponent, Registry

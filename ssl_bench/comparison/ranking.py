@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ssl_bench.compare.cleared import unready_line
-from ssl_bench.compare.group_comparison import GroupComparison
-from ssl_bench.compare.lines import Line
+from ssl_bench.comparison.cleared import unready_line
+from ssl_bench.comparison.group_comparison import GroupComparison
+from ssl_bench.comparison.lines import Line
 from ssl_bench.stats.family import adjust
 from ssl_bench.stats.significance import ALPHA
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.compare.groups import read_groups
+from ssl_bench.comparison.groups import read_groups
 from ssl_bench.errors import DataError
 from ssl_bench.report.leaderboard import read_board
 from ssl_bench.report.leaderboard_text import metric_cells

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ssl_bench.compare.ablation import Contrast, adjusted, contrast, contrasts, over_findings, verdict
+from ssl_bench.comparison.ablation import Contrast, adjusted, contrast, contrasts, over_findings, verdict
 from ssl_bench.stats.intervals import Difference
 from ssl_bench.stats.predictions import PredictionTable
 from ssl_bench.stats.resampled import Resampled, resampled

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench.compare.naming import ENCODER, named, numbered
-from ssl_bench.compare.run import EncoderRun, Setting, runs_of, slim
+from ssl_bench.comparison.naming import ENCODER, named, numbered
+from ssl_bench.comparison.run import EncoderRun, Setting, runs_of, slim
 from ssl_bench.config.config import RunConfig
 from ssl_bench.errors import UsageError
 from ssl_bench.plugin.names import RANDOM

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ssl_bench.compare.group_comparison import GroupComparison
-from ssl_bench.compare.lines import Line
-from ssl_bench.compare.run import EncoderRun
+from ssl_bench.comparison.group_comparison import GroupComparison
+from ssl_bench.comparison.lines import Line
+from ssl_bench.comparison.run import EncoderRun
 from ssl_bench.results.ledger import of_record, tested_datasets
 
 SEEN, UNKNOWN = "‡", "?"

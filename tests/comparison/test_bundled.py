@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ssl_bench.compare.bundled import MANIFEST, check_manifest, rescored, write_bundle
+from ssl_bench.comparison.bundled import MANIFEST, check_manifest, rescored, write_bundle
 from ssl_bench.errors import DataError
 from ssl_bench.files import sha256, write_json
 from ssl_bench.plugin.registry import discover

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from ssl_bench.compare.naming import FORMS, WITHOUT, named, numbered, said
+from ssl_bench.comparison.naming import FORMS, WITHOUT, named, numbered, said
 from ssl_bench.config.config import RunConfig
 
 FEATURES = ("age", "sex")

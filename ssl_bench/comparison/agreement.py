@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ssl_bench.compare.run import EncoderRun, Setting
+from ssl_bench.comparison.run import EncoderRun, Setting
 from ssl_bench.errors import DataError, shortened
 from ssl_bench.results.row import MACRO
 from ssl_bench.stats.bootstrap import Floats, point

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from ssl_bench.compare.run import table_of
+from ssl_bench.comparison.run import table_of
 from ssl_bench.errors import DataError, HandledError, UsageError, shortened
 from ssl_bench.files import new_folder, sha256, write_json
 from ssl_bench.plugin.registry import Registry
