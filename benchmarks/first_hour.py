@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ssl_bench.report.render import markdown
 from ssl_bench.report.table import Table
+from ssl_bench.results.environment import processor
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "tutorials" / "paper.md"
@@ -75,7 +76,7 @@ def timed(command: str, folder: Path, environment: Mapping[str, str]) -> Taken:
     return taken
 
 
-def table(taken: Mapping[str, Taken], left_out: Sequence[str] = ()) -> str:
+def table(taken: Mapping[str, Taken], left_out: Sequence[str] = (), where: str = "") -> str:
     """Milestones with the number of commands to them, and the seconds of all commands so far, as a table of the page.
 
     Raises:
@@ -93,7 +94,14 @@ def table(taken: Mapping[str, Taken], left_out: Sequence[str] = ()) -> str:
         return markdown(Table(("result", "commands"), tuple(row[:2] for row in rows))).strip()
     note = f" Not timed: {', '.join(f'`{line}`' for line in left_out)}." if left_out else ""
     shown = markdown(Table(("result", "commands", "CPU s", "wall s"), tuple(rows)))
-    return "\n".join([shown, f"{len(taken)} commands; seconds of all commands up to there.{note}"]).strip()
+    measured = f"; measured on {where}" if where else ""
+    return "\n".join([shown, f"{len(taken)} commands; seconds of all commands up to there{measured}.{note}"]).strip()
+
+
+def here() -> str:
+    """The machine, how busy it is before the first command, and the date."""
+    return (f"{processor()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before the first command, "
+            f"{time.strftime('%Y-%m-%d')}")  # fmt: skip
 
 
 def main() -> None:
@@ -108,6 +116,7 @@ def main() -> None:
         page = PAGE.read_text(encoding="utf-8")
         write(page, table(dict.fromkeys(commands(page), Taken(0.0, 0.0))))
         return
+    where = here()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         place = given.env or folder / "env"
@@ -121,7 +130,7 @@ def main() -> None:
             asked = f"pip install {ROOT}" if command == INSTALL else command + small
             skipped = command == INSTALL and given.env
             taken[command] = Taken(0.0, 0.0) if skipped else timed(asked, folder, environment)
-        told = table(taken, [INSTALL] if given.env else [])
+        told = table(taken, [INSTALL] if given.env else [], where)
         print(told)
     if given.write:
         write(PAGE.read_text(encoding="utf-8"), told)

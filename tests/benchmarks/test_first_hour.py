@@ -9,10 +9,12 @@ from benchmarks.first_hour import INSTALL, MILESTONES, PAGE, TABLE, Taken, comma
 
 def test_a_milestone_has_its_commands_and_the_seconds_of_all_before() -> None:
     taken = {begin: Taken(10.0 * number, 20.0) for number, begin in enumerate(MILESTONES, 1)}
-    lines = table(taken, [INSTALL]).splitlines()
+    lines = table(taken, [INSTALL], "a Xeon, 2 cores").splitlines()
     assert lines[2] == "| a table | 1 | 10 | 20 |"
     assert lines[4] == "| an encoder of your own in the same table | 3 | 60 | 60 |"
-    assert lines[-1] == "5 commands; seconds of all commands up to there. Not timed: `pip install .`."
+    assert lines[-1] == (
+        "5 commands; seconds of all commands up to there; measured on a Xeon, 2 cores. Not timed: `pip install .`."
+    )
 
 
 def test_a_milestone_without_command_is_told() -> None:
