@@ -34,7 +34,7 @@ from ssl_bench.pretrain.loop import Trainer
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "views": ("views",),
     "matrix products": ("addmm", "::mm", "bmm", "linear", "matmul", "mkldnn_convolution", "convolution"),
-    "attention": ("attention", "attn"),
+    "attention": ("attention", "attn", "softmax"),
     "GELU": ("gelu",),
     "layer and batch norm": ("norm",),
     "optimiser, moving average, clipping": ("fused_adam", "_foreach", "lerp"),

@@ -59,13 +59,13 @@ def trainer(fusion: str, folder: Path) -> Trainer:
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_operations(fusion: str) -> None:
+def test_operations(report, fusion: str) -> None:
     counts = {}
     for name in {WITHOUT, plain(fusion), fusion}:
         with FlopCounterMode(display=False) as counter:
             method(name).training_loss(random_batch(BATCH), 0.0).total.backward()
         counts[name] = counter.get_total_flops()
-    print(f"\n{fusion}: {counts[fusion] / counts[WITHOUT] - 1:+.3%} operations")
+    report.note(f"`{fusion}` adds {counts[fusion] / counts[WITHOUT] - 1:.2%} operations.")
     assert counts[fusion] < MOST * counts[plain(fusion)]
 
 
@@ -74,4 +74,4 @@ def test_step(report, tmp_path: Path) -> None:
     cases = {name: lambda side=side: side._step(0) for name, side in sides.items()}
     times = interleave(cases, ROUNDS, clock=time.process_time)
     for name in FUSIONS:
-        report.ratio(f"step with {name}", times, name, plain(name), target=f"≥ {1 / MOST:.3f}", per=BATCH)
+        report.ratio(f"step with {name}", times, name, plain(name), at_least=1 / MOST, per=BATCH)

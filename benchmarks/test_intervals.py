@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks.interleave import interleave, ratio
+from benchmarks.interleave import interleave
 from ssl_bench.stats.bootstrap import bootstrap
 
 LABELS, REPLICATES, TIMED, ROUNDS = 14, 1000, 10, 5
@@ -36,7 +36,7 @@ def scikit_learn(frame: pd.DataFrame) -> np.ndarray:
 
 
 @pytest.mark.parametrize("images", [3000, 25_000])
-def test_bootstrap(benchmark, images):
+def test_bootstrap(benchmark, report, images):
     labels, scores = predictions(images)
     frame = pd.DataFrame(labels, columns=[f"y_{k}" for k in range(LABELS)]).join(
         pd.DataFrame(scores, columns=[f"p_{k}" for k in range(LABELS)])
@@ -49,9 +49,8 @@ def test_bootstrap(benchmark, images):
         ROUNDS,
     )
     times["pandas + scikit-learn"] = [t * REPLICATES / TIMED for t in times["pandas + scikit-learn"]]
-    faster = ratio(times, "pandas + scikit-learn", "sslbench")
-    benchmark.extra_info.update(ratio=faster.median, low=faster.low, high=faster.high, baseline="pandas + scikit-learn")
-    print(f"\n{images} images: sslbench is {faster} as fast as pandas + scikit-learn, {REPLICATES} resamples")
+    case = f"{REPLICATES:,} resamples, {LABELS} labels, both metrics, {images:,} images"
+    report.ratio(case, times, "sslbench", "pandas + scikit-learn", at_least=150)
     ours, theirs = bootstrap(labels, scores, replicates=200)[0], scikit_learn(frame)[:, 0]
     assert np.allclose(ours.mean(axis=0), theirs.mean(axis=0), atol=0.02)  # the same quantity
     benchmark.pedantic(bootstrap, (labels, scores), rounds=3)

@@ -26,14 +26,18 @@ IMAGES_A_PATIENT = 3
 PLANNED, EVALUATED = 30.0, 180.0
 """Seconds that a million rows may take."""
 PLAN_MEMORY, EVALUATE_MEMORY = 2 * 2**30, 4 * 2**30
+FILES = {"planned": "table.csv", "evaluated": "predictions.parquet"}
 
 CLOCK = """
 import json, re, sys, time
 from pathlib import Path
-def done(begin, result):
-    # Its own peak: that of getrusage is never below what the process that started it had taken.
-    peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
-    print(json.dumps({"seconds": time.process_time() - begin, "memory": 1024 * int(peak[1]), "result": result}))
+def peak():  # its own: that of getrusage is never below what the process that started it had taken
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+
+def done(begin, before, result):
+    seconds = time.process_time() - begin
+    print(json.dumps({"seconds": seconds, "before": before, "memory": peak(), "result": result}))
+
 folder = Path(sys.argv[1])
 """
 
@@ -45,8 +49,8 @@ from ssl_bench.plan.plan import make_plan
 from ssl_bench.plugin.registry import discover
 data = {"name": "table", "root": str(folder.parent), "options": {"columns": str(folder / "columns.yaml")}}
 config = load({"data": data, "method": {"name": "msn-ehr"}, "ehr": {"features": ["age", "sex"]}}, name="demo")
-registry, begin = discover(), time.process_time()
-done(begin, len(make_plan(config, registry, folder / "cache").cohort))
+registry, before, begin = discover(), peak(), time.process_time()
+done(begin, before, len(make_plan(config, registry, folder / "cache").cohort))
 """
 )
 
@@ -55,9 +59,9 @@ EVALUATE = (
     + """
 from ssl_bench.stats.predictions import read_predictions
 from ssl_bench.results.rows import table_rows
-begin = time.process_time()
+before, begin = peak(), time.process_time()
 rows = list(table_rows(read_predictions(folder / "predictions.parquet"), 1000, 0))
-done(begin, sum(row.ci_low is not None for row in rows))
+done(begin, before, sum(row.ci_low is not None for row in rows))
 """
 )
 
@@ -130,12 +134,14 @@ def test_a_million_rows(
 ) -> None:
     found = measured(program, folders, rounds)
     times = {size: [one["seconds"] for one in each] for size, each in found.items()}
-    report.growth(f"rows {case}, one core", times)
+    report.growth(f"rows {case}, by rows", times)
     sides = {"sslbench": times[max(SIZES)], "limit": [seconds] * rounds}
-    report.ratio(f"1,000,000 rows {case}", sides, "sslbench", "limit", target="≥ 1")
+    report.ratio(f"1,000,000 rows {case}", sides, "sslbench", "limit", at_least=1)
     peak = {size: max(one["memory"] for one in each) for size, each in found.items()}
     for size, used in peak.items():
-        print(f"{size:,} rows {case}: at most {used / 2**20:,.0f} MiB")
+        begun, data = found[size][0]["before"], folders[size] / FILES[case]
+        limit = memory / 2**20 if size == max(SIZES) else None
+        report.memory(f"{size:,} rows {case}", data.stat().st_size / 2**20, begun / 2**20, used / 2**20, limit)
     assert peak[max(SIZES)] < memory
     whole = found[max(SIZES)][0]["result"]
     assert whole == (max(SIZES) if case == "planned" else 2 * (14 + 1))

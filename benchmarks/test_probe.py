@@ -14,8 +14,9 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.interleave import interleave, ratio
+from benchmarks.interleave import interleave
 from ssl_bench.evaluate.probe import fit_logistic
+from ssl_bench.numbers import counted
 
 IMAGES, WIDTH, LABELS, ROUNDS = 10_000, 384, 14, 3
 STRENGTHS = np.geomspace(1e-5, 10, 10).tolist()
@@ -48,7 +49,7 @@ def objective(features: np.ndarray, labels: np.ndarray, heads: np.ndarray) -> np
     return np.array(STRENGTHS)[:, None] * loss + (heads[..., :-1] ** 2).sum(axis=-1) / 2
 
 
-def test_fit_logistic(benchmark):
+def test_fit_logistic(benchmark, report):
     features, labels = embeddings()
     tensors = torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
     found = {}
@@ -69,15 +70,13 @@ def test_fit_logistic(benchmark):
     threads = min((1, CORES), key=lambda n: trial[f"{n} thread(s)"])
     sides = {"sslbench": partial(together, threads), "scikit-learn": partial(one_by_one, processes)}
     times = interleave(sides, ROUNDS, warm_up=0)  # a round is too long to throw away, and the trial has warmed both
-    faster = ratio(times, "scikit-learn", "sslbench")
     ours, theirs = (objective(features, labels, found[name]) for name in ("sslbench", "scikit-learn"))
     excess = (theirs / ours - 1).max()
-    benchmark.extra_info.update(ratio=faster.median, low=faster.low, high=faster.high, baseline="scikit-learn lbfgs")
-    seconds = f"{np.median(times['scikit-learn']):.1f} s against {np.median(times['sslbench']):.2f} s"
-    print(
-        f"\n{LABELS} labels x {len(STRENGTHS)} strengths: sslbench in {threads} thread(s) is {faster} as fast as "
-        f"scikit-learn in {processes} process(es) ({seconds}); its objective is up to {excess:.1e} above ours"
-    )
+    case = f"linear probe, {LABELS} labels x {len(STRENGTHS)} strengths, {IMAGES:,} x {WIDTH}"
+    report.ratio(case, times, "sslbench", "scikit-learn", at_least=20)
+    sides = counted(threads, "thread"), counted(processes, "process", "processes")
+    above = f"scikit-learn's objective is up to {excess:.1e} (relative) above ours"
+    report.note(f"linear probe: {sides[0]} of sslbench, {sides[1]} of scikit-learn; {above}.")
     assert (ours <= theirs * (1 + 1e-4)).all()
     benchmark.pedantic(together, (threads,), rounds=3)
     torch.set_num_threads(usual)

@@ -8,16 +8,15 @@ its focal views still change their hue.
 
 from __future__ import annotations
 
-import statistics
-
 import numpy as np
 import pytest
 import torch
 from lightly.transforms import MSNTransform
 from PIL import Image
 
-from benchmarks.interleave import interleave, ratio
+from benchmarks.interleave import interleave
 from ssl_bench.data.views import draw_views
+from ssl_bench.numbers import counted
 from ssl_bench.plugin.contracts import Photometric, ViewGroup
 
 BATCH, ROUNDS = 32, 7
@@ -47,7 +46,7 @@ def groups(large: int, focal: int, change: Photometric) -> list[ViewGroup]:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("size", SIZES)
-def test_views_of_a_batch(benchmark, size: str, setting: str, threads: int) -> None:
+def test_views_of_a_batch(benchmark, report, size: str, setting: str, threads: int) -> None:
     side, large, focal = SIZES[size]
     change, options = SETTINGS[setting]
     arrays = [radiograph_like(side, seed) for seed in range(BATCH)]
@@ -70,10 +69,5 @@ def test_views_of_a_batch(benchmark, size: str, setting: str, threads: int) -> N
         benchmark.pedantic(batched, rounds=3)
     finally:
         torch.set_num_threads(before)
-    speedup = ratio(times, "lightly", "sslbench")
-    per_image = {name: 1000 * statistics.median(seconds) / BATCH for name, seconds in times.items()}
-    benchmark.extra_info.update(
-        {"ratio": speedup.median, **{f"{name} ms/image": value for name, value in per_image.items()}}
-    )
-    sides = ", ".join(f"{name} {value:.2f} ms" for name, value in per_image.items())
-    print(f"\n{size}, {setting}, {threads} thread(s): {sides} per image, ratio {speedup}")
+    case = f"views, {size} px, {setting}, {counted(threads, 'thread')}"
+    report.ratio(case, times, "sslbench", "lightly", at_least=2.5, per=BATCH)

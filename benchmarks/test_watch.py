@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.interleave import interleave, ratio
+from benchmarks.interleave import interleave
 from benchmarks.steps import OneBatch, build, random_batch, trainer
 from ssl_bench.plugin.registry import discover
 from ssl_bench.pretrain.watch import IMAGES, Watch
@@ -17,7 +17,7 @@ from ssl_bench.pretrain.watch import IMAGES, Watch
 BATCH, STEPS, ROUNDS = 64, 10, 5
 
 
-def test_a_look_every_ten_steps(benchmark, tmp_path: Path) -> None:
+def test_a_look_every_ten_steps(benchmark, report, tmp_path: Path) -> None:
     method = build(discover(), "msn", "vit-micro", preset="demo")
     settings = {"accelerator": "cpu", "precision": "32-true"}
     made = trainer(method, OneBatch(random_batch(method, BATCH)), tmp_path, batch_size=BATCH, **settings)
@@ -33,8 +33,8 @@ def test_a_look_every_ten_steps(benchmark, tmp_path: Path) -> None:
         steps()
         watch.look(method.encoder)
 
-    cost = ratio(interleave({"watched": watched, "alone": steps}, ROUNDS), "watched", "alone")
-    benchmark.extra_info.update(ratio=cost.median, low=cost.low, high=cost.high, baseline="steps without a look")
-    print(f"\n{STEPS} steps of msn with a look at {IMAGES} validation images take {cost} of the time without it")
+    times = interleave({"watched": watched, "steps without a look": steps}, ROUNDS)
+    case = f"{STEPS} steps of `msn` with a look at {IMAGES} validation images"
+    report.ratio(case, times, "watched", "steps without a look")
     assert watch.look(method.encoder)["effective_rank"] > 1
     benchmark.pedantic(lambda: watch.look(method.encoder), rounds=3)
