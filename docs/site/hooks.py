@@ -26,6 +26,10 @@ JOINT = re.compile(r"(?<=[a-z])([/._=,]|::)(?=\w)")
 """Where a long name may go on in the next line."""
 
 
+DRAWN = re.compile("<table[^>]*>")
+"""The begin of a table of pandas, whose class and border are not those of the site."""
+
+
 def on_config(config: Any) -> Any:
     """Pages that the navigation does not place stand in a part of their own, so that none is lost."""
     folder = Path(config["docs_dir"])
@@ -85,7 +89,16 @@ def cells(path: Path) -> str:
     for cell in json.loads(path.read_text())["cells"]:
         text = "".join(cell["source"])
         parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        parts += [printed(output["data"]) for output in cell.get("outputs", [])]
     return "\n\n".join(parts) + "\n"
+
+
+def printed(data: dict[str, Any]) -> str:
+    """What a cell shows: a table as it is, all else as text."""
+    if table := "".join(data.get("text/html", "")):
+        lines = [line.strip() for line in DRAWN.sub("<table>", table).splitlines()]
+        return f'<div class="shown">{"".join(lines)}</div>'
+    return f"```\n{''.join(data['text/plain'])}\n```"
 
 
 def commands() -> Iterator[str]:
